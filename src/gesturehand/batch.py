@@ -1,0 +1,143 @@
+"""The contract between data, targets, networks, losses and metrics: every field's shape, unit and frame, once.
+
+B samples, H hands: H = 1 for a network that sees one hand, H = 2 (right, left) for one that sees both. V vertices.
+S is the crop's size in pixels. Rotations are matrices (axis-angle only in fields named ``pose``, as in files).
+
+Frames:
+
+- *world*: the recording's, as in the annotation files, but in metres.
+- *crop frame*: the camera's (x right, y down, z forward), turned and mirrored with the crop
+  (:func:`gesturehand.camera.frame_of_affine`), so that it lies over the crop's pixels.
+- *normalised crop coordinates*: -1 … 1 over the crop (:mod:`gesturehand.camera`).
+"""
+
+from typing import Final, TypedDict
+
+from torch import Tensor
+
+#: Root-relative depth that 2.5D coordinates map to ±1 (EANet's volume: 0.3 m deep), in metres.
+DEPTH_HALF_RANGE_M: Final = 0.15
+#: MANO's shape coefficients.
+NUM_BETAS: Final = 10
+
+
+class Batch(TypedDict):
+    """What a loader returns; one sample is the same without B.
+
+    Attributes:
+        image: (B, 3, S, S) uint8, RGB crop. The encoder normalises it.
+        annotation_id: (B,) int64, id in ``data.json``.
+        counted: (B,) bool, False for a sample that only fills up a process's last batch and is masked everywhere.
+        crop_affine: (B, 2, 3) float32, px of the original image → px of the crop; mirrors where its determinant is < 0.
+        intrinsics: (B, 3, 3) float32, px of the original image.
+        camera_rotation: (B, 3, 3) float32, world → camera.
+        camera_translation: (B, 3) float32, m, world → camera: X_cam = R X_world + t.
+        is_right: (B, H) bool, the hand's side *as the crop shows it* (a mirrored left hand is a right one).
+        hand_present: (B, H) bool.
+        interacting: (B,) bool, the annotation's hand type is "interacting".
+        joints_world: (B, H, 21, 3) float32, m, world, the papers' order; 0 where invalid.
+        joint_valid_image: (B, H, 21) bool, ``data.json``'s flag (per image).
+        joint_valid_frame: (B, H, 21) bool, ``joint_3d.json``'s flag (per captured frame).
+        mano_valid: (B, H) bool, a MANO fit exists.
+        mano_pose: (B, H, 48) float32, axis-angle, world, relative to the mean pose, of the *original* hand.
+        mano_betas: (B, H, 10) float32.
+        mano_trans: (B, H, 3) float32, m, world.
+        gesture_coarse: (B,) int64, class of the sequence, -1 for none.
+        gesture_fine: (B,) int64, likewise.
+    """
+
+    image: Tensor
+    annotation_id: Tensor
+    counted: Tensor
+    crop_affine: Tensor
+    intrinsics: Tensor
+    camera_rotation: Tensor
+    camera_translation: Tensor
+    is_right: Tensor
+    hand_present: Tensor
+    interacting: Tensor
+    joints_world: Tensor
+    joint_valid_image: Tensor
+    joint_valid_frame: Tensor
+    mano_valid: Tensor
+    mano_pose: Tensor
+    mano_betas: Tensor
+    mano_trans: Tensor
+    gesture_coarse: Tensor
+    gesture_fine: Tensor
+
+
+class Targets(TypedDict):
+    """What a network is held against, made from a :class:`Batch` on the device (:mod:`gesturehand.targets`).
+
+    Attributes:
+        source_is_right: (B, H) bool, the hand's side as recorded, before the crop mirrored it.
+        crop_intrinsics: (B, 3, 3) px of the crop; projects from the crop frame.
+        joints: (B, H, 21, 3) m, crop frame, the annotated joints.
+        joints_2d: (B, H, 21, 2) normalised crop coordinates of the annotated joints.
+        joints_25d: (B, H, 21, 3): ``joints_2d`` and the root-relative depth over 0.15 m.
+        joint_valid_2d: (B, H, 21) bool, per-frame flag.
+        joint_valid_3d: (B, H, 21) bool, per-frame flag × the wrist's.
+        joint_valid_25d: (B, H, 21, 3) bool, per-image flag × inside the volume; depth also × the wrist's flag.
+        joint_valid_eval: (B, H, 21) bool, per-image flag × the wrist's: what evaluation counts.
+        rotations: (B, H, 16, 3, 3), crop frame, the mean pose added; identity where there is no fit.
+        betas: (B, H, 10).
+        transl: (B, H, 3) m, crop frame.
+        mano_valid: (B, H) bool.
+        betas_valid: (B, H) bool, a fit exists and every |β| ≤ 3 (EANet's bound on what is a credible shape).
+        vertices: (B, H, V, 3) m, crop frame, the fit's mesh.
+        joints_mano: (B, H, 21, 3) m, crop frame, the fit's joints.
+    """
+
+    source_is_right: Tensor
+    crop_intrinsics: Tensor
+    joints: Tensor
+    joints_2d: Tensor
+    joints_25d: Tensor
+    joint_valid_2d: Tensor
+    joint_valid_3d: Tensor
+    joint_valid_25d: Tensor
+    joint_valid_eval: Tensor
+    rotations: Tensor
+    betas: Tensor
+    transl: Tensor
+    mano_valid: Tensor
+    betas_valid: Tensor
+    vertices: Tensor
+    joints_mano: Tensor
+
+
+class GesturePrediction(TypedDict):
+    """What the gesture branch returns.
+
+    Attributes:
+        gesture_embedding: (B, E), the informative embedding space of the method's first stage.
+        coarse_logits: (B, coarse classes).
+        fine_logits: (B, fine classes).
+    """
+
+    gesture_embedding: Tensor
+    coarse_logits: Tensor
+    fine_logits: Tensor
+
+
+class HandPrediction(TypedDict):
+    """What a hand network returns; float32 whatever the precision of training.
+
+    Attributes:
+        joints_25d: (B, H, 21, 3) as ``Targets.joints_25d``.
+        rotations: (B, H, 16, 3, 3), crop frame.
+        betas: (B, H, 10).
+        camera: (B, H, 3), weak perspective (:func:`gesturehand.camera.weak_perspective`).
+        vertices: (B, H, V, 3) m, crop frame, relative to the predicted wrist.
+        joints: (B, H, 21, 3) m, crop frame, relative to the predicted wrist.
+        joints_2d: (B, H, 21, 2) normalised crop coordinates.
+    """
+
+    joints_25d: Tensor
+    rotations: Tensor
+    betas: Tensor
+    camera: Tensor
+    vertices: Tensor
+    joints: Tensor
+    joints_2d: Tensor

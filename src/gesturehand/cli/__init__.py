@@ -1,0 +1,1 @@
+"""The command line: one dispatcher, one file a group of commands."""

@@ -1,0 +1,86 @@
+"""``gesturehand``: one dispatcher over training, data and hand-model commands."""
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from gesturehand.errors import UserError
+
+_TRAINING: Final = {
+    "fit": "train a stage: --config experiments/….yaml",
+    "validate": "evaluate a run on the validation split",
+    "test": "evaluate a run on the test split: --run runs/…/<time>",
+}
+_GROUPS: Final = {
+    "data": {"synth": "write the open synthetic set", "gallery": "draw the gesture poses"},
+    "hand": {"info": "show a hand model", "convert": "turn a MANO pickle into .npz"},
+    "run": {"summary": "compare a tested run with its baselines", "latest": "print the newest finished run"},
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command.
+
+    Args:
+        arguments: The command line without the program's name; None for the process's own.
+
+    Returns:
+        The exit code: 0, or 2 after a :class:`~gesturehand.errors.UserError`, which is printed as one sentence.
+    """
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if not words or words[0] in ("-h", "--help"):
+        sys.stdout.write(_overview())
+        return 0
+    if words[0] == "--version":
+        from gesturehand import __version__
+
+        sys.stdout.write(f"gesturehand {__version__}\n")
+        return 0
+    try:
+        _dispatch(words)
+    except UserError as error:
+        sys.stderr.write(f"gesturehand: {_sentence(error)}\n")
+        return 2
+    return 0
+
+
+def _dispatch(words: list[str]) -> None:
+    # No library asks the network for a newer version of itself, and W&B never for a login.
+    os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
+    command = words[0]
+    if command in _TRAINING:
+        from gesturehand.cli.train import train
+
+        train(words)
+    elif command in _GROUPS:
+        import jsonargparse
+
+        jsonargparse.auto_cli(_functions(command), args=words[1:], prog=f"gesturehand {command}", as_positional=False)
+    else:
+        known = ", ".join([*_TRAINING, *_GROUPS])
+        raise UserError(f"There is no command '{command}': choose one of {known}.")
+
+
+def _functions(group: str) -> dict[str, Callable[..., Any]]:
+    """A group's commands; imported here so that one command does not load what another needs."""
+    if group == "data":
+        from gesturehand.cli import data as module
+    elif group == "hand":
+        from gesturehand.cli import hand as module
+    else:
+        from gesturehand.cli import run as module
+    return {name: getattr(module, name) for name in _GROUPS[group]}
+
+
+def _overview() -> str:
+    lines = ["usage: gesturehand COMMAND [OPTIONS]", "", "commands (each has --help):"]
+    rows = list(_TRAINING.items())
+    rows += [(f"{group} {name}", text) for group, names in _GROUPS.items() for name, text in names.items()]
+    lines += [f"  {name:<14} {text}" for name, text in rows]
+    return "\n".join(lines) + "\n"
+
+
+def _sentence(error: UserError) -> str:
+    """A worker process hands an error on with its traceback in front; the sentence is its last line."""
+    return str(error).strip().splitlines()[-1].removeprefix(f"{UserError.__module__}.{UserError.__qualname__}: ")

@@ -1,0 +1,39 @@
+"""``gesturehand run …``: what finished and tested runs say."""
+
+import shutil
+from pathlib import Path
+
+from rich.console import Console
+
+from gesturehand.runs import newest_run, write_json
+
+
+def latest(runs: str = "runs") -> None:
+    """Prints the folder of the newest finished run.
+
+    Args:
+        runs: Folder to search.
+    """
+    Console().print(str(newest_run(runs)), soft_wrap=True, highlight=False)
+
+
+def summary(run: str = "latest", runs: str = "runs", out: str | None = None) -> None:
+    """Compares a tested run with the mean joints and the mean MANO pose of its training set.
+
+    Args:
+        run: Folder of the run, or "latest".
+        runs: Where "latest" is searched.
+        out: Folder for summary.json and the test's pictures; the test's own folder always gets summary.json.
+    """
+    from gesturehand.evaluation.summary import newest_test, summarise, summary_table
+
+    tested = newest_test(newest_run(runs) if run == "latest" else Path(run))
+    result = summarise(tested)
+    folders = [tested, Path(out)] if out else [tested]
+    for folder in folders:
+        write_json(folder / "summary.json", result)
+    if out:
+        for picture in tested.glob("*.png"):
+            shutil.copyfile(picture, Path(out) / picture.name)
+    Console().print(summary_table(result, f"Test: {tested}"))
+    Console().print(f"Written to {folders[-1] / 'summary.json'}", soft_wrap=True, highlight=False)

@@ -1,0 +1,204 @@
+"""``gesturehand fit|validate|test``: LightningCLI with interpolation, run folders and the hand-over."""
+
+import logging
+import netrc
+import os
+import warnings
+from pathlib import Path
+from typing import Any, Final
+
+import jsonargparse
+import pytorch_lightning as pl
+from pytorch_lightning.callbacks import LearningRateMonitor, ModelCheckpoint
+from pytorch_lightning.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
+from pytorch_lightning.loggers import CSVLogger, WandbLogger
+from pytorch_lightning.utilities import rank_zero_info, rank_zero_only
+
+from gesturehand.data.datamodule import InterHandDataModule
+from gesturehand.errors import UserError
+from gesturehand.evaluation.test_report import TestReport
+from gesturehand.runs import CONFIG_FILE, best_checkpoint, finished_runs, mark_finished, new_run, newest_run
+from gesturehand.trainers.gesture_pretrainer import GesturePretrainer
+from gesturehand.trainers.token_fusion_regressor import TokenFusionRegressor
+
+#: Processes that Lightning starts for the other devices find the first one's run folder here.
+_RUN_FOLDER_VARIABLE: Final = "GESTUREHAND_RUN_FOLDER"
+#: What both stages must agree on for a hand-over.
+_ENCODER_SETTINGS: Final = ("backbone", "feature_stride", "embedding_dim", "gesture_classes")
+
+
+class TrainingCLI(LightningCLI):
+    """LightningCLI over the project's modules.
+
+    Beside Lightning's own keys it has ``name`` and ``runs`` (where the run is kept) and ``wandb``.
+    """
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        """Adds the run's keys and a checkpoint callback that keeps the best and the last state."""
+        parser.add_argument("--name", type=str, default="experiment", help="A run is kept in <runs>/<name>/<time>.")
+        parser.add_argument("--runs", type=str, default="runs", help="Folder of all runs.")
+        parser.add_argument(
+            "--wandb",
+            type=bool,
+            default=True,
+            help="Log to W&B: offline, unless you are logged in. CSV is always kept.",
+        )
+        parser.add_argument("--wandb_project", type=str, default="gesturehand", help="W&B project.")
+        parser.add_argument(
+            "--test_pictures", type=int, default=16, help="Test samples that are drawn with prediction and truth."
+        )
+        parser.add_lightning_class_args(ModelCheckpoint, "checkpoint")
+        parser.set_defaults(
+            {"checkpoint.filename": "best", "checkpoint.save_last": True, "checkpoint.enable_version_counter": False}
+        )
+
+    def _parse_ckpt_path(self) -> None:
+        """Settings are the command line's and the run's config; Lightning would put the checkpoint's above both."""
+
+    def before_instantiate_classes(self) -> None:
+        """Chooses the run folder and the gesture pretraining, once, before anything is built."""
+        if _RUN_FOLDER_VARIABLE not in os.environ:
+            parent = Path(self._setting("runs")) / self._setting("name")
+            prefix = "" if self.subcommand == "fit" else f"{self.subcommand}-"
+            os.environ[_RUN_FOLDER_VARIABLE] = str(new_run(parent, prefix))
+        self.run_folder = Path(os.environ[_RUN_FOLDER_VARIABLE])
+        model = self._setting("model")
+        if model.class_path.endswith(TokenFusionRegressor.__name__):
+            model.init_args.pretrained = self._pretraining(model.init_args)
+
+    def instantiate_trainer(self, **kwargs: Any) -> pl.Trainer:
+        """Keeps everything in the run folder: CSV and W&B logs, checkpoints, config."""
+        settings = self._setting("trainer")
+        if settings.logger in (None, True):
+            # The CSV logger comes first: it decides where Lightning keeps config and checkpoints.
+            loggers: list[Any] = [CSVLogger(self.run_folder, name="", version="")]
+            if self._setting("wandb"):
+                loggers.append(self._wandb_logger())
+            kwargs["logger"] = loggers
+        kwargs.setdefault("default_root_dir", str(self.run_folder))
+        # Lightning extends this list in place.
+        extra: list[pl.Callback] = [] if settings.logger is False else [LearningRateMonitor("step")]
+        if self.subcommand == "test":
+            extra = [TestReport(self.run_folder, pictures=self._setting("test_pictures"))]
+        self.trainer_defaults["callbacks"] = extra
+        return super().instantiate_trainer(**kwargs)
+
+    def after_fit(self) -> None:
+        """Marks the run as finished, unless it was interrupted."""
+        if self.trainer.interrupted or not self.trainer.is_global_zero:
+            return
+        checkpoint = self.trainer.checkpoint_callback
+        best = getattr(checkpoint, "best_model_path", "")
+        score = getattr(checkpoint, "best_model_score", None)
+        mark_finished(
+            self.run_folder,
+            {
+                "model": type(self.model).__name__,
+                "settings": {key: self.model.hparams.get(key) for key in _ENCODER_SETTINGS},
+                "checkpoint": os.path.relpath(best, self.run_folder) if best else None,
+                "monitor": getattr(checkpoint, "monitor", None),
+                "score": None if score is None else float(score),
+                "epochs": self.trainer.current_epoch,
+            },
+        )
+        rank_zero_info(f"Finished: {self.run_folder}")
+
+    def _setting(self, key: str) -> Any:
+        return self.config[str(self.subcommand)][key]
+
+    def _pretraining(self, settings: Any) -> str | None:
+        """The checkpoint that ``pretrained`` stands for: a path, ``auto`` or ``none``."""
+        wanted = settings.pretrained
+        if self.subcommand != "fit" or wanted in (None, "none"):
+            return None
+        if wanted != "auto":
+            return str(wanted)
+        runs = self._setting("runs")
+        own = {key: settings[key] for key in _ENCODER_SETTINGS}
+        for folder, description in finished_runs(runs):
+            if description["model"] == GesturePretrainer.__name__ and description["settings"] == own:
+                path = str(best_checkpoint(folder))
+                rank_zero_info(f"Gesture pretraining: {path}")
+                return path
+        wanted_text = ", ".join(f"{key}={value}" for key, value in own.items())
+        raise UserError(
+            f"No finished gesture pretraining with {wanted_text} under '{runs}': run `make pretrain` first, name a "
+            "checkpoint as model.pretrained, or go without with PRETRAINED=none."
+        )
+
+    def _wandb_logger(self) -> WandbLogger:
+        offline = "WANDB_MODE" not in os.environ and not _logged_in_to_wandb()
+        return WandbLogger(
+            project=self._setting("wandb_project"),
+            name=f"{self._setting('name')}/{self.run_folder.name}",
+            save_dir=str(self.run_folder),
+            offline=offline,
+        )
+
+
+def train(words: list[str]) -> None:
+    """Runs ``fit``, ``validate`` or ``test``.
+
+    Args:
+        words: The command line, the subcommand first. ``--run FOLDER`` (or ``--run latest``) stands for that run's
+            config and best checkpoint.
+    """
+    os.environ.setdefault("WANDB_SILENT", "true")
+    _silence_what_is_meant()
+    # ${data.image_size} in a file means that file's key, wherever the parser nests the file (below "fit" or "test").
+    jsonargparse.set_parsing_settings(omegaconf_absolute_to_relative_paths=True)
+    TrainingCLI(
+        pl.LightningModule,
+        InterHandDataModule,
+        subclass_mode_model=True,
+        save_config_callback=SaveConfigCallback,
+        save_config_kwargs={"overwrite": True, "config_filename": CONFIG_FILE},
+        seed_everything_default=0,
+        trainer_defaults={},
+        auto_configure_optimizers=False,
+        parser_kwargs={"parser_mode": "omegaconf+", "prog": "gesturehand"},
+        args=_expand_run(words),
+    )
+
+
+def _silence_what_is_meant() -> None:
+    """Warnings about what this command does on purpose, or what users cannot change."""
+    for message in (
+        "LightningCLI's args parameter is intended",  # --run is expanded before Lightning sees the words
+        "Experiment logs directory",  # the run folder is new, W&B's part of it is what is meant
+        ".*isinstance\\(treespec, LeafSpec\\)",
+        "The `srun` command is available",
+    ):
+        warnings.filterwarnings("ignore", message)
+    # Lightning's advertisements come through the same logger as its messages.
+    logging.getLogger("pytorch_lightning.utilities.rank_zero").addFilter(lambda record: "Tip:" not in record.msg)
+
+
+def _expand_run(words: list[str]) -> list[str]:
+    """Replaces ``--run FOLDER`` by its config and best checkpoint; later words override the config's."""
+    for place, word in enumerate(words):
+        name, has_value, value = word.partition("=")
+        if name != "--run":
+            continue
+        if not has_value and place + 1 == len(words):
+            raise UserError("--run needs the folder of a run, or 'latest'.")
+        value = value if has_value else words[place + 1]
+        rest = words[1:place] + words[place + (1 if has_value else 2) :]
+        run = newest_run("runs") if value == "latest" else Path(value)
+        config = run / CONFIG_FILE
+        if not config.is_file():
+            raise UserError(f"The run '{run}' has no {CONFIG_FILE}: give the folder of a run under runs/.")
+        # What comes of it is kept inside the run's own folder.
+        location = [f"--runs={run.parent}", f"--name={run.name}"]
+        return [words[0], f"--config={config}", f"--ckpt_path={best_checkpoint(run)}", *location, *rest]
+    return words
+
+
+@rank_zero_only
+def _logged_in_to_wandb() -> bool:
+    if os.environ.get("WANDB_API_KEY"):
+        return True
+    try:
+        return netrc.netrc().authenticators("api.wandb.ai") is not None
+    except (FileNotFoundError, netrc.NetrcParseError):
+        return False

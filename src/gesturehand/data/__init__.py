@@ -1,0 +1,1 @@
+"""InterHand2.6M: files → index → samples → batches."""

@@ -1,0 +1,112 @@
+"""Square crop boxes from three sources: RootNet's published ones, the annotation's, the joints'.
+
+All boxes are (M, 3) float64: centre x, centre y and side length, px of the original image.
+"""
+
+import json
+from pathlib import Path
+from typing import Final, Literal
+
+import numpy as np
+
+from gesturehand.camera import project, transform_points
+from gesturehand.data.files import image_path
+from gesturehand.data.index import HAND_TYPES, InterHandIndex
+from gesturehand.data.selection import Selection
+from gesturehand.errors import UserError
+
+#: ``joints``: EANet's, from the valid joints. ``annotation``: InterNet's, from the annotated box. ``rootnet``: EANet's
+#: test, from RootNet's file.
+BoxSource = Literal["joints", "annotation", "rootnet"]
+
+#: EANet and InterNet widen a box by this factor (EANet twice: before it is clipped and after it is squared).
+_MARGIN: Final = 1.25
+#: A side shorter than this is degenerate and is replaced by it.
+_SMALLEST_SIDE_PX: Final = 4.0
+
+
+def crop_boxes(
+    index: InterHandIndex, selection: Selection, source: BoxSource, rootnet_file: str | Path | None = None
+) -> np.ndarray:
+    """Square boxes for every sample.
+
+    The annotation's and RootNet's boxes enclose everything an annotation shows, so where a sample is one hand of a
+    two-hand annotation its box always comes from the joints.
+
+    Args:
+        index: The split.
+        selection: Its samples.
+        source: Where boxes come from.
+        rootnet_file: RootNet's JSON list of ``{annot_id, bbox, …}``, for ``source="rootnet"``.
+
+    Returns:
+        (M, 3) float64: centre x, centre y, side, px.
+
+    Raises:
+        UserError: The RootNet file is not given, not there, or lacks annotations.
+    """
+    boxes = _square(_joint_boxes(index, selection)) * [1, 1, _MARGIN]
+    if source == "joints":
+        return boxes
+    whole = (index.hand_type[selection.row] != HAND_TYPES["interacting"]) | (selection.hand.shape[1] == 2)
+    if source == "annotation":
+        annotated = _square(index.bbox_px[selection.row].astype(np.float64)) * [1, 1, _MARGIN]
+    else:
+        annotated = _square(_rootnet_boxes(index, selection.row[whole], rootnet_file, len(selection), whole))
+    return np.where(whole[:, None], annotated, boxes)
+
+
+def _joint_boxes(index: InterHandIndex, selection: Selection) -> np.ndarray:
+    """EANet's: the tight box of the valid joints × 1.25, clipped to the image; x, y, w, h."""
+    frame, camera = index.frame[selection.row, None], index.camera[selection.row]
+    count = len(selection)
+    world = index.joints_world[frame, selection.hand].reshape(count, -1, 3)
+    joints = transform_points(world, index.camera_rotation[camera], index.camera_translation[camera])
+    present = index.hand_type[selection.row, None] & np.array([1, 2])[selection.hand] > 0
+    valid = (index.joint_valid_frame[frame, selection.hand] & present[..., None]).reshape(count, -1)
+    valid &= joints[..., 2] > 0
+    points = project(np.where(valid[..., None], joints, 1.0), index.intrinsics[camera])
+    low = np.where(valid[..., None], points, np.inf).min(1)
+    high = np.where(valid[..., None], points, -np.inf).max(1)
+    middle, half = (low + high) / 2, (high - low) / 2 * _MARGIN
+    limit = index.image_size_px[selection.row] - 1.0
+    low, high = np.clip(middle - half, 0, limit), np.clip(middle + half, 0, limit)
+    # A hand wholly outside the image keeps its unclipped box: the crop is then empty but finite.
+    outside = (high <= low).any(-1, keepdims=True)
+    low, high = np.where(outside, middle - half, low), np.where(outside, middle + half, high)
+    return np.concatenate([low, high - low], -1).astype(np.float64)
+
+
+def _square(box: np.ndarray) -> np.ndarray:
+    """(M, 4) x, y, w, h → (M, 3) centre and the longer side."""
+    side = np.maximum(box[:, 2:].max(-1, keepdims=True), _SMALLEST_SIDE_PX)
+    return np.concatenate([box[:, :2] + box[:, 2:] / 2, side], -1)
+
+
+def _rootnet_boxes(
+    index: InterHandIndex, rows: np.ndarray, path: str | Path | None, count: int, where: np.ndarray
+) -> np.ndarray:
+    if path is None:
+        raise UserError("boxes=rootnet needs RootNet's published file: pass it as --data.rootnet_file.")
+    try:
+        entries = json.loads(Path(path).read_text(encoding="utf-8"))
+        box_of = {int(entry["annot_id"]): entry["bbox"] for entry in entries}
+    except OSError as error:
+        raise UserError(
+            f"RootNet's file '{path}' cannot be read ({error.strerror}): check --data.rootnet_file."
+        ) from None
+    except (ValueError, KeyError, TypeError):
+        raise UserError(
+            f"'{path}' is not RootNet's output (a JSON list of annot_id and bbox): download it again."
+        ) from None
+    ids = index.annotation_id[rows]
+    missing = [int(i) for i in ids if int(i) not in box_of]
+    if missing:
+        example = image_path(index.root, index.split, index.file_name[rows[list(ids).index(missing[0])]].decode())
+        raise UserError(
+            f"RootNet's file '{path}' has no box for {len(missing)} of {len(ids)} annotations (the first: "
+            f"{missing[0]}, '{example}'): use the file of this split, or boxes=joints."
+        )
+    boxes = np.zeros((count, 4))
+    boxes[where] = [box_of[int(i)] for i in ids]
+    return boxes

@@ -1,0 +1,218 @@
+"""Loaders for training, validation and test from one folder in InterHand2.6M's layout."""
+
+import math
+from pathlib import Path
+from typing import Literal
+
+import cv2
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from torch.utils.data import DataLoader
+
+from gesturehand.batch import Batch
+from gesturehand.data.appearance import AppearanceJitter
+from gesturehand.data.boxes import BoxSource, crop_boxes
+from gesturehand.data.crop import CropJitter
+from gesturehand.data.dataset import Augmentation, InterHandDataset
+from gesturehand.data.index import read_index
+from gesturehand.data.sampler import EpochSampler
+from gesturehand.data.selection import Hands, Layout, select
+from gesturehand.errors import UserError
+from gesturehand.gestures import GestureClasses
+
+Stage = Literal["train", "val", "test"]
+
+
+class InterHandDataModule(pl.LightningDataModule):
+    """InterHand2.6M, or the open synthetic set in the same files.
+
+    Args:
+        root: Folder that holds ``annotations/`` and ``images/``.
+        image_size: Side of the square crop, px.
+        batch_size: Samples a process and step.
+        num_workers: Worker processes of each loader.
+        hands: Which annotations: ``single`` (one hand, either side), ``right``, ``left``, ``interacting``, ``all``.
+        layout: ``per_hand``: one hand a sample (H = 1); ``two_hand``: right and left (H = 2).
+        mirror_left: Show left hands as right ones, so that one model serves both; ``per_hand`` only.
+        labelled_only: Train and validate on sequences with a gesture label only.
+        gesture_classes: ``shared`` by both hands (27 and 35), or ``per_hand`` (54 and 70).
+        boxes: Where crops come from: ``joints``, ``annotation`` or ``rootnet``.
+        test_boxes: The same for the test set; the default is ``boxes``.
+        rootnet_file: RootNet's published boxes of the split that uses them.
+        mano_fits: Read ``MANO_NeuralAnnot.json``; without it only joints and gestures are known.
+        train_split: Split to train on.
+        val_split: Split to validate on.
+        test_split: Split to test on.
+        train_subset: List of annotation ids or image file names that training keeps.
+        val_subset: The same for validation.
+        test_subset: The same for the test.
+        augment: Change training samples randomly.
+        scale_jitter: Relative standard deviation of the crop's size (cut off at 1).
+        rotation_jitter_deg: Standard deviation of the rotation in the image, degrees (cut off at 2).
+        rotation_probability: Share of training samples that are rotated.
+        shift_jitter: Standard deviation of the crop's shift, as a share of its side (cut off at 1).
+        flip_probability: Share of training samples mirrored (EANet: 0.5, with both hands shown).
+        colour_jitter: Factor of each colour channel, uniform in 1 ± this.
+        noise_probability: Share of training samples with noise.
+        blur_probability: Share of training samples with blur.
+        seed: Of the order and of the augmentation, which is a function of (seed, epoch, sample).
+        read_images: Read images; without, they are black, for what needs annotations only.
+        shuffled_images: Control experiment: every training sample shows another training sample's image.
+    """
+
+    def __init__(
+        self,
+        root: str = "data/openhand",
+        image_size: int = 256,
+        batch_size: int = 32,
+        num_workers: int = 4,
+        hands: Hands = "single",
+        layout: Layout = "per_hand",
+        mirror_left: bool = True,
+        labelled_only: bool = False,
+        gesture_classes: GestureClasses = "shared",
+        boxes: BoxSource = "joints",
+        test_boxes: BoxSource | None = None,
+        rootnet_file: str | None = None,
+        mano_fits: bool = True,
+        train_split: str = "train",
+        val_split: str = "val",
+        test_split: str = "test",
+        train_subset: str | None = None,
+        val_subset: str | None = None,
+        test_subset: str | None = None,
+        augment: bool = True,
+        scale_jitter: float = 0.25,
+        rotation_jitter_deg: float = 30.0,
+        rotation_probability: float = 0.6,
+        shift_jitter: float = 0.0,
+        flip_probability: float = 0.0,
+        colour_jitter: float = 0.2,
+        noise_probability: float = 0.1,
+        blur_probability: float = 0.1,
+        seed: int = 0,
+        read_images: bool = True,
+        shuffled_images: bool = False,
+    ) -> None:
+        super().__init__()
+        if flip_probability and mirror_left and layout == "per_hand":
+            raise UserError(
+                "data.flip_probability would turn mirrored left hands back into left ones: set it to 0, or "
+                "data.mirror_left to false."
+            )
+        self.root = root
+        self.image_size = image_size
+        self.batch_size = batch_size
+        self.num_workers = num_workers
+        self.hands = hands
+        self.layout = layout
+        self.mirror_left = mirror_left
+        self.labelled_only = labelled_only
+        self.gesture_classes = gesture_classes
+        self.boxes = boxes
+        self.test_boxes = test_boxes
+        self.rootnet_file = rootnet_file
+        self.mano_fits = mano_fits
+        self.splits: dict[Stage, str] = {"train": train_split, "val": val_split, "test": test_split}
+        self.subsets: dict[Stage, str | None] = {"train": train_subset, "val": val_subset, "test": test_subset}
+        self.augmentation = (
+            Augmentation(
+                CropJitter(
+                    scale_jitter,
+                    math.radians(rotation_jitter_deg),
+                    rotation_probability,
+                    shift_jitter,
+                    flip_probability,
+                ),
+                AppearanceJitter(colour_jitter, noise_probability, blur_probability),
+            )
+            if augment
+            else None
+        )
+        self.seed = seed
+        self.read_images = read_images
+        self.shuffled_images = shuffled_images
+        self.datasets: dict[Stage, InterHandDataset] = {}
+
+    def dataset(self, stage: Stage) -> InterHandDataset:
+        """The data set of one stage, read on first use.
+
+        Raises:
+            UserError: The folder or a file is missing or broken, or nothing is left to load.
+        """
+        if stage not in self.datasets:
+            index = read_index(Path(self.root), self.splits[stage], mano_fits=self.mano_fits)
+            selection = select(
+                index,
+                hands=self.hands,
+                layout=self.layout,
+                labelled_only=self.labelled_only and stage != "test",
+                subset=self.subsets[stage],
+            )
+            source = self.test_boxes or self.boxes if stage == "test" else self.boxes
+            shuffled = self.shuffled_images and stage == "train"
+            self.datasets[stage] = InterHandDataset(
+                index,
+                selection,
+                crop_boxes(index, selection, source, self.rootnet_file),
+                image_size=self.image_size,
+                mirror_left=self.mirror_left,
+                gesture_classes=self.gesture_classes,
+                augmentation=self.augmentation if stage == "train" else None,
+                seed=self.seed,
+                read_images=self.read_images,
+                image_of=np.random.default_rng(self.seed).permutation(len(selection)) if shuffled else None,
+            )
+        return self.datasets[stage]
+
+    def setup(self, stage: str) -> None:
+        """Reads the data sets of a Trainer stage."""
+        stages: dict[str, tuple[Stage, ...]] = {"fit": ("train", "val"), "validate": ("val",)}
+        for name in stages.get(stage, ("test",)):
+            self.dataset(name)
+
+    def train_dataloader(self) -> DataLoader[Batch]:
+        """Shuffled, augmented training batches; an incomplete last one is dropped if there is another."""
+        return self._loader("train", training=True)
+
+    def val_dataloader(self) -> DataLoader[Batch]:
+        """Validation batches in the file's order."""
+        return self._loader("val")
+
+    def test_dataloader(self) -> DataLoader[Batch]:
+        """Test batches in the file's order."""
+        return self._loader("test")
+
+    def predict_dataloader(self) -> DataLoader[Batch]:
+        """The test batches."""
+        return self._loader("test")
+
+    def evaluation_dataloader(self, stage: Stage) -> DataLoader[Batch]:
+        """Any stage's batches in the file's order, every sample once."""
+        return self._loader(stage, training=False)
+
+    def _loader(self, stage: Stage, *, training: bool = False) -> DataLoader[Batch]:
+        dataset = self.dataset(stage)
+        sampler = EpochSampler(
+            dataset,
+            training=training,
+            seed=self.seed,
+            num_replicas=self.trainer.world_size if self.trainer else 1,
+            rank=self.trainer.global_rank if self.trainer else 0,
+        )
+        return DataLoader(
+            dataset,
+            self.batch_size,
+            sampler=sampler,
+            num_workers=self.num_workers,
+            drop_last=training and len(sampler) >= self.batch_size,
+            pin_memory=torch.cuda.is_available(),
+            persistent_workers=training and self.num_workers > 0,
+            worker_init_fn=_one_thread,
+        )
+
+
+def _one_thread(worker: int) -> None:
+    """Workers are the parallelism; OpenCV's own threads would only compete with them."""
+    cv2.setNumThreads(0)

@@ -1,0 +1,1 @@
+"""Pictures: meshes and skeletons over crops, panels, confusion matrices."""

@@ -1,0 +1,52 @@
+"""A hand mesh over its crop."""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gesturehand.camera import normalised_to_px
+from gesturehand.synthetic.render import Light, draw_hands, surface_of
+
+_SKIN_BGR = np.array([190.0, 200.0, 240.0])
+_LIGHT = Light(direction=np.array([0.25, -0.45, -0.86]), diffuse=0.75, ambient=0.35)
+
+
+def place_in_camera(camera: Tensor, crop_intrinsics: Tensor, size_px: int) -> Tensor:
+    """Where a weak-perspective hand stands in front of the crop's pinhole camera.
+
+    The depth at which the pinhole shows the hand at the same scale, and the ray through the wrist's place.
+
+    Args:
+        camera: (..., 3) weak perspective: scale and shift in normalised crop units.
+        crop_intrinsics: (..., 3, 3) px of the crop.
+        size_px: Side of the crop.
+
+    Returns:
+        (..., 3) m, the wrist in the crop's frame.
+    """
+    focal = crop_intrinsics[..., (0, 1), (0, 1)].abs().mean(-1)
+    depth = focal / (camera[..., 0] * size_px / 2)
+    wrist = normalised_to_px(camera[..., 1:], size_px)
+    ray = torch.linalg.solve(crop_intrinsics, torch.cat([wrist, torch.ones_like(wrist[..., :1])], -1)[..., None])
+    return ray[..., 0] * depth[..., None]
+
+
+def draw_mesh(
+    image: np.ndarray, vertices: np.ndarray, faces: np.ndarray, intrinsics: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Draws a mesh over an image.
+
+    Args:
+        image: (H, W, 3) uint8 RGB; not changed.
+        vertices: (V, 3) m, in front of the camera.
+        faces: (F, 3) int64, counter-clockwise seen from outside.
+        intrinsics: (3, 3) px of the image.
+
+    Returns:
+        The picture, (H, W, 3) uint8 RGB, and the mesh's mask, (H, W) bool.
+    """
+    canvas = np.ascontiguousarray(image[..., ::-1])
+    surface = surface_of(faces, len(vertices))
+    points = np.asarray(vertices, np.float64)
+    mask = draw_hands(canvas, [points], [surface], [_SKIN_BGR], np.asarray(intrinsics, np.float64), _LIGHT)
+    return np.ascontiguousarray(canvas[..., ::-1]), mask > 0

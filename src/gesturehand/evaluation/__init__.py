@@ -1,0 +1,1 @@
+"""Evaluation of a trained run: its test report, the baselines, the summary table."""

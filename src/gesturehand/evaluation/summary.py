@@ -1,0 +1,74 @@
+"""The table at the end: a tested run beside its baselines."""
+
+import json
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+from rich.table import Table
+
+from gesturehand.data.datamodule import InterHandDataModule
+from gesturehand.errors import UserError
+from gesturehand.evaluation.baselines import baseline_metrics, mean_hand
+from gesturehand.evaluation.test_report import METRICS_FILE
+from gesturehand.hand.layer import HandModel
+from gesturehand.runs import CONFIG_FILE
+
+#: Columns of the table: key, heading, factor.
+COLUMNS: Final = (
+    ("mpjpe_mm", "MPJPE", 1.0),
+    ("mpvpe_mm", "MPVPE", 1.0),
+    ("pa_mpjpe_mm", "PA-MPJPE", 1.0),
+    ("pa_mpvpe_mm", "PA-MPVPE", 1.0),
+    ("mpjpe_true_rotation_mm", "MPJPE, true rotation", 1.0),
+    ("mpjpe_eanet_mm", "MPJPE (eanet)", 1.0),
+    ("mpvpe_eanet_mm", "MPVPE (eanet)", 1.0),
+    ("gesture_fine_top1", "gesture, fine top-1 %", 100.0),
+)
+_ROW_NAMES: Final = {"model": "model", "mean_joints": "mean joints", "mean_pose": "mean MANO pose"}
+
+Summary = dict[str, dict[str, float | None]]
+
+
+def newest_test(run: Path) -> Path:
+    """The newest tested folder of a run.
+
+    Raises:
+        UserError: The run was not tested.
+    """
+    tests = sorted(run.rglob(METRICS_FILE), key=lambda path: path.stat().st_mtime)
+    if not tests:
+        raise UserError(f"The run '{run}' has not been tested: run `gesturehand test --run {run}` first.")
+    return tests[-1].parent
+
+
+def summarise(test_folder: Path) -> Summary:
+    """The tested model's numbers and those of the baselines on the same data.
+
+    Args:
+        test_folder: Folder of a test, with its config and metrics.
+
+    Returns:
+        ``model``, ``mean_joints`` and ``mean_pose``; None where a row has no such number.
+    """
+    config = yaml.safe_load((test_folder / CONFIG_FILE).read_text(encoding="utf-8"))
+    metrics = json.loads((test_folder / METRICS_FILE).read_text(encoding="utf-8"))["metrics"]
+    settings: dict[str, Any] = {**config["data"], "augment": False, "read_images": False, "num_workers": 0}
+    data = InterHandDataModule(**settings)
+    model_settings = config["model"]["init_args"]
+    hand_model = HandModel(model_settings["mano"], model_settings["tips"])
+    mean = mean_hand(data.evaluation_dataloader("train"), hand_model)
+    rows: Summary = {"model": metrics, **baseline_metrics(mean, data.evaluation_dataloader("test"), hand_model)}
+    return {name: {key: row.get(key) for key, _, _ in COLUMNS} for name, row in rows.items()}
+
+
+def summary_table(summary: Summary, title: str) -> Table:
+    """The summary as a table for the terminal, errors in millimetres."""
+    table = Table(title=title, caption="errors in mm; wrist-relative unless the column names another protocol")
+    table.add_column("")
+    for _, heading, _ in COLUMNS:
+        table.add_column(heading, justify="right")
+    for name, row in summary.items():
+        cells = ("–" if (value := row[key]) is None else f"{value * factor:.1f}" for key, _, factor in COLUMNS)
+        table.add_row(_ROW_NAMES[name], *cells)
+    return table

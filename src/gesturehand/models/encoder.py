@@ -1,0 +1,158 @@
+"""The image encoder that both stages and all architectures share: any timm backbone with a spatial feature map."""
+
+import copy
+import difflib
+from typing import NamedTuple
+
+import timm
+import torch
+from timm.models import get_pretrained_cfg, is_model
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from gesturehand.errors import UserError
+
+
+class EncoderFeatures(NamedTuple):
+    """What an encoder returns.
+
+    Attributes:
+        feature_map: (B, C, h, w) at the encoder's stride.
+        pooled: (B, C'), the deepest map averaged over its places.
+    """
+
+    feature_map: Tensor
+    pooled: Tensor
+
+
+class Encoder(nn.Module):
+    """A timm backbone that turns an image into a feature map and a pooled feature.
+
+    At ``feature_stride`` 32 the feature map is the backbone's deepest one (the method's 8 × 8 at 256 px). A finer
+    stride serves small images: the deeper maps are brought up to it and added (1 × 1 convolutions, ReLU), so that a
+    96 px image has 6 × 6 places instead of 3 × 3.
+
+    Args:
+        backbone: A timm model name.
+        imagenet_weights: Start from timm's pretrained weights; they are downloaded.
+        feature_stride: Pixels of the image a place of the feature map stands for.
+        merged_channels: Channels of the feature map where maps are merged.
+        image_size: Side of the images, px; used by backbones that are built for one size (ViT, Swin).
+
+    Attributes:
+        channels: C of the feature map.
+        pooled_channels: C' of the pooled feature.
+        feature_stride: As given.
+
+    Raises:
+        UserError: timm has no such model, it gives no feature map at that stride, or its weights cannot be fetched.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(
+        self,
+        backbone: str = "hrnet_w32",
+        *,
+        imagenet_weights: bool = False,
+        feature_stride: int = 32,
+        merged_channels: int = 128,
+        image_size: int = 256,
+    ) -> None:
+        super().__init__()
+        levels = _levels(backbone, feature_stride, image_size)
+        self.net = _create(backbone, imagenet_weights, image_size, levels)
+        self.feature_stride = feature_stride
+        channels, self.channels_last = _examine(self.net, image_size)
+        self.pooled_channels = channels[-1]
+        self.merge: nn.ModuleList | None = None
+        self.channels = channels[-1]
+        if len(levels) > 1:
+            self.merge = nn.ModuleList(nn.Conv2d(width, merged_channels, 1) for width in channels)
+            self.channels = merged_channels
+        normalisation = timm.data.resolve_data_config({}, model=self.net)
+        for name in ("mean", "std"):
+            value = torch.tensor(normalisation[name], dtype=torch.float32) * 255
+            self.register_buffer(name, value.view(1, 3, 1, 1), persistent=False)
+
+    def forward(self, image: Tensor) -> EncoderFeatures:
+        """Encodes images.
+
+        Args:
+            image: (B, 3, S, S) uint8 RGB; normalised here, as the backbone's weights want it.
+        """
+        maps = self.net((image.float() - self.mean) / self.std)
+        if self.channels_last:
+            maps = [feature.permute(0, 3, 1, 2) for feature in maps]
+        pooled = maps[-1].mean((-2, -1))
+        if self.merge is None:
+            return EncoderFeatures(maps[-1], pooled)
+        size = maps[0].shape[-2:]
+        merged = [
+            F.interpolate(conv(feature), size=size, mode="bilinear", align_corners=False)
+            for conv, feature in zip(self.merge, maps, strict=True)
+        ]
+        return EncoderFeatures(torch.stack(merged).sum(0).relu(), pooled)
+
+
+def _size_arguments(backbone: str, image_size: int) -> dict[str, int]:
+    """Transformers are built for one image size; convolutional backbones take any."""
+    config = get_pretrained_cfg(backbone)
+    return {"img_size": image_size} if config is not None and config.fixed_input_size else {}
+
+
+def _levels(backbone: str, feature_stride: int, image_size: int) -> tuple[int, ...]:
+    """Indices of the backbone's maps from the wanted stride to the deepest."""
+    if not is_model(backbone):
+        close = difflib.get_close_matches(backbone, timm.list_models(), n=3)
+        hint = f"did you mean {' or '.join(close)}?" if close else "see timm.list_models()."
+        raise UserError(f"timm has no model '{backbone}' for model.backbone: {hint}")
+    try:
+        with torch.device("meta"):
+            probe = timm.create_model(backbone, features_only=True, **_size_arguments(backbone, image_size))
+    except (RuntimeError, TypeError, AttributeError, AssertionError, NotImplementedError) as error:
+        raise UserError(
+            f"Backbone '{backbone}' cannot serve as an encoder, timm gives no spatial feature maps of it ({error}): "
+            "choose another for model.backbone."
+        ) from None
+    strides = list(probe.feature_info.reduction())
+    if feature_stride not in strides:
+        raise UserError(
+            f"Backbone '{backbone}' has feature maps at strides {sorted(set(strides))}, not {feature_stride}: set "
+            "model.feature_stride to one of them."
+        )
+    # A plain ViT keeps one stride in every block: only its last map counts.
+    first = max(i for i, stride in enumerate(strides) if stride == feature_stride)
+    return tuple(range(first, len(strides)))
+
+
+def _create(backbone: str, imagenet_weights: bool, image_size: int, levels: tuple[int, ...]) -> nn.Module:
+    settings = {"features_only": True, "out_indices": levels, **_size_arguments(backbone, image_size)}
+    if not imagenet_weights:
+        return timm.create_model(backbone, pretrained=False, **settings)
+    try:
+        return timm.create_model(backbone, pretrained=True, **settings)
+    except Exception as error:  # the download goes through several libraries with unrelated exception types
+        raise UserError(
+            f"The pretrained weights of '{backbone}' could not be fetched ({type(error).__name__}): connect to the "
+            "network once, or start from random weights with --model.init_args.imagenet_weights=false."
+        ) from error
+
+
+def _examine(net: nn.Module, image_size: int) -> tuple[list[int], bool]:
+    """Channels of each map and whether they come last; parameters that reach no map are frozen.
+
+    timm's feature extractors may keep layers whose output is not returned (HRNet's other branches). Distributed
+    training refuses parameters without a gradient, so these are taken out of training. Looked at on the meta device,
+    where nothing is computed.
+    """
+    twin = copy.deepcopy(net).to("meta").eval()
+    maps = twin(torch.zeros(1, 3, image_size, image_size, device="meta"))
+    expected = list(net.feature_info.channels())  # type: ignore[operator, union-attr]
+    channels_last = [m.shape[1] for m in maps] != expected and [m.shape[-1] for m in maps] == expected
+    sum(m.sum() for m in maps).backward()
+    for parameter, seen in zip(net.parameters(), twin.parameters(), strict=True):
+        if seen.grad is None:
+            parameter.requires_grad_(False)
+    return expected, channels_last

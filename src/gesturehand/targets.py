@@ -1,0 +1,127 @@
+"""From a batch to everything a network is held against, batched on the training device, for every architecture."""
+
+import torch
+from torch import Tensor
+
+from gesturehand.batch import DEPTH_HALF_RANGE_M, Batch, Targets
+from gesturehand.camera import (
+    crop_intrinsics,
+    frame_of_affine,
+    project,
+    px_to_normalised,
+    transform_affine,
+    transform_points,
+)
+from gesturehand.hand.layer import HandModel
+from gesturehand.hand.transform import change_frame, mirror_x
+from gesturehand.skeleton import WRIST
+
+#: A shape coefficient beyond this is not credible: EANet's bound for the shape target.
+LARGEST_CREDIBLE_BETA = 3.0
+
+
+@torch.no_grad()
+def build_targets(batch: Batch, hand_model: HandModel) -> Targets:
+    """Targets in the crop's frame.
+
+    World → camera is X_cam = R X + t; the crop then turns and mirrors the camera frame. MANO parameters follow with the
+    root joint's rest position J₀(β), about which MANO rotates.
+
+    Args:
+        batch: As the loader gives it, on any device.
+        hand_model: Of the same device.
+
+    Returns:
+        :class:`gesturehand.batch.Targets`, float32.
+    """
+    with torch.autocast(batch["image"].device.type, enabled=False):
+        return _build(batch, hand_model)
+
+
+def _build(batch: Batch, hand_model: HandModel) -> Targets:
+    size = batch["image"].shape[-1]
+    affine = batch["crop_affine"]
+    frame = frame_of_affine(affine)
+    rotation, translation = batch["camera_rotation"][:, None], batch["camera_translation"][:, None]
+
+    joints_camera = transform_points(batch["joints_world"], rotation, translation)
+    in_front = joints_camera[..., 2] > 0
+    # An invalid joint's place is arbitrary: one metre ahead keeps its projection finite.
+    joints_camera = torch.where(in_front[..., None], joints_camera, torch.ones_like(joints_camera))
+    points_px = project(joints_camera, batch["intrinsics"][:, None])
+    joints_2d = px_to_normalised(transform_affine(points_px, affine[:, None]), size)
+    joints = joints_camera @ frame[:, None].mT
+    depth = (joints[..., 2:] - joints[..., WRIST : WRIST + 1, 2:]) / DEPTH_HALF_RANGE_M
+    joints_25d = torch.cat([joints_2d, depth], -1)
+
+    seen = batch["hand_present"] & batch["counted"][:, None]
+    valid_frame = batch["joint_valid_frame"] & in_front & seen[..., None]
+    valid_image = batch["joint_valid_image"] & in_front & seen[..., None]
+    mano_valid = batch["mano_valid"] & seen
+    mirrored = torch.linalg.det(affine[..., :2]) < 0
+    source_is_right = batch["is_right"] ^ mirrored[:, None]
+    rotations, transl = _mano_parameters(batch, hand_model, frame, source_is_right)
+    betas = batch["mano_betas"]
+    vertices, joints_mano = hand_model(rotations, betas, transl, batch["is_right"])
+    return Targets(
+        source_is_right=source_is_right,
+        crop_intrinsics=crop_intrinsics(affine, batch["intrinsics"]),
+        joints=joints,
+        joints_2d=joints_2d,
+        joints_25d=joints_25d,
+        joint_valid_2d=valid_frame,
+        joint_valid_3d=_with_wrist(valid_frame),
+        joint_valid_25d=_valid_25d(joints_25d, valid_image),
+        joint_valid_eval=_with_wrist(valid_image),
+        rotations=rotations,
+        betas=betas,
+        transl=transl,
+        mano_valid=mano_valid,
+        betas_valid=mano_valid & (betas.abs() <= LARGEST_CREDIBLE_BETA).all(-1),
+        vertices=vertices,
+        joints_mano=joints_mano,
+    )
+
+
+def _with_wrist(valid: Tensor) -> Tensor:
+    """An invalid wrist makes every root-relative target of its hand invalid."""
+    return valid & valid[..., WRIST : WRIST + 1]
+
+
+def _valid_25d(joints_25d: Tensor, valid: Tensor) -> Tensor:
+    """Coordinates that the volume can hold: the joint inside the crop, its depth inside the range."""
+    inside = (joints_25d.abs() <= 1).all(-1)
+    # Root-relative depth means nothing without the root, but a place in the image does.
+    depth = _with_wrist(valid) & inside
+    in_crop = valid & (joints_25d[..., :2].abs() <= 1).all(-1)
+    return torch.stack([in_crop, in_crop, depth], -1)
+
+
+def _mano_parameters(
+    batch: Batch, hand_model: HandModel, frame: Tensor, source_is_right: Tensor
+) -> tuple[Tensor, Tensor]:
+    """The fits' rotations (B, H, 16, 3, 3) and translations (B, H, 3) m in the crop's frame.
+
+    Files describe the hand as it is: a mirrored left hand's parameters are the left model's until they are mirrored.
+    """
+    mirrored = batch["is_right"] ^ source_is_right
+    betas = batch["mano_betas"]
+    rotations = hand_model.rotations_from_file_pose(batch["mano_pose"], source_is_right)
+    rotations, transl = change_frame(
+        rotations,
+        batch["mano_trans"],
+        hand_model.rest_root(betas, source_is_right),
+        batch["camera_rotation"][:, None],
+        batch["camera_translation"][:, None],
+    )
+    mirrored_rotations, mirrored_transl = mirror_x(rotations, transl)
+    rotations = torch.where(mirrored[..., None, None, None], mirrored_rotations, rotations)
+    transl = torch.where(mirrored[..., None], mirrored_transl, transl)
+    # The crop's M = Q' diag(-1, 1, 1): the mirror is applied, the rotation Q' is left.
+    mirror = torch.diag(torch.tensor([-1.0, 1.0, 1.0], device=frame.device, dtype=frame.dtype))
+    turn = torch.where(mirrored[..., None, None], (frame @ mirror)[:, None], frame[:, None])
+    root = hand_model.rest_root(betas, batch["is_right"])
+    rotations, transl = change_frame(rotations, transl, root, turn, torch.zeros_like(transl))
+    identity = torch.eye(3, device=frame.device, dtype=frame.dtype)
+    rotations = torch.where(batch["mano_valid"][..., None, None, None], rotations, identity)
+    return rotations, transl

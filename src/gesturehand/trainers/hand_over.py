@@ -1,0 +1,74 @@
+"""The hand-over from the first stage to the second: encoder and gesture head, all of it or an error."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import nn
+
+from gesturehand.errors import UserError
+
+
+class HandOver(NamedTuple):
+    """What was loaded.
+
+    Attributes:
+        path: The checkpoint.
+        tensors: Number of tensors loaded into each module.
+    """
+
+    path: str
+    tensors: dict[str, int]
+
+    def __str__(self) -> str:
+        parts = " and ".join(f"{count} tensors of {name}" for name, count in self.tensors.items())
+        return f"Loaded {parts} from the gesture pretraining '{self.path}'."
+
+
+def hand_over(path: str | Path, modules: dict[str, nn.Module]) -> HandOver:
+    """Loads modules of a first-stage checkpoint, every tensor of them.
+
+    Args:
+        path: A checkpoint of :class:`~gesturehand.trainers.gesture_pretrainer.GesturePretrainer`.
+        modules: The modules to fill, by the name they have in the first stage.
+
+    Raises:
+        UserError: The file is not there or no such checkpoint, or a tensor is missing, left over or of another shape;
+            the message names the keys.
+    """
+    try:
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+        state = checkpoint["state_dict"]
+    except FileNotFoundError:
+        raise UserError(
+            f"The gesture pretraining '{path}' does not exist: run `make pretrain`, or set model.pretrained to none."
+        ) from None
+    except Exception as error:  # torch.load raises whatever its unpickler meets
+        raise UserError(
+            f"'{path}' is not a checkpoint of the gesture pretraining ({type(error).__name__}): give one that "
+            "`gesturehand fit` wrote."
+        ) from error
+    loaded = {}
+    for name, module in modules.items():
+        prefix = f"{name}."
+        part = {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
+        _check(path, name, part, module)
+        module.load_state_dict(part)
+        loaded[name] = len(part)
+    return HandOver(str(path), loaded)
+
+
+def _check(path: str | Path, name: str, part: dict[str, torch.Tensor], module: nn.Module) -> None:
+    own = module.state_dict()
+    missing, extra = sorted(own.keys() - part.keys()), sorted(part.keys() - own.keys())
+    reshaped = [key for key in own.keys() & part.keys() if own[key].shape != part[key].shape]
+    problems = [
+        f"{len(keys)} {what} (the first: {name}.{min(keys)})"
+        for what, keys in (("missing", missing), ("left over", extra), ("of another shape", reshaped))
+        if keys
+    ]
+    if problems:
+        raise UserError(
+            f"The gesture pretraining '{path}' does not fit this model's {name}: tensors {', '.join(problems)}; give "
+            "both stages the same backbone, feature_stride, embedding_dim and gesture_classes."
+        )

@@ -1,0 +1,80 @@
+"""What all trainers share: AdamW with a warm-up and a cosine, and the weighted sum of masked losses."""
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from gesturehand.losses import MaskedSum, mean_of
+
+
+def adamw_with_cosine(
+    modules: Iterable[tuple[nn.Module, float]],
+    *,
+    learning_rate: float,
+    weight_decay: float,
+    warmup_share: float,
+    total_steps: int,
+) -> Any:
+    """Optimiser and schedule as Lightning's ``configure_optimizers`` returns them.
+
+    Biases, norms and embeddings (everything with fewer than two axes) do not decay. Frozen parameters are left out.
+
+    Args:
+        modules: Modules with the factor of the learning rate that theirs is; a parameter belongs to the first module
+            that holds it.
+        learning_rate: Peak, after the warm-up.
+        weight_decay: AdamW's.
+        warmup_share: Share of the steps over which the rate rises linearly from zero.
+        total_steps: After which the cosine has reached zero.
+    """
+    groups: list[dict[str, Any]] = []
+    seen: set[int] = set()
+    for module, factor in modules:
+        fresh = [p for p in module.parameters() if p.requires_grad and id(p) not in seen]
+        seen.update(id(p) for p in fresh)
+        for decays in (True, False):
+            parameters = [p for p in fresh if (p.ndim > 1) == decays]
+            if parameters:
+                decay = weight_decay if decays else 0.0
+                groups.append({"params": parameters, "lr": learning_rate * factor, "weight_decay": decay})
+    optimizer = torch.optim.AdamW(groups)
+
+    warmup = max(1, round(warmup_share * total_steps))
+
+    def factor_at(step: int) -> float:
+        if step < warmup:
+            return (step + 1) / warmup
+        progress = min(1.0, (step - warmup) / max(1, total_steps - warmup))
+        return 0.5 + 0.5 * math.cos(math.pi * progress)
+
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor_at)
+    return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+
+def weighted_loss(
+    sums: Mapping[str, MaskedSum], weights: Mapping[str, float], mean_over_processes: Callable[[Tensor], Tensor]
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """The weighted sum of the terms' means, and each mean by name.
+
+    The counts are averaged over the processes first, in one call, so that the mean of all processes' losses is the loss
+    of all their samples together.
+
+    Args:
+        sums: The terms.
+        weights: A weight for every term.
+        mean_over_processes: Averages a tensor over the processes; the identity for one.
+
+    Example:
+        >>> one = MaskedSum(torch.tensor(6.0), torch.tensor(3.0))
+        >>> weighted_loss({"pose": one}, {"pose": 0.5}, lambda x: x)
+        (tensor(1.), {'pose': tensor(2.)})
+    """
+    counts = mean_over_processes(torch.stack([term.count for term in sums.values()]))
+    means = {
+        name: mean_of(MaskedSum(term.total, count)) for (name, term), count in zip(sums.items(), counts, strict=True)
+    }
+    total = torch.stack([weights[name] * mean for name, mean in means.items()]).sum()
+    return total, means
