@@ -56,16 +56,16 @@ def finished_runs(runs: str | Path) -> list[tuple[Path, dict[str, Any]]]:
     return sorted(found, key=lambda entry: entry[1]["finished_at"], reverse=True)
 
 
-def newest_run(runs: str | Path) -> Path:
-    """The newest finished run under a folder.
+def newest_run(runs: str | Path, model: str) -> Path:
+    """The newest finished run of a model under a folder.
 
     Raises:
         UserError: There is none.
     """
-    found = finished_runs(runs)
-    if not found:
-        raise UserError(f"No finished run under '{runs}': train one with `make finetune`, or give its folder.")
-    return found[0][0]
+    for folder, description in finished_runs(runs):
+        if description["model"] == model:
+            return folder
+    raise UserError(f"No finished {model} under '{runs}': train one with `make finetune`, or give its folder.")
 
 
 def best_checkpoint(run: str | Path) -> Path:

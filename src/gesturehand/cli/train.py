@@ -184,7 +184,7 @@ def _expand_run(words: list[str]) -> list[str]:
             raise UserError("--run needs the folder of a run, or 'latest'.")
         value = value if has_value else words[place + 1]
         rest = words[1:place] + words[place + (1 if has_value else 2) :]
-        run = newest_run("runs") if value == "latest" else Path(value)
+        run = newest_run("runs", TokenFusionRegressor.__name__) if value == "latest" else Path(value)
         config = run / CONFIG_FILE
         if not config.is_file():
             raise UserError(f"The run '{run}' has no {CONFIG_FILE}: give the folder of a run under runs/.")

@@ -1,0 +1,76 @@
+# GestureHand: `make demo` does the main job on the open hand, `make test` runs the tests; nothing else is needed first.
+#
+#   EXPERIMENT=demo|paper   which files of experiments/ (default: demo)
+#   DATA=FOLDER             InterHand2.6M, or another set in its files
+#   MANO=FOLDER             MANO's files, instead of the open hand
+#   PRETRAINED=auto|none|FILE   what `make finetune` starts from
+#   RUN=latest|FOLDER       what `make evaluate` tests
+#   ARGS='…'                further arguments of the command
+
+PYTHON ?= python3
+VENV ?= .venv
+EXPERIMENT ?= demo
+PRETRAINED ?= auto
+RUN ?= latest
+OPENHAND := data/openhand
+
+BIN := $(VENV)/bin
+GESTUREHAND := $(BIN)/gesturehand
+READY := $(VENV)/.ready
+DATA_ARGS := $(if $(DATA),--data.root=$(DATA))
+MANO_ARGS := $(if $(MANO),--model.init_args.mano=$(MANO))
+
+.PHONY: help setup demo data pretrain finetune evaluate gallery test test-all lint format clean
+
+help:  ## show the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@sed -n '3,8s/^# \{0,1\}//p' $(MAKEFILE_LIST)
+
+setup: $(READY)  ## make .venv with the tested versions
+
+$(READY): setup.cfg pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,notebooks]'
+	@touch $@
+
+demo: $(READY) $(OPENHAND)  ## pretrain, finetune and test on the open set; the table ends in runs/demo/summary.json
+	$(GESTUREHAND) fit --config experiments/demo/pretrain.yaml $(ARGS)
+	$(GESTUREHAND) fit --config experiments/demo/finetune.yaml $(ARGS)
+	$(GESTUREHAND) test --run latest
+	$(GESTUREHAND) run summary --run latest --out runs/demo
+
+data: $(OPENHAND)  ## write the open synthetic set to data/openhand
+
+$(OPENHAND): | $(READY)
+	$(GESTUREHAND) data synth --out $@
+
+pretrain: $(READY)  ## stage 1: learn the gesture embedding
+	$(GESTUREHAND) fit --config experiments/$(EXPERIMENT)/pretrain.yaml $(DATA_ARGS) $(ARGS)
+
+finetune: $(READY)  ## stage 2: token fusion, from the newest finished stage 1 of the same encoder
+	$(GESTUREHAND) fit --config experiments/$(EXPERIMENT)/finetune.yaml --model.init_args.pretrained=$(PRETRAINED) $(DATA_ARGS) $(MANO_ARGS) $(ARGS)
+
+evaluate: $(READY)  ## test a finished stage 2 and compare it with the baselines
+	$(GESTUREHAND) test --run $(RUN) $(DATA_ARGS) $(MANO_ARGS) $(ARGS)
+	$(GESTUREHAND) run summary --run $(RUN)
+
+gallery: $(READY)  ## draw the poses of the 35 gestures
+	$(GESTUREHAND) data gallery $(ARGS)
+
+test: $(READY)  ## the tests, minutes
+	$(BIN)/python -m pytest -m "not slow" $(ARGS)
+
+test-all: $(READY)  ## the tests and the slow ones
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: $(READY)  ## formatter, linter, type checker
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+format: $(READY)  ## format and fix what can be fixed
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean:  ## remove caches; runs and data stay
+	rm -rf .pytest_cache .ruff_cache .mypy_cache build dist src/*.egg-info
