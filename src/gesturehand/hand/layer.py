@@ -1,0 +1,208 @@
+"""The hand model on the device: smplx's MANO layer for both hands, on batches of right and left hands mixed."""
+
+import contextlib
+import hashlib
+import io
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import roma
+import torch
+from smplx import MANOLayer
+from smplx.utils import Struct
+from torch import Tensor, nn
+
+from gesturehand.errors import UserError
+from gesturehand.hand.load import load_hand
+from gesturehand.hand.mano_file import NUM_BETAS, ManoData, mano_dictionary
+from gesturehand.skeleton import JOINTS_FROM_MANO_AND_TIPS, NUM_MANO_JOINTS, SIDES, TIP_VERTICES
+
+
+class HandModel(nn.Module):
+    """Both hands of one model, differentiable. Metres; V vertices, F triangles; joints in the papers' order of 21.
+
+    The model's arrays are not part of ``state_dict``: a checkpoint never contains MANO's licensed data, and a trained
+    network can be loaded next to another hand model. Arithmetic is float32 even under autocast, because half precision
+    moves vertices by tenths of a millimetre (float64 after ``.double()``).
+
+    Attributes:
+        name: "open hand", or the file.
+        fingerprint: SHA-256 of both hands' arrays, 64 hexadecimal digits.
+        num_vertices: V.
+        faces: (2, F, 3) int64 triangles of the right and the left hand.
+        hands_mean: (2, 45) mean finger pose of the right and the left hand, axis-angle.
+    """
+
+    faces: Tensor
+    hands_mean: Tensor
+    _tips: Tensor
+    _order: Tensor
+    _regressors: Tensor
+    _root_template: Tensor
+    _root_directions: Tensor
+
+    def __init__(self, mano: str | Path | None = None, tips: str = "eanet") -> None:
+        """Loads the model.
+
+        Args:
+            mano: nothing for the open hand, or a folder or file of MANO (see ``load_hand``).
+            tips: which vertices are the fingertips, a key of ``skeleton.TIP_VERTICES``. The choice changes MPJPE.
+
+        Raises:
+            UserError: the files are missing or wrong, or the name of the fingertips is unknown.
+        """
+        super().__init__()
+        if tips not in TIP_VERTICES:
+            raise UserError(f"tips={tips!r} is unknown; choose one of {', '.join(TIP_VERTICES)}.")
+        right, left = hands = [load_hand(mano, side) for side in SIDES]
+        if right.faces.shape != left.faces.shape or right.num_vertices != left.num_vertices:
+            raise UserError(f"{right.source} and {left.source} have different meshes; give both hands of one model.")
+        if right.num_vertices <= max(TIP_VERTICES[tips]):
+            raise UserError(f"{right.source} has too few vertices for the fingertips {tips!r}; give a MANO-like model.")
+        self.name = right.source
+        self.fingerprint = hashlib.sha256("".join(hand.fingerprint for hand in hands).encode()).hexdigest()
+        self.num_vertices = right.num_vertices
+        self.layers = nn.ModuleList(_mano_layer(hand) for hand in hands)
+
+        buffers = {
+            "faces": torch.from_numpy(np.stack([hand.faces for hand in hands])),
+            "hands_mean": _float32([hand.hands_mean for hand in hands]),
+            "_tips": torch.tensor(TIP_VERTICES[tips]),
+            "_order": torch.tensor(JOINTS_FROM_MANO_AND_TIPS),
+            "_regressors": _float32([hand.J_regressor for hand in hands]),
+            "_root_template": _float32([hand.joints[0] for hand in hands]),
+            "_root_directions": _float32([np.tensordot(hand.J_regressor[0], hand.shapedirs, 1) for hand in hands]),
+        }
+        for name, tensor in buffers.items():
+            self.register_buffer(name, tensor)
+        for module in self.modules():
+            for name, tensor in list(module.named_buffers(recurse=False)):
+                module.register_buffer(name, tensor, persistent=False)
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of the results: float32, or float64 after ``.double()``."""
+        return self._root_template.dtype
+
+    def forward(
+        self, rotations: Tensor, betas: Tensor, transl: Tensor | None, is_right: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Shapes, poses and moves hands.
+
+        Args:
+            rotations: (..., 16, 3, 3) joint rotations in MANO's order, root first, the mean pose included.
+            betas: (..., 10) shape.
+            transl: (..., 3) metres, or nothing: then the root joint lies at J₀(β).
+            is_right: (...) bool, which hand each is.
+
+        Returns:
+            Vertices (..., V, 3) and joints (..., 21, 3), metres. The joints are the posed skeleton's 16 and the five
+            fingertip vertices.
+        """
+        leading = rotations.shape[:-3]
+        with _full_precision(rotations.device):
+            rotations = rotations.to(self.dtype).reshape(-1, NUM_MANO_JOINTS, 3, 3)
+            betas = betas.to(self.dtype).expand(*leading, NUM_BETAS).reshape(-1, NUM_BETAS)
+            if transl is not None:
+                transl = transl.to(self.dtype).expand(*leading, 3).reshape(-1, 3)
+            is_right = is_right.expand(leading).reshape(-1)
+            vertices = rotations.new_zeros(len(rotations), self.num_vertices, 3)
+            joints = rotations.new_zeros(len(rotations), NUM_MANO_JOINTS, 3)
+            for layer, mask in zip(self.layers, (is_right, ~is_right), strict=True):
+                rows = mask.nonzero()[:, 0]
+                if len(rows) == 0:  # smplx cannot reshape an empty batch
+                    continue
+                output = layer(
+                    betas=betas[rows],
+                    global_orient=rotations[rows, :1],
+                    hand_pose=rotations[rows, 1:],
+                    transl=None if transl is None else transl[rows],
+                )
+                vertices = vertices.index_copy(0, rows, output.vertices)
+                joints = joints.index_copy(0, rows, output.joints)
+            joints = self._with_tips(joints, vertices)
+        return vertices.reshape(*leading, *vertices.shape[1:]), joints.reshape(*leading, *joints.shape[1:])
+
+    def joints_from_vertices(self, vertices: Tensor, is_right: Tensor) -> Tensor:
+        """The joints that protocol ``eanet`` evaluates: the joint regressor applied to the posed mesh, and fingertips.
+
+        They differ by millimetres from the posed skeleton's joints, which ``forward`` returns.
+
+        Args:
+            vertices: (..., V, 3) posed mesh.
+            is_right: (...) bool.
+
+        Returns:
+            (..., 21, 3) joints, in the unit of the vertices.
+        """
+        with _full_precision(vertices.device):
+            vertices = vertices.to(self.dtype)
+            right, left = (regressor @ vertices for regressor in self._regressors)
+            return self._with_tips(torch.where(is_right[..., None, None], right, left), vertices)
+
+    def rest_root(self, betas: Tensor, is_right: Tensor) -> Tensor:
+        """The root joint J₀(β) at rest, about which a hand turns; ``change_frame`` needs it.
+
+        Args:
+            betas: (..., 10) shape.
+            is_right: (...) bool.
+
+        Returns:
+            (..., 3) metres.
+        """
+        with _full_precision(betas.device):
+            side = (~is_right).long()
+            moved = self._root_directions[side] @ betas.to(self.dtype)[..., None]
+            return self._root_template[side] + moved[..., 0]
+
+    def rotations_from_file_pose(self, pose: Tensor, is_right: Tensor) -> Tensor:
+        """Joint rotations from a pose as annotation files hold it, relative to the mean pose.
+
+        The rotation of a finger joint is R(pose + hands_mean), added as axis-angle vectors (smplx's
+        ``flat_hand_mean=False``); it is not R(pose)·R(hands_mean). The root has no mean.
+
+        Args:
+            pose: (..., 48) axis-angle, radians, root first, not as principal components.
+            is_right: (...) bool.
+
+        Returns:
+            (..., 16, 3, 3) rotations in MANO's order.
+        """
+        with _full_precision(pose.device):
+            pose = pose.to(self.dtype)
+            mean = self.hands_mean[(~is_right).long()]
+            vectors = torch.cat([pose[..., :3], pose[..., 3:] + mean], dim=-1)
+            return roma.rotvec_to_rotmat(vectors.reshape(*vectors.shape[:-1], NUM_MANO_JOINTS, 3))
+
+    def _with_tips(self, joints: Tensor, vertices: Tensor) -> Tensor:
+        """From (..., 16, 3) joints in MANO's order and the mesh to the 21 joints in the papers' order."""
+        return torch.cat([joints, vertices[..., self._tips, :]], dim=-2)[..., self._order, :]
+
+
+def _mano_layer(hand: ManoData) -> MANOLayer:
+    """The layer of smplx, made from arrays at hand, so that it opens no file and needs no chumpy."""
+    with contextlib.redirect_stdout(io.StringIO()):  # it prints that there are only ten shape coefficients
+        return MANOLayer(
+            model_path="",
+            is_rhand=hand.side == "right",
+            data_struct=Struct(**mano_dictionary(hand)),
+            use_pca=False,
+            create_body_pose=False,
+        )
+
+
+def _float32(arrays: list[np.ndarray]) -> Tensor:
+    return torch.from_numpy(np.stack(arrays)).float()
+
+
+@contextlib.contextmanager
+def _full_precision(device: torch.device) -> Iterator[None]:
+    """No autocast, and no TF32 or bfloat16 inside float32 matrix products, whatever the trainer has chosen."""
+    precision = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("highest")
+    try:
+        with torch.autocast(device.type, enabled=False):
+            yield
+    finally:
+        torch.set_float32_matmul_precision(precision)

@@ -1,0 +1,66 @@
+"""A left hand from a right one and the reverse, and the repair of the official left hand."""
+
+from dataclasses import replace
+from typing import Final
+
+import numpy as np
+
+from gesturehand.errors import UserError
+from gesturehand.hand.mano_file import ManoData
+
+#: Signs of a vector's components when space is mirrored in x.
+_VECTOR: Final = np.array([-1.0, 1.0, 1.0])
+#: Signs of an axis-angle vector's components: it turns as a pseudo-vector does.
+_AXIS_ANGLE: Final = np.array([1.0, -1.0, -1.0])
+
+#: Below this sum of absolute differences, metres, two sets of shape directions count as the same.
+_SAME_SHAPEDIRS: Final = 1.0
+
+
+def mirror(data: ManoData) -> ManoData:
+    """The other hand: the model mirrored in x, such that mirrored rotations and the same betas give a mirrored mesh.
+
+    Rotations R become M R M with M = diag(−1, 1, 1), and betas stay. Joint regressor and weights stay too; triangles
+    are listed in the reverse direction, so that their outside stays outside. Mirroring twice restores every array.
+    """
+    entries = np.einsum("c,a,b->cab", _VECTOR, _VECTOR, _VECTOR).reshape(3, 9)
+    per_pose_feature = np.tile(entries, data.posedirs.shape[-1] // 9)
+    per_hand_pose = np.tile(_AXIS_ANGLE, len(data.hands_mean) // 3)
+    return replace(
+        data,
+        side="left" if data.side == "right" else "right",
+        source=data.source if data.source.endswith(_MIRRORED) else data.source + _MIRRORED,
+        v_template=data.v_template * _VECTOR,
+        shapedirs=data.shapedirs * _VECTOR[:, None],
+        posedirs=data.posedirs * per_pose_feature,
+        faces=np.ascontiguousarray(data.faces[:, ::-1]),
+        hands_mean=data.hands_mean * per_hand_pose,
+        hands_components=data.hands_components * per_hand_pose,
+    )
+
+
+_MIRRORED: Final = ", mirrored"
+
+
+def repair_left_shapedirs(left: ManoData, right: ManoData) -> ManoData:
+    """Corrects the official left hand, whose shape directions have the right hand's sign in x (smplx issue 48).
+
+    Args:
+        left: the left hand as it is in the file.
+        right: the right hand of the same release.
+
+    Returns:
+        The left hand with the x components of its shape directions negated, if they are the right hand's (sum of
+        absolute differences below 1 m); otherwise the left hand as given.
+
+    Raises:
+        UserError: the two have different numbers of vertices.
+    """
+    if left.num_vertices != right.num_vertices:
+        raise UserError(
+            f"{left.source} has {left.num_vertices} vertices and {right.source} has {right.num_vertices}; "
+            "give both hands of the same model."
+        )
+    if np.abs(left.shapedirs[:, 0] - right.shapedirs[:, 0]).sum() >= _SAME_SHAPEDIRS:
+        return left
+    return replace(left, shapedirs=left.shapedirs * _VECTOR[:, None])
