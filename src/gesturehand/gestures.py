@@ -42,7 +42,7 @@ class Vocabulary:
 @cache
 def vocabulary() -> Vocabulary:
     """The vocabulary, read once from the package's table."""
-    with (files("gesturehand.assets") / "gestures.csv").open(encoding="utf-8", newline="") as table:
+    with (files("gesturehand.assets") / "gestures.csv").open(encoding="utf-8") as table:
         rows = list(csv.DictReader(table))
     coarse = tuple(dict.fromkeys(row["coarse"] for row in rows))
     parent_name = {row["fine"]: row["coarse"] for row in rows}

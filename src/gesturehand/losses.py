@@ -37,7 +37,7 @@ class MaskedSum(NamedTuple):
     """
 
     total: Tensor
-    count: Tensor
+    count: Tensor  # type: ignore[assignment]  # hides tuple.count, which nobody calls on a loss
 
 
 def masked_l1(prediction: Tensor, target: Tensor, valid: Tensor) -> MaskedSum:

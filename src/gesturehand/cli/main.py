@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 from gesturehand.errors import UserError
@@ -62,7 +62,7 @@ def _dispatch(words: list[str]) -> None:
         raise UserError(f"There is no command '{command}': choose one of {known}.")
 
 
-def _functions(group: str) -> dict[str, Callable[..., Any]]:
+def _functions(group: str) -> dict[str, Any]:
     """A group's commands; imported here so that one command does not load what another needs."""
     if group == "data":
         from gesturehand.cli import data as module

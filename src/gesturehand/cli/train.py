@@ -57,11 +57,13 @@ class TrainingCLI(LightningCLI):
 
     def before_instantiate_classes(self) -> None:
         """Chooses the run folder and the gesture pretraining, once, before anything is built."""
-        if _RUN_FOLDER_VARIABLE not in os.environ:
-            parent = Path(self._setting("runs")) / self._setting("name")
+        parent = Path(self._setting("runs")) / self._setting("name")
+        if rank_zero_only.rank == 0:  # type: ignore[attr-defined]
             prefix = "" if self.subcommand == "fit" else f"{self.subcommand}-"
-            os.environ[_RUN_FOLDER_VARIABLE] = str(new_run(parent, prefix))
-        self.run_folder = Path(os.environ[_RUN_FOLDER_VARIABLE])
+            self.run_folder = new_run(parent, prefix)
+            os.environ[_RUN_FOLDER_VARIABLE] = str(self.run_folder)
+        else:
+            self.run_folder = Path(os.environ.get(_RUN_FOLDER_VARIABLE, parent))
         model = self._setting("model")
         if model.class_path.endswith(TokenFusionRegressor.__name__):
             model.init_args.pretrained = self._pretraining(model.init_args)

@@ -57,7 +57,7 @@ class TestReport(pl.Callback):
         dataloader_idx: int = 0,
     ) -> None:
         """Draws the chosen samples of a batch."""
-        if not trainer.is_global_zero or not isinstance(outputs, Evaluated):
+        if not trainer.is_global_zero or outputs is None:
             return
         count = len(batch["image"])
         for sample in range(count):
@@ -105,7 +105,7 @@ class TestReport(pl.Callback):
             )
 
     def _draw(self, pl_module: pl.LightningModule, outputs: Evaluated, batch: Batch, sample: int) -> None:
-        hand, targets = outputs.hand, outputs.targets
+        hand, targets = outputs["hand"], outputs["targets"]
         size = batch["image"].shape[-1]
         image = batch["image"][sample].permute(1, 2, 0).cpu().numpy()
         intrinsics = targets["crop_intrinsics"][sample].cpu()
@@ -128,11 +128,11 @@ class TestReport(pl.Callback):
 def _caption(pl_module: pl.LightningModule, outputs: Evaluated, batch: Batch, sample: int) -> str:
     names = class_names("fine", pl_module.hparams["gesture_classes"])
     label = int(batch["gesture_fine"][sample])
-    guess = names[int(outputs.gesture["fine_logits"][sample].argmax())]
+    guess = names[int(outputs["gesture"]["fine_logits"][sample].argmax())]
     truth = "no label" if label == NO_GESTURE else names[label]
-    valid = outputs.targets["joint_valid_eval"][sample]
-    true = outputs.targets["joints"][sample]
-    error = (outputs.hand["joints"][sample] - (true - true[..., :1, :])).norm(dim=-1)[valid]
+    valid = outputs["targets"]["joint_valid_eval"][sample]
+    true = outputs["targets"]["joints"][sample]
+    error = (outputs["hand"]["joints"][sample] - (true - true[..., :1, :])).norm(dim=-1)[valid]
     text = f"{truth} (said {guess})" if guess != truth else truth
     return f"{text}, {1000 * float(error.mean()):.0f} mm" if len(error) else text
 

@@ -65,14 +65,17 @@ class HandMetrics(nn.Module):
             joints, prediction["rotations"][..., 0, :, :], targets["rotations"][..., 0, :, :]
         )
 
-        for name in ("mpjpe_mm", "pa_mpjpe_mm"):
-            self.metrics[name].update(joints, true_joints, valid, group)
-        self.metrics["mpjpe_true_rotation_mm"].update(turned, true_joints, valid_fitted, group)
-        self.metrics["mpjpe_eanet_mm"].update(mesh_joints, true_mesh_joints, valid_fitted, group)
-        for name in ("mpvpe_mm", "pa_mpvpe_mm", "mpvpe_eanet_mm"):
-            self.metrics[name].update(
-                vertices, true_vertices, mesh_joints, true_mesh_joints, fitted, batch["interacting"]
-            )
+        meshes = (vertices, true_vertices, mesh_joints, true_mesh_joints, fitted, batch["interacting"])
+        for name, arguments in {
+            "mpjpe_mm": (joints, true_joints, valid, group),
+            "pa_mpjpe_mm": (joints, true_joints, valid, group),
+            "mpjpe_true_rotation_mm": (turned, true_joints, valid_fitted, group),
+            "mpjpe_eanet_mm": (mesh_joints, true_mesh_joints, valid_fitted, group),
+            "mpvpe_mm": meshes,
+            "pa_mpvpe_mm": meshes,
+            "mpvpe_eanet_mm": meshes,
+        }.items():
+            self.metrics[name].update(*arguments)  # type: ignore[operator]
 
     def named(self, prefix: str) -> dict[str, Metric]:
         """The metrics by logged name, for Lightning to reduce and reset."""

@@ -2,7 +2,7 @@
 
 import copy
 import difflib
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import timm
 import torch
@@ -96,7 +96,7 @@ class Encoder(nn.Module):
         return EncoderFeatures(torch.stack(merged).sum(0).relu(), pooled)
 
 
-def _size_arguments(backbone: str, image_size: int) -> dict[str, int]:
+def _size_arguments(backbone: str, image_size: int) -> dict[str, Any]:
     """Transformers are built for one image size; convolutional backbones take any."""
     config = get_pretrained_cfg(backbone)
     return {"img_size": image_size} if config is not None and config.fixed_input_size else {}
@@ -116,7 +116,7 @@ def _levels(backbone: str, feature_stride: int, image_size: int) -> tuple[int, .
             f"Backbone '{backbone}' cannot serve as an encoder, timm gives no spatial feature maps of it ({error}): "
             "choose another for model.backbone."
         ) from None
-    strides = list(probe.feature_info.reduction())
+    strides = list(probe.feature_info.reduction())  # type: ignore[operator, union-attr]
     if feature_stride not in strides:
         raise UserError(
             f"Backbone '{backbone}' has feature maps at strides {sorted(set(strides))}, not {feature_stride}: set "
@@ -128,7 +128,7 @@ def _levels(backbone: str, feature_stride: int, image_size: int) -> tuple[int, .
 
 
 def _create(backbone: str, imagenet_weights: bool, image_size: int, levels: tuple[int, ...]) -> nn.Module:
-    settings = {"features_only": True, "out_indices": levels, **_size_arguments(backbone, image_size)}
+    settings: dict[str, Any] = {"features_only": True, "out_indices": levels, **_size_arguments(backbone, image_size)}
     if not imagenet_weights:
         return timm.create_model(backbone, pretrained=False, **settings)
     try:

@@ -37,6 +37,8 @@ class GesturePretrainer(pl.LightningModule):
         warmup_share: Share of the steps that warm up.
     """
 
+    parents: Tensor
+
     def __init__(
         self,
         backbone: str = "hrnet_w32",

@@ -1,6 +1,6 @@
 """Stage 2: gesture-guided joint tokens to MANO, under the layered objective."""
 
-from typing import Any, NamedTuple
+from typing import Any, TypedDict
 
 import pytorch_lightning as pl
 import torch
@@ -24,7 +24,7 @@ from gesturehand.trainers.hand_over import hand_over
 from gesturehand.trainers.optimisation import adamw_with_cosine, weighted_loss
 
 
-class Evaluated(NamedTuple):
+class Evaluated(TypedDict):
     """What a test step returns, for callbacks that draw or save.
 
     Attributes:
@@ -78,6 +78,8 @@ class TokenFusionRegressor(pl.LightningModule):
     Raises:
         UserError: A backbone, MANO file or checkpoint cannot serve; the message says why.
     """
+
+    parents: Tensor
 
     def __init__(
         self,
@@ -236,7 +238,7 @@ class TokenFusionRegressor(pl.LightningModule):
         gesture_metrics = self.gesture_metrics[stage]
         gesture_metrics.update(gesture, counted_labels(batch, "coarse"), counted_labels(batch, "fine"))  # type: ignore[operator]
         self.log_dict(gesture_metrics.named(stage))  # type: ignore[operator]
-        return Evaluated(hand, gesture, targets)
+        return Evaluated(hand=hand, gesture=gesture, targets=targets)
 
     def _loss(
         self, hand: HandPrediction, gesture: GesturePrediction, targets: Targets, batch: Batch, stage: str

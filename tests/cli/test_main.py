@@ -1,0 +1,42 @@
+"""The dispatcher."""
+
+import pytest
+
+import gesturehand
+from gesturehand.cli.main import main
+
+
+def test_overview_lists_the_commands(capsys):
+    assert main([]) == 0
+    text = capsys.readouterr().out
+    for command in (
+        "fit",
+        "validate",
+        "test",
+        "data synth",
+        "data gallery",
+        "hand info",
+        "hand convert",
+        "run summary",
+    ):
+        assert f"  {command} " in text
+
+
+def test_version(capsys):
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"gesturehand {gesturehand.__version__}\n"
+
+
+def test_unknown_command_is_one_sentence(capsys):
+    assert main(["train"]) == 2
+    assert capsys.readouterr().err.startswith("gesturehand: There is no command 'train'")
+
+
+@pytest.mark.parametrize("words", [["data", "synth"], ["data", "gallery"], ["hand", "info"], ["run", "summary"]])
+def test_every_option_is_explained(words, capsys):
+    with pytest.raises(SystemExit) as done:
+        main([*words, "--help"])
+    assert done.value.code == 0
+    lines = capsys.readouterr().out.splitlines()
+    options = [line for line in lines if line.startswith("  --") and not line.startswith(("  --help", "  --config"))]
+    assert options

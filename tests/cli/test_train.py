@@ -1,0 +1,147 @@
+"""The command line of training, in this process, on a tiny set."""
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from gesturehand.cli.main import main
+from gesturehand.runs import finished_runs
+
+REPOSITORY = Path(__file__).parents[2]
+TINY = [
+    "--model.init_args.backbone=test_resnet",
+    "--data.image_size=64",
+    "--data.batch_size=4",
+    "--data.num_workers=0",
+    "--trainer.max_epochs=1",
+    "--trainer.limit_train_batches=2",
+    "--trainer.limit_val_batches=1",
+    "--trainer.enable_progress_bar=false",
+    "--wandb=false",
+]
+
+
+@pytest.fixture(autouse=True)
+def own_folder(tmp_path, monkeypatch):
+    """Runs are kept in a folder of the test's own."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("WANDB_MODE", "offline")
+
+
+@pytest.fixture
+def command(synthetic_root):
+    """Runs a training command on the tiny set and gives its exit code."""
+
+    def run(*words: str) -> int:
+        subcommand, *rest = words
+        return main([subcommand, *rest, f"--data.root={synthetic_root}"])
+
+    return run
+
+
+def experiment(name: str) -> str:
+    return f"--config={REPOSITORY / 'experiments' / 'demo' / name}.yaml"
+
+
+def test_both_stages_then_a_test_and_a_summary(command, capsys):
+    assert command("fit", experiment("pretrain"), *TINY) == 0
+    assert command("fit", experiment("finetune"), *TINY) == 0
+    output = capsys.readouterr()
+    (finetuned, description), (pretrained, _) = finished_runs("runs")
+    assert description["model"] == "TokenFusionRegressor"
+    config = yaml.safe_load((finetuned / "config.yaml").read_text())
+    assert config["model"]["init_args"]["pretrained"] == str(pretrained / "checkpoints" / "best.ckpt")
+    assert str(pretrained / "checkpoints" / "best.ckpt") in output.err + output.out
+
+    assert command("test", "--run=latest", "--test_pictures=2") == 0
+    (metrics_file,) = finetuned.glob("test-*/test_metrics.json")
+    report = json.loads(metrics_file.read_text())
+    assert report["metrics"]["mpjpe_mm"] > 0
+    assert len(report["data"]["ids_sha256"]) == 64
+    for picture in ("predictions.png", "confusion_fine.png", "confusion_coarse.png"):
+        assert (metrics_file.parent / picture).stat().st_size > 1000
+
+    assert main(["run", "summary", "--out=table"]) == 0
+    summary = json.loads(Path("table/summary.json").read_text())
+    assert set(summary) == {"model", "mean_joints", "mean_pose"}
+    assert summary["model"]["mpjpe_mm"] == report["metrics"]["mpjpe_mm"]
+    assert summary["mean_joints"]["mpvpe_mm"] is None
+    assert summary["mean_pose"]["mpvpe_mm"] > 0
+
+
+def test_second_run_leaves_the_first_alone(command):
+    for _ in range(2):
+        assert command("fit", experiment("pretrain"), *TINY) == 0
+    first, second = (folder for folder, _ in finished_runs("runs"))
+    assert first != second
+    assert all((folder / "checkpoints" / "best.ckpt").is_file() for folder in (first, second))
+
+
+def test_override_reaches_what_is_interpolated_from_it(command):
+    assert command("fit", experiment("pretrain"), *TINY, "--data.gesture_classes=per_hand") == 0
+    ((folder, _),) = finished_runs("runs")
+    config = yaml.safe_load((folder / "config.yaml").read_text())
+    assert config["data"]["image_size"] == config["model"]["init_args"]["image_size"] == 64
+    assert config["model"]["init_args"]["gesture_classes"] == "per_hand"
+
+
+def test_unknown_key_is_refused(command, capsys):
+    with pytest.raises(SystemExit) as error:
+        command("fit", experiment("pretrain"), "--model.init_args.learning_rat=1")
+    assert error.value.code == 2
+    assert "learning_rat" in capsys.readouterr().err
+
+
+def test_finetune_without_pretraining_names_the_remedy(command, capsys):
+    assert command("fit", experiment("finetune"), *TINY) == 2
+    message = capsys.readouterr().err.strip().splitlines()[-1]
+    assert "make pretrain" in message
+    assert "PRETRAINED=none" in message
+
+
+def test_pretraining_of_another_encoder_is_not_taken(command, capsys):
+    assert command("fit", experiment("pretrain"), *TINY) == 0
+    assert command("fit", experiment("finetune"), *TINY, "--model.init_args.backbone=test_resnet.r160_in1k") == 2
+    assert "backbone=test_resnet.r160_in1k" in capsys.readouterr().err
+
+
+def test_finetune_from_scratch(command):
+    assert command("fit", experiment("finetune"), *TINY, "--model.init_args.pretrained=none") == 0
+    ((folder, _),) = finished_runs("runs")
+    assert yaml.safe_load((folder / "config.yaml").read_text())["model"]["init_args"]["pretrained"] is None
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (["--data.root=nowhere"], "nowhere"),
+        (["--model.init_args.backbone=resnet_of_nobody"], "resnet_of_nobody"),
+        (["--data.train_subset=list.txt"], "list.txt"),
+    ],
+)
+def test_mistake_is_one_sentence_and_exit_code_two(synthetic_root, capsys, words, named):
+    code = main(["fit", experiment("pretrain"), *TINY, f"--data.root={synthetic_root}", *words])
+    assert code == 2
+    message = capsys.readouterr().err.strip().splitlines()[-1]
+    assert message.startswith("gesturehand: ")
+    assert named in message
+
+
+def test_missing_image_in_a_worker_is_one_sentence(tmp_path, synthetic_root, capsys):
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set" / "annotations").symlink_to(synthetic_root / "annotations")
+    words = [*TINY, f"--data.root={tmp_path / 'set'}", "--data.num_workers=1"]
+    assert main(["fit", experiment("pretrain"), *words]) == 2
+    message = capsys.readouterr().err.strip().splitlines()[-1]
+    assert message.startswith("gesturehand: The image '")
+    assert "Traceback" not in message
+
+
+@pytest.mark.parametrize("path", sorted((REPOSITORY / "experiments").rglob("*.yaml")), ids=lambda path: path.stem)
+def test_experiments_parse(path, capsys):
+    with pytest.raises(SystemExit) as done:
+        main(["fit", f"--config={path}", "--print_config"])
+    assert done.value.code == 0
+    assert "class_path: gesturehand.trainers" in capsys.readouterr().out

@@ -1,0 +1,125 @@
+"""Two processes (CPU, gloo) are one process with twice the batch."""
+
+import pytest
+import pytorch_lightning as pl
+import torch
+from torch import nn
+
+from gesturehand.data.datamodule import InterHandDataModule
+from gesturehand.trainers.gesture_pretrainer import GesturePretrainer
+from gesturehand.trainers.token_fusion_regressor import TokenFusionRegressor
+
+SIZE = 64
+SETTINGS = {"backbone": "test_resnet", "feature_stride": 16, "image_size": SIZE, "embedding_dim": 32}
+#: Share of samples without a fit is such that the processes' counts of valid entries differ.
+SAMPLES = 8
+
+
+class SaveGradients(pl.Callback):
+    """Freezes batch normalisation and keeps the first step's gradients."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    def on_train_epoch_start(self, trainer, pl_module):
+        for module in pl_module.modules():
+            if isinstance(module, nn.modules.batchnorm._BatchNorm):
+                module.eval()
+
+    def on_after_backward(self, trainer, pl_module):
+        if trainer.is_global_zero and trainer.global_step == 0:
+            gradients = {name: p.grad.clone() for name, p in pl_module.named_parameters() if p.grad is not None}
+            torch.save(gradients, self.path)
+
+
+class PartlyInvalid(InterHandDataModule):
+    """Every second sample in the order of an epoch has nothing valid: all of the second process's."""
+
+    def on_after_batch_transfer(self, batch, dataloader_idx):
+        if self.trainer.world_size == 1:
+            counted = torch.arange(len(batch["counted"])) % 2 == 0
+        else:
+            counted = torch.full_like(batch["counted"], self.trainer.global_rank == 0)
+        return {**batch, "counted": batch["counted"] & counted}
+
+
+def model_of(stage: str, fusion: str = "concat") -> pl.LightningModule:
+    torch.manual_seed(1)
+    if stage == "pretrain":
+        return GesturePretrainer(**SETTINGS, dropout=0.0)
+    return TokenFusionRegressor(**SETTINGS, fusion=fusion, width=32, depth=1, gesture_dropout=0.0)
+
+
+def gradients(tmp_path, root, stage, processes, data_class=InterHandDataModule, fusion="concat", steps=1):
+    """Gradients of the first step over the same eight samples, shared by the processes."""
+    path = tmp_path / f"{stage}-{processes}.pt"
+    data = data_class(str(root), image_size=SIZE, batch_size=SAMPLES // processes, num_workers=0)
+    trainer = pl.Trainer(
+        accelerator="cpu",
+        devices=processes,
+        strategy="ddp_spawn" if processes > 1 else "auto",
+        max_steps=steps,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        limit_val_batches=0,
+        callbacks=[SaveGradients(str(path))],
+    )
+    trainer.fit(model_of(stage, fusion), data)
+    return torch.load(path)
+
+
+def assert_same(one: dict[str, torch.Tensor], two: dict[str, torch.Tensor]) -> None:
+    assert one.keys() == two.keys()
+    scale = max(float(g.abs().max()) for g in one.values())
+    assert scale > 0
+    for name in one:
+        torch.testing.assert_close(two[name], one[name], rtol=1e-5, atol=1e-5 * scale, msg=name)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stage", ["pretrain", "finetune"])
+def test_two_processes_give_the_gradient_of_one_with_twice_the_batch(tmp_path, synthetic_root, stage):
+    one = gradients(tmp_path, synthetic_root, stage, 1)
+    two = gradients(tmp_path, synthetic_root, stage, 2)
+    assert_same(one, two)
+
+
+@pytest.mark.slow
+def test_process_with_nothing_valid_neither_hangs_nor_changes_the_gradient(tmp_path, synthetic_root):
+    one = gradients(tmp_path, synthetic_root, "finetune", 1, PartlyInvalid)
+    two = gradients(tmp_path, synthetic_root, "finetune", 2, PartlyInvalid)
+    assert_same(one, two)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fusion", ["cross", "none"])
+def test_distributed_training_finds_no_unused_parameters(tmp_path, synthetic_root, fusion):
+    # DistributedDataParallel raises in the second step if a parameter got no gradient in the first.
+    assert gradients(tmp_path, synthetic_root, "finetune", 2, fusion=fusion, steps=3)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("split", ["val", "test"])
+def test_two_processes_test_every_sample_once(synthetic_root, split):
+    # 16 and 24 samples less those without joints: batches of 5 leave both processes an incomplete one.
+    results = []
+    for processes in (1, 2):
+        data = InterHandDataModule(str(synthetic_root), image_size=SIZE, batch_size=5, num_workers=0, test_split=split)
+        trainer = pl.Trainer(
+            accelerator="cpu",
+            devices=processes,
+            strategy="ddp_spawn" if processes > 1 else "auto",
+            logger=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+        )
+        results.append(trainer.test(model_of("finetune"), data, verbose=False)[0])
+    one, two = results
+    assert one.keys() == two.keys()
+    for name, value in one.items():
+        if name.endswith("_mm"):
+            assert two[name] == pytest.approx(value, abs=1e-3, nan_ok=True), name
+        else:
+            assert two[name] == pytest.approx(value, rel=1e-4), name
