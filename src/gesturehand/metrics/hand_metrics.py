@@ -28,18 +28,19 @@ class HandMetrics(nn.Module):
     """The metrics of :data:`HAND_METRICS` together.
 
     Only what evaluation counts enters: joints valid in the image whose wrist is valid, meshes of hands with a fit,
-    samples that are counted. A metric without a single valid entry is NaN.
+    samples that are counted. A metric without a single valid entry is NaN. Under ``root`` a joint of single and of
+    interacting frames is one joint, as InterNet averages; under ``eanet`` they are two.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.metrics = nn.ModuleDict(
             {
-                "mpjpe_mm": MPJPE("root"),
+                "mpjpe_mm": MPJPE("root", num_groups=2),
                 "mpvpe_mm": MPVPE("root"),
                 "pa_mpjpe_mm": MPJPE("procrustes"),
                 "pa_mpvpe_mm": MPVPE("procrustes"),
-                "mpjpe_true_rotation_mm": MPJPE("root"),
+                "mpjpe_true_rotation_mm": MPJPE("root", num_groups=2),
                 "mpjpe_eanet_mm": MPJPE("eanet"),
                 "mpvpe_eanet_mm": MPVPE("eanet"),
             }
@@ -58,7 +59,8 @@ class HandMetrics(nn.Module):
         vertices, true_vertices = prediction["vertices"], targets["vertices"]
         valid, fitted = targets["joint_valid_eval"], targets["mano_valid"]
         valid_fitted = valid & fitted[..., None]
-        group = hand_groups(~targets["source_is_right"], batch["interacting"])
+        left = ~targets["source_is_right"]
+        side, group = left.long(), hand_groups(left, batch["interacting"])
         mesh_joints = hand_model.joints_from_vertices(vertices, batch["is_right"])
         true_mesh_joints = hand_model.joints_from_vertices(true_vertices, batch["is_right"])
         turned = align_global_rotation(
@@ -67,9 +69,9 @@ class HandMetrics(nn.Module):
 
         meshes = (vertices, true_vertices, mesh_joints, true_mesh_joints, fitted, batch["interacting"])
         for name, arguments in {
-            "mpjpe_mm": (joints, true_joints, valid, group),
+            "mpjpe_mm": (joints, true_joints, valid, side),
             "pa_mpjpe_mm": (joints, true_joints, valid, group),
-            "mpjpe_true_rotation_mm": (turned, true_joints, valid_fitted, group),
+            "mpjpe_true_rotation_mm": (turned, true_joints, valid_fitted, side),
             "mpjpe_eanet_mm": (mesh_joints, true_mesh_joints, valid_fitted, group),
             "mpvpe_mm": meshes,
             "pa_mpvpe_mm": meshes,

@@ -1,0 +1,74 @@
+"""What all metrics of this package have in common: they keep sums, and nothing else."""
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple, TypeVar, cast
+
+import torch
+from torch import Tensor
+from torch.nn import Module
+from torchmetrics import Metric
+
+from gesturehand.metrics.functional.precision import supports_float64
+
+Sums = TypeVar("Sums", bound=NamedTuple)
+
+
+class SumMetric(Metric):
+    """A metric whose state is a named tuple of sums, added up over batches and processes.
+
+    Sums are float64 and counts int64, so that the result over several processes is that of one to float64's rounding;
+    they stay so when the module they belong to is cast (a trainer in ``bf16-true`` casts all of it). On a device
+    without float64 (MPS) the float64 sums stay on the CPU: a batch is summed in float32 on the device, the batches in
+    float64 on the CPU.
+
+    Args:
+        zeros: The sums before anything was seen.
+        settings: Everything on which the sums depend.
+        **kwargs: Arguments of torchmetrics.Metric.
+    """
+
+    full_state_update = False
+    is_differentiable = False
+
+    def __init__(self, zeros: NamedTuple, *settings: Any, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._sums_type = type(zeros)
+        # A MetricCollection takes metrics whose states have the same names and are close after the first batch for the
+        # same metric. A first batch with nothing valid would join two protocols for good, so names tell them apart.
+        suffix = re.sub(r"\W", "_", "_".join(map(str, settings)))
+        self._state_names = {field: f"{field}_{suffix}" if suffix else field for field in zeros._fields}
+        for field, tensor in zeros._asdict().items():
+            self.add_state(self._state_names[field], tensor, dist_reduce_fx="sum")
+
+    def add_sums(self, sums: NamedTuple) -> None:
+        """Add a batch's sums to the state."""
+        for field, value in sums._asdict().items():
+            name = self._state_names[field]
+            state = getattr(self, name)
+            setattr(self, name, state + value.to(state))
+
+    def sums(self, kind: type[Sums]) -> Sums:
+        """The state as the named tuple that it is; of this process, or of all within :meth:`synchronized`."""
+        return cast(Sums, self._sums_type(*(getattr(self, name) for name in self._state_names.values())))
+
+    @contextmanager
+    def synchronized(self) -> Iterator[None]:
+        """Sums of all processes within, of this process after, for results other than ``compute``'s."""
+        to_sync = not self._is_synced
+        with self.sync_context(dist_sync_fn=self.dist_sync_fn, should_sync=to_sync, should_unsync=to_sync):
+            yield
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], *args: Any, **kwargs: Any) -> Module:
+        if self._dtype_convert:  # set_dtype, which asks for another dtype by name
+            return super()._apply(fn, *args, **kwargs)
+
+        def move(tensor: Tensor) -> Tensor:
+            device = fn(torch.zeros(0, device=tensor.device)).device
+            if tensor.dtype == torch.float64 and not supports_float64(device):
+                return tensor.cpu()
+            moved = fn(tensor)
+            return moved if moved.dtype == tensor.dtype else tensor.to(moved.device)
+
+        return super()._apply(move, *args, **kwargs)
