@@ -15,19 +15,15 @@ BACKBONE = {"backbone": "test_resnet", "feature_stride": 16, "image_size": SIZE,
 
 
 class EightSamples(Dataset[Batch]):
-    """Eight labelled samples of different gestures, both hands, all with a fit, the same in every epoch."""
+    """Eight labelled samples of several gestures, both hands, all with a fit, the same in every epoch."""
 
     def __init__(self, root) -> None:
         data = InterHandDataModule(str(root), image_size=SIZE, augment=False, labelled_only=True)
         dataset = data.dataset("train")
-        chosen, seen = [], set()
-        for number in range(len(dataset)):
-            sample = dataset[number]
-            if bool(sample["mano_valid"].all()) and int(sample["gesture_fine"]) not in seen:
-                seen.add(int(sample["gesture_fine"]))
-                chosen.append(sample)
-        self.samples = chosen[:8]
-        assert len(self.samples) == 8
+        fitted = [sample for sample in map(dataset.__getitem__, range(len(dataset))) if sample["mano_valid"].all()]
+        # Evenly over the set, so that all its gestures are among them.
+        self.samples = fitted[:: len(fitted) // 8][:8]
+        assert len({int(sample["gesture_fine"]) for sample in self.samples}) > 2
 
     def __len__(self) -> int:
         return len(self.samples)

@@ -62,7 +62,8 @@ class Encoder(nn.Module):
     ) -> None:
         super().__init__()
         levels = _levels(backbone, feature_stride, image_size)
-        self.net = _create(backbone, imagenet_weights, image_size, levels)
+        # Channels last is more than twice as fast on CPUs with depth-wise convolutions, and what GPUs want under bf16.
+        self.net = _create(backbone, imagenet_weights, image_size, levels).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.feature_stride = feature_stride
         channels, self.channels_last = _examine(self.net, image_size)
         self.pooled_channels = channels[-1]
@@ -82,7 +83,8 @@ class Encoder(nn.Module):
         Args:
             image: (B, 3, S, S) uint8 RGB; normalised here, as the backbone's weights want it.
         """
-        maps = self.net((image.float() - self.mean) / self.std)
+        normalised = (image.float() - self.mean) / self.std
+        maps = self.net(normalised.contiguous(memory_format=torch.channels_last))
         if self.channels_last:
             maps = [feature.permute(0, 3, 1, 2) for feature in maps]
         pooled = maps[-1].mean((-2, -1))
