@@ -45,15 +45,14 @@ def experiment(name: str) -> str:
     return f"--config={REPOSITORY / 'experiments' / 'demo' / name}.yaml"
 
 
-def test_both_stages_then_a_test_and_a_summary(command, capsys):
+def test_both_stages_then_a_test_and_a_summary(command, caplog):
     assert command("fit", experiment("pretrain"), *TINY) == 0
     assert command("fit", experiment("finetune"), *TINY) == 0
-    output = capsys.readouterr()
     (finetuned, description), (pretrained, _) = finished_runs("runs")
     assert description["model"] == "TokenFusionRegressor"
     config = yaml.safe_load((finetuned / "config.yaml").read_text())
     assert config["model"]["init_args"]["pretrained"] == str(pretrained / "checkpoints" / "best.ckpt")
-    assert str(pretrained / "checkpoints" / "best.ckpt") in output.err + output.out
+    assert str(pretrained / "checkpoints" / "best.ckpt") in caplog.text
 
     assert command("test", "--run=latest", "--test_pictures=2") == 0
     (metrics_file,) = finetuned.glob("test-*/test_metrics.json")
@@ -69,6 +68,19 @@ def test_both_stages_then_a_test_and_a_summary(command, capsys):
     assert summary["model"]["mpjpe_mm"] == report["metrics"]["mpjpe_mm"]
     assert summary["mean_joints"]["mpvpe_mm"] is None
     assert summary["mean_pose"]["mpvpe_mm"] > 0
+
+
+def test_real_frames_are_tested_with_a_checkpoint_of_the_open_set(command, real_sample):
+    assert command("fit", experiment("finetune"), *TINY, "--model.init_args.pretrained=none") == 0
+    ((folder, _),) = finished_runs("runs")
+    words = ["--data.mano_fits=false", "--data.hands=all", "--test_pictures=6"]
+    assert main(["test", f"--run={folder}", f"--data.root={real_sample}", *words]) == 0
+    (metrics_file,) = folder.glob("test-*/test_metrics.json")
+    report = json.loads(metrics_file.read_text())
+    assert report["data"]["samples"] == 6  # two single hands and two pairs
+    assert report["metrics"]["mpjpe_mm"] > 0
+    assert report["metrics"]["mpvpe_mm"] is None  # no fits, so no mesh to compare with
+    assert (metrics_file.parent / "predictions.png").is_file()
 
 
 def test_second_run_leaves_the_first_alone(command):

@@ -63,7 +63,10 @@ def test_gesture_pretrainer_overfits(eight_samples):
     assert metrics["test/gesture_coarse_top1"] == 1.0
 
 
-@pytest.mark.parametrize("fusion", ["concat", "cross", "none"])
+SLOW = pytest.mark.slow
+
+
+@pytest.mark.parametrize("fusion", ["concat", pytest.param("cross", marks=SLOW), pytest.param("none", marks=SLOW)])
 def test_token_fusion_regressor_overfits(eight_samples, fusion):
     torch.manual_seed(0)
     model = TokenFusionRegressor(

@@ -39,8 +39,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     try:
         _dispatch(words)
-    except UserError as error:
-        sys.stderr.write(f"gesturehand: {_sentence(error)}\n")
+    except Exception as error:
+        mistake = _user_error(error)
+        if mistake is None:
+            raise
+        sys.stderr.write(f"gesturehand: {_sentence(mistake)}\n")
         return 2
     return 0
 
@@ -79,6 +82,13 @@ def _overview() -> str:
     rows += [(f"{group} {name}", text) for group, names in _GROUPS.items() for name, text in names.items()]
     lines += [f"  {name:<14} {text}" for name, text in rows]
     return "\n".join(lines) + "\n"
+
+
+def _user_error(error: BaseException | None) -> UserError | None:
+    """The user's mistake behind an error: argument parsers wrap what a constructor raises in errors of their own."""
+    while error is not None and not isinstance(error, UserError):
+        error = error.__cause__
+    return error
 
 
 def _sentence(error: UserError) -> str:

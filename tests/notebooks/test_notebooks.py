@@ -1,0 +1,46 @@
+"""Every notebook runs from top to bottom on a tiny run."""
+
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+from gesturehand.cli.main import main
+
+REPOSITORY = Path(__file__).parents[2]
+TINY = [
+    "--model.init_args.backbone=test_resnet",
+    "--data.image_size=64",
+    "--data.num_workers=0",
+    "--trainer.max_epochs=1",
+    "--trainer.limit_train_batches=2",
+    "--trainer.enable_progress_bar=false",
+    "--trainer.log_every_n_steps=1",
+    "--wandb=false",
+]
+
+
+@pytest.fixture(scope="module")
+def folder_with_a_run(tmp_path_factory, synthetic_root):
+    """A folder with ``runs/`` that holds a finished, tested and summarised second stage."""
+    folder = tmp_path_factory.mktemp("notebooks")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        config = f"--config={REPOSITORY / 'experiments' / 'demo' / 'finetune.yaml'}"
+        pretrained = "--model.init_args.pretrained=none"
+        assert main(["fit", config, *TINY, pretrained, f"--data.root={synthetic_root}"]) == 0
+        assert main(["test", "--run=latest", "--test_pictures=2"]) == 0
+        assert main(["run", "summary"]) == 0
+    return folder
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", sorted((REPOSITORY / "notebooks").glob("*.ipynb")), ids=lambda path: path.stem)
+def test_notebook_runs(path, folder_with_a_run):
+    notebook = nbformat.read(path, as_version=4)
+    assert all(not cell.get("outputs") for cell in notebook.cells), "notebooks are kept without outputs"
+    client = NotebookClient(
+        notebook, timeout=300, kernel_name="python3", resources={"metadata": {"path": str(folder_with_a_run)}}
+    )
+    client.execute()
