@@ -20,7 +20,7 @@ READY := $(VENV)/.ready
 DATA_ARGS := $(if $(DATA),--data.root=$(DATA))
 MANO_ARGS := $(if $(MANO),--model.init_args.mano=$(MANO))
 
-.PHONY: help setup demo data pretrain finetune evaluate gallery test test-all lint format clean
+.PHONY: help setup demo data pretrain finetune evaluate gallery docs test test-all lint format clean
 
 help:  ## show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -54,8 +54,17 @@ evaluate: $(READY)  ## test a finished stage 2 and compare it with the baselines
 	$(GESTUREHAND) test --run $(RUN) $(DATA_ARGS) $(MANO_ARGS) $(ARGS)
 	$(GESTUREHAND) run summary --run $(RUN)
 
-gallery: $(READY)  ## draw the poses of the 35 gestures
-	$(GESTUREHAND) data gallery $(ARGS)
+gallery: $(READY)  ## draw the poses of the 35 gestures into runs/gallery.png
+	@mkdir -p runs
+	$(GESTUREHAND) data gallery --out runs/gallery.png $(ARGS)
+
+docs: $(READY)  ## write the README's table and pictures from the newest demo, and the gallery
+	@mkdir -p docs/images docs/results
+	$(GESTUREHAND) run summary --run latest --out docs/results --into README.md
+	mv docs/results/predictions.png docs/images/demo_predictions.png
+	rm -f docs/results/confusion_*.png
+	mv docs/results/summary.json docs/results/demo.json
+	$(GESTUREHAND) data gallery --out docs/images/gallery.png
 
 test: $(READY)  ## the tests, minutes
 	$(BIN)/python -m pytest -m "not slow" $(ARGS)

@@ -1,5 +1,6 @@
 """``gesturehand``: one dispatcher over training, data and hand-model commands."""
 
+import importlib
 import os
 import sys
 from collections.abc import Sequence
@@ -13,7 +14,11 @@ _TRAINING: Final = {
     "test": "evaluate a run on the test split: --run runs/…/<time>",
 }
 _GROUPS: Final = {
-    "data": {"synth": "write the open synthetic set", "gallery": "draw the gesture poses"},
+    "data": {
+        "synth": "write the open synthetic set",
+        "show": "draw annotations over crops",
+        "gallery": "draw the gesture poses",
+    },
     "hand": {"info": "show a hand model", "convert": "turn a MANO pickle into .npz"},
     "run": {"summary": "compare a tested run with its baselines", "latest": "print the newest finished run"},
 }
@@ -49,8 +54,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _dispatch(words: list[str]) -> None:
-    # No library asks the network for a newer version of itself, and W&B never for a login.
+    # Read by the libraries when they are imported: no look for a newer version, no banner.
     os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
+    os.environ.setdefault("WANDB_SILENT", "true")
     command = words[0]
     if command in _TRAINING:
         from gesturehand.cli.train import train
@@ -67,12 +73,7 @@ def _dispatch(words: list[str]) -> None:
 
 def _functions(group: str) -> dict[str, Any]:
     """A group's commands; imported here so that one command does not load what another needs."""
-    if group == "data":
-        from gesturehand.cli import data as module
-    elif group == "hand":
-        from gesturehand.cli import hand as module
-    else:
-        from gesturehand.cli import run as module
+    module = importlib.import_module(f"gesturehand.cli.{group}")
     return {name: getattr(module, name) for name in _GROUPS[group]}
 
 

@@ -1,6 +1,7 @@
 """``gesturehand run …``: what finished and tested runs say."""
 
 import shutil
+import sys
 from pathlib import Path
 from typing import Final
 
@@ -21,15 +22,22 @@ def latest(runs: str = "runs") -> None:
     Console().print(str(newest_run(runs, _MODEL)), soft_wrap=True, highlight=False)
 
 
-def summary(run: str = "latest", runs: str = "runs", out: str | None = None) -> None:
+def summary(run: str = "latest", runs: str = "runs", out: str | None = None, into: str | None = None) -> None:
     """Compares a tested run with the mean joints and the mean MANO pose of its training set.
 
     Args:
         run: Folder of the run, or "latest".
         runs: Where "latest" is searched.
         out: Folder for summary.json and the test's pictures; the test's own folder always gets summary.json.
+        into: Document whose table between "<!-- summary:begin -->" and "<!-- summary:end -->" is replaced.
     """
-    from gesturehand.evaluation.summary import newest_test, summarise, summary_table
+    from gesturehand.evaluation.summary import (
+        newest_test,
+        summarise,
+        summary_markdown,
+        summary_table,
+        write_between_markers,
+    )
 
     tested = newest_test(newest_run(runs, _MODEL) if run == "latest" else Path(run))
     result = summarise(tested)
@@ -39,5 +47,9 @@ def summary(run: str = "latest", runs: str = "runs", out: str | None = None) -> 
     if out:
         for picture in tested.glob("*.png"):
             shutil.copyfile(picture, Path(out) / picture.name)
-    Console().print(summary_table(result, f"Test: {tested}"))
+    if into:
+        source = f"<!-- written by `gesturehand run summary --into {into}` -->\n"
+        write_between_markers(Path(into), source + summary_markdown(result))
+    # A table in a log file has no terminal to fit into.
+    Console(width=None if sys.stdout.isatty() else 140).print(summary_table(result, f"Test: {tested}"))
     Console().print(f"Written to {folders[-1] / 'summary.json'}", soft_wrap=True, highlight=False)

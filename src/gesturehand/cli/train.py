@@ -145,7 +145,6 @@ def train(words: list[str]) -> None:
         words: The command line, the subcommand first. ``--run FOLDER`` (or ``--run latest``) stands for that run's
             config and best checkpoint.
     """
-    os.environ.setdefault("WANDB_SILENT", "true")
     _silence_what_is_meant()
     # ${data.image_size} in a file means that file's key, wherever the parser nests the file (below "fit" or "test").
     jsonargparse.set_parsing_settings(omegaconf_absolute_to_relative_paths=True)
@@ -167,6 +166,7 @@ def _silence_what_is_meant() -> None:
     """Warnings about what this command does on purpose, or what users cannot change."""
     for message in (
         "LightningCLI's args parameter is intended",  # --run is expanded before Lightning sees the words
+        "The dirpath has changed from",  # a test keeps its results in a folder of its own
         "Experiment logs directory",  # the run folder is new, W&B's part of it is what is meant
         ".*isinstance\\(treespec, LeafSpec\\)",
         "The `srun` command is available",

@@ -16,7 +16,7 @@ class AppearanceJitter:
     Args:
         colour: Each channel is multiplied by a factor uniform in 1 ± ``colour`` (EANet: 0.2).
         noise_probability: Share of crops with Gaussian noise of up to 4 % of the range.
-        blur_probability: Share of crops with a Gaussian blur of up to 3 × 3 px.
+        blur_probability: Share of crops with a Gaussian blur of 3 × 3 px.
     """
 
     def __init__(self, colour: float = 0.2, noise_probability: float = 0.1, blur_probability: float = 0.1) -> None:
@@ -26,7 +26,7 @@ class AppearanceJitter:
                     multiplier=(1 - colour, 1 + colour), per_channel=True, elementwise=False, p=float(colour > 0)
                 ),
                 albumentations.GaussNoise(std_range=(0.01, 0.04), p=noise_probability),
-                albumentations.GaussianBlur(blur_limit=3, sigma_limit=(0.3, 1.0), p=blur_probability),
+                albumentations.GaussianBlur(blur_limit=(3, 3), sigma_limit=(0.3, 1.0), p=blur_probability),
             ]
         )
 
@@ -37,5 +37,8 @@ class AppearanceJitter:
             image: (S, S, 3) uint8 RGB.
             seed: Non-negative.
         """
-        self.transform.set_random_seed(seed)
+        # One seed for all, as albumentations would set it, gives noise and blur to the same crops.
+        seeds = np.random.SeedSequence(seed).generate_state(len(self.transform.transforms)).tolist()
+        for transform, own_seed in zip(self.transform.transforms, seeds, strict=True):
+            transform.set_random_seed(own_seed)
         return self.transform(image=image)["image"]

@@ -57,23 +57,28 @@ def crop_boxes(
 
 
 def _joint_boxes(index: InterHandIndex, selection: Selection) -> np.ndarray:
-    """EANet's: the tight box of the valid joints × 1.25, clipped to the image; x, y, w, h."""
-    frame, camera = index.frame[selection.row, None], index.camera[selection.row]
-    count = len(selection)
-    world = index.joints_world[frame, selection.hand].reshape(count, -1, 3)
-    joints = transform_points(world, index.camera_rotation[camera], index.camera_translation[camera])
+    """EANet's: each hand's tight box of the valid joints × 1.25, their union clipped to the image; x, y, w, h."""
+    frame, camera = index.frame[selection.row, None], index.camera[selection.row, None]
+    joints = transform_points(
+        index.joints_world[frame, selection.hand], index.camera_rotation[camera], index.camera_translation[camera]
+    )
     present = index.hand_type[selection.row, None] & np.array([1, 2])[selection.hand] > 0
-    valid = (index.joint_valid_frame[frame, selection.hand] & present[..., None]).reshape(count, -1)
-    valid &= joints[..., 2] > 0
+    valid = index.joint_valid_frame[frame, selection.hand] & present[..., None] & (joints[..., 2] > 0)
     points = project(np.where(valid[..., None], joints, 1.0), index.intrinsics[camera])
-    low = np.where(valid[..., None], points, np.inf).min(1)
-    high = np.where(valid[..., None], points, -np.inf).max(1)
-    middle, half = (low + high) / 2, (high - low) / 2 * _MARGIN
+    low = np.where(valid[..., None], points, np.inf).min(2)
+    high = np.where(valid[..., None], points, -np.inf).max(2)
+    # The margin of a hand without a valid joint is -inf, which keeps it out of the union.
+    margin = (high - low) / 2 * (_MARGIN - 1)
+    low, high = (low - margin).min(1), (high + margin).max(1)
+    # Where no joint lies in front of the camera the annotated box is all there is.
+    nowhere = ~valid.any((1, 2))[:, None]
+    bbox = index.bbox_px[selection.row]
+    low, high = np.where(nowhere, bbox[:, :2], low), np.where(nowhere, bbox[:, :2] + bbox[:, 2:], high)
     limit = index.image_size_px[selection.row] - 1.0
-    low, high = np.clip(middle - half, 0, limit), np.clip(middle + half, 0, limit)
+    inside_low, inside_high = np.clip(low, 0, limit), np.clip(high, 0, limit)
     # A hand wholly outside the image keeps its unclipped box: the crop is then empty but finite.
-    outside = (high <= low).any(-1, keepdims=True)
-    low, high = np.where(outside, middle - half, low), np.where(outside, middle + half, high)
+    outside = (inside_high <= inside_low).any(-1, keepdims=True)
+    low, high = np.where(outside, low, inside_low), np.where(outside, high, inside_high)
     return np.concatenate([low, high - low], -1).astype(np.float64)
 
 
@@ -90,7 +95,7 @@ def _rootnet_boxes(
         raise UserError("boxes=rootnet needs RootNet's published file: pass it as --data.rootnet_file.")
     try:
         entries = json.loads(Path(path).read_text(encoding="utf-8"))
-        box_of = {int(entry["annot_id"]): entry["bbox"] for entry in entries}
+        box_of = {int(entry["annot_id"]): np.array(entry["bbox"], np.float64).reshape(4) for entry in entries}
     except OSError as error:
         raise UserError(
             f"RootNet's file '{path}' cannot be read ({error.strerror}): check --data.rootnet_file."

@@ -194,6 +194,9 @@ class InterHandDataModule(pl.LightningDataModule):
 
     def _loader(self, stage: Stage, *, training: bool = False) -> DataLoader[Batch]:
         dataset = self.dataset(stage)
+        if self.num_workers:
+            # A forked worker would inherit OpenCV's thread pool without its threads and wait for them for ever.
+            cv2.setNumThreads(0)
         sampler = EpochSampler(
             dataset,
             training=training,
@@ -214,5 +217,6 @@ class InterHandDataModule(pl.LightningDataModule):
 
 
 def _one_thread(worker: int) -> None:
-    """Workers are the parallelism; OpenCV's own threads would only compete with them."""
-    cv2.setNumThreads(0)
+    """Workers are the parallelism; OpenCV's own threads would only compete with them. A forked one has none already."""
+    if cv2.getNumThreads() > 1:
+        cv2.setNumThreads(0)

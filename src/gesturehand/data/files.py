@@ -57,7 +57,7 @@ def read_annotations(root: Path, split: str, *, mano_fits: bool = True) -> Annot
         mano_fits: Read ``MANO_NeuralAnnot.json`` too. Without fits only joints and gestures are known.
 
     Raises:
-        UserError: The folder or a file is missing, or a file is not JSON.
+        UserError: The folder or a file is missing or unreadable, or a file is not JSON.
     """
     check_root(root)
     return Annotations(
@@ -83,6 +83,10 @@ def _read(root: Path, split: str, kind: Kind) -> dict[str, Any]:
         raise UserError(f"The annotation file '{path}' is missing: {remedy}") from None
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise UserError(f"The annotation file '{path}' is not valid JSON ({error}): download it again.") from None
+    except OSError as error:
+        raise UserError(
+            f"The annotation file '{path}' cannot be read ({error.strerror}): check it and its permissions."
+        ) from None
     if not isinstance(content, dict):
         raise UserError(f"The annotation file '{path}' holds no JSON object: download it again.")
     return content

@@ -87,7 +87,7 @@ def read_index(root: str | Path, split: str, *, mano_fits: bool = True) -> Inter
     annotations = read_annotations(root, split, mano_fits=mano_fits)
     try:
         return _build(root, split, annotations)
-    except (KeyError, TypeError, IndexError) as error:
+    except (KeyError, TypeError, IndexError, ValueError, AttributeError) as error:
         folder = annotation_path(root, split, "data").parent
         raise UserError(
             f"The annotation files in '{folder}' do not fit InterHand2.6M's format ({type(error).__name__}: {error}): "

@@ -30,21 +30,23 @@ def save_panels(
         title: Above everything.
     """
     lines = -(-len(rows) // samples_per_row)
-    width = samples_per_row * len(columns)
-    figure, axes = plt.subplots(lines, width, figsize=(1.75 * width, 2.0 * lines + 0.5), squeeze=False, dpi=130)
+    side = 1.5  # inches a picture
+    width, height = side * len(columns) * samples_per_row, (side + 0.22) * lines + 0.6
+    figure, axes = plt.subplots(lines, samples_per_row, figsize=(width, height), squeeze=False, dpi=130)
     for axis in axes.flat:
         axis.axis("off")
     for number, pictures in enumerate(rows):
-        line, place = divmod(number, samples_per_row)
-        for column, picture in enumerate(pictures):
-            axis = axes[line, place * len(columns) + column]
-            axis.imshow(picture)
-            if line == 0:
-                axis.set_title(columns[column], fontsize=8)
-        middle = axes[line, place * len(columns) + len(columns) // 2]
-        middle.text(0.5, -0.04, captions[number], transform=middle.transAxes, ha="center", va="top", fontsize=7)
-    figure.suptitle(title, fontsize=10)
-    figure.tight_layout(pad=0.4, h_pad=1.2)
+        axis = axes.flat[number]
+        axis.imshow(np.hstack(pictures), aspect="auto", interpolation="lanczos")
+        axis.text(0.5, -0.02, captions[number], transform=axis.transAxes, ha="center", va="top", fontsize=8)
+        if number < samples_per_row:
+            for column, name in enumerate(columns):
+                place = (column + 0.5) / len(columns)
+                axis.text(place, 1.02, name, transform=axis.transAxes, ha="center", va="bottom", fontsize=8)
+    figure.suptitle(title, fontsize=10, y=1 - 0.1 / height)
+    figure.subplots_adjust(
+        left=0.005, right=0.995, top=1 - 0.5 / height, bottom=0.2 / height, wspace=0.015, hspace=0.22 / side
+    )
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path)
     plt.close(figure)

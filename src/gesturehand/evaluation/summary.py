@@ -25,6 +25,8 @@ COLUMNS: Final = (
     ("mpvpe_eanet_mm", "MPVPE (eanet)", 1.0),
     ("gesture_fine_top1", "gesture, fine top-1 %", 100.0),
 )
+#: The lines of a document between which the table is kept.
+MARKERS: Final = ("<!-- summary:begin -->", "<!-- summary:end -->")
 _ROW_NAMES: Final = {"model": "model", "mean_joints": "mean joints", "mean_pose": "mean MANO pose"}
 
 Summary = dict[str, dict[str, float | None]]
@@ -69,6 +71,47 @@ def summary_table(summary: Summary, title: str) -> Table:
     for _, heading, _ in COLUMNS:
         table.add_column(heading, justify="right")
     for name, row in summary.items():
-        cells = ("–" if (value := row[key]) is None else f"{value * factor:.1f}" for key, _, factor in COLUMNS)
-        table.add_row(_ROW_NAMES[name], *cells)
+        table.add_row(_ROW_NAMES[name], *_cells(row))
     return table
+
+
+def _cells(row: dict[str, float | None]) -> list[str]:
+    return ["–" if (value := row[key]) is None else f"{value * factor:.1f}" for key, _, factor in COLUMNS]
+
+
+def summary_markdown(summary: Summary) -> str:
+    """The summary as a Markdown table with aligned columns."""
+    lines = [["", *(heading for _, heading, _ in COLUMNS)]]
+    lines += [
+        [_ROW_NAMES[name], *_cells(row)]
+        for name, row in summary.items()
+    ]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
+    rule = [f":{'-' * (widths[0] - 1)}", *(f"{'-' * (width - 1)}:" for width in widths[1:])]
+    rows = [lines[0], rule, *lines[1:]]
+    text = [
+        "| "
+        + " | ".join(
+            cell.ljust(w) if k == 0 else cell.rjust(w) for k, (cell, w) in enumerate(zip(row, widths, strict=True))
+        )
+        for row in rows
+    ]
+    return "".join(f"{line} |\n" for line in text)
+
+
+def write_between_markers(document: Path, text: str) -> None:
+    """Replaces what stands between the summary's markers of a document.
+
+    Args:
+        document: A text file with a line ``<!-- summary:begin -->`` and a line ``<!-- summary:end -->``.
+        text: What is to stand between them.
+
+    Raises:
+        UserError: The document lacks a marker.
+    """
+    content = document.read_text(encoding="utf-8")
+    before, begin, rest = content.partition(MARKERS[0])
+    _, end, after = rest.partition(MARKERS[1])
+    if not begin or not end:
+        raise UserError(f"'{document}' has no lines '{MARKERS[0]}' and '{MARKERS[1]}': add them where the table goes.")
+    document.write_text(f"{before}{begin}\n{text}{end}{after}", encoding="utf-8")

@@ -63,9 +63,9 @@ class Encoder(nn.Module):
         super().__init__()
         levels = _levels(backbone, feature_stride, image_size)
         # Channels last is more than twice as fast on CPUs with depth-wise convolutions, and what GPUs want under bf16.
-        self.net = _create(backbone, imagenet_weights, image_size, levels).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.net = _create(backbone, imagenet_weights, image_size, levels).to(memory_format=torch.channels_last)
         self.feature_stride = feature_stride
-        channels, self.channels_last = _examine(self.net, image_size)
+        channels, self.channels_last = _examine(self.net, backbone, feature_stride, image_size)
         self.pooled_channels = channels[-1]
         self.merge: nn.ModuleList | None = None
         self.channels = channels[-1]
@@ -115,8 +115,8 @@ def _levels(backbone: str, feature_stride: int, image_size: int) -> tuple[int, .
             probe = timm.create_model(backbone, features_only=True, **_size_arguments(backbone, image_size))
     except (RuntimeError, TypeError, AttributeError, AssertionError, NotImplementedError) as error:
         raise UserError(
-            f"Backbone '{backbone}' cannot serve as an encoder, timm gives no spatial feature maps of it ({error}): "
-            "choose another for model.backbone."
+            f"Backbone '{backbone}' cannot serve as an encoder, timm gives no spatial feature maps of it "
+            f"({_line(error)}): choose another for model.backbone."
         ) from None
     strides = list(probe.feature_info.reduction())  # type: ignore[operator, union-attr]
     if feature_stride not in strides:
@@ -142,7 +142,7 @@ def _create(backbone: str, imagenet_weights: bool, image_size: int, levels: tupl
         ) from error
 
 
-def _examine(net: nn.Module, image_size: int) -> tuple[list[int], bool]:
+def _examine(net: nn.Module, backbone: str, feature_stride: int, image_size: int) -> tuple[list[int], bool]:
     """Channels of each map and whether they come last; parameters that reach no map are frozen.
 
     timm's feature extractors may keep layers whose output is not returned (HRNet's other branches). Distributed
@@ -150,11 +150,29 @@ def _examine(net: nn.Module, image_size: int) -> tuple[list[int], bool]:
     where nothing is computed.
     """
     twin = copy.deepcopy(net).to("meta").eval()
-    maps = twin(torch.zeros(1, 3, image_size, image_size, device="meta"))
+    try:
+        maps = twin(torch.zeros(1, 3, image_size, image_size, device="meta"))
+    except (RuntimeError, AssertionError, ValueError) as error:
+        raise UserError(
+            f"Backbone '{backbone}' cannot take images of {image_size} px ({_line(error)}): change data.image_size, "
+            "or choose another for model.backbone."
+        ) from None
     expected = list(net.feature_info.channels())  # type: ignore[operator, union-attr]
     channels_last = [m.shape[1] for m in maps] != expected and [m.shape[-1] for m in maps] == expected
+    # Joints are looked up by their place in the crop, which a map of other cells (unpadded convolutions) would shift.
+    size = tuple(maps[0].shape[1:3] if channels_last else maps[0].shape[2:])
+    if set(size) != {-(-image_size // feature_stride)}:
+        raise UserError(
+            f"Backbone '{backbone}' gives a map of {size[0]} × {size[1]} places for images of {image_size} px, which "
+            f"is not a stride of {feature_stride} px: choose another for model.backbone."
+        )
     sum(m.sum() for m in maps).backward()
     for parameter, seen in zip(net.parameters(), twin.parameters(), strict=True):
         if seen.grad is None:
             parameter.requires_grad_(False)
     return expected, channels_last
+
+
+def _line(error: Exception) -> str:
+    """The first line of another library's message."""
+    return next(iter(str(error).splitlines()), type(error).__name__)

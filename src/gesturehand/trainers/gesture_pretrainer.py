@@ -12,7 +12,8 @@ from gesturehand.losses import counted_labels, gesture_objective
 from gesturehand.metrics.gesture_accuracy import GestureMetrics
 from gesturehand.models.encoder import Encoder
 from gesturehand.models.gesture_head import GestureHead
-from gesturehand.trainers.optimisation import adamw_with_cosine, weighted_loss
+from gesturehand.trainers.objective import logged_objective
+from gesturehand.trainers.optimisation import adamw_with_cosine
 
 
 class GesturePretrainer(pl.LightningModule):
@@ -121,7 +122,8 @@ class GesturePretrainer(pl.LightningModule):
         self._loss(prediction, batch, stage)
         metrics = self.gesture_metrics[stage]
         metrics.update(prediction, counted_labels(batch, "coarse"), counted_labels(batch, "fine"))  # type: ignore[operator]
-        self.log_dict(metrics.named(stage))  # type: ignore[operator]
+        for name, score in metrics.named(stage).items():  # type: ignore[operator]
+            self.log(name, score, prog_bar=name == "val/gesture_fine_top1")
 
     def _loss(self, prediction: GesturePrediction, batch: Batch, stage: str) -> Tensor:
         sums = gesture_objective(
@@ -131,8 +133,4 @@ class GesturePretrainer(pl.LightningModule):
             self.parents,
             label_smoothing=self.label_smoothing if stage == "train" else 0.0,
         )
-        loss, means = weighted_loss(sums, self.weights, self.trainer.strategy.reduce)
-        logged = {f"{stage}/loss": loss, **{f"{stage}/loss_{name}": mean for name, mean in means.items()}}
-        training = stage == "train"
-        self.log_dict(logged, on_step=training, on_epoch=not training, sync_dist=not training)
-        return loss
+        return logged_objective(self, stage, sums, self.weights)

@@ -38,7 +38,7 @@ def hand_over(path: str | Path, modules: dict[str, nn.Module]) -> HandOver:
     """
     try:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-        state = checkpoint["state_dict"]
+        state = dict(checkpoint["state_dict"])
     except FileNotFoundError:
         raise UserError(
             f"The gesture pretraining '{path}' does not exist: run `make pretrain`, or set model.pretrained to none."

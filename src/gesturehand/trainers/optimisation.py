@@ -43,7 +43,7 @@ def adamw_with_cosine(
     # On the CPU one fused update is several times faster than a loop over tensors. On GPUs torch's default is as fast
     # and also works with gradient clipping under 16-bit loss scaling.
     on_cpu = all(p.device.type == "cpu" for group in groups for p in group["params"])
-    optimizer = torch.optim.AdamW(groups, fused=on_cpu)
+    optimizer = torch.optim.AdamW(groups, fused=True if on_cpu else None)
 
     warmup = max(1, round(warmup_share * total_steps))
 

@@ -21,7 +21,8 @@ from gesturehand.models.token_fusion_network import TokenFusionNetwork
 from gesturehand.models.tokens import GestureLevels
 from gesturehand.targets import build_targets
 from gesturehand.trainers.hand_over import hand_over
-from gesturehand.trainers.optimisation import adamw_with_cosine, weighted_loss
+from gesturehand.trainers.objective import logged_objective
+from gesturehand.trainers.optimisation import adamw_with_cosine
 
 
 class Evaluated(TypedDict):
@@ -234,10 +235,11 @@ class TokenFusionRegressor(pl.LightningModule):
         self._loss(hand, gesture, targets, batch, stage)
         hand_metrics = self.hand_metrics[stage]
         hand_metrics.update(hand, targets, batch, self.hand_model)  # type: ignore[operator]
-        self.log_dict(hand_metrics.named(stage))  # type: ignore[operator]
         gesture_metrics = self.gesture_metrics[stage]
         gesture_metrics.update(gesture, counted_labels(batch, "coarse"), counted_labels(batch, "fine"))  # type: ignore[operator]
-        self.log_dict(gesture_metrics.named(stage))  # type: ignore[operator]
+        named = {**hand_metrics.named(stage), **gesture_metrics.named(stage)}  # type: ignore[operator]
+        for name, metric in named.items():
+            self.log(name, metric, prog_bar=name == "val/mpjpe_mm")
         return Evaluated(hand=hand, gesture=gesture, targets=targets)
 
     def _loss(
@@ -245,8 +247,4 @@ class TokenFusionRegressor(pl.LightningModule):
     ) -> Tensor:
         sums = layered_objective(hand, targets)
         sums |= gesture_objective(gesture, counted_labels(batch, "coarse"), counted_labels(batch, "fine"), self.parents)
-        loss, means = weighted_loss(sums, self.weights, self.trainer.strategy.reduce)
-        logged = {f"{stage}/loss": loss, **{f"{stage}/loss_{name}": mean for name, mean in means.items()}}
-        training = stage == "train"
-        self.log_dict(logged, on_step=training, on_epoch=not training, sync_dist=not training)
-        return loss
+        return logged_objective(self, stage, sums, self.weights)

@@ -1,0 +1,138 @@
+"""``gesturehand data``: the open synthetic set, its gestures, and a look at any set's annotations."""
+
+import shlex
+import sys
+from pathlib import Path
+
+import cv2
+from rich.console import Console
+
+from gesturehand.data.boxes import BoxSource
+from gesturehand.data.selection import Hands, Layout
+from gesturehand.errors import UserError
+from gesturehand.synthetic.gallery import draw_gallery
+from gesturehand.synthetic.writer import write_synthetic_set
+
+
+def synth(
+    out: str,
+    subjects: tuple[int, int, int] = (8, 2, 4),
+    frames: tuple[int, int, int] = (7000, 350, 1120),
+    views: int = 1,
+    wrist_cone_deg: float = 35.0,
+    gestures: list[str] | None = None,
+    left_share: float = 0.5,
+    two_hand_share: float = 0.0,
+    without_fit_share: float = 0.02,
+    rom_share: float = 0.0,
+    seed: int = 0,
+    processes: int | None = None,
+    overwrite: bool = False,
+) -> None:
+    """Writes the open synthetic set: images, masks and annotations of the open hand in InterHand2.6M's files.
+
+    Args:
+        out: Folder to write; it appears when the set is complete.
+        subjects: Numbers of people in train, val and test, as "[8, 2, 4]"; nobody is in two of them.
+        frames: Captured frames in train, val and test; a split with 0 is left out.
+        views: Cameras that see each captured frame, 1 to 8.
+        wrist_cone_deg: How far the wrist is turned at most from palm or back facing the (first) camera, 0 to 180.
+        gestures: Fine classes to show, as "[fist, a_okay]"; all 35 if not given.
+        left_share: Share of left hands among frames with one hand.
+        two_hand_share: Share of frames with both hands (hand type "interacting", no gesture label).
+        without_fit_share: Share of frames without a MANO fit and with some invalid joints.
+        rom_share: Share of range-of-motion frames (no gesture label).
+        seed: The same seed gives the same set, whatever the number of processes.
+        processes: Number of processes; all cores if not given.
+        overwrite: Replace a synthetic set that is already there; any other folder is refused.
+    """
+    written = write_synthetic_set(
+        out,
+        subjects=subjects,
+        frames=frames,
+        views=views,
+        wrist_cone_deg=wrist_cone_deg,
+        gestures=gestures,
+        left_share=left_share,
+        two_hand_share=two_hand_share,
+        without_fit_share=without_fit_share,
+        rom_share=rom_share,
+        seed=seed,
+        processes=processes,
+        overwrite=overwrite,
+        command=shlex.join(["gesturehand", *sys.argv[1:]]),
+    )
+    images = ", ".join(f"{count} {split}" for split, count in written.images.items())
+    _say(f"{written.root}: images {images}; what is in it says {written.root / 'README.md'}")
+
+
+def gallery(out: str, tile_px: int = 220) -> None:
+    """Draws the contact sheet of all 35 gesture poses with their names, palm to the viewer.
+
+    Args:
+        out: Picture to write, .png or .jpg; an existing one is replaced.
+        tile_px: Width and height of one pose.
+    """
+    path = Path(out)
+    if path.suffix.lower() not in (".png", ".jpg", ".jpeg"):
+        raise UserError(f"{out} is no picture's name: let it end in .png or .jpg.")
+    if not path.parent.is_dir():
+        raise UserError(f"{path.parent} is not a folder: make it first.")
+    if tile_px < 1:
+        raise UserError(f"tile_px must be at least 1 and is {tile_px}.")
+    path.write_bytes(cv2.imencode(path.suffix, draw_gallery(tile_px))[1].tobytes())
+    _say(f"{path}: 35 gesture poses")
+
+
+def show(
+    root: str,
+    out: str,
+    split: str = "test",
+    samples: int = 12,
+    hands: Hands = "all",
+    layout: Layout = "per_hand",
+    boxes: BoxSource = "joints",
+    mano_fits: bool = True,
+    mano: str | None = None,
+    image_size: int = 192,
+    augment: bool = False,
+) -> None:
+    """Draws a data set's annotations over its crops, through the loader that training uses.
+
+    Args:
+        root: Folder that holds annotations/ and images/.
+        out: Picture to write, .png.
+        split: Split to look at.
+        samples: Samples, evenly spread over the split.
+        hands: Which annotations: single, right, left, interacting or all.
+        layout: One hand a sample (left hands mirrored), or both.
+        boxes: Where crops come from: joints or annotation.
+        mano_fits: Draw the MANO fits' meshes too.
+        mano: MANO's file or folder that the fits are of; the open hand if not given.
+        image_size: Side of a crop, px.
+        augment: Change crops as in training.
+    """
+    # PyTorch and Lightning take seconds to load and only this command needs them.
+    from gesturehand.data.datamodule import InterHandDataModule
+    from gesturehand.draw.annotations import save_annotations
+    from gesturehand.hand.layer import HandModel
+
+    data = InterHandDataModule(
+        root,
+        image_size=image_size,
+        hands=hands,
+        layout=layout,
+        mirror_left=layout == "per_hand",
+        boxes=boxes,
+        mano_fits=mano_fits,
+        train_split=split,
+        test_split=split,
+        augment=augment,
+        num_workers=0,
+    )
+    drawn = save_annotations(Path(out), data.dataset("train" if augment else "test"), HandModel(mano), samples)
+    _say(f"{out}: {drawn} samples of split {split}")
+
+
+def _say(text: str) -> None:
+    Console().print(text, markup=False, highlight=False, soft_wrap=True)
