@@ -119,7 +119,7 @@ def test_two_processes_test_every_sample_once(synthetic_root, split):
     one, two = results
     assert one.keys() == two.keys()
     for name, value in one.items():
-        if name.endswith("_mm"):
-            assert two[name] == pytest.approx(value, abs=1e-3, nan_ok=True), name
-        else:
-            assert two[name] == pytest.approx(value, rel=1e-4), name
+        if "loss" in name:  # a mean over batches, which are others with two processes
+            continue
+        tolerance = {"abs": 1e-3} if name.endswith("_mm") else {"rel": 1e-6}
+        assert two[name] == pytest.approx(value, nan_ok=True, **tolerance), name

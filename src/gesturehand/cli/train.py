@@ -3,13 +3,14 @@
 import logging
 import netrc
 import os
+import sys
 import warnings
 from pathlib import Path
 from typing import Any, Final
 
 import jsonargparse
 import pytorch_lightning as pl
-from pytorch_lightning.callbacks import LearningRateMonitor, ModelCheckpoint
+from pytorch_lightning.callbacks import LearningRateMonitor, ModelCheckpoint, TQDMProgressBar
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
 from pytorch_lightning.loggers import CSVLogger, WandbLogger
 from pytorch_lightning.utilities import rank_zero_info, rank_zero_only
@@ -82,6 +83,9 @@ class TrainingCLI(LightningCLI):
         extra: list[pl.Callback] = [] if settings.logger is False else [LearningRateMonitor("step")]
         if self.subcommand == "test":
             extra = [TestReport(self.run_folder, pictures=self._setting("test_pictures"))]
+        if settings.enable_progress_bar is not False:
+            # In a log file every update is a line.
+            extra.append(TQDMProgressBar(refresh_rate=5 if sys.stderr.isatty() else 100))
         self.trainer_defaults["callbacks"] = extra
         return super().instantiate_trainer(**kwargs)
 
