@@ -1,0 +1,197 @@
+"""One captured frame in numbers: MANO parameters, meshes and joints in the world, and what counts as valid."""
+
+from dataclasses import dataclass
+from functools import cache
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from gesturehand.hand.mano_file import ManoData
+from gesturehand.hand.open_hand import open_hand
+from gesturehand.hand.skinning import skin
+from gesturehand.skeleton import EANET_TIP_VERTICES, JOINTS_FROM_MANO_AND_TIPS, NUM_JOINTS, Side
+from gesturehand.synthetic.articulation import Articulation, articulation_of, mirror_rotations, rotations_from_angles
+from gesturehand.synthetic.cameras import DOME_CENTRE, DomeCamera, dome_cameras
+from gesturehand.synthetic.mano_pose import pose_from_rotations, rotations_from_pose
+from gesturehand.synthetic.plan import PlannedFrame
+from gesturehand.synthetic.seeds import generator
+from gesturehand.synthetic.sequence import sequence_angles, wrist_rotation
+from gesturehand.synthetic.subjects import Subject, make_subject
+
+FloatArray = npt.NDArray[np.float64]
+
+#: How far hands are held from the camera, m.
+_DEPTH_M: Final = (0.98, 1.12)
+#: Joints stay this far from the image's border.
+_MARGIN_PX: Final = 6.0
+#: Of two hands, one is held before the other: half of the distance between them, m, camera frame.
+_APART_M: Final = (0.05, 0.0, 0.075)
+#: Tried in turn until every joint lies inside every image: depths, and for each of them nearer to the dome's centre.
+_FARTHER: Final = (1.0, 1.15, 1.3)
+_PULL: Final = (1.0, 0.6, 0.3, 0.0)
+#: In a frame without a fit, at most this many joints are missing, and as many again in one image only.
+_MOST_MISSING: Final = 3
+
+
+@dataclass(frozen=True, eq=False)
+class CapturedHand:
+    """One hand of a captured frame. What files hold is float32, and everything else is computed from that.
+
+    Attributes:
+        side: which hand.
+        pose: (48,) float32 axis-angle, world, relative to the mean pose.
+        betas: (10,) float32.
+        trans: (3,) float32 m, world.
+        vertices: (V, 3) m, world.
+        joints: (21, 3) m, world, the papers' order.
+        joint_valid: (21,) bool, the papers' order: of the captured frame.
+    """
+
+    side: Side
+    pose: npt.NDArray[np.float32]
+    betas: npt.NDArray[np.float32]
+    trans: npt.NDArray[np.float32]
+    vertices: FloatArray
+    joints: FloatArray
+    joint_valid: npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class CapturedFrame:
+    """A captured frame and the cameras that saw it.
+
+    Attributes:
+        plan: what it was to be.
+        subject: whose hands they are.
+        hands: one or two, right before left.
+        cameras: in the plan's order.
+        joint_valid_image: per camera and hand (21,) bool, the papers' order.
+    """
+
+    plan: PlannedFrame
+    subject: Subject
+    hands: tuple[CapturedHand, ...]
+    cameras: tuple[DomeCamera, ...]
+    joint_valid_image: tuple[tuple[npt.NDArray[np.bool_], ...], ...]
+
+
+def capture_frame(plan: PlannedFrame, seed: int, wrist_cone_deg: float) -> CapturedFrame:
+    """Poses and places the hands of a planned frame; the same for the same arguments."""
+    rng = generator(seed, "frame", plan.capture, plan.frame_idx)
+    subject = subject_of(seed, plan.subject)
+    cameras = tuple(cameras_of(seed, plan.capture)[name] for name in plan.cameras)
+    orientation = wrist_rotation(wrist_cone_deg, plan.sides, rng)
+    to_world = cameras[0].rotation.astype(np.float64).T
+    poses, meshes, apart = [], [], []
+    for number, (side, fine) in enumerate(zip(plan.sides, plan.fine, strict=True)):
+        style = generator(seed, "style", plan.subject, fine + 1).normal(size=len(subject.habit_deg))
+        angles = sequence_angles(fine, plan.phase, subject, style, rng)
+        rotations = rotations_from_angles(angles[None], _articulation())[0]
+        if side == "left":
+            rotations = mirror_rotations(rotations)
+        rotations[0] = to_world @ orientation[side]
+        pose = pose_from_rotations(rotations, hand_model(side).hands_mean).astype(np.float32)
+        meshes.append(_mesh(side, pose, subject.betas))
+        poses.append(pose)
+        apart.append(to_world @ np.array(_APART_M) * (len(plan.sides) - 1) * (1 if number else -1))
+    places = _places([joints for _, joints in meshes], apart, cameras, rng)
+    valid_frame, valid_image = _validity(len(plan.sides), len(cameras), plan.has_fit, rng)
+    hands = tuple(
+        CapturedHand(side, pose, subject.betas, trans, vertices + trans, joints + trans, valid)
+        for side, pose, (vertices, joints), trans, valid in zip(
+            plan.sides, poses, meshes, places, valid_frame, strict=True
+        )
+    )
+    return CapturedFrame(plan, subject, hands, cameras, valid_image)
+
+
+@cache
+def hand_model(side: Side) -> ManoData:
+    """The open hand, read once per process."""
+    return open_hand(side)
+
+
+@cache
+def subject_of(seed: int, number: int) -> Subject:
+    """A person of the set."""
+    return make_subject(number, generator(seed, "subject", number))
+
+
+@cache
+def cameras_of(seed: int, capture: int) -> dict[str, DomeCamera]:
+    """The cameras of one capture by name."""
+    return dome_cameras(generator(seed, "cameras", capture))
+
+
+@cache
+def _articulation() -> Articulation:
+    return articulation_of(hand_model("right"))
+
+
+def _mesh(side: Side, pose: npt.NDArray[np.float32], betas: npt.NDArray[np.float32]) -> tuple[FloatArray, FloatArray]:
+    """Vertices and the 21 joints of a hand that is not moved yet."""
+    data = hand_model(side)
+    rotations = rotations_from_pose(pose.astype(np.float64), data.hands_mean)
+    vertices, joints = skin(data, rotations[None], betas[None].astype(np.float64), np.zeros((1, 3)))
+    with_tips = np.concatenate([joints[0], vertices[0, list(EANET_TIP_VERTICES)]])
+    return vertices[0], with_tips[list(JOINTS_FROM_MANO_AND_TIPS)]
+
+
+def _places(
+    joints: list[FloatArray], apart: list[FloatArray], cameras: tuple[DomeCamera, ...], rng: np.random.Generator
+) -> list[npt.NDArray[np.float32]]:
+    """Translation of each hand, (3,) m, world: somewhere in the first camera's image and inside every camera's.
+
+    Where that is not possible the hands are drawn towards the dome's centre, at which all cameras look, or held farther
+    away; of two hands, joints can still lie outside an image.
+    """
+    centres = [points.mean(0) - shift for points, shift in zip(joints, apart, strict=True)]
+    around = np.concatenate([points - centre for points, centre in zip(joints, centres, strict=True)])
+    depth, fraction = rng.uniform(*_DEPTH_M), rng.random(2)
+    middle = np.array(DOME_CENTRE)
+    for farther in _FARTHER:
+        target = _aim(cameras[0], around, depth * farther, fraction)
+        places = [middle + pull * (target - middle) for pull in _PULL]
+        inside = [place for place in places if all(_sees(camera, around + place) for camera in cameras)]
+        if inside:
+            break
+    place = inside[0] if inside else target if len(cameras) == 1 else middle
+    return [(place - centre).astype(np.float32) for centre in centres]
+
+
+def _aim(camera: DomeCamera, around: FloatArray, depth: float, fraction: FloatArray) -> FloatArray:
+    """A point, (3,) m, world, about which the given offsets, (N, 3) m, lie inside the camera's image."""
+    offsets = around @ camera.rotation.astype(np.float64).T
+    reach = camera.focal_px * offsets[:, :2] / (depth + offsets[:, 2:])
+    low = _MARGIN_PX - reach.min(0)
+    high = np.array([camera.width, camera.height]) - 1 - _MARGIN_PX - reach.max(0)
+    pixel = np.where(low < high, low + fraction * (high - low), (low + high) / 2)
+    ray = np.append((pixel - camera.princpt_px) / camera.focal_px, 1.0)
+    return camera.to_world(ray * depth)
+
+
+def _sees(camera: DomeCamera, points: FloatArray) -> bool:
+    pixels = camera.project(points)
+    limit = np.array([camera.width, camera.height]) - 1 - _MARGIN_PX
+    return bool((pixels >= _MARGIN_PX).all() and (pixels <= limit).all())
+
+
+def _validity(
+    hands: int, views: int, has_fit: bool, rng: np.random.Generator
+) -> tuple[list[npt.NDArray[np.bool_]], tuple[tuple[npt.NDArray[np.bool_], ...], ...]]:
+    """Valid joints of the captured frame, by hand, and of each image, by camera and hand.
+
+    In a frame without a fit some joints are missing, and some more in each image, so that the two flags differ.
+    """
+
+    def missing(valid: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+        out = valid.copy()
+        out[rng.choice(NUM_JOINTS, rng.integers(1, _MOST_MISSING + 1), replace=False)] = False
+        return out
+
+    complete = [np.ones(NUM_JOINTS, bool) for _ in range(hands)]
+    if has_fit:
+        return complete, tuple(tuple(complete) for _ in range(views))
+    frame = [missing(valid) for valid in complete]
+    return frame, tuple(tuple(missing(valid) for valid in frame) for _ in range(views))

@@ -1,0 +1,70 @@
+"""The data card: README.md of a written set."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Final
+
+from gesturehand.gestures import vocabulary
+from gesturehand.synthetic.cameras import is_grey
+from gesturehand.synthetic.plan import SPLITS, PlannedFrame
+
+#: First line of every data card; a folder that has it was written by this package and may be replaced by it.
+TITLE: Final = "# Open synthetic hands in InterHand2.6M's format"
+
+
+def data_card(plan: Sequence[PlannedFrame], *, command: str, version: str) -> str:
+    """Markdown text: what the set is, its licence, how it was made, and counts.
+
+    Args:
+        plan: all captured frames.
+        command: that writes the same set again.
+        version: of gesturehand.
+    """
+    rows = [_row(split, [frame for frame in plan if frame.split == split]) for split in SPLITS]
+    gestures = Counter((frame.split, frame.fine[0]) for frame in plan if frame.labelled)
+    lines = [
+        TITLE,
+        "",
+        "Rendered pictures of the open hand (MakeHuman's, CC0) with joints, MANO parameters and gesture names, in the",
+        "file layout of InterHand2.6M v1.0. No picture or annotation of InterHand2.6M is in it.",
+        "",
+        "- Licence: CC0 1.0 (public domain).",
+        f"- Written by gesturehand {version}: `{command}`",
+        "- `annotations/`, `images/`: as in InterHand2.6M. MANO parameters are of the open hand, not of MANO's.",
+        "- `masks/`: beside each image a PNG of its size: 255 right hand, 128 left hand, 0 neither.",
+        "- Subjects (and with them captures) belong to one split. A sequence moves from neutral into its gesture and",
+        "  back; every frame carries the sequence's label.",
+        "",
+        "| split | subjects | sequences | captured frames | images | grey images | right | left | two hands | labelled "
+        "| without fit |",
+        "|---|" + "---:|" * 10,
+        *rows,
+        "",
+        "Labelled frames by gesture (fine class):",
+        "",
+        f"| gesture | {' | '.join(SPLITS)} |",
+        "|---|" + "---:|" * len(SPLITS),
+    ]
+    for fine, name in enumerate(vocabulary().fine):
+        counts = [gestures[split, fine] for split in SPLITS]
+        if any(counts):
+            lines.append(f"| {name} | {' | '.join(map(str, counts))} |")
+    return "\n".join([*lines, ""])
+
+
+def _row(split: str, frames: Sequence[PlannedFrame]) -> str:
+    hands = Counter(frame.sides for frame in frames)
+    cameras = [camera for frame in frames for camera in frame.cameras]
+    counts = (
+        len({frame.subject for frame in frames}),
+        len({(frame.subject, frame.seq_name) for frame in frames}),
+        len(frames),
+        len(cameras),
+        sum(is_grey(camera) for camera in cameras),
+        hands["right",],
+        hands["left",],
+        hands["right", "left"],
+        sum(frame.labelled for frame in frames),
+        sum(not frame.has_fit for frame in frames),
+    )
+    return f"| {split} | {' | '.join(map(str, counts))} |"

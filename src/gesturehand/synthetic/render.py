@@ -1,0 +1,195 @@
+"""Draws hand meshes on the CPU: painter's algorithm in OpenCV, smooth shading per pixel.
+
+Every triangle is painted as its own number, far ones first, at twice the image's resolution and within the hands' box;
+each pixel then interpolates its triangle's shading. Pixels are OpenCV's: the centre of the first one is 0.0.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import scipy.sparse
+
+FloatArray = npt.NDArray[np.float64]
+
+#: Pixels are painted this many times finer and averaged.
+_FINER: Final = 2
+#: Bits of a sub-pixel position in OpenCV's drawing functions.
+_SHIFT: Final = 4
+#: Skin turns redder as it gets darker: exponents of the shade for blue, green and red.
+_SKIN_GAMMA: Final = (1.25, 1.1, 0.9)
+
+
+@dataclass(frozen=True)
+class Surface:
+    """What drawing needs of a hand model.
+
+    Attributes:
+        faces: (F, 3) vertex indices, counter-clockwise seen from outside; the open wrist is closed.
+        face_to_vertex: (V, F) sparse, 1 where the face has the vertex.
+    """
+
+    faces: npt.NDArray[np.int64]
+    face_to_vertex: scipy.sparse.csr_matrix
+
+
+@dataclass(frozen=True)
+class Light:
+    """A distant lamp and the light from all around.
+
+    Attributes:
+        direction: (3,) unit vector from the hand towards the lamp, camera frame.
+        diffuse: brightness of a surface that faces the lamp.
+        ambient: brightness of a surface that turns away from it.
+    """
+
+    direction: FloatArray
+    diffuse: float
+    ambient: float
+
+
+def surface_of(faces: npt.NDArray[np.int64], num_vertices: int) -> Surface:
+    """The closed surface of a hand model with faces (F, 3)."""
+    faces = _closed(faces)
+    columns = np.repeat(np.arange(len(faces)), 3)
+    ones = np.ones(len(columns))
+    shape = (num_vertices, len(faces))
+    return Surface(faces, scipy.sparse.csr_matrix((ones, (faces.ravel(), columns)), shape=shape))
+
+
+def draw_hands(
+    image: npt.NDArray[np.uint8],
+    vertices: list[FloatArray],
+    surfaces: list[Surface],
+    tones: list[FloatArray],
+    intrinsics: FloatArray,
+    light: Light,
+) -> npt.NDArray[np.uint8]:
+    """Draws hands into an image, each hiding what lies behind it.
+
+    Args:
+        image: (H, W, 3) uint8 BGR, changed in place.
+        vertices: (V, 3) m per hand, camera frame, in front of the camera.
+        surfaces: one per hand.
+        tones: (3,) BGR 0-255 per hand, the skin in full light.
+        intrinsics: (3, 3) px.
+        light: lights all hands.
+
+    Returns:
+        (H, W) uint8: 0 where no hand covers more than half of the pixel, else 1 for the first hand, 2 for the second.
+    """
+    height, width = image.shape[:2]
+    mask = np.zeros((height, width), np.uint8)
+    corners, shades, hand_of_face = [], [], []
+    for hand, (points, surface) in enumerate(zip(vertices, surfaces, strict=True)):
+        face_shade, visible = _shade(points, surface, light)
+        corners.append(points[surface.faces[visible]])
+        shades.append(face_shade)
+        hand_of_face.append(np.full(len(face_shade), hand))
+    points, shade, owner = np.concatenate(corners), np.concatenate(shades), np.concatenate(hand_of_face)
+    if not len(points):
+        return mask
+    projected = points @ intrinsics.T
+    pixels = projected[..., :2] / projected[..., 2:]
+
+    flat = pixels.reshape(-1, 2)
+    low = np.clip(np.floor(flat.min(0)).astype(int) - 1, 0, [width, height])
+    high = np.clip(np.ceil(flat.max(0)).astype(int) + 2, 0, [width, height])
+    if (high <= low).any():
+        return mask
+    numbers = _paint(pixels - low, points[..., 2].sum(1), *(high - low))
+
+    alpha, value = _interpolate(numbers, pixels - low, shade)
+    first, last = slice(low[1], high[1]), slice(low[0], high[0])
+    hand_of_pixel = _hand_of_pixel(numbers, owner)
+    mask[first, last] = np.where(alpha > 0.5, hand_of_pixel + 1, 0)
+
+    ramp = np.linspace(0, 1, 256)[:, None] ** np.array(_SKIN_GAMMA)
+    palette = np.clip(np.stack(tones)[:, None] * ramp + 0.5, 0, 255).astype(np.uint8)
+    drawn = palette.reshape(-1, 3).take(hand_of_pixel.astype(np.int32) * 256 + value, axis=0)
+    region = image[first, last]
+    edge = np.nonzero((alpha > 0) & (alpha < 1))
+    share = alpha[edge][:, None]
+    blended = region[edge] * (1 - share) + drawn[edge] * share
+    np.copyto(region, drawn, where=(alpha == 1)[..., None])
+    region[edge] = (blended + 0.5).astype(np.uint8)
+    return mask
+
+
+def _shade(vertices: FloatArray, surface: Surface, light: Light) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
+    """Brightness of the corners of the faces that look at the camera, (F', 3), and which faces those are, (F,)."""
+    corners = vertices[surface.faces]
+    normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    visible = (normals * corners[:, 0]).sum(1) < 0
+    smooth = surface.face_to_vertex @ normals
+    smooth /= np.linalg.norm(smooth, axis=1, keepdims=True) + 1e-12
+    facing = np.clip(-(smooth * vertices).sum(1) / np.linalg.norm(vertices, axis=1), 0, 1)
+    # Darker where the surface turns away, so that fingers stand out from each other under any lamp.
+    brightness = (light.ambient + light.diffuse * np.clip(smooth @ light.direction, 0, 1)) * (0.55 + 0.45 * facing)
+    return brightness[surface.faces[visible]], visible
+
+
+def _paint(pixels: FloatArray, depth: FloatArray, width: int, height: int) -> npt.NDArray[np.int32]:
+    """The number of the nearest face at each fine pixel, -1 for none; (2H, 2W)."""
+    numbers = np.full((height * _FINER, width * _FINER), -1, np.int32)
+    # The centre of the first fine pixel lies a quarter of a pixel before that of the first pixel.
+    fine = (pixels + 0.5) * _FINER - 0.5
+    polygons = np.round(fine * (1 << _SHIFT)).astype(np.int32)
+    for face in np.argsort(-depth, kind="stable").tolist():
+        cv2.fillConvexPoly(numbers, polygons[face], face, cv2.LINE_8, _SHIFT)
+    return numbers
+
+
+def _interpolate(
+    numbers: npt.NDArray[np.int32], pixels: FloatArray, shade: FloatArray
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.uint8]]:
+    """Coverage, 0 to 1, and shading, 0 to 255, of each pixel, (H, W) each, from its fine pixels' faces."""
+    height, width = numbers.shape
+    painted = numbers >= 0
+    where = np.flatnonzero(painted)
+    face = numbers.ravel()[where]
+    # Within a face, shade(x, y) = constant + gx x + gy y.
+    a, b = pixels[:, 1] - pixels[:, 0], pixels[:, 2] - pixels[:, 0]
+    da, db = shade[:, 1] - shade[:, 0], shade[:, 2] - shade[:, 0]
+    area = a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]
+    area = np.where(np.abs(area) < 1e-9, 1e-9, area)
+    gx, gy = (da * b[:, 1] - db * a[:, 1]) / area, (db * a[:, 0] - da * b[:, 0]) / area
+    constant = shade[:, 0] - gx * pixels[:, 0, 0] - gy * pixels[:, 0, 1]
+    planes = np.stack([constant, gx, gy, shade.min(1), shade.max(1)]).astype(np.float32)
+    x = ((np.arange(width, dtype=np.float32) + 0.5) / _FINER - 0.5)[where % width]
+    y = ((np.arange(height, dtype=np.float32) + 0.5) / _FINER - 0.5)[where // width]
+    value = planes[0].take(face) + planes[1].take(face) * x + planes[2].take(face) * y
+    fine = np.zeros(numbers.size, np.float32)
+    # OpenCV also paints pixels that an edge only touches: keep them within their face's range.
+    fine[where] = np.clip(value, planes[3].take(face), planes[4].take(face))
+    size = width // _FINER, height // _FINER
+    alpha = cv2.resize(painted.astype(np.float32), size, interpolation=cv2.INTER_AREA)
+    total = cv2.resize(fine.reshape(numbers.shape), size, interpolation=cv2.INTER_AREA)
+    value_of_pixel = 255 * total / np.maximum(alpha, 1e-6)
+    return np.asarray(alpha, np.float32), np.clip(value_of_pixel, 0, 255).astype(np.uint8)
+
+
+def _hand_of_pixel(numbers: npt.NDArray[np.int32], owner: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
+    """Which hand covers each pixel, (H, W); 0 where none does. On the edge between two hands, either."""
+    face = np.zeros((numbers.shape[0] // _FINER, numbers.shape[1] // _FINER), np.int32)
+    for row in range(_FINER):
+        for column in range(_FINER):
+            np.maximum(face, numbers[row::_FINER, column::_FINER], out=face)
+    return owner.astype(np.uint8).take(face)
+
+
+def _closed(faces: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Faces with a fan over each hole, so that no view looks into the open wrist."""
+    edges = {(int(a), int(b)) for face in faces for a, b in zip(face, np.roll(face, -1), strict=True)}
+    following = {b: a for a, b in edges if (b, a) not in edges}
+    caps = []
+    while following:
+        start, current = following.popitem()
+        loop = [start]
+        while current != start:
+            loop.append(current)
+            current = following.pop(current)
+        caps += [(loop[0], loop[k], loop[k + 1]) for k in range(1, len(loop) - 1)]
+    return np.concatenate([faces, np.array(caps, np.int64).reshape(-1, 3)])

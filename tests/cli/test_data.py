@@ -1,0 +1,43 @@
+"""``gesturehand data``: the commands as a user types them."""
+
+import cv2
+import pytest
+
+from gesturehand.cli.main import main
+from gesturehand.data.index import read_index
+
+
+def test_synth_writes_what_was_asked_for(tmp_path, capsys):
+    out = tmp_path / "set"
+    words = ["data", "synth", "--out", str(out), "--subjects", "[1,1,1]", "--frames", "[4,2,2]"]
+    words += ["--gestures", "[fist,cup]", "--processes", "1"]
+    assert main(words) == 0
+    assert "4 train, 2 val, 2 test" in capsys.readouterr().out
+    assert len(read_index(out, "train")) == 4
+
+    assert main(words) == 2
+    refused = capsys.readouterr().err
+    assert refused.startswith(f"gesturehand: '{out}' is not empty")
+    assert main([*words, "--overwrite=true"]) == 0
+
+
+def test_an_unknown_gesture_is_one_sentence(tmp_path, capsys):
+    assert main(["data", "synth", "--out", str(tmp_path / "set"), "--gestures", "[fits]"]) == 2
+    assert capsys.readouterr().err == "gesturehand: Unknown gesture 'fits': did you mean 'fist'?\n"
+    assert not list(tmp_path.iterdir())
+
+
+def test_gallery_shows_35_poses(tmp_path, capsys):
+    out = tmp_path / "gallery.png"
+    assert main(["data", "gallery", "--out", str(out), "--tile_px", "80"]) == 0
+    assert "35" in capsys.readouterr().out
+    picture = cv2.imread(str(out))
+    assert picture.shape == (5 * 80, 7 * 80, 3)
+    tiles = picture.reshape(5, 80, 7, 80, 3).swapaxes(1, 2).reshape(35, -1)
+    assert all((tile > 100).mean() > 0.01 for tile in tiles)
+
+
+@pytest.mark.parametrize("name", ["gallery.txt", "missing/gallery.png"])
+def test_gallery_refuses_a_wrong_name(tmp_path, capsys, name):
+    assert main(["data", "gallery", "--out", str(tmp_path / name)]) == 2
+    assert capsys.readouterr().err.startswith("gesturehand: ")

@@ -1,0 +1,106 @@
+"""Angles in, posed joints out: the angles are measured again on the skinned hand."""
+
+import numpy as np
+import pytest
+from scipy.spatial.transform import Rotation
+
+from gesturehand.hand.open_hand import open_hand
+from gesturehand.hand.skinning import skin
+from gesturehand.skeleton import EANET_TIP_VERTICES, JOINT_NAMES, JOINTS_FROM_MANO_AND_TIPS, MANO_JOINT_NAMES
+from gesturehand.synthetic.articulation import (
+    ANGLE_LIMITS_DEG,
+    ANGLE_NAMES,
+    LONG_FINGERS,
+    articulation_of,
+    mirror_rotations,
+    rotations_from_angles,
+)
+
+HAND = open_hand("right")
+ARTICULATION = articulation_of(HAND)
+
+
+def posed_joints(angles: np.ndarray) -> dict[str, np.ndarray]:
+    rotations = rotations_from_angles(angles[None], ARTICULATION)
+    vertices, joints = skin(HAND, rotations, np.zeros((1, 10)), np.zeros((1, 3)))
+    every = np.concatenate([joints[0], vertices[0, list(EANET_TIP_VERTICES)]])[list(JOINTS_FROM_MANO_AND_TIPS)]
+    return dict(zip(JOINT_NAMES, every, strict=True))
+
+
+def bone(joints: dict[str, np.ndarray], finger: str, k: int) -> np.ndarray:
+    vector = joints[f"{finger}{k + 1}"] - joints[f"{finger}{k}"]
+    return vector / np.linalg.norm(vector)
+
+
+def random_angles(seed: int) -> np.ndarray:
+    low, high = ANGLE_LIMITS_DEG.T
+    return low + np.random.default_rng(seed).random(len(low)) * (high - low)
+
+
+def test_axes_of_the_rest_hand():
+    np.testing.assert_allclose(ARTICULATION.forward, [-1, 0, 0], atol=0.05)
+    np.testing.assert_allclose(ARTICULATION.palmar, [0, -1, 0], atol=0.05)
+    np.testing.assert_allclose(ARTICULATION.radial, [0, 0, 1], atol=0.05)
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("finger", LONG_FINGERS)
+def test_bends_of_a_posed_finger_are_the_given_angles(finger, seed):
+    angles = random_angles(seed)
+    joints = posed_joints(angles)
+    for k, name in ((1, "pip"), (2, "dip")):
+        measured = np.degrees(np.arccos(bone(joints, finger, k) @ bone(joints, finger, k + 1)))
+        # The fingertip is a vertex, slightly off the plane in which the finger bends.
+        assert measured == pytest.approx(abs(angles[ANGLE_NAMES.index(f"{finger}_{name}")]), abs=2.0)
+
+
+@pytest.mark.parametrize("finger", LONG_FINGERS)
+def test_direction_of_a_first_bone(finger):
+    angles = np.zeros(len(ANGLE_NAMES))
+    angles[ANGLE_NAMES.index(f"{finger}_spread")] = 20.0
+    direction = bone(posed_joints(angles), finger, 1)
+    np.testing.assert_allclose(
+        [direction @ axis for axis in (ARTICULATION.forward, ARTICULATION.radial, ARTICULATION.palmar)],
+        [np.cos(np.radians(20)), np.sin(np.radians(20)), 0],
+        atol=1e-6,
+    )
+    angles[:] = 0
+    angles[ANGLE_NAMES.index(f"{finger}_mcp")] = 60.0
+    assert np.degrees(np.arcsin(bone(posed_joints(angles), finger, 1) @ ARTICULATION.palmar)) == pytest.approx(60.0)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_direction_of_the_thumb(seed):
+    angles = random_angles(seed)
+    direction = bone(posed_joints(angles), "thumb", 1)
+    radial, palmar = angles[ANGLE_NAMES.index("thumb_radial")], angles[ANGLE_NAMES.index("thumb_palmar")]
+    assert np.degrees(np.arcsin(direction @ ARTICULATION.palmar)) == pytest.approx(palmar)
+    measured = np.degrees(np.arctan2(direction @ ARTICULATION.radial, direction @ ARTICULATION.forward))
+    assert measured == pytest.approx(radial)
+
+
+def test_the_root_and_nothing_but_its_joints_are_turned():
+    angles = np.zeros((1, len(ANGLE_NAMES)))
+    before = rotations_from_angles(angles, ARTICULATION)[0]
+    angles[0, ANGLE_NAMES.index("ring_pip")] = 50.0
+    after = rotations_from_angles(angles, ARTICULATION)[0]
+    changed = [name for name, a, b in zip(MANO_JOINT_NAMES, before, after, strict=True) if not np.allclose(a, b)]
+    assert changed == ["ring2"]
+    np.testing.assert_array_equal(after[0], np.eye(3))
+
+
+def test_rotations_are_rotations():
+    rotations = rotations_from_angles(np.stack([random_angles(seed) for seed in range(20)]), ARTICULATION)
+    np.testing.assert_allclose(
+        rotations @ rotations.swapaxes(-1, -2), np.broadcast_to(np.eye(3), rotations.shape), atol=1e-12
+    )
+    np.testing.assert_allclose(np.linalg.det(rotations), 1.0)
+
+
+def test_mirrored_rotations_mirror_the_mesh():
+    rotations = rotations_from_angles(random_angles(0)[None], ARTICULATION)
+    rotations[0, 0] = Rotation.from_rotvec([0.3, -0.8, 1.1]).as_matrix()
+    betas = np.random.default_rng(1).normal(size=(1, 10))
+    right, _ = skin(HAND, rotations, betas, np.zeros((1, 3)))
+    left, _ = skin(open_hand("left"), mirror_rotations(rotations), betas, np.zeros((1, 3)))
+    np.testing.assert_allclose(left, right * [-1, 1, 1], atol=1e-12)

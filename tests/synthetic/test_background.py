@@ -1,0 +1,25 @@
+import numpy as np
+
+from gesturehand.synthetic.background import add_grain, draw_background, make_grain
+from gesturehand.synthetic.cameras import dome_cameras
+
+CAMERAS = dome_cameras(np.random.default_rng(0))
+
+
+def test_dark_with_bright_points_and_grey_where_the_camera_is():
+    for camera in CAMERAS.values():
+        image = draw_background(camera, np.random.default_rng(1))
+        assert image.shape == (camera.height, camera.width, 3)
+        assert np.median(image) < 25
+        assert image.max() == 255
+        grey = bool((image == image[..., :1]).all())
+        assert grey == camera.is_grey
+
+
+def test_grain_has_the_given_strength_and_saturates():
+    rng = np.random.default_rng(2)
+    grain = make_grain(rng)
+    noisy = add_grain(np.full((334, 512), 128, np.uint8), grain, 3.0, rng)
+    assert abs(noisy.astype(float).std() - 3.0) < 0.2
+    assert abs(noisy.mean() - 128) < 0.2
+    assert add_grain(np.full((9, 9, 3), 255, np.uint8), grain, 3.0, rng).min() > 230

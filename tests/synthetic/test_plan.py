@@ -1,0 +1,117 @@
+from collections import Counter
+from typing import Any
+
+import pytest
+
+from gesturehand.errors import UserError
+from gesturehand.gestures import NO_GESTURE, gesture_of_sequence, vocabulary
+from gesturehand.synthetic.plan import SPLITS, PlannedFrame, make_plan, sequence_numbers
+
+DEFAULT: dict[str, Any] = {
+    "subjects": (8, 2, 4),
+    "frames": (700, 70, 280),
+    "views": 1,
+    "gestures": None,
+    "left_share": 0.5,
+    "two_hand_share": 0.0,
+    "without_fit_share": 0.02,
+    "rom_share": 0.0,
+    "seed": 0,
+}
+
+
+def plan(**changes: Any) -> list[PlannedFrame]:
+    return make_plan(**(DEFAULT | changes))
+
+
+def test_every_split_has_its_frames_and_no_subject_is_in_two():
+    planned = plan()
+    assert Counter(frame.split for frame in planned) == dict(zip(SPLITS, (700, 70, 280), strict=True))
+    subjects = {split: {frame.subject for frame in planned if frame.split == split} for split in SPLITS}
+    assert [len(subjects[split]) for split in SPLITS] == [8, 2, 4]
+    assert len(set.union(*subjects.values())) == 14
+    captures = {frame.subject: frame.capture for frame in planned}
+    assert len(set(captures.values())) == 14
+    assert all(frame.capture == captures[frame.subject] != frame.subject for frame in planned)
+
+
+def test_labels_subjects_and_hands_are_balanced():
+    train = [frame for frame in plan() if frame.split == "train"]
+    assert set(Counter(frame.fine for frame in train).values()) == {20}
+    assert set(Counter((frame.fine, frame.subject) for frame in train).values()) <= {2, 3}
+    assert abs(sum(frame.sides == ("left",) for frame in train) - 350) <= 20
+    for share in (0.0, 0.3, 1.0):
+        left = sum(frame.sides == ("left",) for frame in plan(left_share=share))
+        assert left == pytest.approx(share * 1050, abs=60 if 0 < share < 1 else 0)
+
+
+def test_sequence_names_are_interhands_and_carry_the_label():
+    planned = plan(two_hand_share=0.2, rom_share=0.1)
+    for frame in planned:
+        number, _, name = frame.seq_name.partition("_")
+        label = gesture_of_sequence(frame.seq_name)
+        if frame.labelled:
+            assert label == (vocabulary().parent[frame.fine[0]], frame.fine[0])
+            assert number == f"{sequence_numbers()[name] + (100 if frame.sides == ('left',) else 0):04d}"
+        else:
+            assert label == (NO_GESTURE, NO_GESTURE)
+            if len(frame.sides) == 2:
+                assert frame.sides == ("right", "left")
+                assert number[:2] in ("02", "03")
+                assert name.startswith("dh_")
+            else:
+                assert frame.seq_name.startswith("ROM")
+    test = [frame for frame in planned if frame.split == "test"]
+    assert sum(len(frame.sides) == 2 for frame in test) == 56
+    assert sum(frame.seq_name.startswith("ROM") for frame in test) == 28
+
+
+def test_all_46_names_occur_and_the_samples_numbers_are_right():
+    names = {frame.seq_name.partition("_")[2] for frame in plan()}
+    assert names == set(vocabulary().fine_of_sequence) == set(sequence_numbers())
+    # Two of the real sample's frames: 0007_thumbup_normal and, of a left hand, 0115_rocker_backside.
+    assert sequence_numbers()["thumbup_normal"] == 7
+    assert sequence_numbers()["rocker_backside"] == 15
+
+
+def test_frames_are_unique_within_a_capture_and_run_through_their_sequence():
+    planned = plan(views=2)
+    assert len({(frame.capture, frame.frame_idx) for frame in planned}) == len(planned)
+    for split in SPLITS:
+        ids = [frame.image_id for frame in planned if frame.split == split]
+        assert ids == list(range(0, 2 * len(ids), 2))
+    sequences: dict[tuple[int, str], list[PlannedFrame]] = {}
+    for frame in planned:
+        sequences.setdefault((frame.capture, frame.seq_name), []).append(frame)
+    for frames in sequences.values():
+        phases = [frame.phase for frame in sorted(frames, key=lambda frame: frame.frame_idx)]
+        assert phases == sorted(phases)
+        assert 0 <= phases[0] <= phases[-1] < 1
+
+
+def test_frames_without_a_fit_and_views():
+    planned = plan(without_fit_share=0.1, views=3)
+    assert sum(not frame.has_fit for frame in planned) == 70 + 7 + 28
+    assert all(len(set(frame.cameras)) == 3 for frame in planned)
+
+
+def test_only_the_asked_gestures():
+    names = {vocabulary().fine[frame.fine[0]] for frame in plan(gestures=["fist", "cup"])}
+    assert names == {"fist", "cup"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"gestures": ["fist", "a_oky"]}, "did you mean 'a_okay'"),
+        ({"left_share": 1.5}, "left_share"),
+        ({"two_hand_share": 0.7, "rom_share": 0.7}, "together"),
+        ({"views": 9}, "views"),
+        ({"subjects": (8, 2)}, "subjects"),
+        ({"subjects": (8, 0, 4)}, "val"),
+        ({"frames": (10, -1, 4)}, "frames"),
+    ],
+)
+def test_wrong_arguments(changes, message):
+    with pytest.raises(UserError, match=message):
+        plan(**changes)
