@@ -53,7 +53,7 @@ def convert(source: str, target: str, side: Side | None = None, overwrite: bool 
     if path.suffix != ".npz":
         raise UserError(f"{target} does not end in .npz; name it so, for instance MANO_RIGHT.npz.")
     if path.exists() and not overwrite:
-        raise UserError(f"{target} exists; give another name, or --overwrite to replace it.")
+        raise UserError(f"{target} exists; give another name, or --overwrite=true to replace it.")
     if not path.parent.is_dir():
         raise UserError(f"{path.parent} is not a folder; make it first.")
     data = read_mano(source, side)

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import jsonargparse
 import pytorch_lightning as pl
+import torch
 from pytorch_lightning.callbacks import LearningRateMonitor, ModelCheckpoint, TQDMProgressBar
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
 from pytorch_lightning.loggers import CSVLogger, WandbLogger
@@ -65,6 +66,9 @@ class TrainingCLI(LightningCLI):
             os.environ[_RUN_FOLDER_VARIABLE] = str(self.run_folder)
         else:
             self.run_folder = Path(os.environ.get(_RUN_FOLDER_VARIABLE, parent))
+        settings = self._setting("trainer")
+        if settings.accelerator == "cpu":
+            _share_cores(self._setting("data").num_workers)
         model = self._setting("model")
         if model.class_path.endswith(TokenFusionRegressor.__name__):
             model.init_args.pretrained = self._pretraining(model.init_args)
@@ -164,6 +168,16 @@ def train(words: list[str]) -> None:
         parser_kwargs={"parser_mode": "omegaconf+", "prog": "gesturehand"},
         args=_expand_run(words),
     )
+
+
+def _share_cores(workers: int) -> None:
+    """Leaves a core to every worker process.
+
+    PyTorch's threads wait for each other in a loop that burns their cores. On a small machine where workers want the
+    same cores, that makes training several times slower than with a single thread.
+    """
+    if "OMP_NUM_THREADS" not in os.environ:
+        torch.set_num_threads(max(1, torch.get_num_threads() - workers))
 
 
 def _silence_what_is_meant() -> None:

@@ -105,7 +105,7 @@ class InterHandDataset(Dataset[Batch]):
         if len(hand) == 2 and mirrored:
             hand = hand[::-1]  # the mirrored left hand fills the right hand's slot
         affine = crop_affine(box, self.image_size, angle=angle, mirror=mirrored)
-        image = self._image(number, box, affine)
+        image = self._image(number, affine)
         if self.augmentation is not None and self.read_images:
             image = self.augmentation.appearance(image, int(generator.integers(2**31)))
 
@@ -138,18 +138,17 @@ class InterHandDataset(Dataset[Batch]):
         row = self.selection.row[number]
         return str(image_path(self.index.root, self.index.split, self.index.file_name[row].decode()))
 
-    def _image(self, number: int, box: np.ndarray, affine: np.ndarray) -> np.ndarray:
+    def _image(self, number: int, affine: np.ndarray) -> np.ndarray:
         """The crop, (S, S, 3) uint8 RGB."""
         size = (self.image_size, self.image_size)
         if not self.read_images:
             return np.zeros((*size, 3), np.uint8)
         if self.image_of is not None:
-            # Another sample's image in this sample's place: its box is moved under this one's.
-            number = int(self.image_of[number])
-            other = self.boxes[number]
+            # Another sample's image in this sample's place: its box is moved under this one's, jittered as this one's.
+            own, number = self.boxes[number], int(self.image_of[number])
             move = np.eye(3)
-            move[:2] = crop_affine(other, 1)
-            back = np.linalg.inv(np.vstack([crop_affine(box, 1), [0, 0, 1]]))
+            move[:2] = crop_affine(self.boxes[number], 1)
+            back = np.linalg.inv(np.vstack([crop_affine(own, 1), [0, 0, 1]]))
             affine = affine @ back @ move
         image = self._read(self.selection.row[number])
         return cv2.warpAffine(image, affine, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)

@@ -82,10 +82,7 @@ def _cells(row: dict[str, float | None]) -> list[str]:
 def summary_markdown(summary: Summary) -> str:
     """The summary as a Markdown table with aligned columns."""
     lines = [["", *(heading for _, heading, _ in COLUMNS)]]
-    lines += [
-        [_ROW_NAMES[name], *_cells(row)]
-        for name, row in summary.items()
-    ]
+    lines += [[_ROW_NAMES[name], *_cells(row)] for name, row in summary.items()]
     widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
     rule = [f":{'-' * (widths[0] - 1)}", *(f"{'-' * (width - 1)}:" for width in widths[1:])]
     rows = [lines[0], rule, *lines[1:]]

@@ -20,7 +20,7 @@ def adamw_with_cosine(
 ) -> Any:
     """Optimiser and schedule as Lightning's ``configure_optimizers`` returns them.
 
-    Biases, norms and embeddings (everything with fewer than two axes) do not decay. Frozen parameters are left out.
+    Biases and norms (everything with fewer than two axes) do not decay. Frozen parameters are left out.
 
     Args:
         modules: Modules with the factor of the learning rate that theirs is; a parameter belongs to the first module
