@@ -31,7 +31,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: The command line without the program's name; None for the process's own.
 
     Returns:
-        The exit code: 0; 130 after an interrupt; 2 after a :class:`~gesturehand.errors.UserError`, which is printed as one sentence.
+        The exit code: 0; 130 after an interrupt; 2 after a :class:`~gesturehand.errors.UserError`, which is printed as
+        one sentence.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
     if not words or words[0] in ("-h", "--help"):
