@@ -40,10 +40,8 @@ def adamw_with_cosine(
             if parameters:
                 decay = weight_decay if decays else 0.0
                 groups.append({"params": parameters, "lr": learning_rate * factor, "weight_decay": decay})
-    # On the CPU one fused update is several times faster than a loop over tensors. On GPUs torch's default is as fast
-    # and also works with gradient clipping under 16-bit loss scaling.
-    on_cpu = all(p.device.type == "cpu" for group in groups for p in group["params"])
-    optimizer = torch.optim.AdamW(groups, fused=True if on_cpu else None)
+    # Not fused: Lightning refuses to clip gradients of fused optimisers under mixed precision.
+    optimizer = torch.optim.AdamW(groups)
 
     warmup = max(1, round(warmup_share * total_steps))
 
