@@ -50,8 +50,9 @@ def crop_affine(box: np.ndarray, size_px: int, *, angle: float = 0.0, mirror: bo
 
     Example:
         >>> import numpy as np
-        >>> crop_affine(np.array([100.0, 50.0, 64.0]), 128).tolist()
-        [[2.0, 0.0, -136.5], [0.0, 2.0, -36.5]]
+        >>> affine = crop_affine(np.array([100.0, 50.0, 64.0]), 128)
+        >>> (affine @ [100.0, 50.0, 1.0]).tolist()
+        [63.5, 63.5]
     """
     scale = size_px / box[2]
     sin, cos = np.sin(angle), np.cos(angle)

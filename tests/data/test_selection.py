@@ -1,0 +1,194 @@
+"""Which samples a split has, against a plain reading."""
+
+import json
+
+import numpy as np
+import pytest
+
+from gesturehand.data.index import read_index
+from gesturehand.data.selection import select
+from gesturehand.errors import UserError
+from gesturehand.gestures import gesture_of_sequence
+
+KEPT = {
+    "single": {"right", "left"},
+    "right": {"right"},
+    "left": {"left"},
+    "interacting": {"interacting"},
+    "all": {"right", "left", "interacting"},
+}
+
+
+def usable(hand) -> bool:
+    return hand["shown"] and bool((hand["valid_image"] & hand["valid_frame"]).any())
+
+
+def expected_samples(records, hands, layout, labelled_only, chosen=lambda record: True):
+    samples = []
+    for row, record in enumerate(records):
+        labelled = gesture_of_sequence(record["seq_name"])[1] >= 0
+        if record["hand_type"] not in KEPT[hands] or (labelled_only and not labelled) or not chosen(record):
+            continue
+        good = [hand for hand in (0, 1) if usable(record["hands"][hand])]
+        if layout == "per_hand":
+            samples += [(row, (hand,)) for hand in good]
+        elif good:
+            samples.append((row, (0, 1)))
+    return samples
+
+
+def samples_of(selection):
+    return [(int(row), tuple(int(h) for h in hand)) for row, hand in zip(selection.row, selection.hand, strict=True)]
+
+
+@pytest.mark.parametrize("labelled_only", [False, True])
+@pytest.mark.parametrize("layout", ["per_hand", "two_hand"])
+@pytest.mark.parametrize("hands", list(KEPT))
+def test_selection_is_the_plain_one(two_hand_root, plain_records, hands, layout, labelled_only):
+    records = plain_records(two_hand_root, "train")
+    expected = expected_samples(records, hands, layout, labelled_only)
+    index = read_index(two_hand_root, "train")
+    if not expected:
+        assert hands == "interacting"
+        assert labelled_only
+        with pytest.raises(UserError, match=r"hands=interacting.*labelled_only=True"):
+            select(index, hands=hands, layout=layout, labelled_only=labelled_only)
+        return
+    selection = select(index, hands=hands, layout=layout, labelled_only=labelled_only)
+    assert samples_of(selection) == expected
+    assert len(selection) == len(expected)
+
+
+def test_options_choose_different_samples(two_hand_root):
+    """The test above is empty unless the set has every kind."""
+    index = read_index(two_hand_root, "train")
+    counts = {hands: len(select(index, hands=hands)) for hands in KEPT}
+    assert counts["right"] + counts["left"] == counts["single"]
+    assert counts["single"] + counts["interacting"] == counts["all"]
+    assert len(set(counts.values())) == 5 or min(counts.values()) > 0
+    assert len(select(index, labelled_only=True)) < counts["single"]
+    assert len(select(index, hands="interacting", layout="two_hand")) < counts["interacting"]
+
+
+@pytest.mark.parametrize("file", ["data", "joint_3d"])
+def test_hands_without_a_valid_joint_are_no_samples(two_hand_root, edited_set, plain_records, file):
+    """Either file can take all joints away; a two-hand annotation keeps its other hand."""
+
+    def data(content):
+        by_type = {}
+        for annotation in content["annotations"]:
+            by_type.setdefault(annotation["hand_type"], annotation)
+        by_type["right"]["joint_valid"] = [0] * 42
+        by_type["interacting"]["joint_valid"] = [0] * 21 + [1] * 21
+
+    def joint_3d(content):
+        by_type = {}
+        for frames in content.values():
+            for frame in frames.values():
+                by_type.setdefault(frame["hand_type"], frame)
+        by_type["left"]["joint_valid"] = [0] * 42
+        by_type["interacting"]["joint_valid"] = [1] * 21 + [0] * 21
+
+    root = edited_set(two_hand_root, "train", **{file: {"data": data, "joint_3d": joint_3d}[file]})
+    records = plain_records(root, "train")
+    index = read_index(root, "train")
+    for layout in ("per_hand", "two_hand"):
+        selection = select(index, hands="all", layout=layout)
+        assert samples_of(selection) == expected_samples(records, "all", layout, False)
+    before = select(read_index(two_hand_root, "train"), hands="all")
+    assert len(select(index, hands="all")) == len(before) - 2
+
+
+def test_joints_valid_in_different_places_only_are_no_sample(synthetic_root, edited_set):
+    """One valid joint per image and another per frame: none that could be used."""
+
+    def data(content):
+        content["annotations"][0]["joint_valid"] = [1, 0] * 21
+
+    def joint_3d(content):
+        for frames in content.values():
+            for frame in frames.values():
+                frame["joint_valid"] = [0, 1] * 21
+
+    index = read_index(edited_set(synthetic_root, "val", data=data, joint_3d=joint_3d), "val")
+    assert 0 not in select(index).row
+    assert 1 in select(index).row
+
+
+def test_hand_that_the_annotation_does_not_show_is_no_sample(two_hand_root, everything_flagged):
+    root = everything_flagged(two_hand_root, "train")
+    index = read_index(root, "train")
+    assert index.joint_valid_image.all()
+    selection = select(index, hands="all")
+    shown = {1: [0], 2: [1], 3: [0, 1]}
+    assert samples_of(selection) == [(row, (hand,)) for row, kind in enumerate(index.hand_type) for hand in shown[kind]]
+
+
+@pytest.mark.parametrize("suffix", [".txt", ".json"])
+@pytest.mark.parametrize("by", ["id", "file_name"])
+def test_subset_lists(synthetic_root, plain_records, tmp_path, suffix, by):
+    records = plain_records(synthetic_root, "val")
+    wanted = [records[i][by] for i in (7, 2, 11)]
+    path = tmp_path / f"list{suffix}"
+    path.write_text(json.dumps(wanted) if suffix == ".json" else "\n".join(map(str, wanted)) + "\n")
+    selection = select(read_index(synthetic_root, "val"), subset=path)
+    expected = expected_samples(records, "single", "per_hand", False, lambda record: record[by] in wanted)
+    assert samples_of(selection) == expected
+    assert len(expected) == 3
+
+
+def test_subset_of_mixed_ids_and_names_combines_with_the_other_options(two_hand_root, plain_records, tmp_path):
+    records = plain_records(two_hand_root, "train")
+    wanted = [records[0]["id"], *(record["file_name"] for record in records[1::2])]
+    path = tmp_path / "mixed.json"
+    path.write_text(json.dumps(wanted))
+    selection = select(read_index(two_hand_root, "train"), hands="left", subset=path)
+    names = {str(entry) for entry in wanted}
+
+    def chosen(record):
+        return str(record["id"]) in names or record["file_name"] in names
+
+    assert samples_of(selection) == expected_samples(records, "left", "per_hand", False, chosen)
+
+
+def test_unknown_entries_of_a_subset_are_counted_and_named(synthetic_root, tmp_path):
+    path = tmp_path / "list.txt"
+    path.write_text("99999998\n99999999\n")
+    with pytest.raises(UserError, match=r"list\.txt.*2 entries.*'val'.*99999998"):
+        select(read_index(synthetic_root, "val"), subset=path)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("nowhere.txt", None, "cannot be read"),
+        ("broken.json", b"[1, 2", "not valid"),
+        ("object.json", b'{"a": 1}', "holds no list"),
+        ("binary.txt", b"\xff\xfe\x00", "not valid"),
+    ],
+)
+def test_unreadable_subset_is_named(synthetic_root, tmp_path, name, content, says):
+    path = tmp_path / name
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(UserError, match=says) as caught:
+        select(read_index(synthetic_root, "val"), subset=path)
+    assert str(path) in str(caught.value)
+
+
+def test_empty_selection_says_which_settings_left_nothing(synthetic_root, tmp_path):
+    path = tmp_path / "none.txt"
+    path.write_text("")
+    with pytest.raises(UserError, match=r"split 'val'.*hands=interacting.*labelled_only=False"):
+        select(read_index(synthetic_root, "val"), hands="interacting")
+    with pytest.raises(UserError, match=r"none\.txt"):
+        select(read_index(synthetic_root, "val"), subset=path)
+
+
+def test_real_frames(real_sample):
+    index = read_index(real_sample, "test", mano_fits=False)
+    assert len(select(index)) == 2
+    assert len(select(index, labelled_only=True)) == 2
+    assert len(select(index, hands="interacting")) == 4
+    assert len(select(index, hands="all", layout="two_hand")) == 4
+    assert np.array_equal(select(index, hands="left").hand, [[1]])

@@ -1,0 +1,135 @@
+"""The hand-over from the first stage: everything is loaded, or an error names what does not fit."""
+
+import pytest
+import torch
+from torch import nn
+
+from gesturehand.errors import UserError
+from gesturehand.models.encoder import Encoder
+from gesturehand.models.gesture_head import GestureHead
+from gesturehand.trainers.hand_over import hand_over
+
+
+def modules_of(backbone="test_resnet", stride=16, embedding=16, classes=(27, 35)):
+    encoder = Encoder(backbone, feature_stride=stride, image_size=64)
+    return {"encoder": encoder, "gesture_head": GestureHead(encoder.pooled_channels, *classes, embedding_dim=embedding)}
+
+
+def save(path, modules, **extra):
+    state = {f"{name}.{key}": value for name, module in modules.items() for key, value in module.state_dict().items()}
+    state["gesture_metrics.val.total"] = torch.zeros(3)
+    torch.save({"state_dict": state, "epoch": 3, **extra}, path)
+    return path
+
+
+@pytest.fixture
+def checkpoint(tmp_path):
+    torch.manual_seed(1)
+    modules = modules_of()
+    return save(tmp_path / "stage1.ckpt", modules), modules
+
+
+def test_every_tensor_is_loaded(checkpoint):
+    path, trained = checkpoint
+    torch.manual_seed(2)
+    fresh = modules_of()
+    differing = [
+        k for k, v in fresh["encoder"].state_dict().items() if not torch.equal(v, trained["encoder"].state_dict()[k])
+    ]
+    assert differing
+    hand_over(path, fresh)
+    for name, module in fresh.items():
+        for key, value in module.state_dict().items():
+            assert torch.equal(value, trained[name].state_dict()[key]), f"{name}.{key}"
+
+
+def test_it_says_what_it_loaded(checkpoint):
+    path, trained = checkpoint
+    result = hand_over(path, modules_of())
+    counts = {name: len(module.state_dict()) for name, module in trained.items()}
+    assert result.tensors == counts
+    text = str(result)
+    assert str(path) in text
+    for name, count in counts.items():
+        assert f"{count} tensors of {name}" in text
+
+
+def error(path, modules) -> str:
+    with pytest.raises(UserError) as caught:
+        hand_over(path, modules)
+    assert str(path) in str(caught.value)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("settings", "module", "key"),
+    [
+        ({"embedding": 24}, "gesture_head", "gesture_head.coarse.weight"),
+        ({"classes": (54, 70)}, "gesture_head", "gesture_head.coarse"),
+        ({"stride": 32}, "encoder", "encoder.merge"),
+        ({"backbone": "test_efficientnet"}, "encoder", "encoder."),
+    ],
+)
+def test_mismatch_names_its_keys(checkpoint, settings, module, key):
+    path, _ = checkpoint
+    text = error(path, modules_of(**settings))
+    assert f"does not fit this model's {module}" in text
+    assert f"the first: {key}" in text
+    assert "both stages the same backbone, feature_stride, embedding_dim and gesture_classes" in text
+
+
+def test_missing_and_left_over_tensors_are_told_apart(tmp_path):
+    modules = modules_of()
+    path = save(tmp_path / "a.ckpt", modules)
+    content = torch.load(path)
+    del content["state_dict"]["gesture_head.fine.bias"]
+    content["state_dict"]["gesture_head.extra"] = torch.zeros(1)
+    torch.save(content, path)
+    text = error(path, modules)
+    assert "1 missing (the first: gesture_head.fine.bias)" in text
+    assert "1 left over (the first: gesture_head.extra)" in text
+    assert "another shape" not in text
+
+
+def test_mismatch_of_the_first_module_leaves_it_as_it_was(checkpoint):
+    path, _ = checkpoint
+    modules = modules_of(stride=32)
+    before = {key: value.clone() for key, value in modules["encoder"].state_dict().items()}
+    error(path, modules)
+    assert all(torch.equal(value, before[key]) for key, value in modules["encoder"].state_dict().items())
+
+
+def test_missing_file(tmp_path):
+    text = error(tmp_path / "nowhere.ckpt", {"encoder": nn.Linear(1, 1)})
+    assert "does not exist" in text
+    assert "make pretrain" in text
+
+
+@pytest.mark.parametrize("content", [b"", b"this is text", b"PK\x03\x04 no archive"])
+def test_file_that_is_no_checkpoint(tmp_path, content):
+    path = tmp_path / "file.ckpt"
+    path.write_bytes(content)
+    assert "is not a checkpoint of the gesture pretraining" in error(path, {"encoder": nn.Linear(1, 1)})
+
+
+@pytest.mark.parametrize("content", [{"weights": 1}, [1, 2], 3, {"state_dict": [1, 2]}])
+def test_checkpoint_of_something_else(tmp_path, content):
+    path = tmp_path / "file.ckpt"
+    torch.save(content, path)
+    assert "is not a checkpoint of the gesture pretraining" in error(path, {"encoder": nn.Linear(1, 1)})
+
+
+class Malicious:
+    def __reduce__(self):
+        return (print, ("executed",))
+
+
+def test_nothing_in_a_checkpoint_is_executed(tmp_path, capsys):
+    path = tmp_path / "evil.ckpt"
+    torch.save({"state_dict": Malicious()}, path)
+    error(path, {"encoder": nn.Linear(1, 1)})
+    assert "executed" not in capsys.readouterr().out
+
+
+def test_folder_is_no_checkpoint(tmp_path):
+    error(tmp_path, {"encoder": nn.Linear(1, 1)})
