@@ -55,7 +55,7 @@ def slow_term(name, prediction, targets):
     total, count = 0.0, 0
     for b, h in np.ndindex(B, H):
         if name in ("bone_length", "bone_direction"):
-            valid = targets["joint_valid_3d"][b, h]
+            valid = targets["joint_valid_2d"][b, h]  # a bone needs its ends, not the wrist
             ends = [(j, p) for j, p in enumerate(JOINT_PARENTS) if p >= 0 and bool(valid[j]) and bool(valid[p])]
             for j, p in ends:
                 bones = [
@@ -116,7 +116,8 @@ def test_what_is_invalid_may_hold_anything(poison):
         valid = targets[mask]
         valid = valid.reshape(*valid.shape, *[1] * (targets[target].ndim - valid.ndim)).expand_as(targets[target])
         if target == "joints":
-            valid = targets["joint_valid_3d"][..., None].clone().expand(B, H, 21, 3)
+            known = targets["joint_valid_3d"] | targets["joint_valid_2d"]
+            valid = known[..., None].clone().expand(B, H, 21, 3)
             # The wrist is subtracted from every joint: it is known wherever another joint is valid.
             valid = valid | (torch.arange(21) == 0)[:, None]
         poisoned[target] = torch.where(valid, targets[target], poison)
@@ -133,6 +134,7 @@ def test_invalid_wrist_of_nan_poisons_nothing():
     """A hand whose wrist is unknown has no valid 3D joint: the target's wrist may then be anything."""
     prediction, targets = random_pair()
     targets["joint_valid_3d"][1] = False
+    targets["joint_valid_2d"][1, :, 0] = False
     targets["joints"][1, :, 0] = float("nan")
     terms = losses.layered_objective(prediction, targets)
     assert all(torch.isfinite(term.total) for term in terms.values())

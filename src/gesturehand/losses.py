@@ -80,9 +80,10 @@ def layered_objective(prediction: HandPrediction, targets: Targets) -> dict[str,
     annotated = targets["joints"] - targets["joints"][..., :1, :]
     fitted = targets["joints_mano"] - targets["joints_mano"][..., :1, :]
     lengths, directions = _bones(joints)
-    true_lengths, true_directions = _bones(annotated)
+    true_lengths, true_directions = _bones(targets["joints"])
     parents, children = (list(ends) for ends in zip(*BONES, strict=True))
-    bone_valid = targets["joint_valid_3d"][..., parents] & targets["joint_valid_3d"][..., children]
+    # A bone needs its two ends, not the wrist.
+    bone_valid = targets["joint_valid_2d"][..., parents] & targets["joint_valid_2d"][..., children]
     return {
         "pose": masked_l1(prediction["rotations"], targets["rotations"], targets["mano_valid"]),
         "shape": masked_l1(prediction["betas"], targets["betas"], targets["betas_valid"]),

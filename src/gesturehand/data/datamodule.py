@@ -204,6 +204,11 @@ class InterHandDataModule(pl.LightningDataModule):
             num_replicas=self.trainer.world_size if self.trainer else 1,
             rank=self.trainer.global_rank if self.trainer else 0,
         )
+        if training and not len(sampler):
+            raise UserError(
+                f"Split '{self.splits[stage]}' of '{self.root}' has {len(dataset)} samples for {sampler.num_replicas} "
+                "processes: train on fewer devices or loosen the selection."
+            )
         return DataLoader(
             dataset,
             self.batch_size,

@@ -9,7 +9,7 @@ import numpy as np
 
 from gesturehand.data.files import Annotations, annotation_path, read_annotations
 from gesturehand.errors import UserError
-from gesturehand.gestures import gesture_of_sequence
+from gesturehand.gestures import NO_GESTURE, gesture_of_sequence
 from gesturehand.skeleton import JOINTS_FROM_INTERHAND, NUM_JOINTS, SIDES
 
 #: ``hand_type`` of an annotation; the value is the bit mask of the hands it shows (1 right, 2 left).
@@ -126,7 +126,7 @@ def _build(root: Path, split: str, annotations: Annotations) -> InterHandIndex:
         bbox_px=np.array([entry["bbox"] for entry in entries], np.float32).reshape(-1, 4),
         hand_type=np.array([HAND_TYPES[entry["hand_type"]] for entry in entries], np.uint8),
         joint_valid_image=_hands(np.array([np.ravel(entry["joint_valid"]) for entry in entries], bool)),
-        gesture=np.array([gesture_of_sequence(image["seq_name"]) for image in image_of], np.int16).reshape(-1, 2),
+        gesture=np.array([_gesture(*pair) for pair in zip(image_of, entries, strict=True)], np.int16).reshape(-1, 2),
         subject=np.array([int(image.get("subject", -1)) for image in image_of], np.int16),
         frame=np.array([frame_row[str(i["capture"]), str(i["frame_idx"])] for i in image_of], np.int32),
         camera=np.array([camera_row[str(i["capture"]), str(i["camera"])] for i in image_of], np.int32),
@@ -137,6 +137,13 @@ def _build(root: Path, split: str, annotations: Annotations) -> InterHandIndex:
         intrinsics=intrinsics,
         **_mano(annotations.mano, frame_row),
     )
+
+
+def _gesture(image: dict[str, Any], entry: dict[str, Any]) -> tuple[int, int]:
+    """The sequence's classes; the vocabulary is of single hands, so an annotation of two has none whatever its name."""
+    if HAND_TYPES[entry["hand_type"]] == HAND_TYPES["interacting"]:
+        return NO_GESTURE, NO_GESTURE
+    return gesture_of_sequence(image["seq_name"])
 
 
 def _rows(keys: Iterable[tuple[str, str]]) -> dict[tuple[str, str], int]:

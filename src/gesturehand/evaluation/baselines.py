@@ -1,5 +1,6 @@
 """What one gets without looking at the image: the training set's mean joints and mean MANO pose."""
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
@@ -10,6 +11,7 @@ from torch import Tensor
 
 from gesturehand.batch import Batch, HandPrediction
 from gesturehand.hand.layer import HandModel
+from gesturehand.hand.transform import mirror_x
 from gesturehand.metrics.hand_metrics import HandMetrics
 from gesturehand.skeleton import WRIST
 from gesturehand.targets import build_targets
@@ -49,11 +51,15 @@ def mean_hand(batches: Iterable[Batch], hand_model: HandModel) -> MeanHand:
     for batch in batches:
         targets = build_targets(batch, hand_model)
         valid = targets["joint_valid_3d"][..., None].double()
-        relative = (targets["joints"] - targets["joints"][..., WRIST : WRIST + 1, :]).double()
+        wrist_relative = targets["joints"] - targets["joints"][..., WRIST : WRIST + 1, :]
+        # What a wrist that is not valid leaves behind may be anything.
+        relative = torch.where(targets["joint_valid_3d"][..., None], wrist_relative, 0.0)
+        canonical, relative = _mirror_left(targets["rotations"], relative, batch["is_right"])
+        relative = relative.double()
         joints += (relative * valid).sum((0, 1))
         joint_count += valid.sum((0, 1))
         fitted = targets["mano_valid"]
-        rotations += targets["rotations"][fitted].double().sum(0)
+        rotations += canonical[fitted].double().sum(0)
         betas += targets["betas"][fitted].double().sum(0)
         hand_count += int(fitted.sum())
     return MeanHand(
@@ -80,23 +86,36 @@ def baseline_metrics(
     metrics = {"mean_joints": HandMetrics(), "mean_pose": HandMetrics()}
     for batch in batches:
         targets = build_targets(batch, hand_model)
-        count = len(batch["image"])
-        pose = _prediction(mean, count, batch["is_right"], hand_model)
+        pose = _prediction(mean, batch["is_right"], hand_model)
         metrics["mean_pose"].update(pose, targets, batch, hand_model)
-        bare = HandPrediction(**{**pose, "joints": mean.joints.expand(count, 1, 21, 3)})
+        joints = mean.joints.expand(*batch["is_right"].shape, 21, 3)
+        bare = HandPrediction(**{**pose, "joints": _mirror_left(pose["rotations"], joints, batch["is_right"])[1]})
         metrics["mean_joints"].update(bare, targets, batch, hand_model)
     values = {row: {name: float(value) for name, value in m.compute().items()} for row, m in metrics.items()}
-    bare_values = {name: value if name in JOINT_METRICS else None for name, value in values["mean_joints"].items()}
-    return {"mean_joints": bare_values, "mean_pose": dict(values["mean_pose"])}
+    known = {
+        row: {name: None if math.isnan(v) else v for name, v in numbers.items()} for row, numbers in values.items()
+    }
+    bare_values = {name: value if name in JOINT_METRICS else None for name, value in known["mean_joints"].items()}
+    return {"mean_joints": bare_values, "mean_pose": dict(known["mean_pose"])}
 
 
-def _prediction(mean: MeanHand, count: int, is_right: Tensor, hand_model: HandModel) -> HandPrediction:
-    rotations = mean.rotations.expand(count, 1, 16, 3, 3)
-    betas = mean.betas.expand(count, 1, 10)
+def _mirror_left(rotations: Tensor, joints: Tensor, is_right: Tensor) -> tuple[Tensor, Tensor]:
+    """Left hands as right ones, and back: rotations (B, H, 16, 3, 3) and wrist-relative joints (B, H, 21, 3)."""
+    mirrored_rotations, mirrored_joints = mirror_x(rotations, joints)
+    return (
+        torch.where(is_right[..., None, None, None], rotations, mirrored_rotations),
+        torch.where(is_right[..., None, None], joints, mirrored_joints),
+    )
+
+
+def _prediction(mean: MeanHand, is_right: Tensor, hand_model: HandModel) -> HandPrediction:
+    shape = is_right.shape
+    rotations, _ = _mirror_left(mean.rotations.expand(*shape, 16, 3, 3), mean.joints.expand(*shape, 21, 3), is_right)
+    betas = mean.betas.expand(*shape, 10)
     vertices, joints = hand_model(rotations, betas, None, is_right)
     wrist = joints[..., WRIST : WRIST + 1, :]
-    flat = torch.zeros(count, 1, 21, 3)
-    camera = torch.ones(count, 1, 3)
+    flat = torch.zeros(*shape, 21, 3)
+    camera = torch.ones(*shape, 3)
     return HandPrediction(
         joints_25d=flat,
         rotations=rotations,

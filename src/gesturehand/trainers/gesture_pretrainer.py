@@ -114,7 +114,7 @@ class GesturePretrainer(pl.LightningModule):
             learning_rate=self.learning_rate,
             weight_decay=self.weight_decay,
             warmup_share=self.warmup_share,
-            total_steps=int(self.trainer.estimated_stepping_batches),
+            total_steps=self.trainer.estimated_stepping_batches,
         )
 
     def _evaluate(self, batch: Batch, stage: str) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from gesturehand.errors import UserError
 from gesturehand.losses import MaskedSum, mean_of
 
 
@@ -16,7 +17,7 @@ def adamw_with_cosine(
     learning_rate: float,
     weight_decay: float,
     warmup_share: float,
-    total_steps: int,
+    total_steps: float,
 ) -> Any:
     """Optimiser and schedule as Lightning's ``configure_optimizers`` returns them.
 
@@ -29,7 +30,12 @@ def adamw_with_cosine(
         weight_decay: AdamW's.
         warmup_share: Share of the steps over which the rate rises linearly from zero.
         total_steps: After which the cosine has reached zero.
+
+    Raises:
+        UserError: The number of steps is not finite.
     """
+    if not math.isfinite(total_steps):
+        raise UserError("The cosine schedule needs an end: set trainer.max_epochs or trainer.max_steps.")
     groups: list[dict[str, Any]] = []
     seen: set[int] = set()
     for module, factor in modules:

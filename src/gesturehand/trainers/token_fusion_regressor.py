@@ -209,7 +209,7 @@ class TokenFusionRegressor(pl.LightningModule):
             learning_rate=self.learning_rate,
             weight_decay=self.weight_decay,
             warmup_share=self.warmup_share,
-            total_steps=int(self.trainer.estimated_stepping_batches),
+            total_steps=self.trainer.estimated_stepping_batches,
         )
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
