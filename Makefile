@@ -62,7 +62,7 @@ docs: $(READY)  ## write the README's table and pictures from the newest demo, a
 	@mkdir -p docs/images docs/results
 	$(GESTUREHAND) run summary --run latest --out docs/results --into README.md
 	mv docs/results/predictions.png docs/images/demo_predictions.png
-	rm -f docs/results/confusion_*.png
+	rm -f docs/results/*.png
 	mv docs/results/summary.json docs/results/demo.json
 	$(GESTUREHAND) data gallery --out docs/images/gallery.png
 

@@ -55,7 +55,7 @@ def test_both_stages_then_a_test_and_a_summary(command, caplog):
     assert str(pretrained / "checkpoints" / "best.ckpt") in caplog.text
 
     assert command("test", "--run=latest", "--test_pictures=2") == 0
-    (metrics_file,) = finetuned.glob("test-*/test_metrics.json")
+    (metrics_file,) = finetuned.glob("test-*/report.json")
     report = json.loads(metrics_file.read_text())
     assert report["metrics"]["mpjpe_mm"] > 0
     assert len(report["data"]["ids_sha256"]) == 64
@@ -75,7 +75,7 @@ def test_real_frames_are_tested_with_a_checkpoint_of_the_open_set(command, real_
     ((folder, _),) = finished_runs("runs")
     words = ["--data.mano_fits=false", "--data.hands=all", "--test_pictures=6"]
     assert main(["test", f"--run={folder}", f"--data.root={real_sample}", *words]) == 0
-    (metrics_file,) = folder.glob("test-*/test_metrics.json")
+    (metrics_file,) = folder.glob("test-*/report.json")
     report = json.loads(metrics_file.read_text())
     assert report["data"]["samples"] == 6  # two single hands and two pairs
     assert report["metrics"]["mpjpe_mm"] > 0

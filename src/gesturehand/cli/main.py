@@ -13,6 +13,8 @@ _TRAINING: Final = {
     "validate": "evaluate a run on the validation split",
     "test": "evaluate a run on the test split: --run runs/…/<time>",
 }
+#: Commands of their own: a module of the same name with a function of the same name.
+_COMMANDS: Final = {"evaluate": "score saved predictions without a model: --predictions P.npz --data FOLDER"}
 _GROUPS: Final = {
     "data": {
         "synth": "write the open synthetic set",
@@ -66,24 +68,26 @@ def _dispatch(words: list[str]) -> None:
         from gesturehand.cli.train import train
 
         train(words)
-    elif command in _GROUPS:
+    elif command in _COMMANDS or command in _GROUPS:
         import jsonargparse
 
         jsonargparse.auto_cli(_functions(command), args=words[1:], prog=f"gesturehand {command}", as_positional=False)
     else:
-        known = ", ".join([*_TRAINING, *_GROUPS])
+        known = ", ".join([*_TRAINING, *_COMMANDS, *_GROUPS])
         raise UserError(f"There is no command '{command}': choose one of {known}.")
 
 
-def _functions(group: str) -> dict[str, Any]:
-    """A group's commands; imported here so that one command does not load what another needs."""
+def _functions(group: str) -> Any:
+    """A command's function or a group's by name; imported here so that one does not load what another needs."""
     module = importlib.import_module(f"gesturehand.cli.{group}")
+    if group in _COMMANDS:
+        return getattr(module, group)
     return {name: getattr(module, name) for name in _GROUPS[group]}
 
 
 def _overview() -> str:
     lines = ["usage: gesturehand COMMAND [OPTIONS]", "", "commands (each has --help):"]
-    rows = list(_TRAINING.items())
+    rows = [*_TRAINING.items(), *_COMMANDS.items()]
     rows += [(f"{group} {name}", text) for group, names in _GROUPS.items() for name, text in names.items()]
     lines += [f"  {name:<14} {text}" for name, text in rows]
     return "\n".join(lines) + "\n"

@@ -49,6 +49,12 @@ class TrainingCLI(LightningCLI):
         parser.add_argument(
             "--test_pictures", type=int, default=16, help="Test samples that are drawn with prediction and truth."
         )
+        parser.add_argument(
+            "--save_predictions",
+            type=bool,
+            default=False,
+            help="Write a test's predictions as predictions.npz, for `gesturehand evaluate`.",
+        )
         parser.add_lightning_class_args(ModelCheckpoint, "checkpoint")
         parser.set_defaults(
             {"checkpoint.filename": "best", "checkpoint.save_last": True, "checkpoint.enable_version_counter": False}
@@ -86,7 +92,7 @@ class TrainingCLI(LightningCLI):
         # Lightning extends this list in place.
         extra: list[pl.Callback] = [] if settings.logger is False else [LearningRateMonitor("step")]
         if self.subcommand == "test":
-            extra = [TestReport(self.run_folder, pictures=self._setting("test_pictures"))]
+            extra = [TestReport(self.run_folder, self._setting("test_pictures"), self._setting("save_predictions"))]
         if settings.enable_progress_bar is not False:
             # In a log file every update is a line.
             extra.append(TQDMProgressBar(refresh_rate=5 if sys.stderr.isatty() else 100))

@@ -10,7 +10,8 @@ from rich.table import Table
 from gesturehand.data.datamodule import InterHandDataModule
 from gesturehand.errors import UserError
 from gesturehand.evaluation.baselines import baseline_metrics, mean_hand
-from gesturehand.evaluation.test_report import METRICS_FILE
+from gesturehand.evaluation.report import REPORT_FILE
+from gesturehand.evaluation.report_markdown import markdown_table
 from gesturehand.hand.layer import HandModel
 from gesturehand.runs import CONFIG_FILE
 
@@ -38,7 +39,7 @@ def newest_test(run: Path) -> Path:
     Raises:
         UserError: The run was not tested.
     """
-    tests = sorted(run.rglob(METRICS_FILE), key=lambda path: path.stat().st_mtime)
+    tests = sorted(run.rglob(REPORT_FILE), key=lambda path: path.stat().st_mtime)
     if not tests:
         raise UserError(f"The run '{run}' has not been tested: run `gesturehand test --run {run}` first.")
     return tests[-1].parent
@@ -54,7 +55,7 @@ def summarise(test_folder: Path) -> Summary:
         ``model``, ``mean_joints`` and ``mean_pose``; None where a row has no such number.
     """
     config = yaml.safe_load((test_folder / CONFIG_FILE).read_text(encoding="utf-8"))
-    metrics = json.loads((test_folder / METRICS_FILE).read_text(encoding="utf-8"))["metrics"]
+    metrics = json.loads((test_folder / REPORT_FILE).read_text(encoding="utf-8"))["metrics"]
     settings: dict[str, Any] = {**config["data"], "augment": False, "read_images": False, "num_workers": 0}
     data = InterHandDataModule(**settings)
     model_settings = config["model"]["init_args"]
@@ -83,17 +84,7 @@ def summary_markdown(summary: Summary) -> str:
     """The summary as a Markdown table with aligned columns."""
     lines = [["", *(heading for _, heading, _ in COLUMNS)]]
     lines += [[_ROW_NAMES[name], *_cells(row)] for name, row in summary.items()]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
-    rule = [f":{'-' * (widths[0] - 1)}", *(f"{'-' * (width - 1)}:" for width in widths[1:])]
-    rows = [lines[0], rule, *lines[1:]]
-    text = [
-        "| "
-        + " | ".join(
-            cell.ljust(w) if k == 0 else cell.rjust(w) for k, (cell, w) in enumerate(zip(row, widths, strict=True))
-        )
-        for row in rows
-    ]
-    return "".join(f"{line} |\n" for line in text)
+    return markdown_table(lines)
 
 
 def write_between_markers(document: Path, text: str) -> None:

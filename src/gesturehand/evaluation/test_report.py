@@ -1,51 +1,51 @@
-"""What a test leaves behind in its run folder: numbers with their origin, drawn predictions, confusion matrices."""
+"""What a test leaves behind in its run folder: numbers with their origin, charts, drawn samples, predictions."""
 
-import hashlib
-import platform
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import pytorch_lightning as pl
-import torch
 
 from gesturehand.batch import Batch
-from gesturehand.camera import normalised_to_px
 from gesturehand.draw.confusion import save_confusion
-from gesturehand.draw.mesh import draw_mesh, place_in_camera
-from gesturehand.draw.panels import save_panels
-from gesturehand.draw.skeleton import draw_skeleton
-from gesturehand.gestures import NO_GESTURE, class_names
-from gesturehand.metrics.hand_metrics import HAND_METRICS
-from gesturehand.runs import write_json
-from gesturehand.trainers.token_fusion_regressor import Evaluated
+from gesturehand.evaluation.origin import data_fingerprint, file_origin, hand_model_origin, software_origin
+from gesturehand.evaluation.pictures import SpreadPictures, WorstPictures
+from gesturehand.evaluation.prediction_writer import PredictionWriter
+from gesturehand.evaluation.report import NUM_WORST, measured, write_report
+from gesturehand.evaluation.sample_errors import SampleErrors, none_for_nan, sample_errors_mm
+from gesturehand.gestures import class_names
 
-METRICS_FILE: Final = "test_metrics.json"
-_LIBRARIES: Final = ("gesturehand", "torch", "pytorch-lightning", "torchmetrics", "timm", "smplx")
+PREDICTIONS_FILE: Final = "predictions.npz"
 
 
 class TestReport(pl.Callback):
-    """Writes ``test_metrics.json``, ``predictions.png`` and ``confusion_{coarse,fine}.png`` into a folder.
+    """Writes into a folder what a test has found.
+
+    ``report.json`` and ``report.md``, the charts ``per_joint.png``, ``per_gesture.png`` and ``pck.png``, the drawn
+    samples ``predictions.png`` and ``worst.png`` (the worst of all processes), ``confusion_{coarse,fine}.png``, and
+    ``predictions.npz`` if asked for.
 
     Args:
         folder: Where to.
         pictures: Samples to draw, evenly spread over the first process's share of the test set.
+        save_predictions: Write ``predictions.npz`` (:mod:`gesturehand.evaluation.predictions`).
     """
 
-    def __init__(self, folder: Path, pictures: int = 16) -> None:
+    def __init__(self, folder: Path, pictures: int = 16, save_predictions: bool = False) -> None:
         self.folder = folder
         self.pictures = pictures
-        self._wanted: set[int] = set()
-        self._seen = 0
-        self._rows: list[list[np.ndarray]] = []
-        self._captions: list[str] = []
+        self.save_predictions = save_predictions
 
     def on_test_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Chooses the samples to draw."""
         total = len(trainer.datamodule.dataset("test"))  # type: ignore[attr-defined]
         share = total // trainer.world_size if total >= trainer.world_size else total
-        self._wanted = set(np.linspace(0, share - 1, min(self.pictures, share)).round().astype(int).tolist())
+        number = min(self.pictures, share) if trainer.is_global_zero else 0
+        self._spread = SpreadPictures(set(np.linspace(0, share - 1, number).round().astype(int).tolist()))
+        self._worst = WorstPictures(NUM_WORST)
+        self._samples = SampleErrors()
+        self._writer = PredictionWriter(self.folder / PREDICTIONS_FILE) if self.save_predictions else None
+        self._measured: dict[str, Any] = {}
 
     def on_test_batch_end(
         self,
@@ -56,18 +56,26 @@ class TestReport(pl.Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        """Draws the chosen samples of a batch."""
-        if not trainer.is_global_zero or outputs is None:
+        """Notes the errors of a batch and keeps what is to be drawn or saved."""
+        if outputs is None:
             return
-        count = len(batch["image"])
-        for sample in range(count):
-            if self._seen + sample in self._wanted:
-                self._draw(pl_module, outputs, batch, sample)
-        self._seen += count
+        errors_mm = sample_errors_mm(outputs["hand"]["joints"], outputs["targets"])
+        self._samples.update(errors_mm, batch)
+        self._worst.update(pl_module, outputs, batch, errors_mm)
+        self._spread.update(pl_module, outputs, batch, errors_mm)
+        if self._writer is not None:
+            self._writer.update(outputs["hand"], batch)
 
     def on_test_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Computes the confusion matrices, on every process, and draws them on the first."""
+        """Brings together what all processes have found; draws the confusion matrices on the first."""
         classes = pl_module.hparams["gesture_classes"]
+        self._measured = measured(pl_module.hand_metrics["test"], self._samples, classes)  # type: ignore[arg-type, index]
+        self._worst.gather()
+        if self._writer is not None:
+            self._writer.write_share(trainer.global_rank)
+            trainer.strategy.barrier()
+            if trainer.is_global_zero:
+                self._writer.merge_shares(trainer.world_size)
         for level, matrix in pl_module.gesture_metrics["test"].confusion.items():  # type: ignore[index, union-attr]
             counts = matrix.compute().cpu().numpy()
             if trainer.is_global_zero and counts.sum():
@@ -75,82 +83,26 @@ class TestReport(pl.Callback):
                 save_confusion(self.folder / f"confusion_{level}.png", counts, class_names(level, classes), title)
 
     def on_test_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Writes the numbers and the pictures."""
+        """Writes the report and the pictures."""
         if not trainer.is_global_zero:
             return
         prefix = "test/"
-        metrics = {
+        logged = {
             name.removeprefix(prefix): float(value)
             for name, value in trainer.callback_metrics.items()
             if name.startswith(prefix)
         }
-        write_json(
-            self.folder / METRICS_FILE,
-            {
-                "metrics": {name: None if np.isnan(value) else value for name, value in metrics.items()},
-                "protocols": {name: text for name, text in HAND_METRICS.items() if name in metrics},
-                "data": _fingerprint(trainer),
-                "checkpoint": _checkpoint(trainer),
-                "hand_model": getattr(getattr(pl_module, "hand_model", None), "name", None),
-                "versions": {"python": platform.python_version(), **{name: version(name) for name in _LIBRARIES}},
-            },
-        )
-        if self._rows:
-            save_panels(
-                self.folder / "predictions.png",
-                self._rows,
-                columns=("crop", "true mesh", "predicted mesh", "predicted joints"),
-                captions=self._captions,
-                title=f"{type(pl_module).__name__}: test samples",
-            )
-
-    def _draw(self, pl_module: pl.LightningModule, outputs: Evaluated, batch: Batch, sample: int) -> None:
-        hand, targets = outputs["hand"], outputs["targets"]
-        size = batch["image"].shape[-1]
-        image = batch["image"][sample].permute(1, 2, 0).cpu().numpy()
-        intrinsics = targets["crop_intrinsics"][sample].cpu()
-        true_mesh, predicted_mesh, joints = image, image, image
-        # Far hands first would matter only where two predicted hands overlap.
-        for h in torch.nonzero(batch["hand_present"][sample])[:, 0].tolist():
-            faces = pl_module.hand_model.faces[int(not batch["is_right"][sample, h])].cpu().numpy()  # type: ignore[union-attr, index]
-            if targets["mano_valid"][sample, h]:
-                true = targets["vertices"][sample, h].cpu().numpy()
-                true_mesh = draw_mesh(true_mesh, true, faces, intrinsics.numpy())[0]
-            wrist = place_in_camera(hand["camera"][sample, h].cpu(), intrinsics, size)
-            placed = hand["vertices"][sample, h].cpu() + wrist
-            predicted_mesh = draw_mesh(predicted_mesh, placed.numpy(), faces, intrinsics.numpy())[0]
-            points = normalised_to_px(hand["joints_2d"][sample, h].cpu().numpy(), size)
-            joints = draw_skeleton(joints, points)
-        self._rows.append([image, true_mesh, predicted_mesh, joints])
-        self._captions.append(_caption(pl_module, outputs, batch, sample))
-
-
-def _caption(pl_module: pl.LightningModule, outputs: Evaluated, batch: Batch, sample: int) -> str:
-    names = class_names("fine", pl_module.hparams["gesture_classes"])
-    label = int(batch["gesture_fine"][sample])
-    guess = names[int(outputs["gesture"]["fine_logits"][sample].argmax())]
-    truth = "no label" if label == NO_GESTURE else names[label]
-    valid = outputs["targets"]["joint_valid_eval"][sample]
-    true = outputs["targets"]["joints"][sample]
-    error = (outputs["hand"]["joints"][sample] - (true - true[..., :1, :])).norm(dim=-1)[valid]
-    text = f"{truth} (said {guess})" if guess != truth else truth
-    return f"{text}, {1000 * float(error.mean()):.0f} mm" if len(error) else text
-
-
-def _fingerprint(trainer: pl.Trainer) -> dict[str, Any]:
-    """Which samples were tested: folder, split, number, and a hash of their ids."""
-    dataset = trainer.datamodule.dataset("test")  # type: ignore[attr-defined]
-    ids = dataset.index.annotation_id[dataset.selection.row]
-    return {
-        "root": str(dataset.index.root),
-        "split": dataset.index.split,
-        "samples": len(dataset),
-        "ids_sha256": hashlib.sha256(np.ascontiguousarray(ids, np.int64).tobytes()).hexdigest(),
-    }
-
-
-def _checkpoint(trainer: pl.Trainer) -> dict[str, str] | None:
-    path = trainer.ckpt_path
-    if path is None:
-        return None
-    return {"path": str(path), "sha256": hashlib.sha256(Path(path).read_bytes()).hexdigest()}
+        report = {
+            **self._measured,
+            "metrics": {**none_for_nan(logged), **self._measured["metrics"]},
+            "data": data_fingerprint(trainer.datamodule),  # type: ignore[attr-defined]
+            "checkpoint": file_origin(trainer.ckpt_path),
+            "hand_model": hand_model_origin(pl_module.hand_model),  # type: ignore[arg-type]
+            **software_origin(),
+        }
+        write_report(self.folder, report)
+        name = type(pl_module).__name__
+        self._spread.save(self.folder / "predictions.png", f"{name}: test samples")
+        drawn = min(NUM_WORST, report["tested_samples"])
+        title = f"{name}: the worst {drawn} of {report['tested_samples']} test samples by wrist-relative MPJPE"
+        self._worst.save(self.folder / "worst.png", title)

@@ -29,6 +29,7 @@ class HandModel(nn.Module):
     Attributes:
         name: "open hand", or the file.
         fingerprint: SHA-256 of both hands' arrays, 64 hexadecimal digits.
+        tips: Name of the fingertips, a key of ``skeleton.TIP_VERTICES``.
         num_vertices: V.
         faces: (2, F, 3) int64 triangles of the right and the left hand.
         hands_mean: (2, 45) mean finger pose of the right and the left hand, axis-angle.
@@ -62,6 +63,7 @@ class HandModel(nn.Module):
             raise UserError(f"{right.source} has too few vertices for the fingertips {tips!r}; give a MANO-like model.")
         self.name = right.source
         self.fingerprint = hashlib.sha256("".join(hand.fingerprint for hand in hands).encode()).hexdigest()
+        self.tips = tips
         self.num_vertices = right.num_vertices
         self.layers = nn.ModuleList(_mano_layer(hand) for hand in hands)
 

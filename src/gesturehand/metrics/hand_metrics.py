@@ -1,16 +1,20 @@
 """All hand-pose numbers of one evaluation, updated from predictions and targets, each under its protocol's name."""
 
-from typing import Final
+from typing import Any, Final
 
+import torch
 from torch import Tensor, nn
 from torchmetrics import Metric
 
 from gesturehand.batch import Batch, HandPrediction, Targets
 from gesturehand.hand.layer import HandModel
+from gesturehand.metrics.fscore import FScore
 from gesturehand.metrics.functional.alignment import align_global_rotation
-from gesturehand.metrics.functional.hand_group import hand_groups
+from gesturehand.metrics.functional.hand_group import HAND_GROUPS, hand_groups
 from gesturehand.metrics.mpjpe import MPJPE
 from gesturehand.metrics.mpvpe import MPVPE
+from gesturehand.metrics.pck import PCKAUC
+from gesturehand.skeleton import JOINT_NAMES, SIDES
 
 #: What is reported, and how it is read.
 HAND_METRICS: Final = {
@@ -23,16 +27,35 @@ HAND_METRICS: Final = {
     "mpvpe_eanet_mm": "MPVPE, eanet: both meshes, middle MCP, scaled",
 }
 
+#: What a full evaluation reports besides.
+DETAILED_METRICS: Final = {
+    "auc_root": "AUC of PCK 0-50 mm, root: wrist-relative, annotated joints",
+    "auc_procrustes": "AUC of PCK 0-50 mm, procrustes: after similarity alignment, annotated joints",
+    "f_score_5": "F-score at 5 mm, procrustes: vertices after similarity alignment, fit's mesh",
+    "f_score_15": "F-score at 15 mm, procrustes: vertices after similarity alignment, fit's mesh",
+    "mpjpe_eanet_single_mm": "MPJPE, eanet, of single-hand frames",
+    "mpjpe_eanet_interacting_mm": "MPJPE, eanet, of two-hand frames",
+    "mpvpe_eanet_single_mm": "MPVPE, eanet, of single-hand frames",
+    "mpvpe_eanet_interacting_mm": "MPVPE, eanet, of two-hand frames",
+    "mpjpe_eanet_published_mm": "MPJPE, eanet_published: eanet with the slips of the published code, to compare only",
+}
+_PER_JOINT: Final = "per joint over samples, then over joints"
+_PER_HAND: Final = "per hand over its joints, then over hands"
+_PER_SAMPLE: Final = "per sample over its vertices, then over samples"
+
 
 class HandMetrics(nn.Module):
-    """The metrics of :data:`HAND_METRICS` together.
+    """The metrics of :data:`HAND_METRICS` together, and those of :data:`DETAILED_METRICS` where asked for.
 
     Only what evaluation counts enters: joints valid in the image whose wrist is valid, meshes of hands with a fit,
     samples that are counted. A metric without a single valid entry is NaN. Under ``root`` a joint of single and of
     interacting frames is one joint, as InterNet averages; under ``eanet`` they are two.
+
+    Args:
+        detailed: Also count what only a full evaluation reports; the F-score takes milliseconds a hand.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, detailed: bool = False) -> None:
         super().__init__()
         self.metrics = nn.ModuleDict(
             {
@@ -45,6 +68,11 @@ class HandMetrics(nn.Module):
                 "mpvpe_eanet_mm": MPVPE("eanet"),
             }
         )
+        self.f_score = FScore((5.0, 15.0)) if detailed else None
+        if detailed:
+            self.metrics["auc_root"] = PCKAUC("root", num_groups=2)
+            self.metrics["auc_procrustes"] = PCKAUC("procrustes")
+            self.metrics["mpjpe_eanet_published_mm"] = MPJPE("eanet_published")
 
     def update(self, prediction: HandPrediction, targets: Targets, batch: Batch, hand_model: HandModel) -> None:
         """Adds a batch.
@@ -68,7 +96,7 @@ class HandMetrics(nn.Module):
         )
 
         meshes = (vertices, true_vertices, mesh_joints, true_mesh_joints, fitted, batch["interacting"])
-        for name, arguments in {
+        updates: dict[str, tuple[Tensor, ...]] = {
             "mpjpe_mm": (joints, true_joints, valid, side),
             "pa_mpjpe_mm": (joints, true_joints, valid, group),
             "mpjpe_true_rotation_mm": (turned, true_joints, valid_fitted, side),
@@ -76,13 +104,66 @@ class HandMetrics(nn.Module):
             "mpvpe_mm": meshes,
             "pa_mpvpe_mm": meshes,
             "mpvpe_eanet_mm": meshes,
-        }.items():
+        }
+        if self.f_score is not None:
+            # The published code takes a mesh of zeros for the truth of a hand without a fit.
+            published = torch.where(fitted[..., None, None], true_mesh_joints, 0.0)
+            updates["mpjpe_eanet_published_mm"] = (mesh_joints, published, valid, group)
+            updates["auc_root"], updates["auc_procrustes"] = updates["mpjpe_mm"], updates["pa_mpjpe_mm"]
+            self.f_score.update(vertices, true_vertices, fitted)
+        for name, arguments in updates.items():
             self.metrics[name].update(*arguments)  # type: ignore[operator]
 
     def named(self, prefix: str) -> dict[str, Metric]:
         """The metrics by logged name, for Lightning to reduce and reset."""
         return {f"{prefix}/{name}": metric for name, metric in self.metrics.items()}  # type: ignore[misc]
 
+    def reset(self) -> None:
+        """Forgets everything seen."""
+        for metric in (*self.metrics.values(), *([] if self.f_score is None else [self.f_score])):
+            metric.reset()  # type: ignore[operator]
+
     def compute(self) -> dict[str, Tensor]:
-        """Each metric's value in mm over all processes."""
-        return {name: metric.compute() for name, metric in self.metrics.items()}  # type: ignore[operator]
+        """Each metric's value over all processes, scalar: errors in mm, AUC and F-score between 0 and 1.
+
+        Every process must call it.
+        """
+        values: dict[str, Tensor] = {name: metric.compute() for name, metric in self.metrics.items()}  # type: ignore[operator]
+        if self.f_score is None:
+            return values
+        values["f_score_5"], values["f_score_15"] = self.f_score.compute()
+        kinds = self.metrics["mpjpe_eanet_mm"].per_joint().reshape(2, -1)  # type: ignore[operator]
+        values["mpjpe_eanet_single_mm"], values["mpjpe_eanet_interacting_mm"] = kinds.nanmean(-1)
+        values["mpvpe_eanet_single_mm"], values["mpvpe_eanet_interacting_mm"] = self.metrics["mpvpe_eanet_mm"].by_kind()  # type: ignore[operator]
+        # Without any fit the published slip would make a perfect 0 of nothing.
+        published, known = values["mpjpe_eanet_published_mm"], ~values["mpjpe_eanet_mm"].isnan()
+        values["mpjpe_eanet_published_mm"] = torch.where(known, published, torch.nan)
+        return values
+
+    def averages(self) -> dict[str, str]:
+        """How each error is averaged."""
+        words = {"per_joint": _PER_JOINT, "per_sample": _PER_HAND, "all": "over all valid joints at once"}
+        joint = {n: words[m.average] for n, m in self.metrics.items() if isinstance(m, MPJPE | PCKAUC)}
+        return joint | {n: _PER_SAMPLE for n, m in self.metrics.items() if isinstance(m, MPVPE)}
+
+    def per_joint(self) -> dict[str, Any]:
+        """Mean error of every joint in mm, by protocol and group of hands; NaN where nothing was counted.
+
+        Every process must call it.
+        """
+        groups = {"mpjpe_mm": SIDES, "mpjpe_eanet_mm": HAND_GROUPS}
+        result: dict[str, Any] = {"joints": list(JOINT_NAMES)}
+        for name, names in groups.items():
+            metric = self.metrics[name]
+            rows = metric.per_joint().tolist()  # type: ignore[operator]
+            result[str(metric.protocol)] = dict(zip(names, rows, strict=True))
+        return result
+
+    def pck(self) -> dict[str, list[float]]:
+        """The PCK curves by protocol at ``thresholds_mm``; NaN if nothing was counted. Only where detailed.
+
+        Every process must call it.
+        """
+        curves = {"root": self.metrics["auc_root"], "procrustes": self.metrics["auc_procrustes"]}
+        thresholds: Tensor = curves["root"].thresholds_mm  # type: ignore[assignment]
+        return {"thresholds_mm": thresholds.tolist()} | {n: m.curve().tolist() for n, m in curves.items()}  # type: ignore[operator]

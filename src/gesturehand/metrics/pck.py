@@ -86,6 +86,14 @@ class PCKCurve(SumMetric):
         """(num_thresholds,) between 0 and 1, float64; NaN if nothing was counted."""
         return pck_curve(self.sums(PCKHistogram), self.average)
 
+    def curve(self) -> Tensor:
+        """(num_thresholds,) the curve over all processes, also where ``compute`` gives the area under it.
+
+        Every process must call it, as ``compute``.
+        """
+        with self.synchronized():
+            return pck_curve(self.sums(PCKHistogram), self.average)
+
 
 class PCKAUC(PCKCurve):
     """Area under the 3D PCK curve by the trapezoid rule, relative to a curve that is 1 throughout.

@@ -162,7 +162,7 @@ class TokenFusionRegressor(pl.LightningModule):
         self.encoder_lr_factor = encoder_lr_factor
         self.weight_decay = weight_decay
         self.warmup_share = warmup_share
-        self.hand_metrics = nn.ModuleDict({stage: HandMetrics() for stage in ("val", "test")})
+        self.hand_metrics = nn.ModuleDict({"val": HandMetrics(), "test": HandMetrics(detailed=True)})
         self.gesture_metrics = nn.ModuleDict(
             {stage: GestureMetrics(len(names["coarse"]), len(names["fine"])) for stage in ("val", "test")}
         )
@@ -197,6 +197,11 @@ class TokenFusionRegressor(pl.LightningModule):
     def on_validation_epoch_start(self) -> None:
         """Empties the confusion matrices."""
         self.gesture_metrics["val"].reset_confusion()  # type: ignore[operator]
+
+    def on_test_epoch_start(self) -> None:
+        """Empties everything that was counted; what is not logged is not emptied by itself."""
+        self.hand_metrics["test"].reset()  # type: ignore[operator]
+        self.gesture_metrics["test"].reset_confusion()  # type: ignore[operator]
 
     def configure_optimizers(self) -> Any:
         """AdamW, warm-up, cosine; encoder and gesture head at their share of the rate."""

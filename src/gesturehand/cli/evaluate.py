@@ -1,0 +1,70 @@
+"""``gesturehand evaluate``: scores saved predictions without a model."""
+
+from pathlib import Path
+
+from rich.console import Console
+
+from gesturehand.data.boxes import BoxSource
+from gesturehand.data.selection import Hands, Layout
+
+
+def evaluate(
+    predictions: str,
+    data: str,
+    split: str = "test",
+    hands: Hands = "single",
+    layout: Layout = "per_hand",
+    subset: str | None = None,
+    boxes: BoxSource = "joints",
+    mano_fits: bool = True,
+    mano: str | None = None,
+    tips: str = "eanet",
+    out: str | None = None,
+    batch_size: int = 64,
+) -> None:
+    """Scores saved predictions of any project under this library's protocols, without a model.
+
+    Args:
+        predictions: .npz with ids (N,), joints (N, H, 21, 3) m and, if there are meshes, vertices (N, H, V, 3) m, in
+            the frame of the original image's camera; docs/evaluation.md says it in full.
+        data: Folder that holds annotations/; images are not read.
+        split: Split that was predicted.
+        hands: Which annotations: single, right, left, interacting or all.
+        layout: One hand a sample, or both.
+        subset: List of annotation ids or image file names that were predicted.
+        boxes: Where the crops came from, joints or annotation; for the report alone.
+        mano_fits: Read the MANO fits; without them the numbers of meshes are left out.
+        mano: MANO's file or folder that fits and meshes are of; the open hand if not given.
+        tips: Fingertip vertices of meshes: eanet, smplx or interhand.
+        out: Folder for the report; "<predictions without .npz>-evaluation" if not given.
+        batch_size: Samples at a time.
+    """
+    # PyTorch and Lightning take seconds to load and help is wanted at once.
+    from gesturehand.data.datamodule import InterHandDataModule
+    from gesturehand.evaluation.report import MARKDOWN_FILE, write_report
+    from gesturehand.evaluation.score import score_predictions
+    from gesturehand.hand.layer import HandModel
+
+    module = InterHandDataModule(
+        data,
+        image_size=8,
+        batch_size=batch_size,
+        num_workers=0,
+        hands=hands,
+        layout=layout,
+        mirror_left=False,
+        boxes=boxes,
+        mano_fits=mano_fits,
+        test_split=split,
+        test_subset=subset,
+        augment=False,
+        read_images=False,
+    )
+    report = score_predictions(predictions, module, HandModel(mano, tips))
+    folder = Path(out) if out else Path(predictions).with_name(f"{Path(predictions).stem}-evaluation")
+    write_report(folder, report)
+    for name, value in report["metrics"].items():
+        text = "–" if value is None else f"{value:.3f}"
+        protocol = report["protocols"].get(name, "")
+        Console().print(f"{name:<28} {text:>9}  {protocol}", markup=False, highlight=False, soft_wrap=True)
+    Console().print(f"Written to {folder / MARKDOWN_FILE}", markup=False, highlight=False, soft_wrap=True)

@@ -1,0 +1,78 @@
+"""Where an evaluation's numbers come from: data, file, versions, command."""
+
+import hashlib
+import platform
+import shlex
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from gesturehand.data.datamodule import InterHandDataModule
+from gesturehand.data.index import HAND_TYPES
+from gesturehand.hand.layer import HandModel
+from gesturehand.skeleton import SIDES, TIP_VERTICES
+
+_LIBRARIES: Final = ("gesturehand", "torch", "pytorch-lightning", "torchmetrics", "timm", "smplx")
+
+
+def data_fingerprint(data: InterHandDataModule) -> dict[str, Any]:
+    """Which samples the test set has: folder, split, filters, counts, and a hash of the ids.
+
+    Args:
+        data: Its test set is described.
+    """
+    dataset = data.dataset("test")
+    index, row, hand = dataset.index, dataset.selection.row, dataset.selection.hand
+    ids = index.annotation_id[row]
+    hand_type = index.hand_type[row]
+    present = (hand_type[:, None] & np.array([1, 2])[hand]) > 0
+    fitted = index.mano_valid[index.frame[row, None], hand] & present
+    return {
+        "root": str(index.root),
+        "split": index.split,
+        "filters": {
+            "hands": data.hands,
+            "layout": data.layout,
+            "labelled_only": False,
+            "subset": data.subsets["test"],
+            "boxes": data.test_boxes or data.boxes,
+            "mano_fits": data.mano_fits,
+        },
+        "samples": len(dataset),
+        "annotations": len(np.unique(ids)),
+        "samples_by_hand_type": {name: int((hand_type == code).sum()) for name, code in HAND_TYPES.items()},
+        "hands_by_side": {side: int((present & (hand == slot)).sum()) for slot, side in enumerate(SIDES)},
+        "hands_with_fit": int(fitted.sum()),
+        "hands_without_fit": int((present & ~fitted).sum()),
+        "ids_sha256": hashlib.sha256(np.ascontiguousarray(ids, np.int64).tobytes()).hexdigest(),
+    }
+
+
+def file_origin(path: str | Path | None) -> dict[str, str] | None:
+    """Path and SHA-256 of a file; None for none."""
+    if path is None:
+        return None
+    with Path(path).open("rb") as file:
+        return {"path": str(path), "sha256": hashlib.file_digest(file, "sha256").hexdigest()}
+
+
+def hand_model_origin(hand_model: HandModel) -> dict[str, Any]:
+    """Which hand model regressed the joints of meshes, and which vertices are its fingertips."""
+    return {
+        "name": hand_model.name,
+        "fingerprint": hand_model.fingerprint,
+        "joints": "the model's joint regressor applied to the posed mesh (16), and fingertip vertices (5)",
+        "tips": hand_model.tips,
+        "tip_vertices": list(TIP_VERTICES[hand_model.tips]),
+    }
+
+
+def software_origin() -> dict[str, Any]:
+    """Versions and the command line."""
+    return {
+        "versions": {"python": platform.python_version(), **{name: version(name) for name in _LIBRARIES}},
+        "command": shlex.join(["gesturehand", *sys.argv[1:]]),
+    }

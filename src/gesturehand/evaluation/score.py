@@ -1,0 +1,158 @@
+"""Scores saved predictions without the model that made them, under the same protocols as a test."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gesturehand.batch import Batch, HandPrediction, Targets
+from gesturehand.data.datamodule import InterHandDataModule
+from gesturehand.data.dataset import InterHandDataset
+from gesturehand.errors import UserError
+from gesturehand.evaluation.origin import data_fingerprint, file_origin, hand_model_origin, software_origin
+from gesturehand.evaluation.predictions import SavedPredictions, read_predictions, rows_of_ids
+from gesturehand.evaluation.report import measured
+from gesturehand.evaluation.sample_errors import SampleErrors, none_for_nan, sample_errors_mm
+from gesturehand.hand.layer import HandModel
+from gesturehand.metrics.hand_metrics import HandMetrics
+from gesturehand.metrics.mrrpe import MRRPE
+from gesturehand.skeleton import WRIST
+from gesturehand.targets import build_targets
+
+#: Numbers that bare joints have.
+_JOINT_METRICS = ("mpjpe_mm", "pa_mpjpe_mm", "auc_root", "auc_procrustes")
+#: Both wrists within this of the origin: the file gives every hand relative to its own wrist.
+_SAME_PLACE_M = 1e-6
+
+
+def score_predictions(path: str | Path, data: InterHandDataModule, hand_model: HandModel) -> dict[str, Any]:
+    """The report of a file of predictions.
+
+    Args:
+        path: The file (:mod:`gesturehand.evaluation.predictions`).
+        data: Its test set is what the predictions are of; it must not mirror (``mirror_left=False``), so that its
+            crops' frame is the camera's.
+        hand_model: The data's fits are of this one, and so are predicted meshes.
+
+    Returns:
+        The report, for :func:`gesturehand.evaluation.report.write_report`. MRRPE is among the metrics where samples
+        have two hands and the file gives both in one frame.
+
+    Raises:
+        UserError: The file is no such file, its ids are not those of the data, a number of a hand that is evaluated
+            is not finite, an annotation has two hands and the file one, or the mesh is another model's.
+    """
+    predictions = read_predictions(path)
+    dataset = data.dataset("test")
+    row = rows_of_ids(predictions, dataset.index.annotation_id[dataset.selection.row], path)
+    slot = _slots(predictions, dataset, path)
+    _check_finite(predictions, dataset, row, slot, path)
+    _check_mesh(predictions, hand_model, path)
+
+    metrics, samples, roots = HandMetrics(detailed=True), SampleErrors(), MRRPE()
+    start = 0
+    for batch in data.test_dataloader():
+        chunk = slice(start, start + len(batch["counted"]))
+        start = chunk.stop
+        prediction = _prediction(predictions, row[chunk], slot[chunk], hand_model)
+        targets = build_targets(batch, hand_model)
+        if predictions.vertices is None:
+            targets["mano_valid"] = torch.zeros_like(targets["mano_valid"])
+        metrics.update(prediction, targets, batch, hand_model)
+        samples.update(sample_errors_mm(prediction["joints"], targets), batch)
+        _update_roots(roots, prediction, targets, batch)
+
+    report = measured(metrics, samples, data.gesture_classes)
+    values = report["metrics"]
+    if predictions.vertices is None:
+        values |= {name: None for name in values if name not in _JOINT_METRICS}
+    if predictions.rotations is None:
+        values["mpjpe_true_rotation_mm"] = None
+    if roots.update_called:
+        values["mrrpe_mm"] = none_for_nan(roots.compute())
+        report["protocols"]["mrrpe_mm"] = (
+            "MRRPE: left wrist relative to the right one, annotated joints, two-hand frames"
+        )
+    return {
+        **report,
+        "data": data_fingerprint(data),
+        "predictions": file_origin(path),
+        "hand_model": hand_model_origin(hand_model),
+        **software_origin(),
+    }
+
+
+def _slots(predictions: SavedPredictions, dataset: InterHandDataset, path: str | Path) -> np.ndarray:
+    """(M, H) which of the file's hands fills each of the samples' places."""
+    hand = dataset.selection.hand
+    if predictions.joints.shape[1] == 2:
+        return hand
+    two = np.unique(dataset.index.annotation_id[dataset.selection.row][_present(dataset, both=True)])
+    if len(two):
+        raise UserError(
+            f"'{path}' has one hand a row, but {len(two)} annotations have two (the first: {two[0]}): give H = 2, "
+            "right and left, or evaluate single hands with --hands=single."
+        )
+    return np.zeros_like(hand)
+
+
+def _present(dataset: InterHandDataset, *, both: bool = False) -> np.ndarray:
+    """(M, H) bool, the annotation has the hand; or (M,) bool, it has both."""
+    hand_type = dataset.index.hand_type[dataset.selection.row]
+    return hand_type == 3 if both else (hand_type[:, None] & np.array([1, 2])[dataset.selection.hand]) > 0
+
+
+def _check_finite(
+    predictions: SavedPredictions, dataset: InterHandDataset, row: np.ndarray, slot: np.ndarray, path: str | Path
+) -> None:
+    present = _present(dataset)
+    for name, array in predictions.arrays().items():
+        finite = np.isfinite(array).all(tuple(range(2, array.ndim)))[row[:, None], slot]
+        broken = np.unique(predictions.ids[row[(~finite & present).any(-1)]])
+        if len(broken):
+            raise UserError(
+                f"'{name}' of '{path}' is not finite for {len(broken)} annotations (the first: {broken[0]}): give "
+                "numbers for every hand that is evaluated."
+            )
+
+
+def _check_mesh(predictions: SavedPredictions, hand_model: HandModel, path: str | Path) -> None:
+    if predictions.vertices is not None and predictions.vertices.shape[2] != hand_model.num_vertices:
+        raise UserError(
+            f"'vertices' of '{path}' has {predictions.vertices.shape[2]} vertices a hand, but {hand_model.name} has "
+            f"{hand_model.num_vertices}: name the hand model of the meshes as --mano, or leave vertices out."
+        )
+
+
+def _prediction(
+    predictions: SavedPredictions, row: np.ndarray, slot: np.ndarray, hand_model: HandModel
+) -> HandPrediction:
+    """A batch of the file as a network would return it; hands that are not there as zeros, what is unknown as such."""
+    shape = slot.shape
+
+    def hands(array: np.ndarray | None, empty: Tensor) -> Tensor:
+        if array is None:
+            return empty.expand(*shape, *empty.shape)
+        # What stands in the place of a hand that is not there may be anything.
+        return torch.from_numpy(np.nan_to_num(array[row[:, None], slot], nan=0.0, posinf=0.0, neginf=0.0))
+
+    joints = hands(predictions.joints, torch.zeros(21, 3))
+    flat = torch.zeros(*shape, 21, 3)
+    return HandPrediction(
+        joints_25d=flat,
+        rotations=hands(predictions.rotations, torch.eye(3).expand(16, 3, 3)),
+        betas=torch.zeros(*shape, 10),
+        camera=torch.ones(*shape, 3),
+        vertices=hands(predictions.vertices, torch.zeros(hand_model.num_vertices, 3)),
+        joints=joints,
+        joints_2d=flat[..., :2],
+    )
+
+
+def _update_roots(roots: MRRPE, prediction: HandPrediction, targets: Targets, batch: Batch) -> None:
+    """Counts the relative place of both wrists, if the file says anything about it."""
+    joints = prediction["joints"]
+    if joints.shape[1] == 2 and bool((joints[..., WRIST, :].abs() > _SAME_PLACE_M).any()):
+        roots.update(joints, targets["joints"], targets["joint_valid_eval"], batch["interacting"])

@@ -1,0 +1,49 @@
+"""A network that was never trained, tested on the tiny sets."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytorch_lightning as pl
+import torch
+
+from gesturehand.data.datamodule import InterHandDataModule
+from gesturehand.evaluation.test_report import TestReport
+from gesturehand.trainers.token_fusion_regressor import TokenFusionRegressor
+
+SIZE = 64
+
+Tested = Callable[..., Path]
+
+
+def run_test(root: Path, folder: Path, *, processes: int = 1, data: dict[str, Any] | None = None) -> Path:
+    """Tests the network with seed 1 and keeps everything, predictions too."""
+    torch.manual_seed(1)
+    model = TokenFusionRegressor(
+        backbone="test_resnet", feature_stride=16, image_size=SIZE, embedding_dim=32, width=32, depth=1
+    )
+    settings = {"image_size": SIZE, "batch_size": 5, "num_workers": 0, **(data or {})}
+    trainer = pl.Trainer(
+        accelerator="cpu",
+        devices=processes,
+        strategy="ddp_spawn" if processes > 1 else "auto",
+        logger=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        callbacks=[TestReport(folder, pictures=4, save_predictions=True)],
+    )
+    trainer.test(model, InterHandDataModule(str(root), **settings), verbose=False)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tested(tmp_path_factory, synthetic_root) -> Path:
+    """Folder of a test on single hands, left ones mirrored."""
+    return run_test(synthetic_root, tmp_path_factory.mktemp("tested"))
+
+
+@pytest.fixture(scope="session")
+def tested_pairs(tmp_path_factory, two_hand_root) -> Path:
+    """Folder of a test on all hands of a set with pairs, one hand a sample."""
+    return run_test(two_hand_root, tmp_path_factory.mktemp("tested_pairs"), data={"hands": "all"})

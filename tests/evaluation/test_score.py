@@ -1,0 +1,205 @@
+"""Saved predictions score as the test that saved them, and mistakes in a file are named."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from gesturehand.data.datamodule import InterHandDataModule
+from gesturehand.errors import UserError
+from gesturehand.evaluation.score import score_predictions
+from gesturehand.hand.layer import HandModel
+from gesturehand.targets import build_targets
+
+
+def module(root, **settings):
+    return InterHandDataModule(
+        str(root), image_size=8, batch_size=7, num_workers=0, mirror_left=False, read_images=False, **settings
+    )
+
+
+@pytest.fixture(scope="module")
+def hand_model():
+    return HandModel()
+
+
+@pytest.fixture(scope="module")
+def truth(synthetic_root, hand_model):
+    """The annotated joints and the fits' meshes of the test set's hands, in the camera's frame."""
+    return truth_of(module(synthetic_root), hand_model)
+
+
+def truth_of(data, hand_model):
+    rows = []
+    for batch in data.test_dataloader():
+        targets = build_targets(batch, hand_model)
+        rows.append((batch["annotation_id"], targets["joints"], targets["vertices"], targets["rotations"]))
+    names = ("ids", "joints", "vertices", "rotations")
+    return {name: torch.cat(column).numpy() for name, column in zip(names, zip(*rows, strict=True), strict=True)}
+
+
+def save(tmp_path, arrays):
+    path = tmp_path / "p.npz"
+    np.savez(path, **arrays)
+    return path
+
+
+def assert_same_numbers(score, report):
+    """Errors to 0.001 mm, ratios to what a joint on a threshold's edge may change."""
+    compared = 0
+    for name, value in score["metrics"].items():
+        expected = report["metrics"][name]
+        if expected is None:
+            assert value is None, name
+        else:
+            assert value == pytest.approx(expected, abs=1e-3), name
+            compared += 1
+    assert compared >= 13
+    for key in ("tested_samples", "averaging", "hand_model"):
+        assert score[key] == report[key]
+    assert score["data"]["ids_sha256"] == report["data"]["ids_sha256"]
+    for name, row in report["per_gesture"]["classes"].items():
+        assert score["per_gesture"]["classes"][name]["mpjpe_mm"] == pytest.approx(row["mpjpe_mm"], abs=1e-3)
+
+
+def test_saved_predictions_score_as_the_test_that_saved_them(tested, synthetic_root, hand_model):
+    report = json.loads((tested / "report.json").read_text())
+    sides = report["data"]["hands_by_side"]
+    assert min(sides.values()) > 0, "left hands, which the test mirrors, must be among them"
+    assert report["data"]["hands_without_fit"] > 0
+    assert_same_numbers(score_predictions(tested / "predictions.npz", module(synthetic_root), hand_model), report)
+
+
+def test_saved_hands_of_pairs_score_as_the_test(tested_pairs, two_hand_root, hand_model):
+    report = json.loads((tested_pairs / "report.json").read_text())
+    assert report["data"]["annotations"] < report["data"]["samples"]
+    with np.load(tested_pairs / "predictions.npz") as file:
+        assert file["joints"].shape[1] == 2
+        assert len(file["ids"]) == len(np.unique(file["ids"])) == report["data"]["annotations"]
+    score = score_predictions(tested_pairs / "predictions.npz", module(two_hand_root, hands="all"), hand_model)
+    assert_same_numbers(score, report)
+
+
+def test_order_of_rows_and_origin_do_not_matter(tmp_path, tested, synthetic_root, hand_model):
+    with np.load(tested / "predictions.npz") as file:
+        arrays = dict(file)
+    before = score_predictions(tested / "predictions.npz", module(synthetic_root), hand_model)
+    order = np.random.default_rng(0).permutation(len(arrays["ids"]))
+    moved = {name: array[order] for name, array in arrays.items()}
+    for name in ("joints", "vertices"):
+        moved[name] = moved[name] + np.array([0.1, -0.2, 0.7], np.float32)
+    after = score_predictions(save(tmp_path, moved), module(synthetic_root), hand_model)
+    for name, value in before["metrics"].items():
+        assert after["metrics"][name] == (None if value is None else pytest.approx(value, abs=1e-2)), name
+
+
+def test_truth_has_no_error(tmp_path, truth, synthetic_root, hand_model):
+    metrics = score_predictions(save(tmp_path, truth), module(synthetic_root), hand_model)["metrics"]
+    for name in ("mpjpe_mm", "pa_mpjpe_mm", "mpvpe_mm", "mpjpe_eanet_mm", "mpvpe_eanet_mm", "mpjpe_true_rotation_mm"):
+        assert metrics[name] == pytest.approx(0, abs=1e-3), name
+    assert metrics["auc_root"] == pytest.approx(1, abs=1e-2)
+    assert metrics["f_score_5"] == pytest.approx(1)
+    assert metrics["mpjpe_eanet_interacting_mm"] is None
+
+
+def test_shifted_joints_have_the_closed_form(tmp_path, truth, synthetic_root, hand_model):
+    """Every joint but the wrist 21 mm off: 20 mm under ``root``."""
+    joints = truth["joints"].copy()
+    joints[:, :, 1:, 0] += 0.021
+    report = score_predictions(
+        save(tmp_path, {"ids": truth["ids"], "joints": joints}), module(synthetic_root), hand_model
+    )
+    assert report["metrics"]["mpjpe_mm"] == pytest.approx(20, abs=1e-3)
+    for row in report["per_joint_mm"]["root"].values():
+        assert row[0] == pytest.approx(0)
+        np.testing.assert_allclose(row[1:], 21, atol=1e-3)
+    for name, value in report["metrics"].items():
+        assert (value is None) == (name not in ("mpjpe_mm", "pa_mpjpe_mm", "auc_root", "auc_procrustes")), name
+
+
+def test_published_slip_counts_hands_without_a_fit_as_zero(tmp_path, truth, synthetic_root, hand_model):
+    vertices = truth["vertices"] + np.random.default_rng(0).normal(0, 0.01, truth["vertices"].shape).astype(np.float32)
+    metrics = score_predictions(save(tmp_path, {**truth, "vertices": vertices}), module(synthetic_root), hand_model)[
+        "metrics"
+    ]
+    assert 0 < metrics["mpjpe_eanet_published_mm"] < metrics["mpjpe_eanet_mm"]
+
+
+def test_relative_place_of_two_hands_is_scored_only_in_one_frame(tmp_path, two_hand_root, hand_model):
+    data = {"hands": "all", "layout": "two_hand"}
+    arrays = truth_of(module(two_hand_root, **data), hand_model)
+    arrays["joints"][:, 1] += np.array([0, 0, 0.012], np.float32)
+    report = score_predictions(save(tmp_path, arrays), module(two_hand_root, **data), hand_model)
+    assert report["metrics"]["mrrpe_mm"] == pytest.approx(12, abs=1e-3)
+    assert report["metrics"]["mpjpe_mm"] == pytest.approx(0, abs=1e-3)
+    assert report["metrics"]["mpvpe_eanet_interacting_mm"] == pytest.approx(0, abs=1e-3)
+    arrays["joints"] -= arrays["joints"][:, :, :1]
+    report = score_predictions(save(tmp_path, arrays), module(two_hand_root, **data), hand_model)
+    assert "mrrpe_mm" not in report["metrics"]
+
+
+def test_place_of_a_hand_that_is_not_there_may_hold_anything(tmp_path, truth, synthetic_root, hand_model):
+    pairs = {"ids": truth["ids"], "joints": np.full((len(truth["ids"]), 2, 21, 3), np.nan, np.float32)}
+    is_left = np.concatenate([~b["is_right"][:, 0] for b in module(synthetic_root).test_dataloader()]).astype(int)
+    pairs["joints"][np.arange(len(is_left)), is_left] = truth["joints"][:, 0]
+    metrics = score_predictions(save(tmp_path, pairs), module(synthetic_root), hand_model)["metrics"]
+    assert metrics["mpjpe_mm"] == pytest.approx(0, abs=1e-3)
+
+
+def without(arrays, key):
+    return {name: array for name, array in arrays.items() if name != key}
+
+
+def changed(array, place, value):
+    array = array.copy()
+    array[place] = value
+    return array
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda t: {name: array[2:] for name, array in t.items()}, "lacks 2 of the annotations"),
+        (lambda t: {name: np.concatenate([a, a[:3]]) for name, a in t.items()}, "has 3 ids more than once"),
+        (
+            lambda t: {n: np.concatenate([a, [10**6] if n == "ids" else a[:1]]) for n, a in t.items()},
+            "has 1 ids that are not evaluated (the first: 1000000)",
+        ),
+        (lambda t: without(t, "joints"), "lack the key 'joints'"),
+        (lambda t: without(t, "ids"), "lack the key 'ids'"),
+        (lambda t: {**t, "ids": t["ids"].astype(float)}, "'ids'"),
+        (lambda t: {**t, "joints": t["joints"][:, 0]}, "'joints'"),
+        (lambda t: {**t, "joints": t["joints"][:, :, :16]}, "'joints'"),
+        (lambda t: {**t, "vertices": t["vertices"][:-1]}, "'vertices'"),
+        (lambda t: {**t, "vertices": t["vertices"][:, :, :100]}, "100 vertices"),
+        (lambda t: {**t, "rotations": t["rotations"][..., :1]}, "'rotations'"),
+        (lambda t: {**t, "joints": changed(t["joints"], (3, 0, 5, 1), np.nan)}, "not finite for 1 annotations"),
+        (lambda t: {**t, "vertices": changed(t["vertices"], (3, 0, 5, 1), np.inf)}, "not finite for 1 annotations"),
+        (lambda t: {**t, "joints": np.array([None])}, "no .npz of plain arrays"),
+    ],
+)
+def test_mistakes_are_named(tmp_path, truth, synthetic_root, hand_model, change, words):
+    with pytest.raises(UserError) as error:
+        score_predictions(save(tmp_path, change(truth)), module(synthetic_root), hand_model)
+    assert words in str(error.value)
+    assert "p.npz" in str(error.value)
+
+
+def test_file_that_is_not_there_or_is_none(tmp_path, synthetic_root, hand_model):
+    with pytest.raises(UserError, match="cannot be read"):
+        score_predictions(tmp_path / "nothing.npz", module(synthetic_root), hand_model)
+    (tmp_path / "text.npz").write_text("no archive")
+    with pytest.raises(UserError, match="plain arrays"):
+        score_predictions(tmp_path / "text.npz", module(synthetic_root), hand_model)
+    np.save(tmp_path / "one.npy", np.zeros(3))
+    with pytest.raises(UserError, match="plain arrays"):
+        score_predictions(tmp_path / "one.npy", module(synthetic_root), hand_model)
+
+
+def test_one_hand_a_row_cannot_be_held_against_pairs(tmp_path, two_hand_root, hand_model):
+    data = {"hands": "all", "layout": "two_hand"}
+    arrays = truth_of(module(two_hand_root, **data), hand_model)
+    one = {name: array if name == "ids" else array[:, :1] for name, array in arrays.items()}
+    with pytest.raises(UserError, match="give H = 2"):
+        score_predictions(save(tmp_path, one), module(two_hand_root, **data), hand_model)
