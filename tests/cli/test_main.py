@@ -13,6 +13,7 @@ def test_overview_lists_the_commands(capsys):
         "fit",
         "validate",
         "test",
+        "evaluate",
         "data synth",
         "data gallery",
         "hand info",
@@ -32,7 +33,9 @@ def test_unknown_command_is_one_sentence(capsys):
     assert capsys.readouterr().err.startswith("gesturehand: There is no command 'train'")
 
 
-@pytest.mark.parametrize("words", [["data", "synth"], ["data", "gallery"], ["hand", "info"], ["run", "summary"]])
+@pytest.mark.parametrize(
+    "words", [["data", "synth"], ["data", "gallery"], ["hand", "info"], ["run", "summary"], ["evaluate"]]
+)
 def test_every_option_is_explained(words, capsys):
     with pytest.raises(SystemExit) as done:
         main([*words, "--help"])

@@ -14,10 +14,8 @@ from gesturehand.trainers.token_fusion_regressor import TokenFusionRegressor
 
 SIZE = 64
 
-Tested = Callable[..., Path]
 
-
-def run_test(root: Path, folder: Path, *, processes: int = 1, data: dict[str, Any] | None = None) -> Path:
+def _run_test(root: Path, folder: Path, *, processes: int = 1, data: dict[str, Any] | None = None) -> Path:
     """Tests the network with seed 1 and keeps everything, predictions too."""
     torch.manual_seed(1)
     model = TokenFusionRegressor(
@@ -40,10 +38,16 @@ def run_test(root: Path, folder: Path, *, processes: int = 1, data: dict[str, An
 @pytest.fixture(scope="session")
 def tested(tmp_path_factory, synthetic_root) -> Path:
     """Folder of a test on single hands, left ones mirrored."""
-    return run_test(synthetic_root, tmp_path_factory.mktemp("tested"))
+    return _run_test(synthetic_root, tmp_path_factory.mktemp("tested"))
 
 
 @pytest.fixture(scope="session")
 def tested_pairs(tmp_path_factory, two_hand_root) -> Path:
     """Folder of a test on all hands of a set with pairs, one hand a sample."""
-    return run_test(two_hand_root, tmp_path_factory.mktemp("tested_pairs"), data={"hands": "all"})
+    return _run_test(two_hand_root, tmp_path_factory.mktemp("tested_pairs"), data={"hands": "all"})
+
+
+@pytest.fixture(scope="session")
+def run_test() -> Callable[..., Path]:
+    """Tests the network on a set and gives the folder."""
+    return _run_test

@@ -97,7 +97,7 @@ def save_pck(
     axis.set_xlabel("threshold, mm")
     axis.set_ylabel("share of joints within it")
     axis.grid(alpha=0.3)
-    axis.legend(loc="lower right")
+    axis.legend(loc="best")
     axis.set_title(title, fontsize=10)
     _save(figure, path)
 

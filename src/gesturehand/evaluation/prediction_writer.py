@@ -67,6 +67,7 @@ class PredictionWriter:
         """Writes what this process has seen."""
         share = {name: np.concatenate([batch[name] for batch in self._batches]) for name in self._batches[0]}
         self._batches = []
+        self.path.parent.mkdir(parents=True, exist_ok=True)
         np.savez(self._share(rank), **share)  # type: ignore[arg-type]
 
     def merge_shares(self, processes: int) -> None:

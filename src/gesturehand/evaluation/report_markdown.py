@@ -39,7 +39,6 @@ def report_markdown(report: dict[str, Any]) -> str:
     origin = report.get("checkpoint") or report.get("predictions") or {"path": "none", "sha256": "none"}
     hand_model = report["hand_model"]
     counts = [
-        ["", "value"],
         ["data", f"{data['root']}, split {data['split']}"],
         ["filters", filters],
         ["samples", f"{report['tested_samples']} of {data['samples']} ({types})"],
@@ -47,7 +46,7 @@ def report_markdown(report: dict[str, Any]) -> str:
         ["hands with a fit", f"{data['hands_with_fit']}"],
         ["hands without a fit", f"{data['hands_without_fit']}"],
         ["SHA-256 of the ids", data["ids_sha256"]],
-        ["evaluated", f"{origin['path']}"],
+        ["evaluated file", f"{origin['path']}"],
         ["its SHA-256", f"{origin['sha256']}"],
     ]
     if hand_model is not None:
@@ -57,7 +56,8 @@ def report_markdown(report: dict[str, Any]) -> str:
         ]
     counts += [["command", f"`{report['command']}`"]]
     counts += [["versions", ", ".join(f"{name} {value}" for name, value in report["versions"].items())]]
-    parts = ["# Evaluation\n", markdown_table(_metric_rows(report)), "## What was evaluated\n", markdown_table(counts)]
+    origins = "".join(f"- {name}: {value}\n" for name, value in counts)
+    parts = ["# Evaluation\n", markdown_table(_metric_rows(report)), "## What was evaluated\n", origins]
     classes = report["per_gesture"]["classes"]
     if classes:
         rows = [["fine gesture", "samples", "MPJPE, mm"]]

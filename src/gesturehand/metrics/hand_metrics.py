@@ -141,10 +141,16 @@ class HandMetrics(nn.Module):
         return values
 
     def averages(self) -> dict[str, str]:
-        """How each error is averaged."""
+        """How each number is averaged, in words."""
         words = {"per_joint": _PER_JOINT, "per_sample": _PER_HAND, "all": "over all valid joints at once"}
         joint = {n: words[m.average] for n, m in self.metrics.items() if isinstance(m, MPJPE | PCKAUC)}
-        return joint | {n: _PER_SAMPLE for n, m in self.metrics.items() if isinstance(m, MPVPE)}
+        result = joint | {n: _PER_SAMPLE for n, m in self.metrics.items() if isinstance(m, MPVPE)}
+        if self.f_score is not None:
+            result |= dict.fromkeys(("f_score_5", "f_score_15"), "per hand, then over hands")
+            for kind in ("single", "interacting"):
+                result[f"mpjpe_eanet_{kind}_mm"] = result["mpjpe_eanet_mm"]
+                result[f"mpvpe_eanet_{kind}_mm"] = result["mpvpe_eanet_mm"]
+        return result
 
     def per_joint(self) -> dict[str, Any]:
         """Mean error of every joint in mm, by protocol and group of hands; NaN where nothing was counted.

@@ -1,0 +1,36 @@
+"""Charts hold what they are given."""
+
+import cv2
+import numpy as np
+import pytest
+
+from gesturehand.draw.error_charts import save_pck, save_per_gesture, save_per_joint
+from gesturehand.draw.skeleton import FINGER_COLOURS
+
+
+def pixels_of(path, colour):
+    picture = cv2.imread(str(path))[..., ::-1].astype(int)
+    return int((np.abs(picture - colour).max(-1) <= 2).sum())
+
+
+def test_bar_of_a_finger_grows_with_its_error(tmp_path):
+    even = [0.0, *[10.0] * 20]
+    save_per_joint(tmp_path / "even.png", {"right": even}, "even")
+    save_per_joint(tmp_path / "thumb.png", {"right": [0.0, *[10.0] * 4, *[2.0] * 16]}, "thumb")
+    thumb, index = FINGER_COLOURS[:2]
+    assert pixels_of(tmp_path / "thumb.png", thumb) == pytest.approx(pixels_of(tmp_path / "even.png", thumb), rel=0.05)
+    assert pixels_of(tmp_path / "thumb.png", index) < 0.5 * pixels_of(tmp_path / "even.png", index)
+
+
+def test_group_that_never_occurred_changes_nothing(tmp_path):
+    errors = [float(k) for k in range(21)]
+    save_per_joint(tmp_path / "one.png", {"right": errors}, "title")
+    save_per_joint(tmp_path / "two.png", {"right": errors, "left": [None] * 21}, "title")
+    assert (tmp_path / "one.png").read_bytes() == (tmp_path / "two.png").read_bytes()
+
+
+def test_curves_and_gestures_are_written(tmp_path):
+    save_pck(tmp_path / "new" / "pck.png", [0, 25, 50], {"root": [0, 0.5, 1]}, {"root": 0.5}, "title")
+    save_per_gesture(tmp_path / "gesture.png", {"fist": {"samples": 3, "mpjpe_mm": 0.0}}, "title")
+    assert pixels_of(tmp_path / "new" / "pck.png", FINGER_COLOURS[0]) > 100
+    assert (tmp_path / "gesture.png").is_file()
