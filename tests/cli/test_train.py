@@ -54,13 +54,20 @@ def test_both_stages_then_a_test_and_a_summary(command, caplog):
     assert config["model"]["init_args"]["pretrained"] == str(pretrained / "checkpoints" / "best.ckpt")
     assert str(pretrained / "checkpoints" / "best.ckpt") in caplog.text
 
-    assert command("test", "--run=latest", "--test_pictures=2") == 0
+    assert command("test", "--run=latest", "--test_pictures=2", "--save_predictions=true") == 0
     (metrics_file,) = finetuned.glob("test-*/report.json")
     report = json.loads(metrics_file.read_text())
     assert report["metrics"]["mpjpe_mm"] > 0
     assert len(report["data"]["ids_sha256"]) == 64
-    for picture in ("predictions.png", "confusion_fine.png", "confusion_coarse.png"):
-        assert (metrics_file.parent / picture).stat().st_size > 1000
+    assert report["checkpoint"]["path"] == str(finetuned / "checkpoints" / "best.ckpt")
+    for picture in ("predictions", "confusion_fine", "confusion_coarse", "worst", "pck", "per_joint", "per_gesture"):
+        assert (metrics_file.parent / f"{picture}.png").stat().st_size > 1000
+
+    saved = metrics_file.parent / "predictions.npz"
+    assert main(["evaluate", f"--predictions={saved}", f"--data={report['data']['root']}", "--out=scored"]) == 0
+    score = json.loads(Path("scored/report.json").read_text())
+    for name, value in score["metrics"].items():
+        assert value == (None if report["metrics"][name] is None else pytest.approx(report["metrics"][name], abs=1e-3))
 
     assert main(["run", "summary", "--out=table"]) == 0
     summary = json.loads(Path("table/summary.json").read_text())
