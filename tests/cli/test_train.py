@@ -89,6 +89,12 @@ def test_real_frames_are_tested_with_a_checkpoint_of_the_open_set(command, real_
     assert report["metrics"]["mpvpe_mm"] is None  # no fits, so no mesh to compare with
     assert (metrics_file.parent / "predictions.png").is_file()
 
+    # The baselines' means are of the run's own training set: the real sample has none.
+    assert main(["run", "summary", f"--run={folder}"]) == 0
+    summary = json.loads((metrics_file.parent / "summary.json").read_text())
+    assert summary["mean_pose"]["mpjpe_mm"] > 0
+    assert summary["mean_pose"]["mpvpe_mm"] is None
+
 
 def test_second_run_leaves_the_first_alone(command):
     for _ in range(2):

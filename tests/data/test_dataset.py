@@ -17,7 +17,7 @@ from gesturehand.data.dataset import Augmentation, InterHandDataset, SampleKey
 from gesturehand.data.index import read_index
 from gesturehand.data.selection import select
 from gesturehand.errors import UserError
-from gesturehand.gestures import gesture_of_sequence
+from gesturehand.gestures import gesture_of_sequence, vocabulary
 from gesturehand.hand.layer import HandModel
 from gesturehand.targets import build_targets
 
@@ -356,7 +356,7 @@ def test_shuffled_images_show_another_samples_crop_changed_as_this_samples(synth
 def test_image_paths(synthetic_root, plain_records):
     dataset = dataset_of(synthetic_root)
     for number, record in enumerate(plain_records(synthetic_root, "val")):
-        assert dataset.image_file(number) == str(synthetic_root / "images" / "val" / record["file_name"])
+        assert dataset.image_file(number) == synthetic_root / "images" / "val" / record["file_name"]
 
 
 @pytest.mark.parametrize(
@@ -381,3 +381,21 @@ def test_image_that_cannot_be_read_is_named(tmp_path, synthetic_root, content, s
     assert str(file) in str(caught.value)
     assert "'val'" in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_classes_per_hand_follow_a_flip_but_not_the_canonical_mirror(synthetic_root):
+    """A flipped right hand is a left hand with a left hand's gesture; mirroring left hands keeps their classes."""
+    settings = {"image_size": 32, "num_workers": 0, "gesture_classes": "per_hand", "read_images": False}
+    plain = InterHandDataModule(str(synthetic_root), **settings).dataset("test")
+    flipped = InterHandDataModule(str(synthetic_root), mirror_left=False, flip_probability=1.0, **settings).dataset(
+        "train"
+    )
+    fine = len(vocabulary().fine)
+    left = plain.index.hand_type[plain.selection.row] == 2
+    assert left.any()
+    assert not left.all()
+    for number in (int(np.flatnonzero(left)[0]), int(np.flatnonzero(~left)[0])):
+        assert (int(plain[number]["gesture_fine"]) >= fine) == left[number]
+    left = flipped.index.hand_type[flipped.selection.row] == 2
+    for number in (int(np.flatnonzero(left)[0]), int(np.flatnonzero(~left)[0])):
+        assert (int(flipped[number]["gesture_fine"]) < fine) == left[number]

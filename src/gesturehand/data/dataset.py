@@ -1,6 +1,7 @@
 """One sample: read the image, crop it, change its colours; everything else of the batch is looked up."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NamedTuple
 
 import cv2
@@ -97,7 +98,7 @@ class InterHandDataset(Dataset[Batch]):
         frame, camera = index.frame[row], index.camera[row]
 
         mirrored = bool(self.mirror_left and hand[0] == 1)
-        box, angle = self.boxes[number], 0.0
+        box, angle, flip = self.boxes[number], 0.0, False
         generator = np.random.default_rng((self.seed, epoch, number))
         if self.augmentation is not None:
             box, angle, flip = self.augmentation.crop.draw(box, generator)
@@ -110,7 +111,7 @@ class InterHandDataset(Dataset[Batch]):
             image = self.augmentation.appearance(image, int(generator.integers(2**31)))
 
         present = (index.hand_type[row] & np.array([1, 2])[hand]) > 0
-        coarse, fine = self._gesture(row)
+        coarse, fine = self._gesture(row, flip)
         return Batch(
             image=torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1))),
             annotation_id=torch.tensor(index.annotation_id[row]),
@@ -133,10 +134,10 @@ class InterHandDataset(Dataset[Batch]):
             gesture_fine=torch.tensor(fine),
         )
 
-    def image_file(self, number: int) -> str:
+    def image_file(self, number: int) -> Path:
         """Path of a sample's image."""
         row = self.selection.row[number]
-        return str(image_path(self.index.root, self.index.split, self.index.file_name[row].decode()))
+        return image_path(self.index.root, self.index.split, self.index.file_name[row].decode())
 
     def _image(self, number: int, affine: np.ndarray) -> np.ndarray:
         """The crop, (S, S, 3) uint8 RGB."""
@@ -150,11 +151,11 @@ class InterHandDataset(Dataset[Batch]):
             move[:2] = crop_affine(self.boxes[number], 1)
             back = np.linalg.inv(np.vstack([crop_affine(own, 1), [0, 0, 1]]))
             affine = affine @ back @ move
-        image = self._read(self.selection.row[number])
+        image = self._read(number)
         return cv2.warpAffine(image, affine, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
 
-    def _read(self, row: int) -> np.ndarray:
-        path = image_path(self.index.root, self.index.split, self.index.file_name[row].decode())
+    def _read(self, number: int) -> np.ndarray:
+        path = self.image_file(number)
         image = cv2.imread(str(path), cv2.IMREAD_COLOR_RGB) if path.is_file() else None
         if image is None:
             state = "is not a readable image" if path.is_file() else "is missing"
@@ -164,10 +165,10 @@ class InterHandDataset(Dataset[Batch]):
             )
         return image
 
-    def _gesture(self, row: int) -> tuple[int, int]:
+    def _gesture(self, row: int, flip: bool) -> tuple[int, int]:
+        """The classes; per hand, a flipped right hand's are a left hand's, a canonically mirrored one's stay."""
         coarse, fine = (int(label) for label in self.index.gesture[row])
-        # Labels belong to single-hand sequences; the side is the annotated one, mirrored or not.
-        side = SIDES[int(self.index.hand_type[row] == HAND_TYPES["left"])]
+        side = SIDES[int(self.index.hand_type[row] == HAND_TYPES["left"]) ^ flip]
         return (
             class_of_hand(coarse, "coarse", side, self.gesture_classes),
             class_of_hand(fine, "fine", side, self.gesture_classes),

@@ -48,21 +48,34 @@ def newest_test(run: Path) -> Path:
 def summarise(test_folder: Path) -> Summary:
     """The tested model's numbers and those of the baselines on the same data.
 
+    The baselines' means are of the data that the run was trained on, which need not be the folder it was tested on.
+
     Args:
-        test_folder: Folder of a test, with its config and metrics.
+        test_folder: Folder of a test inside its run's, each with its config.
 
     Returns:
         ``model``, ``mean_joints`` and ``mean_pose``; None where a row has no such number.
     """
-    config = yaml.safe_load((test_folder / CONFIG_FILE).read_text(encoding="utf-8"))
+    tested = _config(test_folder)
     metrics = json.loads((test_folder / REPORT_FILE).read_text(encoding="utf-8"))["metrics"]
-    settings: dict[str, Any] = {**config["data"], "augment": False, "read_images": False, "num_workers": 0}
-    data = InterHandDataModule(**settings)
-    model_settings = config["model"]["init_args"]
+    model_settings = tested["model"]["init_args"]
     hand_model = HandModel(model_settings["mano"], model_settings["tips"])
-    mean = mean_hand(data.evaluation_dataloader("train"), hand_model)
-    rows: Summary = {"model": metrics, **baseline_metrics(mean, data.evaluation_dataloader("test"), hand_model)}
+    mean = mean_hand(_annotations(_config(test_folder.parent)).evaluation_dataloader("train"), hand_model)
+    baselines = baseline_metrics(mean, _annotations(tested).evaluation_dataloader("test"), hand_model)
+    rows: Summary = {"model": metrics, **baselines}
     return {name: {key: row.get(key) for key, _, _ in COLUMNS} for name, row in rows.items()}
+
+
+def _config(folder: Path) -> dict[str, Any]:
+    try:
+        return yaml.safe_load((folder / CONFIG_FILE).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"'{folder}' has no {CONFIG_FILE}: test the run with `gesturehand test --run`.") from None
+
+
+def _annotations(config: dict[str, Any]) -> InterHandDataModule:
+    """The data of a configuration, without images."""
+    return InterHandDataModule(**{**config["data"], "augment": False, "read_images": False, "num_workers": 0})
 
 
 def summary_table(summary: Summary, title: str) -> Table:
