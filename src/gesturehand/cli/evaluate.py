@@ -1,10 +1,10 @@
 """``gesturehand evaluate``: scores saved predictions without a model."""
 
 from pathlib import Path
+from typing import Literal
 
 from rich.console import Console
 
-from gesturehand.data.boxes import BoxSource
 from gesturehand.data.selection import Hands, Layout
 
 
@@ -15,7 +15,7 @@ def evaluate(
     hands: Hands = "single",
     layout: Layout = "per_hand",
     subset: str | None = None,
-    boxes: BoxSource = "joints",
+    boxes: Literal["joints", "annotation"] = "joints",
     mano_fits: bool = True,
     mano: str | None = None,
     tips: str = "eanet",
