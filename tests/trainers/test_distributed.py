@@ -101,12 +101,18 @@ def test_distributed_training_finds_no_unused_parameters(tmp_path, synthetic_roo
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("split", ["val", "test"])
-def test_two_processes_test_every_sample_once(synthetic_root, split):
-    # 16 and 24 samples less those without joints: batches of 5 leave both processes an incomplete one.
+@pytest.mark.parametrize("samples", [1, 7, 32, 33])
+def test_any_number_of_processes_tests_every_sample_once(tmp_path, synthetic_root, samples):
+    """1, 2 and 3 processes; batches of 5 leave incomplete ones, and with one sample some processes have none."""
+    everything = InterHandDataModule(str(synthetic_root), num_workers=0).dataset("test")
+    subset = tmp_path / "subset.txt"
+    rows = everything.selection.row[:samples]
+    subset.write_text("\n".join(str(i) for i in everything.index.annotation_id[rows]))
     results = []
-    for processes in (1, 2):
-        data = InterHandDataModule(str(synthetic_root), image_size=SIZE, batch_size=5, num_workers=0, test_split=split)
+    for processes in (1, 2, 3):
+        data = InterHandDataModule(
+            str(synthetic_root), image_size=SIZE, batch_size=5, num_workers=0, test_subset=str(subset)
+        )
         trainer = pl.Trainer(
             accelerator="cpu",
             devices=processes,
@@ -116,10 +122,13 @@ def test_two_processes_test_every_sample_once(synthetic_root, split):
             enable_model_summary=False,
         )
         results.append(trainer.test(model_of("finetune"), data, verbose=False)[0])
-    one, two = results
-    assert one.keys() == two.keys()
-    for name, value in one.items():
-        if "loss" in name:  # a mean over batches, which are others with two processes
-            continue
-        tolerance = {"abs": 1e-3} if name.endswith("_mm") else {"rel": 1e-6}
-        assert two[name] == pytest.approx(value, nan_ok=True, **tolerance), name
+        assert len(data.dataset("test")) == samples
+    one, *others = results
+    assert one["test/mpjpe_mm"] > 0
+    for other in others:
+        assert one.keys() == other.keys()
+        for name, value in one.items():
+            if "loss" in name:  # a mean over batches, which are others with more processes
+                continue
+            tolerance = {"abs": 1e-3} if name.endswith("_mm") else {"rel": 1e-6}
+            assert other[name] == pytest.approx(value, nan_ok=True, **tolerance), name

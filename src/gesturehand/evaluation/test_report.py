@@ -31,6 +31,8 @@ class TestReport(pl.Callback):
         save_predictions: Write ``predictions.npz`` (:mod:`gesturehand.evaluation.predictions`).
     """
 
+    __test__ = False  # no test for pytest to collect, whatever its name
+
     def __init__(self, folder: Path, pictures: int = 16, save_predictions: bool = False) -> None:
         self.folder = folder
         self.pictures = pictures
