@@ -17,7 +17,7 @@ from gesturehand.synthetic.writer import write_synthetic_set
 def synth(
     out: str,
     subjects: tuple[int, int, int] = (8, 2, 4),
-    frames: tuple[int, int, int] = (7000, 350, 1120),
+    frames: tuple[int, int, int] = (5600, 350, 1120),
     views: int = 1,
     wrist_cone_deg: float = 35.0,
     gestures: list[str] | None = None,

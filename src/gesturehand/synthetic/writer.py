@@ -55,7 +55,7 @@ def write_synthetic_set(
     out: str | Path,
     *,
     subjects: Sequence[int] = (8, 2, 4),
-    frames: Sequence[int] = (7000, 350, 1120),
+    frames: Sequence[int] = (5600, 350, 1120),
     views: int = 1,
     wrist_cone_deg: float = 35.0,
     gestures: Sequence[str] | None = None,
