@@ -61,10 +61,10 @@ gallery: $(READY)  ## draw the poses of the 35 gestures into runs/gallery.png
 docs: $(READY)  ## write the README's table and pictures from the newest demo, and the gallery
 	@mkdir -p docs/images docs/results
 	$(GESTUREHAND) run summary --run latest --out docs/results --into README.md
-	mv docs/results/predictions.png docs/images/demo_predictions.png
+	$(BIN)/python -c "import cv2; cv2.imwrite('docs/images/demo_predictions.jpg', cv2.imread('docs/results/predictions.png'))"
 	rm -f docs/results/*.png
 	mv docs/results/summary.json docs/results/demo.json
-	$(GESTUREHAND) data gallery --out docs/images/gallery.png
+	$(GESTUREHAND) data gallery --out docs/images/gallery.jpg
 
 test: $(READY)  ## the tests, minutes
 	$(BIN)/python -m pytest -m "not slow" $(ARGS)
