@@ -87,11 +87,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--samples", type=int, default=20_000)
     parser.add_argument("--vertices", type=int, default=778)
+    parser.add_argument("--repeats", type=int, default=3, help="each is timed so often, in turns; the best counts")
     arguments = parser.parse_args()
     at_once(random_hands(8, arguments.vertices))  # what is loaded at the first use belongs to neither
     arrays = random_hands(arguments.samples, arguments.vertices)
     ours, our_seconds, our_mb = measure(at_once, arrays)
     usual, usual_seconds, usual_mb = measure(one_at_a_time, arrays)
+    # Memory is the first call's, time the best one's: another process's turn on the core belongs to neither.
+    for _ in range(arguments.repeats - 1):
+        our_seconds = min(our_seconds, measure(at_once, arrays)[1])
+        usual_seconds = min(usual_seconds, measure(one_at_a_time, arrays)[1])
     print(f"{arguments.samples} samples, {arguments.vertices} vertices, {torch.get_num_threads()} threads")
     for name, (mpjpe, mpvpe), seconds, extra in (
         ("at once", ours, our_seconds, our_mb),
