@@ -11,7 +11,7 @@ Frames:
 - *normalised crop coordinates*: -1 … 1 over the crop (:mod:`gesturehand.camera`).
 """
 
-from typing import Final, TypedDict
+from typing import Final, NotRequired, TypedDict
 
 from torch import Tensor
 
@@ -87,6 +87,8 @@ class Targets(TypedDict):
         betas_valid: (B, H) bool, a fit exists and every |β| ≤ 3 (EANet's bound on what is a credible shape).
         vertices: (B, H, V, 3) m, crop frame, the fit's mesh.
         joints_mano: (B, H, 21, 3) m, crop frame, the fit's joints.
+        relative_translation: (B, 3) m, crop frame, from the right wrist to the left one; 0 where H = 1.
+        relative_translation_valid: (B,) bool, both wrists are valid.
     """
 
     source_is_right: Tensor
@@ -105,6 +107,8 @@ class Targets(TypedDict):
     betas_valid: Tensor
     vertices: Tensor
     joints_mano: Tensor
+    relative_translation: Tensor
+    relative_translation_valid: Tensor
 
 
 class GesturePrediction(TypedDict):
@@ -132,6 +136,7 @@ class HandPrediction(TypedDict):
         vertices: (B, H, V, 3) m, crop frame, relative to the predicted wrist.
         joints: (B, H, 21, 3) m, crop frame, relative to the predicted wrist.
         joints_2d: (B, H, 21, 2) normalised crop coordinates.
+        relative_translation: (B, 3) m, crop frame, from the right wrist to the left one; only where H = 2.
     """
 
     joints_25d: Tensor
@@ -141,3 +146,4 @@ class HandPrediction(TypedDict):
     vertices: Tensor
     joints: Tensor
     joints_2d: Tensor
+    relative_translation: NotRequired[Tensor]

@@ -96,6 +96,15 @@ def layered_objective(prediction: HandPrediction, targets: Targets) -> dict[str,
     }
 
 
+def relative_translation_loss(prediction: HandPrediction, targets: Targets) -> MaskedSum:
+    """The way from the right wrist to the left one against the annotated one, m; frames with both wrists valid only.
+
+    EANet's term beside the others; the layered objective is of single hands.
+    """
+    valid = targets["relative_translation_valid"]
+    return masked_l1(prediction["relative_translation"], targets["relative_translation"], valid)
+
+
 def _bones(joints: Tensor) -> tuple[Tensor, Tensor]:
     """Lengths (..., 20) and unit vectors (..., 20, 3) of the bones."""
     parents, children = (list(ends) for ends in zip(*BONES, strict=True))

@@ -57,13 +57,13 @@ def finished_runs(runs: str | Path) -> list[tuple[Path, dict[str, Any]]]:
 
 
 def newest_run(runs: str | Path, model: str) -> Path:
-    """The newest finished run of a model under a folder.
+    """The newest finished run of a model, or of any model of a kind (``kinds`` of its description), under a folder.
 
     Raises:
         UserError: There is none.
     """
     for folder, description in finished_runs(runs):
-        if description["model"] == model:
+        if model in (description["model"], *description.get("kinds", ())):
             return folder
     raise UserError(f"No finished {model} under '{runs}': train one with `make finetune`, or give its folder.")
 

@@ -62,6 +62,7 @@ def _build(batch: Batch, hand_model: HandModel) -> Targets:
     source_is_right = batch["is_right"] ^ mirrored[:, None]
     rotations, transl = _mano_parameters(batch, hand_model, frame, source_is_right)
     betas = batch["mano_betas"]
+    joint_valid_3d = _with_wrist(valid_frame)
     vertices, joints_mano = hand_model(rotations, betas, transl, batch["is_right"])
     return Targets(
         source_is_right=source_is_right,
@@ -70,7 +71,7 @@ def _build(batch: Batch, hand_model: HandModel) -> Targets:
         joints_2d=joints_2d,
         joints_25d=joints_25d,
         joint_valid_2d=valid_frame,
-        joint_valid_3d=_with_wrist(valid_frame),
+        joint_valid_3d=joint_valid_3d,
         joint_valid_25d=_valid_25d(joints_25d, valid_image),
         joint_valid_eval=_with_wrist(valid_image),
         rotations=rotations,
@@ -80,6 +81,9 @@ def _build(batch: Batch, hand_model: HandModel) -> Targets:
         betas_valid=mano_valid & (betas.abs() <= LARGEST_CREDIBLE_BETA).all(-1),
         vertices=vertices,
         joints_mano=joints_mano,
+        # H = 1 has no other wrist: the difference is 0 and not valid.
+        relative_translation=joints[:, -1, WRIST] - joints[:, 0, WRIST],
+        relative_translation_valid=joint_valid_3d[..., WRIST].all(-1) & (joints.shape[1] == 2),
     )
 
 

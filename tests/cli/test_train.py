@@ -200,3 +200,40 @@ def test_experiments_parse(path, capsys):
         main(["fit", f"--config={path}", "--print_config"])
     assert done.value.code == 0
     assert "class_path: gesturehand.trainers" in capsys.readouterr().out
+
+
+def test_eanet_from_its_own_pretraining_to_a_summary(two_hand_root, capsys):
+    """Two-hand frames from the first stage to the table: pictures, report, saved predictions scored again."""
+    small = [*TINY, f"--data.root={two_hand_root}"]
+    assert main(["fit", experiment("pretrain"), *small]) == 0
+    words = [experiment("eanet"), *small, "--model.init_args.width=32", "--model.init_args.depth=1"]
+    assert main(["fit", *words]) == 2, "a pretraining that saw left hands mirrored is not EANet's"
+    assert "mirror_left=False" in capsys.readouterr().err
+    assert main(["fit", experiment("eanet_pretrain"), *small]) == 0
+    assert main(["fit", *words]) == 0
+    (finetuned, description), (pretrained, _), _ = finished_runs("runs")
+    assert description["model"] == "EANetRegressor"
+    config = yaml.safe_load((finetuned / "config.yaml").read_text())
+    assert config["model"]["init_args"]["pretrained"] == str(pretrained / "checkpoints" / "best.ckpt")
+
+    assert main(["test", "--run=latest", "--test_pictures=3", "--save_predictions=true"]) == 0
+    (report_file,) = finetuned.glob("test-*/report.json")
+    report = json.loads(report_file.read_text())
+    for name in ("mpjpe_mm", "mpjpe_eanet_single_mm", "mpjpe_eanet_interacting_mm", "mrrpe_mm"):
+        assert report["metrics"][name] > 0
+        assert name in report["protocols"]
+    for picture in ("predictions", "worst", "pck", "per_joint", "per_gesture"):
+        assert (report_file.parent / f"{picture}.png").stat().st_size > 1000
+    assert not (report_file.parent / "confusion_fine.png").exists(), "EANet as published predicts no gesture"
+
+    saved = report_file.parent / "predictions.npz"
+    data = [f"--data={two_hand_root}", "--hands=all", "--layout=two_hand"]
+    assert main(["evaluate", f"--predictions={saved}", *data, "--out=scored"]) == 0
+    score = json.loads(Path("scored/report.json").read_text())
+    for name, value in score["metrics"].items():
+        assert value == (None if report["metrics"][name] is None else pytest.approx(report["metrics"][name], abs=1e-3))
+
+    assert main(["run", "summary", "--out=table"]) == 0
+    summary = json.loads(Path("table/summary.json").read_text())
+    assert summary["model"]["mpjpe_mm"] == report["metrics"]["mpjpe_mm"]
+    assert summary["mean_pose"]["mpvpe_mm"] > 0

@@ -10,7 +10,7 @@ from rich.console import Console
 from gesturehand.runs import newest_run, write_json
 
 #: What "latest" means: the newest finished run of the second stage.
-_MODEL: Final = "TokenFusionRegressor"
+_MODEL: Final = "HandRegressor"
 
 
 def latest(runs: str = "runs") -> None:

@@ -3,6 +3,7 @@
 import logging
 import netrc
 import os
+import pydoc
 import sys
 import warnings
 from pathlib import Path
@@ -21,7 +22,7 @@ from gesturehand.errors import UserError
 from gesturehand.evaluation.test_report import TestReport
 from gesturehand.runs import CONFIG_FILE, best_checkpoint, finished_runs, mark_finished, new_run, newest_run
 from gesturehand.trainers.gesture_pretrainer import GesturePretrainer
-from gesturehand.trainers.token_fusion_regressor import TokenFusionRegressor
+from gesturehand.trainers.hand_regressor import HandRegressor
 
 #: Processes that Lightning starts for the other devices find the first one's run folder here.
 _RUN_FOLDER_VARIABLE: Final = "GESTUREHAND_RUN_FOLDER"
@@ -76,7 +77,7 @@ class TrainingCLI(LightningCLI):
         if settings.accelerator == "cpu":
             _share_cores(self._setting("data").num_workers)
         model = self._setting("model")
-        if model.class_path.endswith(TokenFusionRegressor.__name__):
+        if issubclass(pydoc.locate(model.class_path), HandRegressor):
             model.init_args.pretrained = self._pretraining(model.init_args)
 
     def instantiate_trainer(self, **kwargs: Any) -> pl.Trainer:
@@ -110,7 +111,11 @@ class TrainingCLI(LightningCLI):
             self.run_folder,
             {
                 "model": type(self.model).__name__,
-                "settings": {key: self.model.hparams.get(key) for key in _ENCODER_SETTINGS},
+                "kinds": [kind.__name__ for kind in type(self.model).__mro__ if issubclass(kind, HandRegressor)],
+                "settings": {
+                    **{key: self.model.hparams.get(key) for key in _ENCODER_SETTINGS},
+                    "mirror_left": _mirrors_left(self.datamodule),
+                },
                 "checkpoint": os.path.relpath(best, self.run_folder) if best else None,
                 "monitor": getattr(checkpoint, "monitor", None),
                 "score": None if score is None else float(score),
@@ -130,7 +135,8 @@ class TrainingCLI(LightningCLI):
         if wanted != "auto":
             return str(wanted)
         runs = self._setting("runs")
-        own = {key: settings[key] for key in _ENCODER_SETTINGS}
+        # An encoder that has seen left hands mirrored is not one for a network that sees them as they are.
+        own = {key: settings[key] for key in _ENCODER_SETTINGS} | {"mirror_left": _mirrors_left(self._setting("data"))}
         for folder, description in finished_runs(runs):
             if description["model"] == GesturePretrainer.__name__ and description["settings"] == own:
                 path = str(best_checkpoint(folder))
@@ -176,6 +182,11 @@ def train(words: list[str]) -> None:
     )
 
 
+def _mirrors_left(data: Any) -> bool:
+    """Whether data, or its settings, show left hands as right ones."""
+    return bool(data.mirror_left and data.layout == "per_hand")
+
+
 def _share_cores(workers: int) -> None:
     """Leaves a core to every worker process.
 
@@ -210,7 +221,7 @@ def _expand_run(words: list[str]) -> list[str]:
             raise UserError("--run needs the folder of a run, or 'latest'.")
         value = value if has_value else words[place + 1]
         rest = words[1:place] + words[place + (1 if has_value else 2) :]
-        run = newest_run("runs", TokenFusionRegressor.__name__) if value == "latest" else Path(value)
+        run = newest_run("runs", HandRegressor.__name__) if value == "latest" else Path(value)
         config = run / CONFIG_FILE
         if not config.is_file():
             raise UserError(f"The run '{run}' has no {CONFIG_FILE}: give the folder of a run under runs/.")

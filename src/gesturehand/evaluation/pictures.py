@@ -15,7 +15,7 @@ from gesturehand.draw.panels import save_panels
 from gesturehand.draw.skeleton import draw_skeleton
 from gesturehand.evaluation.gather import gather
 from gesturehand.gestures import NO_GESTURE, class_names
-from gesturehand.trainers.token_fusion_regressor import Evaluated
+from gesturehand.trainers.hand_regressor import Evaluated
 
 
 class SpreadPictures:
@@ -154,6 +154,8 @@ def _gesture(pl_module: pl.LightningModule, label: int) -> str:
 
 def _caption(pl_module: pl.LightningModule, outputs: Evaluated, batch: Batch, sample: int, error_mm: float) -> str:
     truth = _gesture(pl_module, int(batch["gesture_fine"][sample]))
-    guess = _gesture(pl_module, int(outputs["gesture"]["fine_logits"][sample].argmax()))
-    text = f"{truth} (said {guess})" if guess != truth else truth
+    text, gesture = truth, outputs["gesture"]
+    if gesture is not None:
+        guess = _gesture(pl_module, int(gesture["fine_logits"][sample].argmax()))
+        text = f"{truth} (said {guess})" if guess != truth else truth
     return text if np.isnan(error_mm) else f"{text}, {error_mm:.0f} mm"

@@ -20,8 +20,9 @@ def to_camera_frame(prediction: HandPrediction, crop_affine: Tensor) -> dict[str
         crop_affine: (B, 2, 3), px of the original image → px of the crop.
 
     Returns:
-        ``joints`` (B, H, 21, 3) and ``vertices`` (B, H, V, 3), m, relative to the predicted wrist, and ``rotations``
-        (B, H, 16, 3, 3), float32, in the camera's frame of the original image.
+        ``joints`` (B, H, 21, 3) and ``vertices`` (B, H, V, 3), m, relative to the predicted wrist, or to the right one
+        where the way between the two is predicted, and ``rotations`` (B, H, 16, 3, 3), float32, in the camera's frame
+        of the original image.
     """
     frame = frame_of_affine(crop_affine.float())[:, None]
     mirrored = (torch.linalg.det(frame) < 0)[..., None, None, None]
@@ -31,9 +32,14 @@ def to_camera_frame(prediction: HandPrediction, crop_affine: Tensor) -> dict[str
     turn = torch.cat([frame[..., :1] * sign, frame[..., 1:]], -1)
     root = turn.mT @ rotations[..., 0, :, :]
     turned = torch.cat([root[..., None, :, :], rotations[..., 1:, :, :]], -3)
+    joints, vertices = prediction["joints"].float(), prediction["vertices"].float()
+    if "relative_translation" in prediction:
+        way = prediction["relative_translation"].float()
+        origin = torch.stack([torch.zeros_like(way), way], 1)[:, :, None]
+        joints, vertices = joints + origin, vertices + origin
     return {
-        "joints": prediction["joints"].float() @ frame,
-        "vertices": prediction["vertices"].float() @ frame,
+        "joints": joints @ frame,
+        "vertices": vertices @ frame,
         "rotations": torch.where(mirrored, mirror_x(turned, turned[..., 0, 0, :])[0], turned),
     }
 

@@ -7,7 +7,7 @@ from gesturehand.draw.error_charts import save_pck, save_per_gesture, save_per_j
 from gesturehand.evaluation.report_markdown import report_markdown
 from gesturehand.evaluation.sample_errors import SAMPLE_ERROR, SampleErrors, none_for_nan
 from gesturehand.gestures import GestureClasses, class_names
-from gesturehand.metrics.hand_metrics import DETAILED_METRICS, HAND_METRICS, HandMetrics
+from gesturehand.metrics.hand_metrics import DETAILED_METRICS, HAND_METRICS, TWO_HAND_METRICS, HandMetrics
 from gesturehand.runs import write_json
 
 REPORT_FILE: Final = "report.json"
@@ -30,7 +30,7 @@ def measured(hand_metrics: HandMetrics, samples: SampleErrors, gesture_classes: 
     """
     metrics = hand_metrics.compute()
     samples.compute()
-    names = HAND_METRICS | DETAILED_METRICS
+    names = HAND_METRICS | DETAILED_METRICS | TWO_HAND_METRICS
     content = {
         "metrics": metrics,
         "protocols": {name: names[name] for name in metrics},

@@ -16,7 +16,7 @@ from gesturehand.evaluation.predictions import SavedPredictions, read_prediction
 from gesturehand.evaluation.report import measured
 from gesturehand.evaluation.sample_errors import SampleErrors, none_for_nan, sample_errors_mm
 from gesturehand.hand.layer import HandModel
-from gesturehand.metrics.hand_metrics import HandMetrics
+from gesturehand.metrics.hand_metrics import TWO_HAND_METRICS, HandMetrics
 from gesturehand.metrics.mrrpe import MRRPE
 from gesturehand.skeleton import WRIST
 from gesturehand.targets import build_targets
@@ -72,9 +72,7 @@ def score_predictions(path: str | Path, data: InterHandDataModule, hand_model: H
         values["mpjpe_true_rotation_mm"] = None
     if roots.update_called:
         values["mrrpe_mm"] = none_for_nan(roots.compute())
-        report["protocols"]["mrrpe_mm"] = (
-            "MRRPE: left wrist relative to the right one, annotated joints, two-hand frames"
-        )
+        report["protocols"] |= TWO_HAND_METRICS
     return {
         **report,
         "data": data_fingerprint(data),

@@ -78,7 +78,9 @@ class TestReport(pl.Callback):
             trainer.strategy.barrier()
             if trainer.is_global_zero:
                 self._writer.merge_shares(trainer.world_size)
-        for level, matrix in pl_module.gesture_metrics["test"].confusion.items():  # type: ignore[index, union-attr]
+        gesture_metrics: Any = pl_module.gesture_metrics
+        confusion = gesture_metrics["test"].confusion if "test" in gesture_metrics else {}
+        for level, matrix in confusion.items():
             counts = matrix.compute().cpu().numpy()
             if trainer.is_global_zero and counts.sum():
                 title = f"{level} gestures, test, {int(counts.sum())} samples"

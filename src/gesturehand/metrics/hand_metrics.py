@@ -13,6 +13,7 @@ from gesturehand.metrics.functional.alignment import align_global_rotation
 from gesturehand.metrics.functional.hand_group import HAND_GROUPS, hand_groups
 from gesturehand.metrics.mpjpe import MPJPE
 from gesturehand.metrics.mpvpe import MPVPE
+from gesturehand.metrics.mrrpe import MRRPE
 from gesturehand.metrics.pck import PCKAUC
 from gesturehand.skeleton import JOINT_NAMES, SIDES
 
@@ -39,9 +40,19 @@ DETAILED_METRICS: Final = {
     "mpvpe_eanet_interacting_mm": "MPVPE, eanet, of two-hand frames",
     "mpjpe_eanet_published_mm": "MPJPE, eanet_published: eanet with the slips of the published code, to compare only",
 }
+#: What is reported besides of networks that see both hands.
+TWO_HAND_METRICS: Final = {
+    "mrrpe_mm": "MRRPE: left wrist relative to the right one, annotated joints, two-hand frames",
+}
 _PER_JOINT: Final = "per joint over samples, then over joints"
 _PER_HAND: Final = "per hand over its joints, then over hands"
 _PER_SAMPLE: Final = "per sample over its vertices, then over samples"
+
+
+def in_one_frame(prediction: HandPrediction) -> Tensor:
+    """(B, 2, 21, 3) m, both hands' joints relative to the right wrist."""
+    right, left = prediction["joints"].unbind(1)
+    return torch.stack([right, left + prediction["relative_translation"][:, None]], 1)
 
 
 class HandMetrics(nn.Module):
@@ -53,9 +64,10 @@ class HandMetrics(nn.Module):
 
     Args:
         detailed: Also count what only a full evaluation reports; the F-score takes milliseconds a hand.
+        two_hands: Also count :data:`TWO_HAND_METRICS`, of predictions with ``relative_translation``.
     """
 
-    def __init__(self, detailed: bool = False) -> None:
+    def __init__(self, detailed: bool = False, two_hands: bool = False) -> None:
         super().__init__()
         self.metrics = nn.ModuleDict(
             {
@@ -73,6 +85,8 @@ class HandMetrics(nn.Module):
             self.metrics["auc_root"] = PCKAUC("root", num_groups=2)
             self.metrics["auc_procrustes"] = PCKAUC("procrustes")
             self.metrics["mpjpe_eanet_published_mm"] = MPJPE("eanet_published")
+        if two_hands:
+            self.metrics["mrrpe_mm"] = MRRPE()
 
     def update(self, prediction: HandPrediction, targets: Targets, batch: Batch, hand_model: HandModel) -> None:
         """Adds a batch.
@@ -111,6 +125,8 @@ class HandMetrics(nn.Module):
             updates["mpjpe_eanet_published_mm"] = (mesh_joints, published, valid, group)
             updates["auc_root"], updates["auc_procrustes"] = updates["mpjpe_mm"], updates["pa_mpjpe_mm"]
             self.f_score.update(vertices, true_vertices, fitted)
+        if "mrrpe_mm" in self.metrics:
+            updates["mrrpe_mm"] = (in_one_frame(prediction), true_joints, valid, batch["interacting"])
         for name, arguments in updates.items():
             self.metrics[name].update(*arguments)  # type: ignore[operator]
 
@@ -145,6 +161,7 @@ class HandMetrics(nn.Module):
         words = {"per_joint": _PER_JOINT, "per_sample": _PER_HAND, "all": "over all valid joints at once"}
         joint = {n: words[m.average] for n, m in self.metrics.items() if isinstance(m, MPJPE | PCKAUC)}
         result = joint | {n: _PER_SAMPLE for n, m in self.metrics.items() if isinstance(m, MPVPE)}
+        result |= dict.fromkeys(self.metrics.keys() & TWO_HAND_METRICS, "over frames")
         if self.f_score is not None:
             result |= dict.fromkeys(("f_score_5", "f_score_15"), "per hand, then over hands")
             for kind in ("single", "interacting"):

@@ -43,6 +43,7 @@ class Encoder(nn.Module):
         channels: C of the feature map.
         pooled_channels: C' of the pooled feature.
         feature_stride: As given.
+        map_size: h = w of the feature map of images of ``image_size``.
 
     Raises:
         UserError: timm has no such model, it gives no feature map at that stride, or its weights cannot be fetched.
@@ -65,6 +66,7 @@ class Encoder(nn.Module):
         # Channels last is more than twice as fast on CPUs with depth-wise convolutions, and what GPUs want under bf16.
         self.net = _create(backbone, imagenet_weights, image_size, levels).to(memory_format=torch.channels_last)
         self.feature_stride = feature_stride
+        self.map_size = -(-image_size // feature_stride)
         channels, self.channels_last = _examine(self.net, backbone, feature_stride, image_size)
         self.pooled_channels = channels[-1]
         self.merge: nn.ModuleList | None = None

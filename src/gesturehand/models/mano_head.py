@@ -31,12 +31,12 @@ def rotation_from_6d(six: Tensor) -> Tensor:
 
 
 class ManoParameters(NamedTuple):
-    """MANO's parameters of one hand and its camera.
+    """MANO's parameters of a hand, or of H hands, and its camera.
 
     Attributes:
-        rotations: (B, 16, 3, 3) float32, crop frame.
-        betas: (B, 10) float32.
-        camera: (B, 3) float32, weak perspective.
+        rotations: (B, 16, 3, 3) or (B, H, 16, 3, 3) float32, crop frame.
+        betas: (B, 10) or (B, H, 10) float32.
+        camera: (B, 3) or (B, H, 3) float32, weak perspective.
     """
 
     rotations: Tensor

@@ -3,15 +3,14 @@
 from torch import Tensor, nn
 
 from gesturehand.batch import GesturePrediction, HandPrediction
-from gesturehand.camera import weak_perspective
 from gesturehand.hand.layer import HandModel
 from gesturehand.models.encoder import Encoder
 from gesturehand.models.gesture_head import GestureHead
+from gesturehand.models.hand_prediction import predicted_hands
 from gesturehand.models.joint_volume import JointVolumeHead
-from gesturehand.models.mano_head import ManoHead
+from gesturehand.models.mano_head import ManoHead, ManoParameters
 from gesturehand.models.token_fusion import Fusion, TokenFusion
 from gesturehand.models.tokens import GestureLevels, GestureTokens, JointTokens
-from gesturehand.skeleton import WRIST
 
 
 class TokenFusionNetwork(nn.Module):
@@ -84,17 +83,6 @@ class TokenFusionNetwork(nn.Module):
         tokens = self.joint_tokens(features.feature_map, joints_25d)
         guidance = None if self.gesture_tokens is None else self.gesture_tokens(gesture)
         mano = self.mano_head(self.token_fusion(tokens, guidance), features.pooled)
-        vertices, joints = self.hand_model(mano.rotations[:, None], mano.betas[:, None], None, is_right)
-        wrist = joints[..., WRIST : WRIST + 1, :]
-        joints, vertices = joints - wrist, vertices - wrist
-        camera = mano.camera[:, None]
-        hand = HandPrediction(
-            joints_25d=joints_25d[:, None],
-            rotations=mano.rotations[:, None],
-            betas=mano.betas[:, None],
-            camera=camera,
-            vertices=vertices,
-            joints=joints,
-            joints_2d=weak_perspective(joints, camera),
-        )
+        one = ManoParameters(*(parameter[:, None] for parameter in mano))
+        hand = predicted_hands(joints_25d[:, None], one, self.hand_model, is_right)
         return hand, gesture

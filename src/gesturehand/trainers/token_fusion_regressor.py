@@ -1,45 +1,18 @@
 """Stage 2: gesture-guided joint tokens to MANO, under the layered objective."""
 
-from typing import Any, TypedDict
+from torch import Tensor
 
-import pytorch_lightning as pl
-import torch
-from pytorch_lightning.utilities import rank_zero_info
-from torch import Tensor, nn
-
-from gesturehand.batch import Batch, GesturePrediction, HandPrediction, Targets
-from gesturehand.errors import UserError
-from gesturehand.gestures import GestureClasses, class_names, class_parents
+from gesturehand.batch import GesturePrediction, HandPrediction
+from gesturehand.gestures import GestureClasses
 from gesturehand.hand.layer import HandModel
-from gesturehand.losses import counted_labels, gesture_objective, layered_objective
-from gesturehand.metrics.gesture_accuracy import GestureMetrics
-from gesturehand.metrics.hand_metrics import HandMetrics
 from gesturehand.models.encoder import Encoder
-from gesturehand.models.gesture_head import GestureHead
 from gesturehand.models.token_fusion import Fusion
 from gesturehand.models.token_fusion_network import TokenFusionNetwork
 from gesturehand.models.tokens import GestureLevels
-from gesturehand.targets import build_targets
-from gesturehand.trainers.hand_over import hand_over
-from gesturehand.trainers.objective import logged_objective
-from gesturehand.trainers.optimisation import adamw_with_cosine
+from gesturehand.trainers.hand_regressor import HandRegressor, build_gesture_head
 
 
-class Evaluated(TypedDict):
-    """What a test step returns, for callbacks that draw or save.
-
-    Attributes:
-        hand: Predicted hands.
-        gesture: Predicted gestures.
-        targets: Of the same batch.
-    """
-
-    hand: HandPrediction
-    gesture: GesturePrediction
-    targets: Targets
-
-
-class TokenFusionRegressor(pl.LightningModule):
+class TokenFusionRegressor(HandRegressor):
     """One crop of a hand → gesture, MANO parameters, mesh and 21 joints (the paper's second stage).
 
     Args:
@@ -80,8 +53,6 @@ class TokenFusionRegressor(pl.LightningModule):
         UserError: A backbone, MANO file or checkpoint cannot serve; the message says why.
     """
 
-    parents: Tensor
-
     def __init__(
         self,
         backbone: str = "hrnet_w32",
@@ -116,24 +87,36 @@ class TokenFusionRegressor(pl.LightningModule):
         weight_decay: float = 0.02,
         warmup_share: float = 0.1,
     ) -> None:
-        super().__init__()
+        super().__init__(
+            gesture_classes=gesture_classes,
+            has_gesture_head=True,
+            pretrained=pretrained,
+            weights={
+                "pose": weight_pose,
+                "shape": weight_shape,
+                "joint_25d": weight_joint_25d,
+                "joint_3d": weight_joint_3d,
+                "joint_mano": weight_joint_mano,
+                "joint_2d": weight_joint_2d,
+                "bone_length": weight_bone_length,
+                "bone_direction": weight_bone_direction,
+                "gesture_coarse": weight_gesture,
+                "gesture_fine": weight_gesture,
+                "gesture_hierarchy": weight_gesture,
+            },
+            learning_rate=learning_rate,
+            encoder_lr_factor=encoder_lr_factor,
+            weight_decay=weight_decay,
+            warmup_share=warmup_share,
+        )
         self.save_hyperparameters()
-        names = {level: class_names(level, gesture_classes) for level in ("coarse", "fine")}
-        self.hand_model = HandModel(mano, tips)
         encoder = Encoder(
             backbone, imagenet_weights=imagenet_weights, feature_stride=feature_stride, image_size=image_size
         )
-        gesture_head = GestureHead(
-            encoder.pooled_channels,
-            len(names["coarse"]),
-            len(names["fine"]),
-            embedding_dim=embedding_dim,
-            dropout=gesture_dropout,
-        )
         self.network = TokenFusionNetwork(
             encoder,
-            gesture_head,
-            self.hand_model,
+            build_gesture_head(encoder, gesture_classes, embedding_dim, gesture_dropout),
+            HandModel(mano, tips),
             fusion=fusion,
             gesture_levels=gesture_levels,
             width=width,
@@ -143,113 +126,7 @@ class TokenFusionRegressor(pl.LightningModule):
             dropout=dropout,
             volume_depth=volume_depth,
         )
-        self.weights = {
-            "pose": weight_pose,
-            "shape": weight_shape,
-            "joint_25d": weight_joint_25d,
-            "joint_3d": weight_joint_3d,
-            "joint_mano": weight_joint_mano,
-            "joint_2d": weight_joint_2d,
-            "bone_length": weight_bone_length,
-            "bone_direction": weight_bone_direction,
-            "gesture_coarse": weight_gesture,
-            "gesture_fine": weight_gesture,
-            "gesture_hierarchy": weight_gesture,
-        }
-        self.register_buffer("parents", torch.tensor(class_parents(gesture_classes)), persistent=False)
-        self.pretrained = pretrained
-        self.learning_rate = learning_rate
-        self.encoder_lr_factor = encoder_lr_factor
-        self.weight_decay = weight_decay
-        self.warmup_share = warmup_share
-        self.hand_metrics = nn.ModuleDict({"val": HandMetrics(), "test": HandMetrics(detailed=True)})
-        self.gesture_metrics = nn.ModuleDict(
-            {stage: GestureMetrics(len(names["coarse"]), len(names["fine"])) for stage in ("val", "test")}
-        )
-
-    def setup(self, stage: str) -> None:
-        """Loads the gesture pretraining before training; a test has its own checkpoint."""
-        if stage == "fit" and self.pretrained is not None:
-            modules = {"encoder": self.network.encoder, "gesture_head": self.network.gesture_head}
-            rank_zero_info(str(hand_over(self.pretrained, modules)))
 
     def forward(self, image: Tensor, is_right: Tensor) -> tuple[HandPrediction, GesturePrediction]:
         """Predicts one hand a crop; see :class:`~gesturehand.models.token_fusion_network.TokenFusionNetwork`."""
         return self.network(image, is_right)
-
-    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """The layered objective and the auxiliary gesture losses of a batch."""
-        hand, gesture = self(batch["image"], batch["is_right"])
-        return self._loss(hand, gesture, build_targets(batch, self.hand_model), batch, "train")
-
-    def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        """Losses and metrics of a validation batch."""
-        self._evaluate(batch, "val")
-
-    def test_step(self, batch: Batch, batch_idx: int) -> Evaluated:
-        """Losses and metrics of a test batch; returns predictions and targets."""
-        return self._evaluate(batch, "test")
-
-    def predict_step(self, batch: Batch, batch_idx: int) -> tuple[HandPrediction, GesturePrediction]:
-        """Predictions of a batch."""
-        return self(batch["image"], batch["is_right"])
-
-    def on_validation_epoch_start(self) -> None:
-        """Empties the confusion matrices."""
-        self.gesture_metrics["val"].reset_confusion()  # type: ignore[operator]
-
-    def on_test_epoch_start(self) -> None:
-        """Empties everything that was counted; what is not logged is not emptied by itself."""
-        self.hand_metrics["test"].reset()  # type: ignore[operator]
-        self.gesture_metrics["test"].reset_confusion()  # type: ignore[operator]
-
-    def configure_optimizers(self) -> Any:
-        """AdamW, warm-up, cosine; encoder and gesture head at their share of the rate."""
-        return adamw_with_cosine(
-            [
-                (self.network.encoder, self.encoder_lr_factor),
-                (self.network.gesture_head, self.encoder_lr_factor),
-                (self, 1.0),
-            ],
-            learning_rate=self.learning_rate,
-            weight_decay=self.weight_decay,
-            warmup_share=self.warmup_share,
-            total_steps=self.trainer.estimated_stepping_batches,
-        )
-
-    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Notes which hand model the parameters belong to; the model itself is never saved."""
-        checkpoint["hand_model"] = {"name": self.hand_model.name, "fingerprint": self.hand_model.fingerprint}
-
-    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Checks that the hand model is the one the parameters belong to.
-
-        Raises:
-            UserError: It is another one.
-        """
-        saved = checkpoint.get("hand_model")
-        if saved is not None and saved["fingerprint"] != self.hand_model.fingerprint:
-            raise UserError(
-                f"The checkpoint was trained with the hand model '{saved['name']}', not with "
-                f"'{self.hand_model.name}': pass that one as model.mano."
-            )
-
-    def _evaluate(self, batch: Batch, stage: str) -> Evaluated:
-        hand, gesture = self(batch["image"], batch["is_right"])
-        targets = build_targets(batch, self.hand_model)
-        self._loss(hand, gesture, targets, batch, stage)
-        hand_metrics = self.hand_metrics[stage]
-        hand_metrics.update(hand, targets, batch, self.hand_model)  # type: ignore[operator]
-        gesture_metrics = self.gesture_metrics[stage]
-        gesture_metrics.update(gesture, counted_labels(batch, "coarse"), counted_labels(batch, "fine"))  # type: ignore[operator]
-        named = {**hand_metrics.named(stage), **gesture_metrics.named(stage)}  # type: ignore[operator]
-        for name, metric in named.items():
-            self.log(name, metric, prog_bar=name == "val/mpjpe_mm")
-        return Evaluated(hand=hand, gesture=gesture, targets=targets)
-
-    def _loss(
-        self, hand: HandPrediction, gesture: GesturePrediction, targets: Targets, batch: Batch, stage: str
-    ) -> Tensor:
-        sums = layered_objective(hand, targets)
-        sums |= gesture_objective(gesture, counted_labels(batch, "coarse"), counted_labels(batch, "fine"), self.parents)
-        return logged_objective(self, stage, sums, self.weights)
