@@ -464,7 +464,7 @@ def test_two_hands_have_the_targets_of_each_alone(two_hand_root, hand_model):
         single = {name: value[:, slot : slot + 1] if name in hands else value for name, value in both.items()}
         alone = build_targets(single, hand_model)
         for name, value in alone.items():
-            if name == "crop_intrinsics":
+            if name == "crop_intrinsics" or name.startswith("relative_translation"):
                 continue
             torch.testing.assert_close(targets[name][:, slot : slot + 1], value, atol=1e-6, rtol=0, msg=name)
     assert both["hand_present"].all()

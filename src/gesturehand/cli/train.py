@@ -77,7 +77,8 @@ class TrainingCLI(LightningCLI):
         if settings.accelerator == "cpu":
             _share_cores(self._setting("data").num_workers)
         model = self._setting("model")
-        if issubclass(pydoc.locate(model.class_path), HandRegressor):
+        model_class = pydoc.locate(model.class_path)
+        if isinstance(model_class, type) and issubclass(model_class, HandRegressor):
             model.init_args.pretrained = self._pretraining(model.init_args)
 
     def instantiate_trainer(self, **kwargs: Any) -> pl.Trainer:
