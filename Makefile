@@ -13,6 +13,9 @@ EXPERIMENT ?= demo
 PRETRAINED ?= auto
 RUN ?= latest
 OPENHAND := data/openhand
+# Smaller and easier than the benchmark openhand-v1: wrists within a cone, one hand, every frame labelled.
+DEMO_SET := --subjects=[8,2,4] --frames=[5600,350,1120] --wrist_cone_deg=35 --two_hand_share=0 --rom_share=0 \
+	--without_fit_share=0.02 --outside_share=0 --test_only_cameras=[]
 
 BIN := $(VENV)/bin
 GESTUREHAND := $(BIN)/gesturehand
@@ -42,7 +45,7 @@ demo: $(READY) $(OPENHAND)  ## pretrain, finetune and test on the open set; the 
 data: $(OPENHAND)  ## write the open synthetic set to data/openhand
 
 $(OPENHAND): | $(READY)
-	$(GESTUREHAND) data synth --out $@
+	$(GESTUREHAND) data synth --out $@ $(DEMO_SET)
 
 pretrain: $(READY)  ## stage 1: learn the gesture embedding
 	$(GESTUREHAND) fit --config experiments/$(EXPERIMENT)/pretrain.yaml $(DATA_ARGS) $(ARGS)

@@ -7,13 +7,16 @@ CAMERAS = dome_cameras(np.random.default_rng(0))
 
 
 def test_dark_with_bright_points_and_grey_where_the_camera_is():
+    brightest = []
     for camera in CAMERAS.values():
         image = draw_background(camera, np.random.default_rng(1))
+        brightest.append(image.max())
         assert image.shape == (camera.height, camera.width, 3)
         assert np.median(image) < 25
-        assert image.max() == 255
         grey = bool((image == image[..., :1]).all())
         assert grey == camera.is_grey
+    # A few cameras look past the lamps.
+    assert 0.6 < np.mean(np.array(brightest) == 255) < 1
 
 
 def test_grain_has_the_given_strength_and_saturates():

@@ -1,27 +1,20 @@
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from gesturehand.errors import UserError
 from gesturehand.gestures import NO_GESTURE, gesture_of_sequence, vocabulary
-from gesturehand.synthetic.plan import SPLITS, PlannedFrame, make_plan, sequence_numbers
+from gesturehand.synthetic.cameras import CAMERA_NAMES
+from gesturehand.synthetic.plan import PlannedFrame, make_plan, sequence_numbers
+from gesturehand.synthetic.settings import SetSettings
+from gesturehand.synthetic.splits import SPLITS
 
-DEFAULT: dict[str, Any] = {
-    "subjects": (8, 2, 4),
-    "frames": (700, 70, 280),
-    "views": 1,
-    "gestures": None,
-    "left_share": 0.5,
-    "two_hand_share": 0.0,
-    "without_fit_share": 0.02,
-    "rom_share": 0.0,
-    "seed": 0,
-}
+DEFAULT = SetSettings(frames=(700, 70, 280))
 
 
 def plan(**changes: Any) -> list[PlannedFrame]:
-    return make_plan(**(DEFAULT | changes))
+    return make_plan(replace(DEFAULT, **changes))
 
 
 def test_every_split_has_its_frames_and_no_subject_is_in_two():
@@ -100,18 +93,16 @@ def test_only_the_asked_gestures():
     assert names == {"fist", "cup"}
 
 
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"gestures": ["fist", "a_oky"]}, "did you mean 'a_okay'"),
-        ({"left_share": 1.5}, "left_share"),
-        ({"two_hand_share": 0.7, "rom_share": 0.7}, "together"),
-        ({"views": 9}, "views"),
-        ({"subjects": (8, 2)}, "subjects"),
-        ({"subjects": (8, 0, 4)}, "val"),
-        ({"frames": (10, -1, 4)}, "frames"),
-    ],
-)
-def test_wrong_arguments(changes, message):
-    with pytest.raises(UserError, match=message):
-        plan(**changes)
+def test_some_hands_are_partly_outside():
+    planned = plan(outside_share=0.1, two_hand_share=0.5)
+    assert sum(frame.partly_outside for frame in planned) == round(0.1 * 350) + round(3.5) + 14
+    assert all(len(frame.sides) == 1 for frame in planned if frame.partly_outside)
+
+
+def test_some_cameras_are_in_the_test_split_only():
+    held_out = ("400053", "410053")
+    planned = plan(test_only_cameras=held_out)
+    used = {split: {c for frame in planned if frame.split == split for c in frame.cameras} for split in SPLITS}
+    assert used["train"] == set(CAMERA_NAMES) - set(held_out)
+    assert not used["val"] & set(held_out)
+    assert used["test"] == set(CAMERA_NAMES)

@@ -1,6 +1,8 @@
 import json
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,7 @@ import pytest
 from gesturehand.data.index import read_index
 from gesturehand.errors import UserError
 from gesturehand.synthetic import writer
+from gesturehand.synthetic.storage import GrowingSet
 from gesturehand.synthetic.writer import write_synthetic_set
 
 TINY: dict[str, Any] = {
@@ -65,32 +68,71 @@ def test_a_split_without_frames_is_left_out(tmp_path):
 
 
 @pytest.mark.parametrize("existing", [False, True])
-def test_an_interrupted_run_leaves_nothing_that_loads_and_an_old_set_as_it_was(tmp_path, monkeypatch, existing):
-    target = tmp_path / "set"
+def test_an_interrupted_run_leaves_an_old_set_as_it_was_and_is_gone_on_with(tmp_path, monkeypatch, existing):
+    options = TINY | {"frames": (40, 2, 2), "seed": 3}
+    target, whole = tmp_path / "set", tmp_path / "whole" / "set"
+    write_synthetic_set(whole, **options)
     if existing:
         write_synthetic_set(target, **TINY)
-    before = contents(tmp_path)
+    before = contents(target)
     original, calls = writer.write_frame, []
 
-    def interrupted(*arguments, **options):
+    def interrupted(*arguments, **keywords):
         calls.append(1)
-        if len(calls) == 5:
+        if len(calls) == 36:
             raise KeyboardInterrupt
-        return original(*arguments, **options)
+        return original(*arguments, **keywords)
 
     monkeypatch.setattr(writer, "write_frame", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        write_synthetic_set(target, **(TINY | {"overwrite": True, "seed": 3}))
-    assert len(calls) == 5
-    assert contents(tmp_path) == before
+        write_synthetic_set(target, **(options | {"overwrite": existing}))
+    assert contents(target) == before
     assert target.exists() == existing
+    # What is half done does not load.
+    with pytest.raises(UserError, match="annotations"):
+        read_index(tmp_path / ".set.partial", "train")
+
+    written = write_synthetic_set(target, **(options | {"overwrite": existing}))
+    assert written.resumed == 32
+    assert len(calls) == 36 + 44 - 32
+    assert contents(target) == contents(whole)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["set", "whole"]
 
 
-def test_a_killed_run_leaves_nothing_that_loads_and_the_next_one_succeeds(tmp_path):
-    leftover = tmp_path / ".set.partial" / "annotations"
-    leftover.mkdir(parents=True)
-    write_synthetic_set(tmp_path / "set", **TINY)
+def test_what_other_settings_left_is_refused_unless_told(tmp_path, monkeypatch):
+    def interrupted(*arguments, **keywords):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(writer, "write_frame", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            write_synthetic_set(tmp_path / "set", **TINY)
+    with pytest.raises(UserError, match=r"interrupted run with other settings.*overwrite"):
+        write_synthetic_set(tmp_path / "set", **(TINY | {"seed": 9}))
+    written = write_synthetic_set(tmp_path / "set", **(TINY | {"seed": 9, "overwrite": True}))
+    assert written.resumed == 0
     assert [path.name for path in tmp_path.iterdir()] == ["set"]
+
+
+def test_a_killed_run_ends_its_processes_and_is_gone_on_with(tmp_path):
+    options = TINY | {"frames": (400, 0, 0), "processes": 2}
+    code = f"from gesturehand.synthetic import writer; writer.write_synthetic_set({str(tmp_path)!r} + '/set', **{options!r})"
+    with subprocess.Popen([sys.executable, "-c", f"if __name__ == '__main__':\n    {code}"]) as running:
+        progress = tmp_path / ".set.progress"
+        while len(list(progress.glob("chunk*.json"))) < 2:
+            assert running.poll() is None
+            time.sleep(0.02)
+        running.send_signal(signal.SIGKILL)
+    assert not (tmp_path / "set").exists()
+    written = write_synthetic_set(tmp_path / "set", **options)
+    assert 32 <= written.resumed < 400
+    write_synthetic_set(tmp_path / "whole", **(options | {"processes": 1}))
+    assert contents(tmp_path / "set") == contents(tmp_path / "whole")
+
+
+def test_a_second_writer_of_the_same_set_is_sent_away(tmp_path):
+    with GrowingSet(tmp_path / "set").locked(), pytest.raises(UserError, match="Another process"):
+        write_synthetic_set(tmp_path / "set", **TINY)
 
 
 def test_an_existing_folder_is_not_touched_unless_told(tmp_path):

@@ -1,5 +1,6 @@
 """What lies behind the hands: the dark dome and its lamps, and the grain of the sensor."""
 
+from dataclasses import dataclass
 from typing import Final
 
 import cv2
@@ -8,10 +9,11 @@ import numpy.typing as npt
 
 from gesturehand.synthetic.cameras import DOME_CENTRE, DomeCamera
 
-#: Lamps hang this far from the dome's centre, and about this many degrees apart.
+#: Lamps hang this far from the dome's centre, and between so many degrees apart.
 _LAMP_DISTANCE_M: Final = 2.0
-_LAMP_SPACING_DEG: Final = 9.0
-_RAYS: Final = 6
+_LAMP_SPACING_DEG: Final = (7.0, 14.0)
+#: Share of cameras that look past all lamps.
+_WITHOUT_LAMPS: Final = 0.2
 #: Side of the square of grain from which every image takes a piece.
 _GRAIN_PX: Final = 1024
 
@@ -26,20 +28,25 @@ def draw_background(camera: DomeCamera, rng: np.random.Generator) -> npt.NDArray
     Returns:
         (H, W, 3) uint8 BGR; three equal channels for a grey camera.
     """
-    glow = np.zeros((camera.height, camera.width), np.float32)
-    core = np.zeros((camera.height, camera.width), np.uint8)
-    for lamp in _lamps(rng):
+    light = np.zeros((camera.height, camera.width, 3), np.float32)
+    style = LampStyle(
+        radius_px=rng.uniform(4.0, 7.0),
+        rays=int(rng.choice([6, 8, 12])),
+        reach_px=rng.uniform(16, 34),
+        colour=not camera.is_grey,
+    )
+    lamps = _lamps(rng, rng.uniform(*_LAMP_SPACING_DEG))
+    own = np.random.default_rng([*map(ord, camera.name), int(rng.integers(1 << 30))])
+    for lamp in lamps if own.random() >= _WITHOUT_LAMPS else ():
         if camera.to_camera(lamp)[2] <= 0.1:
             continue
         x, y = camera.project(lamp)
         if -40 < x < camera.width + 40 and -40 < y < camera.height + 40:
-            _draw_lamp(core, glow, x, y, rng)
-    level = rng.uniform(4, 14)
-    slope = np.linspace(1.3, 0.7, camera.height, dtype=np.float32)[:, None]
-    light = level * slope + cv2.GaussianBlur(glow, (0, 0), 1.2) + cv2.GaussianBlur(core, (0, 0), 0.8)
-    tint = np.array([0.85, 0.95, 1.0]) if not camera.is_grey else np.ones(3)
-    tinted = light[..., None] * np.where(light[..., None] > 120, 1.0, tint)
-    return np.clip(tinted, 0, 255).astype(np.uint8)
+            _draw_lamp(light, x, y, style, own)
+    level = own.uniform(1.5, 9)
+    slope = np.linspace(1.3, 0.7, camera.height, dtype=np.float32)[:, None, None]
+    tint = np.array([0.8, 0.95, 0.9], np.float32) if not camera.is_grey else np.ones(3, np.float32)
+    return np.clip(cv2.GaussianBlur(light, (0, 0), 0.9) + level * slope * tint, 0, 255).astype(np.uint8)
 
 
 def make_grain(rng: np.random.Generator) -> npt.NDArray[np.float32]:
@@ -69,24 +76,48 @@ def add_grain(
     return np.asarray(cv2.add(image, piece, dtype=cv2.CV_8U), np.uint8)
 
 
-def _lamps(rng: np.random.Generator) -> npt.NDArray[np.float64]:
-    """(N, 3) m, world: a loose grid on the sphere behind the hands."""
-    around, above = np.meshgrid(np.arange(-108, 109, _LAMP_SPACING_DEG), np.arange(-45, 46, _LAMP_SPACING_DEG))
+@dataclass(frozen=True)
+class LampStyle:
+    """How lamps look through one lens.
+
+    Attributes:
+        radius_px: of the white disc.
+        rays: number of rays of the aperture's star.
+        reach_px: length of the longest ray.
+        colour: whether the rays show colours.
+    """
+
+    radius_px: float
+    rays: int
+    reach_px: float
+    colour: bool
+
+
+def _lamps(rng: np.random.Generator, spacing_deg: float) -> npt.NDArray[np.float64]:
+    """(N, 3) m, world: a loose grid on the sphere around the hands."""
+    around, above = np.meshgrid(np.arange(-140, 141, spacing_deg), np.arange(-45, 46, spacing_deg))
     angles = np.radians(np.stack([around.ravel(), above.ravel()], 1) + rng.normal(size=(around.size, 2)) * 1.2)
-    angles = angles[rng.random(len(angles)) < 0.8]
+    angles = angles[rng.random(len(angles)) < 0.85]
     flat = np.cos(angles[:, 1])
     directions = np.stack([np.sin(angles[:, 0]) * flat, -np.sin(angles[:, 1]), np.cos(angles[:, 0]) * flat], 1)
     return np.array(DOME_CENTRE) + directions * _LAMP_DISTANCE_M
 
 
-def _draw_lamp(
-    core: npt.NDArray[np.uint8], glow: npt.NDArray[np.float32], x: float, y: float, rng: np.random.Generator
-) -> None:
-    """A white disc, a halo and the rays of a small aperture."""
-    cv2.circle(core, (round(x * 16), round(y * 16)), round(rng.uniform(4.0, 6.5) * 16), 255, -1, cv2.LINE_AA, 4)
-    turn = rng.uniform(0, np.pi)
-    length = rng.uniform(14, 26)
-    for angle in turn + np.arange(_RAYS) * 2 * np.pi / _RAYS:
-        end = x + length * np.cos(angle), y + length * np.sin(angle)
-        cv2.line(glow, (round(x), round(y)), (round(end[0]), round(end[1])), 70.0, 1)
-    cv2.circle(glow, (round(x), round(y)), 9, 45.0, -1)
+def _draw_lamp(light: npt.NDArray[np.float32], x: float, y: float, style: LampStyle, rng: np.random.Generator) -> None:
+    """A white disc, a halo and the rays of a small aperture, which fade outwards."""
+    side = int(style.reach_px * 1.3) + 2
+    left, top = round(x) - side, round(y) - side
+    rows, columns = slice(max(top, 0), max(top + 2 * side, 0)), slice(max(left, 0), max(left + 2 * side, 0))
+    region = light[rows, columns]
+    if not region.size:
+        return
+    yy, xx = np.mgrid[rows.start : rows.start + region.shape[0], columns.start : columns.start + region.shape[1]]
+    distance, angle = np.hypot(xx - x, yy - y), np.arctan2(yy - y, xx - x)
+    radius = style.radius_px * rng.uniform(0.85, 1.15)
+    strength = rng.uniform(0.6, 1.2)
+    turn = angle * style.rays / 2 + 0.4
+    star = np.exp(-((np.sin(turn) * distance / 1.1) ** 2)) * np.exp(-distance / (0.5 * style.reach_px))
+    halo = np.exp(-distance / 6)
+    disc = np.clip(radius + 0.5 - distance, 0, 1)
+    hue = np.ones(3) if not style.colour else np.array([0.75, 0.9, 1.0]) + 0.25 * np.array([-1, 0, 1]) * rng.normal()
+    region += ((420 * star + 110 * halo) * strength)[..., None] * np.clip(hue, 0.3, 1.3) + 255.0 * disc[..., None]

@@ -6,6 +6,7 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
+from scipy.spatial import cKDTree
 
 from gesturehand.hand.mano_file import ManoData
 from gesturehand.hand.open_hand import open_hand
@@ -25,11 +26,16 @@ FloatArray = npt.NDArray[np.float64]
 _DEPTH_M: Final = (0.98, 1.12)
 #: Joints stay this far from the image's border.
 _MARGIN_PX: Final = 6.0
-#: Of two hands, one is held before the other: half of the distance between them, m, camera frame.
-_APART_M: Final = (0.05, 0.0, 0.075)
+#: Of two hands, one is held before the other: smallest and largest half of the distance between them, m, camera frame.
+_APART_M: Final = ((0.02, -0.03, 0.02), (0.07, 0.03, 0.06))
+#: Two hands come no nearer to each other than this, m.
+_CLEARANCE_M: Final = 0.006
 #: Tried in turn until every joint lies inside every image: depths, and for each of them nearer to the dome's centre.
 _FARTHER: Final = (1.0, 1.15, 1.3)
 _PULL: Final = (1.0, 0.6, 0.3, 0.0)
+#: A hand partly outside has lost at least this many joints in the first image and kept at least so many in every one.
+_FEWEST_OUTSIDE: Final = 4
+_FEWEST_INSIDE: Final = 12
 #: In a frame without a fit, at most this many joints are missing, and as many again in one image only.
 _MOST_MISSING: Final = 3
 
@@ -66,7 +72,7 @@ class CapturedFrame:
         subject: whose hands they are.
         hands: one or two, right before left.
         cameras: in the plan's order.
-        joint_valid_image: per camera and hand (21,) bool, the papers' order.
+        joint_valid_image: per camera and hand (21,) bool, the papers' order; only joints inside the image are valid.
     """
 
     plan: PlannedFrame
@@ -83,8 +89,8 @@ def capture_frame(plan: PlannedFrame, seed: int, wrist_cone_deg: float) -> Captu
     cameras = tuple(cameras_of(seed, plan.capture)[name] for name in plan.cameras)
     orientation = wrist_rotation(wrist_cone_deg, plan.sides, rng)
     to_world = cameras[0].rotation.astype(np.float64).T
-    poses, meshes, apart = [], [], []
-    for number, (side, fine) in enumerate(zip(plan.sides, plan.fine, strict=True)):
+    poses, meshes = [], []
+    for side, fine in zip(plan.sides, plan.fine, strict=True):
         style = generator(seed, "style", plan.subject, fine + 1).normal(size=len(subject.habit_deg))
         angles = sequence_angles(fine, plan.phase, subject, style, rng)
         rotations = rotations_from_angles(angles[None], _articulation())[0]
@@ -94,9 +100,14 @@ def capture_frame(plan: PlannedFrame, seed: int, wrist_cone_deg: float) -> Captu
         pose = pose_from_rotations(rotations, hand_model(side).hands_mean).astype(np.float32)
         meshes.append(_mesh(side, pose, subject.betas))
         poses.append(pose)
-        apart.append(to_world @ np.array(_APART_M) * (len(plan.sides) - 1) * (1 if number else -1))
-    places = _places([joints for _, joints in meshes], apart, cameras, rng)
+    apart = _apart(meshes, to_world, rng)
+    places = _places([joints for _, joints in meshes], apart, cameras, plan.partly_outside, rng)
     valid_frame, valid_image = _validity(len(plan.sides), len(cameras), plan.has_fit, rng)
+    everywhere = [joints + trans for (_, joints), trans in zip(meshes, places, strict=True)]
+    valid_image = tuple(
+        tuple(valid & inside_image(camera, joints) for valid, joints in zip(hands_valid, everywhere, strict=True))
+        for camera, hands_valid in zip(cameras, valid_image, strict=True)
+    )
     hands = tuple(
         CapturedHand(side, pose, subject.betas, trans, vertices + trans, joints + trans, valid)
         for side, pose, (vertices, joints), trans, valid in zip(
@@ -138,8 +149,35 @@ def _mesh(side: Side, pose: npt.NDArray[np.float32], betas: npt.NDArray[np.float
     return vertices[0], with_tips[list(JOINTS_FROM_MANO_AND_TIPS)]
 
 
+def _apart(
+    meshes: list[tuple[FloatArray, FloatArray]], to_world: FloatArray, rng: np.random.Generator
+) -> list[FloatArray]:
+    """How far each hand is held from the middle of all, (3,) m, world: two hands do not touch each other."""
+    if len(meshes) == 1:
+        return [np.zeros(3)]
+    half = to_world @ rng.uniform(*_APART_M)
+    (right, right_joints), (left, left_joints) = meshes
+    right, left = right - right_joints.mean(0), left - left_joints.mean(0)
+    tree, factor = cKDTree(right), 1.0
+    while tree.query(left + 2 * factor * half, distance_upper_bound=2 * _CLEARANCE_M)[0].min() < _CLEARANCE_M or (
+        _entangled(right, left + 2 * factor * half, half)
+    ):
+        factor *= 1.1
+    return [-factor * half, factor * half]
+
+
+def _entangled(first: FloatArray, second: FloatArray, direction: FloatArray) -> bool:
+    """Whether one hand could not be drawn away from the other: their middles are too near for the meshes' overlap."""
+    axis = direction / np.linalg.norm(direction)
+    return bool((second @ axis).mean() - (first @ axis).mean() < 0.5 * ((first @ axis).std() + (second @ axis).std()))
+
+
 def _places(
-    joints: list[FloatArray], apart: list[FloatArray], cameras: tuple[DomeCamera, ...], rng: np.random.Generator
+    joints: list[FloatArray],
+    apart: list[FloatArray],
+    cameras: tuple[DomeCamera, ...],
+    partly_outside: bool,
+    rng: np.random.Generator,
 ) -> list[npt.NDArray[np.float32]]:
     """Translation of each hand, (3,) m, world: somewhere in the first camera's image and inside every camera's.
 
@@ -157,7 +195,26 @@ def _places(
         if inside:
             break
     place = inside[0] if inside else target if len(cameras) == 1 else middle
+    if partly_outside:
+        place = _moved_out(place, around, cameras, rng)
     return [(place - centre).astype(np.float32) for centre in centres]
+
+
+def _moved_out(
+    place: FloatArray, around: FloatArray, cameras: tuple[DomeCamera, ...], rng: np.random.Generator
+) -> FloatArray:
+    """The place, moved sideways until some joints leave the first camera's image while every camera keeps enough."""
+    sideways = cameras[0].rotation[:2].astype(np.float64)
+    for angle in rng.permutation(8) * np.pi / 4:
+        direction = np.array([np.cos(angle), np.sin(angle)]) @ sideways
+        for step in np.arange(1, 40) * 0.01:
+            moved = place + direction * step
+            kept = [int(inside_image(camera, around + moved).sum()) for camera in cameras]
+            if min(kept) < _FEWEST_INSIDE:
+                break
+            if kept[0] <= len(around) - _FEWEST_OUTSIDE:
+                return moved
+    return place
 
 
 def _aim(camera: DomeCamera, around: FloatArray, depth: float, fraction: FloatArray) -> FloatArray:
@@ -169,6 +226,12 @@ def _aim(camera: DomeCamera, around: FloatArray, depth: float, fraction: FloatAr
     pixel = np.where(low < high, low + fraction * (high - low), (low + high) / 2)
     ray = np.append((pixel - camera.princpt_px) / camera.focal_px, 1.0)
     return camera.to_world(ray * depth)
+
+
+def inside_image(camera: DomeCamera, points: FloatArray) -> npt.NDArray[np.bool_]:
+    """(..., 3) m, world → (...) bool, whether a point lies within the camera's picture."""
+    pixels = camera.project(points)
+    return ((pixels >= 0) & (pixels <= np.array([camera.width, camera.height]) - 1)).all(-1)
 
 
 def _sees(camera: DomeCamera, points: FloatArray) -> bool:

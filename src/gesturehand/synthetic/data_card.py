@@ -1,22 +1,26 @@
 """The data card: README.md of a written set."""
 
+import json
 from collections import Counter
 from collections.abc import Sequence
 from typing import Final
 
 from gesturehand.gestures import vocabulary
-from gesturehand.synthetic.cameras import is_grey
-from gesturehand.synthetic.plan import SPLITS, PlannedFrame
+from gesturehand.synthetic.cameras import CAMERA_NAMES, is_grey
+from gesturehand.synthetic.plan import PlannedFrame
+from gesturehand.synthetic.settings import BENCHMARK, OPENHAND_V1, SetSettings
+from gesturehand.synthetic.splits import SPLITS
 
 #: First line of every data card; a folder that has it was written by this package and may be replaced by it.
 TITLE: Final = "# Open synthetic hands in InterHand2.6M's format"
 
 
-def data_card(plan: Sequence[PlannedFrame], *, command: str, version: str) -> str:
+def data_card(plan: Sequence[PlannedFrame], settings: SetSettings, *, command: str, version: str) -> str:
     """Markdown text: what the set is, its licence, how it was made, and counts.
 
     Args:
         plan: all captured frames.
+        settings: of the set.
         command: that writes the same set again.
         version: of gesturehand.
     """
@@ -28,6 +32,7 @@ def data_card(plan: Sequence[PlannedFrame], *, command: str, version: str) -> st
         "Rendered pictures of the open hand (MakeHuman's, CC0) with joints, MANO parameters and gesture names, in the",
         "file layout of InterHand2.6M v1.0. No picture or annotation of InterHand2.6M is in it.",
         "",
+        f"- Version: {BENCHMARK if settings == OPENHAND_V1 else f'none, settings differ from {BENCHMARK}'}.",
         "- Licence: CC0 1.0 (public domain).",
         f"- Written by gesturehand {version}: `{command}`",
         "- `annotations/`, `images/`: as in InterHand2.6M. MANO parameters are of the open hand, not of MANO's.",
@@ -49,7 +54,35 @@ def data_card(plan: Sequence[PlannedFrame], *, command: str, version: str) -> st
         counts = [gestures[split, fine] for split in SPLITS]
         if any(counts):
             lines.append(f"| {name} | {' | '.join(map(str, counts))} |")
+    lines += ["", *_subjects(plan), "", *_cameras(plan, settings), "", "Settings:", "", "```json"]
+    lines += [json.dumps(settings.as_json(), indent=2), "```"]
     return "\n".join([*lines, ""])
+
+
+def _subjects(plan: Sequence[PlannedFrame]) -> list[str]:
+    frames = Counter((frame.subject, frame.capture, frame.split) for frame in plan)
+    rows = [f"| {subject} | {capture} | {split} | {count} |" for (subject, capture, split), count in frames.items()]
+    return ["Captured frames by subject:", "", "| subject | capture | split | frames |", "|---:|---:|---|---:|", *rows]
+
+
+def _cameras(plan: Sequence[PlannedFrame], settings: SetSettings) -> list[str]:
+    images = Counter((frame.split, camera) for frame in plan for camera in frame.cameras)
+    rows = []
+    for camera in CAMERA_NAMES:
+        kind = ("grey" if is_grey(camera) else "colour") + (", test only" * (camera in settings.test_only_cameras))
+        rows.append(f"| {camera} | {kind} | {' | '.join(str(images[split, camera]) for split in SPLITS)} |")
+    for group, held_out in (("seen in training", False), ("test only", True)):
+        counts = [
+            sum(
+                n
+                for (of, camera), n in images.items()
+                if of == split and (camera in settings.test_only_cameras) == held_out
+            )
+            for split in SPLITS
+        ]
+        rows.append(f"| **all** | {group} | {' | '.join(map(str, counts))} |")
+    head = f"| camera | | {' | '.join(SPLITS)} |"
+    return ["Images by camera:", "", head, "|---|---|" + "---:|" * len(SPLITS), *rows]
 
 
 def _row(split: str, frames: Sequence[PlannedFrame]) -> str:

@@ -1,21 +1,17 @@
 """What a synthetic set consists of, before anything is drawn: every captured frame, its hands, cameras and flags."""
 
 import csv
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from typing import Final, Literal
+from typing import Final
 
 import numpy as np
 
-from gesturehand.errors import UserError
 from gesturehand.gestures import NO_GESTURE, fine_index, vocabulary
 from gesturehand.skeleton import SIDES, Side
-from gesturehand.synthetic.cameras import CAMERA_NAMES
-
-Split = Literal["train", "val", "test"]
-SPLITS: Final[tuple[Split, ...]] = ("train", "val", "test")
+from gesturehand.synthetic.settings import SetSettings
+from gesturehand.synthetic.splits import SPLITS, Split
 
 #: Captures are numbered apart from subjects, so that code which mixes up the two finds nothing.
 _FIRST_CAPTURE: Final = 100
@@ -42,6 +38,7 @@ class PlannedFrame:
         phase: place within the sequence, 0 to 1.
         cameras: names; the wrist's orientation is drawn as the first one sees it.
         has_fit: whether a MANO fit is written and every joint is valid.
+        partly_outside: whether part of the hand is to lie outside the first camera's image.
         image_id: number of the first camera's image; the others' follow.
     """
 
@@ -55,6 +52,7 @@ class PlannedFrame:
     phase: float
     cameras: tuple[str, ...]
     has_fit: bool
+    partly_outside: bool
     image_id: int
 
     @property
@@ -63,36 +61,21 @@ class PlannedFrame:
         return len(self.sides) == 1 and self.fine != (NO_GESTURE,)
 
 
-def make_plan(
-    *,
-    subjects: Sequence[int],
-    frames: Sequence[int],
-    views: int,
-    gestures: Sequence[str] | None,
-    left_share: float,
-    two_hand_share: float,
-    without_fit_share: float,
-    rom_share: float,
-    seed: int,
-) -> list[PlannedFrame]:
-    """Plans all captured frames of a set; the arguments are those of ``write_synthetic_set``.
+def make_plan(settings: SetSettings) -> list[PlannedFrame]:
+    """Plans all captured frames of a set.
 
     Labelled frames are spread evenly over the gestures, within a gesture over the subjects, and for each of these over
     the two hands. A subject belongs to one split.
-
-    Raises:
-        UserError: an argument is out of range or a gesture is unknown.
     """
-    _check(subjects, frames, views, left_share, two_hand_share, without_fit_share, rom_share)
-    fine = [fine_index(name) for name in gestures] if gestures else list(range(len(vocabulary().fine)))
+    names = settings.gestures or vocabulary().fine
+    gestures = [fine_index(name) for name in names]
     planned: list[PlannedFrame] = []
     first_subject = 0
     for number, split in enumerate(SPLITS):
-        people = range(first_subject, first_subject + subjects[number])
-        first_subject += subjects[number]
-        rng = np.random.default_rng([seed, 1, number])
-        shots = _shots(frames[number], people, fine, left_share, two_hand_share, rom_share)
-        planned += _in_sequences(split, shots, views, without_fit_share, rng)
+        people = range(first_subject, first_subject + settings.subjects[number])
+        first_subject += settings.subjects[number]
+        rng = np.random.default_rng([settings.seed, 1, number])
+        planned += _in_sequences(split, _shots(settings.frames[number], people, gestures, settings), settings, rng)
     return planned
 
 
@@ -106,10 +89,9 @@ class _Shot:
     fine: tuple[int, ...]
 
 
-def _shots(
-    count: int, people: range, gestures: list[int], left_share: float, two_hand_share: float, rom_share: float
-) -> list[_Shot]:
-    two_hand, rom = round(two_hand_share * count), round(rom_share * count)
+def _shots(count: int, people: range, gestures: list[int], settings: SetSettings) -> list[_Shot]:
+    left_share = settings.left_share
+    two_hand, rom = round(settings.two_hand_share * count), round(settings.rom_share * count)
     shots = []
     for i in range(count - two_hand - rom):
         which, turn = i % len(gestures), i // len(gestures)
@@ -137,9 +119,12 @@ def _takes(count: int, share: float) -> bool:
 
 
 def _in_sequences(
-    split: Split, shots: list[_Shot], views: int, without_fit_share: float, rng: np.random.Generator
+    split: Split, shots: list[_Shot], settings: SetSettings, rng: np.random.Generator
 ) -> list[PlannedFrame]:
-    without_fit = set(rng.choice(len(shots), round(without_fit_share * len(shots)), replace=False).tolist())
+    views, cameras = settings.views, settings.cameras(split)
+    without_fit = set(rng.choice(len(shots), round(settings.without_fit_share * len(shots)), replace=False).tolist())
+    single = [i for i, shot in enumerate(shots) if len(shot.sides) == 1]
+    outside = set(rng.choice(single, round(settings.outside_share * len(single)), replace=False).tolist())
     lengths: dict[tuple[int, str], int] = {}
     for shot in shots:
         key = shot.subject, shot.seq_name
@@ -161,8 +146,9 @@ def _in_sequences(
                 sides=shot.sides,
                 fine=shot.fine,
                 phase=float((k + rng.random()) / lengths[key]),
-                cameras=tuple(CAMERA_NAMES[c] for c in rng.permutation(len(CAMERA_NAMES))[:views]),
+                cameras=tuple(cameras[c] for c in rng.permutation(len(cameras))[:views]),
                 has_fit=i not in without_fit,
+                partly_outside=i in outside,
                 image_id=i * views,
             )
         )
@@ -174,33 +160,3 @@ def sequence_numbers() -> dict[str, int]:
     """The number that InterHand2.6M gives a sequence name's right-hand recording; the left hand's is 100 more."""
     table = (files("gesturehand.assets") / "sequence_numbers.csv").read_text(encoding="utf-8")
     return {row["sequence"]: int(row["number"]) for row in csv.DictReader(table.splitlines())}
-
-
-def _check(
-    subjects: Sequence[int],
-    frames: Sequence[int],
-    views: int,
-    left_share: float,
-    two_hand_share: float,
-    without_fit_share: float,
-    rom_share: float,
-) -> None:
-    for name, value in (("subjects", subjects), ("frames", frames)):
-        if len(value) != len(SPLITS) or min(value) < 0:
-            raise UserError(f"{name} must be three numbers, for train, val and test, and is {list(value)}.")
-    for split, people, count in zip(SPLITS, subjects, frames, strict=True):
-        if count and not people:
-            raise UserError(f"subjects gives {split} nobody, but frames gives it {count} frames: give it a subject.")
-    if not 1 <= views <= len(CAMERA_NAMES):
-        raise UserError(f"views must be between 1 and {len(CAMERA_NAMES)}, the dome's cameras, and is {views}.")
-    shares = {
-        "left_share": left_share,
-        "two_hand_share": two_hand_share,
-        "without_fit_share": without_fit_share,
-        "rom_share": rom_share,
-    }
-    for name, share in shares.items():
-        if not 0 <= share <= 1:
-            raise UserError(f"{name} must lie between 0 and 1 and is {share}.")
-    if two_hand_share + rom_share > 1:
-        raise UserError(f"two_hand_share and rom_share are {two_hand_share} and {rom_share}: together at most 1.")

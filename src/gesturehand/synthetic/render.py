@@ -43,11 +43,30 @@ class Light:
         direction: (3,) unit vector from the hand towards the lamp, camera frame.
         diffuse: brightness of a surface that faces the lamp.
         ambient: brightness of a surface that turns away from it.
+        gloss: brightness of the lamp's reflection.
     """
 
     direction: FloatArray
     diffuse: float
     ambient: float
+    gloss: float = 0.0
+
+
+@dataclass(frozen=True, eq=False)
+class Mesh:
+    """Something to draw.
+
+    Attributes:
+        vertices: (V, 3) m, camera frame, in front of the camera.
+        surface: its faces.
+        material: (F,) int64, row of the tones for each face of the surface.
+        albedo: (V,) factor on the shade; 1 everywhere if None.
+    """
+
+    vertices: FloatArray
+    surface: Surface
+    material: npt.NDArray[np.int64]
+    albedo: FloatArray | None = None
 
 
 def surface_of(faces: npt.NDArray[np.int64], num_vertices: int) -> Surface:
@@ -67,7 +86,7 @@ def draw_hands(
     intrinsics: FloatArray,
     light: Light,
 ) -> npt.NDArray[np.uint8]:
-    """Draws hands into an image, each hiding what lies behind it.
+    """Draws hands into an image, each in a tone of its own.
 
     Args:
         image: (H, W, 3) uint8 BGR, changed in place.
@@ -80,55 +99,85 @@ def draw_hands(
     Returns:
         (H, W) uint8: 0 where no hand covers more than half of the pixel, else 1 for the first hand, 2 for the second.
     """
+    meshes = [
+        Mesh(points, surface, np.full(len(surface.faces), number))
+        for number, (points, surface) in enumerate(zip(vertices, surfaces, strict=True))
+    ]
+    return draw_meshes(image, meshes, tones, intrinsics, light)
+
+
+def draw_meshes(
+    image: npt.NDArray[np.uint8], meshes: list[Mesh], tones: list[FloatArray], intrinsics: FloatArray, light: Light
+) -> npt.NDArray[np.uint8]:
+    """Draws meshes into an image, each hiding what lies behind it.
+
+    Args:
+        image: (H, W, 3) uint8 BGR, changed in place.
+        meshes: what to draw.
+        tones: (3,) BGR 0-255 per material, its colour in full light.
+        intrinsics: (3, 3) px.
+        light: lights everything.
+
+    Returns:
+        (H, W) uint8: 0 where nothing covers more than half of the pixel, else the material's number plus 1.
+    """
     height, width = image.shape[:2]
-    mask = np.zeros((height, width), np.uint8)
-    corners, shades, hand_of_face = [], [], []
-    for hand, (points, surface) in enumerate(zip(vertices, surfaces, strict=True)):
-        face_shade, visible = _shade(points, surface, light)
-        corners.append(points[surface.faces[visible]])
-        shades.append(face_shade)
-        hand_of_face.append(np.full(len(face_shade), hand))
-    points, shade, owner = np.concatenate(corners), np.concatenate(shades), np.concatenate(hand_of_face)
-    if not len(points):
-        return mask
+    labels = np.zeros((height, width), np.uint8)
+    shaded = [_shade(mesh, light) for mesh in meshes]
+    points = np.concatenate([m.vertices[m.surface.faces[seen]] for m, (_, seen) in zip(meshes, shaded, strict=True)])
+    shade = np.concatenate([brightness for brightness, _ in shaded])
+    material = np.concatenate([mesh.material[seen] for mesh, (_, seen) in zip(meshes, shaded, strict=True)])
     projected = points @ intrinsics.T
     pixels = projected[..., :2] / projected[..., 2:]
+    inside = ((pixels.max(1) > -1) & (pixels.min(1) < [width, height])).all(1)
+    points, shade, material, pixels = points[inside], shade[inside], material[inside], pixels[inside]
+    if not len(points):
+        return labels
 
     flat = pixels.reshape(-1, 2)
     low = np.clip(np.floor(flat.min(0)).astype(int) - 1, 0, [width, height])
     high = np.clip(np.ceil(flat.max(0)).astype(int) + 2, 0, [width, height])
     if (high <= low).any():
-        return mask
+        return labels
     numbers = _paint(pixels - low, points[..., 2].sum(1), *(high - low))
 
     alpha, value = _interpolate(numbers, pixels - low, shade)
     first, last = slice(low[1], high[1]), slice(low[0], high[0])
-    hand_of_pixel = _hand_of_pixel(numbers, owner)
-    mask[first, last] = np.where(alpha > 0.5, hand_of_pixel + 1, 0)
+    material_of_pixel = _material_of_pixel(numbers, material)
+    labels[first, last] = np.where(alpha > 0.5, material_of_pixel + 1, 0)
 
     ramp = np.linspace(0, 1, 256)[:, None] ** np.array(_SKIN_GAMMA)
     palette = np.clip(np.stack(tones)[:, None] * ramp + 0.5, 0, 255).astype(np.uint8)
-    drawn = palette.reshape(-1, 3).take(hand_of_pixel.astype(np.int32) * 256 + value, axis=0)
+    drawn = palette.reshape(-1, 3).take(material_of_pixel.astype(np.int32) * 256 + value, axis=0)
     region = image[first, last]
     edge = np.nonzero((alpha > 0) & (alpha < 1))
     share = alpha[edge][:, None]
     blended = region[edge] * (1 - share) + drawn[edge] * share
     np.copyto(region, drawn, where=(alpha == 1)[..., None])
     region[edge] = (blended + 0.5).astype(np.uint8)
-    return mask
+    return labels
 
 
-def _shade(vertices: FloatArray, surface: Surface, light: Light) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
+def _shade(mesh: Mesh, light: Light) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
     """Brightness of the corners of the faces that look at the camera, (F', 3), and which faces those are, (F,)."""
-    corners = vertices[surface.faces]
+    vertices, faces = mesh.vertices, mesh.surface.faces
+    corners = vertices[faces]
     normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     visible = (normals * corners[:, 0]).sum(1) < 0
-    smooth = surface.face_to_vertex @ normals
+    smooth = mesh.surface.face_to_vertex @ normals
     smooth /= np.linalg.norm(smooth, axis=1, keepdims=True) + 1e-12
-    facing = np.clip(-(smooth * vertices).sum(1) / np.linalg.norm(vertices, axis=1), 0, 1)
+    towards = -vertices / np.linalg.norm(vertices, axis=1, keepdims=True)
+    facing = np.clip((smooth * towards).sum(1), 0, 1)
     # Darker where the surface turns away, so that fingers stand out from each other under any lamp.
-    brightness = (light.ambient + light.diffuse * np.clip(smooth @ light.direction, 0, 1)) * (0.55 + 0.45 * facing)
-    return brightness[surface.faces[visible]], visible
+    lit = np.clip(smooth @ light.direction, 0, 1)
+    brightness = (light.ambient + light.diffuse * lit) * (0.55 + 0.45 * facing)
+    if mesh.albedo is not None:
+        brightness *= mesh.albedo
+    if light.gloss:
+        half = towards + light.direction
+        half /= np.linalg.norm(half, axis=1, keepdims=True) + 1e-12
+        brightness += light.gloss * np.clip((smooth * half).sum(1), 0, 1) ** 16
+    return brightness[faces[visible]], visible
 
 
 def _paint(pixels: FloatArray, depth: FloatArray, width: int, height: int) -> npt.NDArray[np.int32]:
@@ -171,25 +220,31 @@ def _interpolate(
     return np.asarray(alpha, np.float32), np.clip(value_of_pixel, 0, 255).astype(np.uint8)
 
 
-def _hand_of_pixel(numbers: npt.NDArray[np.int32], owner: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
-    """Which hand covers each pixel, (H, W); 0 where none does. On the edge between two hands, either."""
+def _material_of_pixel(numbers: npt.NDArray[np.int32], material: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
+    """Which material covers each pixel, (H, W); 0 where none does. On the edge between two, either."""
     face = np.zeros((numbers.shape[0] // _FINER, numbers.shape[1] // _FINER), np.int32)
     for row in range(_FINER):
         for column in range(_FINER):
             np.maximum(face, numbers[row::_FINER, column::_FINER], out=face)
-    return owner.astype(np.uint8).take(face)
+    return material.astype(np.uint8).take(face)
 
 
-def _closed(faces: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """Faces with a fan over each hole, so that no view looks into the open wrist."""
+def boundary_loops(faces: npt.NDArray[np.int64]) -> list[list[int]]:
+    """Vertices around each hole of a surface, in the order in which faces that fill the hole go through them."""
     edges = {(int(a), int(b)) for face in faces for a, b in zip(face, np.roll(face, -1), strict=True)}
-    following = {b: a for a, b in edges if (b, a) not in edges}
-    caps = []
+    following = {b: a for a, b in sorted(edges) if (b, a) not in edges}
+    loops = []
     while following:
         start, current = following.popitem()
         loop = [start]
         while current != start:
             loop.append(current)
             current = following.pop(current)
-        caps += [(loop[0], loop[k], loop[k + 1]) for k in range(1, len(loop) - 1)]
+        loops.append(loop)
+    return loops
+
+
+def _closed(faces: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Faces with a fan over each hole, so that no view looks into the open wrist."""
+    caps = [(loop[0], loop[k], loop[k + 1]) for loop in boundary_loops(faces) for k in range(1, len(loop) - 1)]
     return np.concatenate([faces, np.array(caps, np.int64).reshape(-1, 3)])

@@ -66,11 +66,11 @@ def sequence_angles(
 def wrist_rotation(cone_deg: float, sides: tuple[Side, ...], rng: np.random.Generator) -> dict[Side, FloatArray]:
     """Orientation of the hands before the camera, drawn alike for every gesture.
 
-    Palm or back faces the camera, fingers up, turned about a random axis by an angle of up to ``cone_deg`` (more often
-    large than small, as directions in a cone are). The left hand's orientation is mirrored.
+    Palm or back faces the camera, fingers up, turned by a rotation that is uniformly distributed over all rotations by
+    at most ``cone_deg``. The left hand's orientation is mirrored.
 
     Args:
-        cone_deg: 0 to 180; at 180 the palm can point anywhere.
+        cone_deg: 0 to 180; at 180 every orientation is equally likely.
         sides: the hands; two hands turn the same side to the camera.
         rng: of the frame.
 
@@ -81,7 +81,17 @@ def wrist_rotation(cone_deg: float, sides: tuple[Side, ...], rng: np.random.Gene
     rotations = {}
     for side in sides:
         axis = rng.normal(size=3)
-        tilt = Rotation.from_rotvec(axis / np.linalg.norm(axis) * np.radians(cone_deg) * np.sqrt(rng.random()))
+        tilt = Rotation.from_rotvec(axis / np.linalg.norm(axis) * _angle(cone_deg, rng.random()))
         right = (tilt * back).as_matrix() @ _PALM_TO_CAMERA
         rotations[side] = right if side == "right" else mirror_rotations(right)
     return rotations
+
+
+def _angle(cone_deg: float, share: float) -> float:
+    """The angle below which lies that share of the uniform rotations within the cone, radians.
+
+    A uniform rotation's angle has the density 1 − cos(angle), so its distribution is angle − sin(angle).
+    """
+    angles = np.linspace(0, np.radians(cone_deg), 721)
+    distribution = angles - np.sin(angles)
+    return float(np.interp(share * distribution[-1], distribution, angles))

@@ -16,7 +16,7 @@ _LARGEST_BETA: Final = 2.5
 #: How far a subject's own way of holding the hand lies from the table's poses.
 _HABIT_DEG: Final = 3.0
 #: From light to dark skin in full light, BGR.
-_SKIN_BGR: Final = ((165, 195, 235), (130, 170, 225), (100, 140, 200), (75, 110, 165), (55, 80, 122), (42, 60, 95))
+_SKIN_BGR: Final = ((170, 200, 238), (140, 178, 228), (115, 155, 212), (92, 130, 186), (74, 105, 155), (60, 86, 130))
 
 
 @dataclass(frozen=True)

@@ -8,14 +8,24 @@ import numpy as np
 import numpy.typing as npt
 
 from gesturehand.skeleton import Side
+from gesturehand.synthetic.arm import CLOTH, FIRST_CLOTH_RING, HAND, SKIN, Arm, limb_surface, make_arm
 from gesturehand.synthetic.background import add_grain, draw_background, make_grain
-from gesturehand.synthetic.cameras import CAMERA_NAMES
-from gesturehand.synthetic.capture import CapturedFrame, cameras_of, hand_model
-from gesturehand.synthetic.render import Light, Surface, draw_hands, surface_of
+from gesturehand.synthetic.cameras import CAMERA_NAMES, DOME_CENTRE, DomeCamera, is_grey
+from gesturehand.synthetic.capture import CapturedFrame, CapturedHand, cameras_of, hand_model
+from gesturehand.synthetic.clothes import Body, Cloth, draw_body, make_cloth
+from gesturehand.synthetic.render import Light, Mesh, draw_meshes
 from gesturehand.synthetic.seeds import generator
+
+FloatArray = npt.NDArray[np.float64]
 
 #: Grey level of each hand in the mask file; 0 is everything else.
 MASK_LEVELS: Final[dict[Side, int]] = {"right": 255, "left": 128}
+#: Share of frames with a body behind the hands.
+_BODY_SHARE: Final = 0.7
+#: How far a body stays behind the hands at least, m.
+_BEHIND_M: Final = 0.1
+#: Share of images that are not quite sharp.
+_SOFT_SHARE: Final = 0.5
 
 
 def draw_view(frame: CapturedFrame, number: int, seed: int) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
@@ -27,33 +37,92 @@ def draw_view(frame: CapturedFrame, number: int, seed: int) -> tuple[npt.NDArray
         seed: of the set.
 
     Returns:
-        Image (H, W, 3) uint8 BGR, grey cameras with three equal channels, and mask (H, W) uint8 (:data:`MASK_LEVELS`).
+        Image (H, W, 3) uint8 BGR, grey cameras with three equal channels, and mask (H, W) uint8 (:data:`MASK_LEVELS`):
+        the hands as far as nothing hides them, without their arms.
     """
-    camera = frame.cameras[number]
-    rng = generator(seed, "view", frame.plan.capture, frame.plan.frame_idx, CAMERA_NAMES.index(camera.name))
-    image = _background(seed, frame.plan.capture, camera.name).copy()
-    labels = draw_hands(
-        image,
-        [camera.to_camera(hand.vertices) for hand in frame.hands],
-        [_surface(hand.side) for hand in frame.hands],
-        [frame.subject.skin_bgr] * len(frame.hands),
-        camera.intrinsics,
-        _light(rng),
-    )
-    strength = rng.uniform(1.5, 3.5)
+    camera, capture = frame.cameras[number], frame.plan.capture
+    rng = generator(seed, "view", capture, frame.plan.frame_idx, CAMERA_NAMES.index(camera.name))
+    arms, body = _arms_and_body(frame, seed)
+    cloth = _cloth(seed, frame.subject.number)
+    tint = _tint(seed, capture, camera.name) * rng.uniform(0.9, 1.15)
+    image = _background(seed, capture, camera.name).copy()
+    if body is not None and _lies_behind(body, frame, camera):
+        draw_body(image, camera, body, cloth, tint)
+    sleeve = cloth.colour_bgr * 1.1
+    tones = [frame.subject.skin_bgr * tint] * (2 * len(frame.hands)) + [sleeve * tint]
+    meshes = [
+        _limb(hand, arm, place, len(frame.hands), camera, _albedo(seed, frame.subject.number, hand.side), cloth)
+        for place, (hand, arm) in enumerate(zip(frame.hands, arms, strict=True))
+    ]
+    labels = draw_meshes(image, meshes, tones, camera.intrinsics, _light(rng))
+    if rng.random() < _SOFT_SHARE:
+        image = np.asarray(cv2.GaussianBlur(image, (0, 0), rng.uniform(0.4, 0.9)), np.uint8)
+    strength = rng.uniform(1.2, 3.0)
     if camera.is_grey:
         grey = np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), np.uint8)
         image = np.repeat(add_grain(grey, _grain(seed), strength, rng)[..., None], 3, axis=2)
     else:
         image = add_grain(image, _grain(seed), strength, rng)
-    levels = np.array([0, *(MASK_LEVELS[hand.side] for hand in frame.hands)], np.uint8)
+    levels = np.zeros(len(tones) + 1, np.uint8)
+    levels[1 : len(frame.hands) + 1] = [MASK_LEVELS[hand.side] for hand in frame.hands]
     return image, levels[labels]
+
+
+@lru_cache(maxsize=1)
+def _arms_and_body(frame: CapturedFrame, seed: int) -> tuple[list[Arm], Body | None]:
+    """The same for every camera of a frame."""
+    rng = generator(seed, "arms", frame.plan.capture, frame.plan.frame_idx)
+    first = frame.cameras[0].position_mm.astype(np.float64) / 1000
+    to_camera = first - np.mean([hand.joints.mean(0) for hand in frame.hands], axis=0)
+    to_camera /= np.linalg.norm(to_camera)
+    arms = [make_arm(hand, to_camera, rng) for hand in frame.hands]
+    has_body, turn, shift = rng.random() < _BODY_SHARE, rng.normal() * 0.5, rng.uniform(0.02, 0.16)
+    if not has_body:
+        return arms, None
+    shoulder = np.mean([arm.shoulder for arm in arms], axis=0)
+    level = np.array([-to_camera[2], 0.0, to_camera[0]])
+    outwards = np.sign((np.array(DOME_CENTRE) - shoulder) @ level) or 1.0
+    place = shoulder + level * shift * outwards * (len(arms) == 1)
+    hands = np.concatenate([hand.vertices for hand in frame.hands])
+    nearest = ((hands - place) @ -to_camera).max() + 0.15 + _BEHIND_M
+    place = place - to_camera * max(0.0, nearest)
+    height = min(place[1], hands[:, 1].mean() - rng.uniform(0.12, 0.3))
+    away = np.arctan2(-to_camera[0], -to_camera[2])
+    return arms, Body(np.array([place[0], height, place[2]]), turn - away)
+
+
+def _lies_behind(body: Body, frame: CapturedFrame, camera: DomeCamera) -> bool:
+    hands = np.concatenate([hand.vertices for hand in frame.hands])
+    level = body.place * [1.0, 0.0, 1.0] + [0.0, hands[:, 1].mean(), 0.0]
+    return bool(camera.to_camera(level)[2] - 0.15 > camera.to_camera(hands)[:, 2].max())
+
+
+def _limb(
+    hand: CapturedHand, arm: Arm, place: int, hands: int, camera: DomeCamera, albedo: FloatArray, cloth: Cloth
+) -> Mesh:
+    """Hand and arm; materials: the hands, their arms' skin, all sleeves."""
+    surface, material = limb_surface(hand.side)
+    row = np.zeros(3, np.int64)
+    row[[HAND, SKIN, CLOTH]] = place, hands + place, 2 * hands
+    vertices = camera.to_camera(np.concatenate([hand.vertices, arm.rings.reshape(-1, 3)]))
+    around = np.arange(arm.rings.shape[1]) * 0.011
+    woven = cloth.shade_at(np.broadcast_to(around, arm.rings.shape[:2]), arm.along_m[:, None])
+    is_cloth = np.arange(len(arm.along_m))[:, None] >= FIRST_CLOTH_RING
+    tube = np.where(
+        is_cloth, 0.45 + 0.55 * np.clip(woven, 0.2, 2.0), albedo[-arm.rings[..., 0].size :].reshape(woven.shape)
+    )
+    return Mesh(vertices, surface, row[material], np.concatenate([albedo[: len(hand.vertices)], tube.ravel()]))
 
 
 def _light(rng: np.random.Generator) -> Light:
     """The dome is lit from all around, a little stronger from one side above."""
-    direction = np.array([0.0, -0.35, -0.8]) + rng.normal(size=3) * [0.4, 0.3, 0.15]
-    return Light(direction / np.linalg.norm(direction), diffuse=rng.uniform(0.5, 0.7), ambient=rng.uniform(0.32, 0.45))
+    direction = np.array([0.0, -0.5, -0.6]) + rng.normal(size=3) * [0.5, 0.35, 0.2]
+    return Light(
+        direction / np.linalg.norm(direction),
+        diffuse=rng.uniform(0.35, 0.55),
+        ambient=rng.uniform(0.42, 0.55),
+        gloss=rng.uniform(0.02, 0.1),
+    )
 
 
 @lru_cache(maxsize=64)
@@ -63,11 +132,31 @@ def _background(seed: int, capture: int, camera: str) -> npt.NDArray[np.uint8]:
 
 
 @cache
-def _grain(seed: int) -> npt.NDArray[np.float32]:
-    return make_grain(generator(seed, "grain"))
+def _tint(seed: int, capture: int, camera: str) -> FloatArray:
+    """(3,) exposure and colour cast of a camera: the real colour cameras see green and yellow rather than blue."""
+    rng = generator(seed, "tint", capture, CAMERA_NAMES.index(camera))
+    if is_grey(camera):
+        return np.full(3, rng.uniform(0.85, 1.05))
+    return np.array([rng.uniform(0.6, 0.9), rng.uniform(0.92, 1.0), rng.uniform(0.75, 0.95)]) * rng.uniform(0.95, 1.1)
 
 
 @cache
-def _surface(side: Side) -> Surface:
-    hand = hand_model(side)
-    return surface_of(hand.faces, hand.num_vertices)
+def _cloth(seed: int, subject: int) -> Cloth:
+    return make_cloth(generator(seed, "cloth", subject))
+
+
+@cache
+def _albedo(seed: int, subject: int, side: Side) -> FloatArray:
+    """(V,) mottled skin, of hand and arm."""
+    rng = generator(seed, "skin", subject)
+    count = limb_surface(side)[0].face_to_vertex.shape[0]
+    rest = hand_model(side).v_template
+    waves = rng.normal(size=(24, 3)) * 160
+    mottled = np.sin(rest @ waves.T + rng.uniform(0, 6.3, 24)).mean(1) * 0.35
+    skin = 1 + np.concatenate([mottled, rng.normal(size=count - len(rest)) * 0.03])
+    return np.clip(skin + rng.normal(size=count) * 0.015, 0.7, 1.25)
+
+
+@cache
+def _grain(seed: int) -> npt.NDArray[np.float32]:
+    return make_grain(generator(seed, "grain"))

@@ -1,22 +1,25 @@
 """Writes a synthetic set in InterHand2.6M's files: plan, frames in parallel, annotations, data card.
 
-Everything is written into a folder beside the target and moved into place at the end, so that what has the target's
-name is complete. A seed gives the same annotations and pixels whatever the number of processes.
+A seed gives the same annotations and pixels whatever the number of processes. An interrupted run goes on where it
+stopped (:mod:`gesturehand.synthetic.storage`); what has the target's name is complete.
 """
 
+import hashlib
 import json
 import multiprocessing
 import os
-import shutil
 import signal
 import sys
+import threading
+import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
+from functools import cache
+from importlib.resources import files as package_files
+from multiprocessing.connection import wait
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, NamedTuple
 
 import cv2
 from tqdm import tqdm
@@ -27,12 +30,17 @@ from gesturehand.errors import UserError
 from gesturehand.synthetic.annotations import FrameEntries, entries_of, image_name, merge_split
 from gesturehand.synthetic.capture import cameras_of, capture_frame
 from gesturehand.synthetic.data_card import TITLE, data_card
-from gesturehand.synthetic.plan import SPLITS, PlannedFrame, make_plan
+from gesturehand.synthetic.plan import PlannedFrame, make_plan
+from gesturehand.synthetic.settings import SetSettings
+from gesturehand.synthetic.splits import SPLITS
+from gesturehand.synthetic.storage import GrowingSet
 from gesturehand.synthetic.view import draw_view
 
 _JPEG_QUALITY: Final = 92
 #: Frames that a process takes at a time.
 _CHUNK: Final = 16
+#: Little work for the encoder: masks are flat.
+_MASK_OPTIONS: Final = [cv2.IMWRITE_PNG_COMPRESSION, 1]
 _CARD: Final = "README.md"
 
 
@@ -44,11 +52,17 @@ class WrittenSet:
         root: the set's folder.
         frames: captured frames per split.
         images: images per split.
+        resumed: captured frames that an interrupted run had already written.
+        seconds_drawing: spent by all processes on posing and drawing.
+        seconds_saving: spent by all processes on encoding and writing JPEG and PNG files.
     """
 
     root: Path
     frames: dict[str, int]
     images: dict[str, int]
+    resumed: int
+    seconds_drawing: float
+    seconds_saving: float
 
 
 def write_synthetic_set(
@@ -63,6 +77,8 @@ def write_synthetic_set(
     two_hand_share: float = 0.0,
     without_fit_share: float = 0.02,
     rom_share: float = 0.0,
+    outside_share: float = 0.0,
+    test_only_cameras: Sequence[str] = (),
     seed: int = 0,
     processes: int | None = None,
     overwrite: bool = False,
@@ -71,63 +87,82 @@ def write_synthetic_set(
 ) -> WrittenSet:
     """Writes images, masks and annotations of the open hand in InterHand2.6M's layout.
 
+    A run that was interrupted goes on where it stopped when it is started again with the same arguments.
+
     Args:
         out: folder of the set.
-        subjects: numbers of people in train, val and test; nobody is in two.
-        frames: captured frames in train, val and test; a split without frames is left out.
-        views: cameras that see each captured frame.
-        wrist_cone_deg: how far the wrist is turned at most from palm or back facing the (first) camera.
-        gestures: fine classes to show; all 35 if not given.
-        left_share: share of left hands among one-hand frames.
-        two_hand_share: share of frames with both hands, which have no gesture label.
-        without_fit_share: share of frames without a MANO fit and with some invalid joints.
-        rom_share: share of range-of-motion frames, which have no gesture label.
+        subjects: this and the next eleven as in :class:`~gesturehand.synthetic.settings.SetSettings`.
+        frames: captured frames in train, val and test.
+        views: cameras of each captured frame.
+        wrist_cone_deg: largest turn of the wrist.
+        gestures: fine classes; all 35 if not given.
+        left_share: of the one-hand frames.
+        two_hand_share: frames with both hands.
+        without_fit_share: frames without a MANO fit.
+        rom_share: range-of-motion frames.
+        outside_share: one-hand frames with a hand partly outside.
+        test_only_cameras: cameras of the test split alone.
         seed: not negative.
         processes: number of processes; all cores if not given.
-        overwrite: replace a synthetic set that is already there.
+        overwrite: replace a synthetic set that is already there, or what an interrupted run with other settings left.
         progress: show a progress bar.
         command: noted in the data card.
 
     Raises:
-        UserError: an argument is out of range, a gesture is unknown, or ``out`` is not empty.
+        UserError: an argument is out of range, a gesture is unknown, ``out`` is not empty, or another process writes
+            it.
     """
-    root = Path(out)
-    processes = _cores() if processes is None else processes
-    _check(root, wrist_cone_deg, seed, processes, overwrite)
-    plan = make_plan(
-        subjects=subjects,
-        frames=frames,
+    settings = SetSettings(
+        subjects=tuple(subjects),
+        frames=tuple(frames),
         views=views,
-        gestures=gestures,
+        wrist_cone_deg=wrist_cone_deg,
+        gestures=None if gestures is None else tuple(gestures),
         left_share=left_share,
         two_hand_share=two_hand_share,
-        without_fit_share=without_fit_share,
         rom_share=rom_share,
+        without_fit_share=without_fit_share,
+        outside_share=outside_share,
+        test_only_cameras=tuple(test_only_cameras),
         seed=seed,
     )
-    if not plan:
-        raise UserError("frames asks for no frame at all: give at least one split some.")
-    with _moved_into_place(root) as folder:
-        entries = _write_frames(folder, plan, seed, wrist_cone_deg, processes, progress)
-        _write_annotations(folder, plan, entries, seed)
-        (folder / _CARD).write_text(data_card(plan, command=command, version=__version__), encoding="utf-8")
+    processes = _cores() if processes is None else processes
+    if processes < 1:
+        raise UserError(f"processes must be at least 1 and is {processes}.")
+    root = Path(out)
+    _check_target(root, overwrite)
+    plan = make_plan(settings)
+    growing = GrowingSet(root)
+    with growing.locked():
+        done = growing.begin({"settings": settings.as_json(), "code": _code()}, anew=overwrite)
+        chunks = [_Chunk(k, plan[k * _CHUNK : (k + 1) * _CHUNK], settings) for k in range(-(-len(plan) // _CHUNK))]
+        drawing, saving = _write_frames(growing, chunks, processes, progress)
+        _write_annotations(growing.folder, plan, growing.entries(len(chunks)), settings.seed)
+        card = data_card(plan, settings, command=command, version=__version__)
+        (growing.folder / _CARD).write_text(card, encoding="utf-8")
+        growing.move_into_place()
     counts = {split: [frame for frame in plan if frame.split == split] for split in SPLITS}
     return WrittenSet(
         root=root,
         frames={split: len(planned) for split, planned in counts.items()},
         images={split: sum(len(frame.cameras) for frame in planned) for split, planned in counts.items()},
+        resumed=min(done * _CHUNK, len(plan)),
+        seconds_drawing=drawing,
+        seconds_saving=saving,
     )
 
 
-def write_frame(plan: PlannedFrame, folder: Path, seed: int, wrist_cone_deg: float) -> FrameEntries:
-    """Draws and saves the images and masks of one captured frame and returns its annotations."""
-    frame = capture_frame(plan, seed, wrist_cone_deg)
+def write_frame(plan: PlannedFrame, folder: Path, settings: SetSettings) -> tuple[FrameEntries, float]:
+    """Draws and saves the images and masks of one captured frame; its annotations, and the seconds that saving took."""
+    frame = capture_frame(plan, settings.seed, settings.wrist_cone_deg)
+    saving = 0.0
     for number, camera in enumerate(frame.cameras):
-        image, mask = draw_view(frame, number, seed)
-        name = image_name(frame, camera)
+        image, mask = draw_view(frame, number, settings.seed)
+        name, start = image_name(frame, camera), time.perf_counter()
         _save(image_path(folder, plan.split, name), image, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
-        _save(mask_path(folder, plan.split, name), mask, [])
-    return entries_of(frame)
+        _save(mask_path(folder, plan.split, name), mask, _MASK_OPTIONS)
+        saving += time.perf_counter() - start
+    return entries_of(frame), saving
 
 
 def mask_path(root: Path, split: str, file_name: str) -> Path:
@@ -135,19 +170,69 @@ def mask_path(root: Path, split: str, file_name: str) -> Path:
     return (root / "masks" / split / file_name).with_suffix(".png")
 
 
-def _write_frames(
-    folder: Path, plan: list[PlannedFrame], seed: int, wrist_cone_deg: float, processes: int, progress: bool
-) -> list[FrameEntries]:
-    work = partial(write_frame, folder=folder, seed=seed, wrist_cone_deg=wrist_cone_deg)
+class _Chunk(NamedTuple):
+    """Frames that one process takes at a time."""
+
+    number: int
+    frames: list[PlannedFrame]
+    settings: SetSettings
+
+
+def _write_frames(growing: GrowingSet, chunks: list[_Chunk], processes: int, progress: bool) -> tuple[float, float]:
+    """Writes what is not yet done; seconds of all processes for drawing and for saving."""
+    rest = [chunk for chunk in chunks if not growing.is_done(chunk.number)]
     # In a log file every update is a line.
     interval = 0.2 if sys.stderr.isatty() else 10.0
-    bar = partial(tqdm, total=len(plan), desc="synthetic set", unit="frame", disable=not progress, mininterval=interval)
+    total = sum(len(chunk.frames) for chunk in chunks)
+    drawing = saving = 0.0
+    with tqdm(
+        total=total,
+        initial=total - sum(len(chunk.frames) for chunk in rest),
+        desc="synthetic set",
+        unit="frame",
+        disable=not progress,
+        mininterval=interval,
+    ) as bar:
+        for chunk, (entries, seconds_drawing, seconds_saving) in _work(growing.folder, rest, processes):
+            growing.finish_chunk(chunk.number, entries)
+            drawing, saving = drawing + seconds_drawing, saving + seconds_saving
+            bar.update(len(chunk.frames))
+    return drawing, saving
+
+
+def _work(
+    folder: Path, chunks: list[_Chunk], processes: int
+) -> Iterator[tuple[_Chunk, tuple[list[Any], float, float]]]:
+    folders = [folder] * len(chunks)
     if processes == 1:
-        return list(bar(map(work, plan)))
+        yield from zip(chunks, map(_write_chunk, chunks, folders), strict=True)
+        return
     # A forked process would inherit OpenCV's thread pool without its threads and wait for them for ever.
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(processes, mp_context=context, initializer=_start_process) as pool:
-        return list(bar(pool.map(work, plan, chunksize=_CHUNK)))
+        yield from zip(chunks, pool.map(_write_chunk, chunks, folders), strict=True)
+
+
+def _write_chunk(chunk: _Chunk, folder: Path) -> tuple[list[FrameEntries], float, float]:
+    """A chunk's annotations, and the seconds for drawing and for saving."""
+    start, entries, saving = time.perf_counter(), [], 0.0
+    for planned in chunk.frames:
+        entry, seconds = write_frame(planned, folder, chunk.settings)
+        entries.append(entry)
+        saving += seconds
+    return entries, time.perf_counter() - start - saving, saving
+
+
+@cache
+def _code() -> str:
+    """A hash of the code and tables that decide what is written, so that no set is half of another version's."""
+    digest = hashlib.sha256(__version__.encode())
+    package = Path(__file__).parents[1]
+    for path in sorted([*package.glob("synthetic/*.py"), *package.glob("hand/*.py"), *package.glob("*.py")]):
+        digest.update(path.read_bytes())
+    for name in ("gesture_poses.csv", "gestures.csv", "sequence_numbers.csv", "open_hand_right.npz"):
+        digest.update((package_files("gesturehand.assets") / name).read_bytes())
+    return digest.hexdigest()
 
 
 def _cores() -> int:
@@ -159,6 +244,15 @@ def _start_process() -> None:
     """An interrupt is the parent's to handle, and a process uses one core."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     cv2.setNumThreads(1)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """A killed parent cannot end its processes, which would wait for work for ever."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        os._exit(1)
 
 
 def _write_annotations(folder: Path, plan: list[PlannedFrame], entries: list[FrameEntries], seed: int) -> None:
@@ -185,37 +279,7 @@ def _save(path: Path, image: cv2.typing.MatLike, options: list[int]) -> None:
         path.write_bytes(data.tobytes())
 
 
-@contextmanager
-def _moved_into_place(root: Path) -> Iterator[Path]:
-    """A new folder beside the target that takes its place if nothing goes wrong, and is removed otherwise."""
-    # Through a link to the folder itself, so that a set stays on the disk where it was to be.
-    root = root.resolve()
-    folder, replaced = (root.with_name(f".{root.name}.{word}") for word in ("partial", "replaced"))
-    for leftover in (folder, replaced):
-        shutil.rmtree(leftover, ignore_errors=True)
-    folder.mkdir(parents=True)
-    try:
-        yield folder
-        if root.exists():
-            root.rename(replaced)
-        try:
-            folder.rename(root)
-        except OSError:
-            if replaced.exists():
-                replaced.rename(root)
-            raise
-    finally:
-        for leftover in (folder, replaced):
-            shutil.rmtree(leftover, ignore_errors=True)
-
-
-def _check(root: Path, wrist_cone_deg: float, seed: int, processes: int, overwrite: bool) -> None:
-    if not 0 <= wrist_cone_deg <= 180:
-        raise UserError(f"wrist_cone_deg must lie between 0 and 180 and is {wrist_cone_deg}.")
-    if seed < 0:
-        raise UserError(f"seed must not be negative and is {seed}.")
-    if processes < 1:
-        raise UserError(f"processes must be at least 1 and is {processes}.")
+def _check_target(root: Path, overwrite: bool) -> None:
     if root.is_file():
         raise UserError(f"'{root}' is a file: give a folder.")
     if not root.is_dir() or not any(root.iterdir()):

@@ -1,0 +1,124 @@
+"""Where a set grows: a folder beside the target that a later run goes on with, moved into place at the end.
+
+Beside the target ``set`` lie, while it is being written, ``.set.partial`` (images and masks, and the annotations last)
+and ``.set.progress`` (the settings, and the entries of every finished chunk of frames). Neither loads as a set.
+"""
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from gesturehand.errors import UserError
+
+try:
+    import fcntl
+except ImportError:  # Windows has no such locks; two writers of one set are then the user's to avoid.
+    fcntl = None  # type: ignore[assignment]
+
+_SETTINGS: Final = "settings.json"
+
+
+class GrowingSet:
+    """A set that is being written.
+
+    Attributes:
+        root: where it is to be.
+        folder: where it grows.
+        progress: what is done.
+    """
+
+    def __init__(self, root: Path) -> None:
+        # Through a link to the folder itself, so that a set stays on the disk where it was to be.
+        self.root = root.resolve()
+        self.folder = self.root.with_name(f".{self.root.name}.partial")
+        self.progress = self.root.with_name(f".{self.root.name}.progress")
+        self._replaced = self.root.with_name(f".{self.root.name}.replaced")
+
+    def begin(self, settings: dict[str, Any], *, anew: bool) -> int:
+        """Goes on with what an interrupted run with the same settings left, or starts.
+
+        Args:
+            settings: everything that decides what is written.
+            anew: forget what a run with other settings left.
+
+        Returns:
+            Number of chunks that are done.
+
+        Raises:
+            UserError: a run with other settings was interrupted here and ``anew`` is False.
+        """
+        path = self.progress / _SETTINGS
+        if path.is_file():
+            if json.loads(path.read_text(encoding="utf-8")) == settings:
+                self.folder.mkdir(parents=True, exist_ok=True)
+                return sum(1 for _ in self.progress.glob("chunk*.json"))
+            if not anew:
+                raise UserError(
+                    f"'{self.folder}' is left of an interrupted run with other settings or another version: run that "
+                    "command again to finish it, or pass --overwrite=true to start anew."
+                )
+        for leftover in (self.folder, self.progress):
+            shutil.rmtree(leftover, ignore_errors=True)
+            leftover.mkdir(parents=True)
+        _write_whole(path, settings)
+        return 0
+
+    def is_done(self, chunk: int) -> bool:
+        """Whether a chunk of frames is written."""
+        return self._chunk(chunk).is_file()
+
+    def finish_chunk(self, chunk: int, entries: list[Any]) -> None:
+        """Notes the annotations of a chunk whose pictures are all written."""
+        _write_whole(self._chunk(chunk), entries)
+
+    def entries(self, chunks: int) -> list[Any]:
+        """Annotations of all chunks, in their order."""
+        return [entry for chunk in range(chunks) for entry in json.loads(self._chunk(chunk).read_text("utf-8"))]
+
+    def move_into_place(self) -> None:
+        """Gives the finished set its name, in place of an older one."""
+        if self.root.exists():
+            shutil.rmtree(self._replaced, ignore_errors=True)
+            self.root.rename(self._replaced)
+        try:
+            self.folder.rename(self.root)
+        except OSError:
+            if self._replaced.exists():
+                self._replaced.rename(self.root)
+            raise
+        for leftover in (self.progress, self._replaced):
+            shutil.rmtree(leftover, ignore_errors=True)
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keeps a second writer of the same set away.
+
+        Raises:
+            UserError: another process is writing it.
+        """
+        path = self.root.with_name(f".{self.root.name}.lock")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("w") as file:
+            if fcntl is not None:
+                try:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except OSError:
+                    raise UserError(f"Another process is writing '{self.root}': wait for it or end it.") from None
+            try:
+                yield
+            finally:
+                path.unlink(missing_ok=True)
+
+    def _chunk(self, chunk: int) -> Path:
+        return self.progress / f"chunk{chunk:06d}.json"
+
+
+def _write_whole(path: Path, content: Any) -> None:
+    """Writes a file such that what has its name is complete."""
+    partial = path.with_suffix(f".{os.getpid()}.tmp")
+    partial.write_text(json.dumps(content), encoding="utf-8")
+    partial.replace(path)
