@@ -109,9 +109,9 @@ def test_a_hand_partly_outside_has_lost_joints_in_the_image_but_not_in_the_world
             pixels = camera.project(frame.hands[0].joints)
             within = ((pixels >= 0) & (pixels <= [camera.width - 1, camera.height - 1])).all(1)
             np.testing.assert_array_equal(valid, within)
-            assert valid.sum() >= 12
+            assert valid.sum() >= 4
         lost += frame.plan.partly_outside and not frame.joint_valid_image[0][0].all()
-    assert lost >= 8
+    assert lost >= 6
 
 
 def test_a_frame_is_a_function_of_its_plan_and_the_seed():

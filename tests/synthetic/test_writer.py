@@ -116,8 +116,9 @@ def test_what_other_settings_left_is_refused_unless_told(tmp_path, monkeypatch):
 
 def test_a_killed_run_ends_its_processes_and_is_gone_on_with(tmp_path):
     options = TINY | {"frames": (400, 0, 0), "processes": 2}
-    code = f"from gesturehand.synthetic import writer; writer.write_synthetic_set({str(tmp_path)!r} + '/set', **{options!r})"
-    with subprocess.Popen([sys.executable, "-c", f"if __name__ == '__main__':\n    {code}"]) as running:
+    call = f"writer.write_synthetic_set({str(tmp_path / 'set')!r}, **{options!r})"
+    code = f"from gesturehand.synthetic import writer\nif __name__ == '__main__':\n    {call}"
+    with subprocess.Popen([sys.executable, "-c", code]) as running:
         progress = tmp_path / ".set.progress"
         while len(list(progress.glob("chunk*.json"))) < 2:
             assert running.poll() is None

@@ -81,17 +81,13 @@ def synth(
 
 
 def gallery(out: str, tile_px: int = 220) -> None:
-    """Draws the contact sheet of all 35 gesture poses with their names, palm to the viewer.
+    """Draws the contact sheet of all 35 gesture poses with their names, from the palm and from the thumb's side.
 
     Args:
         out: Picture to write, .png or .jpg; an existing one is replaced.
-        tile_px: Width and height of one pose.
+        tile_px: Height of one pose's tile.
     """
-    path = Path(out)
-    if path.suffix.lower() not in (".png", ".jpg", ".jpeg"):
-        raise UserError(f"{out} is no picture's name: let it end in .png or .jpg.")
-    if not path.parent.is_dir():
-        raise UserError(f"{path.parent} is not a folder: make it first.")
+    path = _picture(out)
     if tile_px < 1:
         raise UserError(f"tile_px must be at least 1 and is {tile_px}.")
     path.write_bytes(cv2.imencode(path.suffix, draw_gallery(tile_px))[1].tobytes())
@@ -146,6 +142,59 @@ def show(
     )
     drawn = save_annotations(Path(out), data.dataset("train" if augment else "test"), HandModel(mano), samples)
     _say(f"{out}: {drawn} samples of split {split}")
+
+
+def stats(root: str, out: str | None = None, into: str | None = None, runs: list[str] | None = None) -> None:
+    """Counts what is in a data set, and measures how much of a hand's pose its gesture tells.
+
+    Args:
+        root: Folder that holds annotations/; images are not read.
+        out: JSON file to write.
+        into: Document whose tables between "<!-- summary:begin -->" and "<!-- summary:end -->" are replaced.
+        runs: Folders of tested runs of the second stage, to be listed beside the mean pose and the oracle.
+    """
+    from gesturehand.evaluation.set_statistics import set_statistics
+    from gesturehand.evaluation.set_table import model_row, statistics_markdown
+    from gesturehand.evaluation.summary import write_between_markers
+    from gesturehand.hand.layer import HandModel
+    from gesturehand.runs import write_json
+
+    statistics = {**set_statistics(root, HandModel()), "models": [model_row(run) for run in runs or ()]}
+    text = statistics_markdown(statistics)
+    if out:
+        write_json(Path(out), statistics)
+    if into:
+        source = f"<!-- written by `gesturehand data stats --root {root} --into {into}` -->\n"
+        write_between_markers(Path(into), source + text)
+    _say(text)
+
+
+def samples(root: str, out: str, split: str = "train", count: int = 8, columns: int = 4, height_px: int = 320) -> None:
+    """Draws whole frames of a data set side by side, as they are, drawn at random from a split (always the same ones).
+
+    Args:
+        root: Folder that holds annotations/ and images/.
+        out: Picture to write, .png or .jpg; an existing one is replaced.
+        split: Split to look at.
+        count: Number of frames.
+        columns: Frames in a row.
+        height_px: Height of a row.
+    """
+    from gesturehand.draw.frames import frame_sheet
+
+    path = _picture(out)
+    sheet = frame_sheet(root, split, count, columns, height_px)
+    path.write_bytes(cv2.imencode(path.suffix, sheet, [cv2.IMWRITE_JPEG_QUALITY, 90])[1].tobytes())
+    _say(f"{path}: {count} frames of split {split}")
+
+
+def _picture(out: str) -> Path:
+    path = Path(out)
+    if path.suffix.lower() not in (".png", ".jpg", ".jpeg"):
+        raise UserError(f"{out} is no picture's name: let it end in .png or .jpg.")
+    if not path.parent.is_dir():
+        raise UserError(f"{path.parent} is not a folder: make it first.")
+    return path
 
 
 def _say(text: str) -> None:

@@ -20,6 +20,8 @@ _GROUPS: Final = {
         "synth": "write the open synthetic set",
         "show": "draw annotations over crops",
         "gallery": "draw the gesture poses",
+        "samples": "draw whole frames side by side",
+        "stats": "count a set; errors of the mean pose and of a gesture oracle",
     },
     "hand": {"info": "show a hand model", "convert": "turn a MANO pickle into .npz"},
     "run": {"summary": "compare a tested run with its baselines", "latest": "print the newest finished run"},

@@ -164,4 +164,4 @@ def _turn(start: FloatArray, end: FloatArray) -> FloatArray:
     """(3,) rotation vector that turns one unit vector into another, not opposite one."""
     normal = np.cross(start, end)
     sine = np.linalg.norm(normal)
-    return normal / max(sine, 1e-9) * np.arctan2(sine, start @ end)
+    return np.asarray(normal / max(float(sine), 1e-9) * np.arctan2(sine, start @ end))

@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-from scipy.spatial import cKDTree
+from scipy.spatial import ConvexHull, cKDTree
 
 from gesturehand.hand.mano_file import ManoData
 from gesturehand.hand.open_hand import open_hand
@@ -16,6 +16,7 @@ from gesturehand.synthetic.articulation import Articulation, articulation_of, mi
 from gesturehand.synthetic.cameras import DOME_CENTRE, DomeCamera, dome_cameras
 from gesturehand.synthetic.mano_pose import pose_from_rotations, rotations_from_pose
 from gesturehand.synthetic.plan import PlannedFrame
+from gesturehand.synthetic.poses import pose_table
 from gesturehand.synthetic.seeds import generator
 from gesturehand.synthetic.sequence import sequence_angles, wrist_rotation
 from gesturehand.synthetic.subjects import Subject, make_subject
@@ -33,9 +34,12 @@ _CLEARANCE_M: Final = 0.006
 #: Tried in turn until every joint lies inside every image: depths, and for each of them nearer to the dome's centre.
 _FARTHER: Final = (1.0, 1.15, 1.3)
 _PULL: Final = (1.0, 0.6, 0.3, 0.0)
-#: A hand partly outside has lost at least this many joints in the first image and kept at least so many in every one.
-_FEWEST_OUTSIDE: Final = 4
-_FEWEST_INSIDE: Final = 12
+#: The palm's middle of a hand that is to be partly outside stays this far within the first camera's image.
+_BORDER_PX: Final = (12.0, 40.0)
+#: Wrist and knuckles in the papers' order.
+_PALM: Final = (0, 5, 9, 13, 17)
+#: For shapes and poses that reach farther than the table's.
+_ROOM: Final = 1.06
 #: In a frame without a fit, at most this many joints are missing, and as many again in one image only.
 _MOST_MISSING: Final = 3
 
@@ -89,7 +93,7 @@ def capture_frame(plan: PlannedFrame, seed: int, wrist_cone_deg: float) -> Captu
     cameras = tuple(cameras_of(seed, plan.capture)[name] for name in plan.cameras)
     orientation = wrist_rotation(wrist_cone_deg, plan.sides, rng)
     to_world = cameras[0].rotation.astype(np.float64).T
-    poses, meshes = [], []
+    poses, meshes, reaches = [], [], []
     for side, fine in zip(plan.sides, plan.fine, strict=True):
         style = generator(seed, "style", plan.subject, fine + 1).normal(size=len(subject.habit_deg))
         angles = sequence_angles(fine, plan.phase, subject, style, rng)
@@ -100,8 +104,10 @@ def capture_frame(plan: PlannedFrame, seed: int, wrist_cone_deg: float) -> Captu
         pose = pose_from_rotations(rotations, hand_model(side).hands_mean).astype(np.float32)
         meshes.append(_mesh(side, pose, subject.betas))
         poses.append(pose)
+        reaches.append(_reach(side) @ rotations[0].T)
     apart = _apart(meshes, to_world, rng)
-    places = _places([joints for _, joints in meshes], apart, cameras, plan.partly_outside, rng)
+    palms = [palm_centre(joints) for _, joints in meshes]
+    places = _places(palms, reaches, apart, cameras, plan.partly_outside, rng)
     valid_frame, valid_image = _validity(len(plan.sides), len(cameras), plan.has_fit, rng)
     everywhere = [joints + trans for (_, joints), trans in zip(meshes, places, strict=True)]
     valid_image = tuple(
@@ -157,7 +163,7 @@ def _apart(
         return [np.zeros(3)]
     half = to_world @ rng.uniform(*_APART_M)
     (right, right_joints), (left, left_joints) = meshes
-    right, left = right - right_joints.mean(0), left - left_joints.mean(0)
+    right, left = right - palm_centre(right_joints), left - palm_centre(left_joints)
     tree, factor = cKDTree(right), 1.0
     while tree.query(left + 2 * factor * half, distance_upper_bound=2 * _CLEARANCE_M)[0].min() < _CLEARANCE_M or (
         _entangled(right, left + 2 * factor * half, half)
@@ -173,7 +179,8 @@ def _entangled(first: FloatArray, second: FloatArray, direction: FloatArray) -> 
 
 
 def _places(
-    joints: list[FloatArray],
+    palms: list[FloatArray],
+    reaches: list[FloatArray],
     apart: list[FloatArray],
     cameras: tuple[DomeCamera, ...],
     partly_outside: bool,
@@ -181,11 +188,11 @@ def _places(
 ) -> list[npt.NDArray[np.float32]]:
     """Translation of each hand, (3,) m, world: somewhere in the first camera's image and inside every camera's.
 
-    Where that is not possible the hands are drawn towards the dome's centre, at which all cameras look, or held farther
-    away; of two hands, joints can still lie outside an image.
+    What has to be inside is all that any gesture reaches, so that the place says nothing about the gesture. Where that
+    is not possible the hands are drawn towards the dome's centre, at which all cameras look, or held farther away; of
+    two hands, joints can still lie outside an image.
     """
-    centres = [points.mean(0) - shift for points, shift in zip(joints, apart, strict=True)]
-    around = np.concatenate([points - centre for points, centre in zip(joints, centres, strict=True)])
+    around = np.concatenate([reach + shift for reach, shift in zip(reaches, apart, strict=True)])
     depth, fraction = rng.uniform(*_DEPTH_M), rng.random(2)
     middle = np.array(DOME_CENTRE)
     for farther in _FARTHER:
@@ -196,25 +203,37 @@ def _places(
             break
     place = inside[0] if inside else target if len(cameras) == 1 else middle
     if partly_outside:
-        place = _moved_out(place, around, cameras, rng)
-    return [(place - centre).astype(np.float32) for centre in centres]
+        moved = _at_the_border(cameras[0], place, rng)
+        # Other cameras must still see the palm.
+        place = moved if all(inside_image(camera, moved) for camera in cameras) else place
+    return [(place - palm + shift).astype(np.float32) for palm, shift in zip(palms, apart, strict=True)]
 
 
-def _moved_out(
-    place: FloatArray, around: FloatArray, cameras: tuple[DomeCamera, ...], rng: np.random.Generator
-) -> FloatArray:
-    """The place, moved sideways until some joints leave the first camera's image while every camera keeps enough."""
-    sideways = cameras[0].rotation[:2].astype(np.float64)
-    for angle in rng.permutation(8) * np.pi / 4:
-        direction = np.array([np.cos(angle), np.sin(angle)]) @ sideways
-        for step in np.arange(1, 40) * 0.01:
-            moved = place + direction * step
-            kept = [int(inside_image(camera, around + moved).sum()) for camera in cameras]
-            if min(kept) < _FEWEST_INSIDE:
-                break
-            if kept[0] <= len(around) - _FEWEST_OUTSIDE:
-                return moved
-    return place
+def _at_the_border(camera: DomeCamera, place: FloatArray, rng: np.random.Generator) -> FloatArray:
+    """The place, moved sideways until the palm's middle is near one of the image's borders."""
+    x, y, depth = camera.to_camera(place)
+    pixel = camera.focal_px * np.array([x, y]) / depth + camera.princpt_px
+    axis, end = rng.integers(2), rng.integers(2)
+    within = rng.uniform(*_BORDER_PX)
+    pixel[axis] = within if end == 0 else (camera.width, camera.height)[axis] - 1 - within
+    return camera.to_world(np.append((pixel - camera.princpt_px) / camera.focal_px, 1.0) * depth)
+
+
+def palm_centre(joints: FloatArray) -> FloatArray:
+    """The middle of the palm, (..., 3), from joints (..., 21, 3): wrist and knuckles, which no gesture moves."""
+    return np.asarray(joints[..., list(_PALM), :].mean(-2))
+
+
+@cache
+def _reach(side: Side) -> FloatArray:
+    """(N, 3) m, relative to the palm's middle: hull of all joints of all gestures, global rotation removed."""
+    rotations = rotations_from_angles(np.stack(list(pose_table().values())), _articulation())
+    data = hand_model("right")
+    vertices, joints = skin(data, rotations, np.zeros((len(rotations), 10)), np.zeros((len(rotations), 3)))
+    every = np.concatenate([joints, vertices[:, list(EANET_TIP_VERTICES)]], 1)[:, list(JOINTS_FROM_MANO_AND_TIPS)]
+    points = (every - palm_centre(every)[:, None]).reshape(-1, 3)
+    hull = points[ConvexHull(points).vertices] * _ROOM
+    return hull if side == "right" else hull * [-1.0, 1.0, 1.0]
 
 
 def _aim(camera: DomeCamera, around: FloatArray, depth: float, fraction: FloatArray) -> FloatArray:
@@ -231,7 +250,7 @@ def _aim(camera: DomeCamera, around: FloatArray, depth: float, fraction: FloatAr
 def inside_image(camera: DomeCamera, points: FloatArray) -> npt.NDArray[np.bool_]:
     """(..., 3) m, world → (...) bool, whether a point lies within the camera's picture."""
     pixels = camera.project(points)
-    return ((pixels >= 0) & (pixels <= np.array([camera.width, camera.height]) - 1)).all(-1)
+    return np.asarray(((pixels >= 0) & (pixels <= np.array([camera.width, camera.height]) - 1)).all(-1))
 
 
 def _sees(camera: DomeCamera, points: FloatArray) -> bool:

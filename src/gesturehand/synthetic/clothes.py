@@ -65,11 +65,11 @@ def make_cloth(rng: np.random.Generator) -> Cloth:
         bands = _bands(rng)[:, None, None]
         other = _colour(rng, 80, 220)
         across = bands if rng.random() < 0.5 else bands.swapaxes(0, 1)
-        pattern = pattern * (1 - 0.75 * across) + other * 0.75 * across
+        pattern = (pattern * (1 - 0.75 * across) + other * 0.75 * across).astype(np.float32)
         if kind == "checked":
             bands, third = _bands(rng)[:, None, None], _colour(rng, 25, 220)
             along = bands.swapaxes(0, 1) if across.shape[0] > 1 else bands
-            pattern = pattern * (1 - 0.6 * along) + third * 0.6 * along
+            pattern = (pattern * (1 - 0.6 * along) + third * 0.6 * along).astype(np.float32)
     yarn = rng.normal(size=(_CLOTH_PX, _CLOTH_PX, 1)) * (0.08 if kind == "plain" else 0.05)
     pattern = (pattern * (1 + yarn)).astype(np.float32)
     return Cloth(pattern, _folds(rng), pattern.mean((0, 1)).astype(np.float64))
@@ -132,7 +132,7 @@ def draw_body(
 
 
 def _repeated(
-    piece: npt.NDArray[np.float32], u: npt.NDArray[np.float32], v: npt.NDArray[np.float32], size_m: float
+    piece: npt.NDArray[np.float32], u: cv2.typing.MatLike, v: cv2.typing.MatLike, size_m: float
 ) -> npt.NDArray[np.float32]:
     scale = np.float32(len(piece) / size_m)
     return np.asarray(cv2.remap(piece, u * scale, v * scale, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP), np.float32)

@@ -19,6 +19,7 @@ _DISTANCE_M: Final = 0.8
 _BACKGROUND: Final = 38
 _TONE_BGR: Final = (150.0, 188.0, 235.0)
 _LIGHT: Final = Light(direction=np.array([-0.5, -0.62, -0.6]), diffuse=0.6, ambient=0.36, gloss=0.05)
+_PLACE_M: Final = np.array([0.0, 0.02, _DISTANCE_M])
 #: Turns about the image's x and then y axis: palm to the viewer, and the thumb's side.
 _VIEWS_DEG: Final = ((8.0, -12.0), (6.0, 68.0))
 
@@ -42,7 +43,7 @@ def draw_gallery(tile_px: int = 220) -> npt.NDArray[np.uint8]:
         rotations[:, 0] = Rotation.from_euler("xy", turn, degrees=True).as_matrix() @ palm
         vertices, joints = skin(hand, rotations, np.zeros((count, 10)), np.zeros((count, 3)))
         # The palm's middle, not the hand's, stays in place: curled fingers do not move the hand.
-        views.append(vertices + [0.0, 0.02, _DISTANCE_M] - joints[:, [0, 1, 4, 7]].mean(1, keepdims=True))
+        views.append(vertices + _PLACE_M - joints[:, [0, 1, 4, 7]].mean(1, keepdims=True))
 
     width = round(1.5 * tile_px)
     focal = tile_px * _DISTANCE_M / 0.25

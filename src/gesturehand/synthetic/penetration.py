@@ -87,7 +87,9 @@ class PenetrationCheck:
 
 
 def winding_number(points: FloatArray, triangles: FloatArray) -> FloatArray:
-    """How often a surface goes around points: 1 inside, 0 outside, in between near holes (Van Oosterom and Strackee's solid angles).
+    """How often a surface goes around points: 1 inside, 0 outside, in between near holes.
+
+    The sum of the triangles' solid angles (Van Oosterom and Strackee, 1983) over that of a sphere.
 
     Args:
         points: (N, 3).

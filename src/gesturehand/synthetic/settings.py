@@ -97,7 +97,7 @@ BENCHMARK: Final = "openhand-v1"
 #: The benchmark: wrists over the sphere, all kinds of frames, subjects and cameras that only the test split has.
 OPENHAND_V1: Final = SetSettings(
     subjects=(16, 4, 8),
-    frames=(14000, 1400, 4200),
+    frames=(10500, 1050, 3150),
     wrist_cone_deg=180.0,
     two_hand_share=0.1,
     rom_share=0.1,

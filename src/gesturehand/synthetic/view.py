@@ -11,7 +11,7 @@ from gesturehand.skeleton import Side
 from gesturehand.synthetic.arm import CLOTH, FIRST_CLOTH_RING, HAND, SKIN, Arm, limb_surface, make_arm
 from gesturehand.synthetic.background import add_grain, draw_background, make_grain
 from gesturehand.synthetic.cameras import CAMERA_NAMES, DOME_CENTRE, DomeCamera, is_grey
-from gesturehand.synthetic.capture import CapturedFrame, CapturedHand, cameras_of, hand_model
+from gesturehand.synthetic.capture import CapturedFrame, CapturedHand, cameras_of, hand_model, palm_centre
 from gesturehand.synthetic.clothes import Body, Cloth, draw_body, make_cloth
 from gesturehand.synthetic.render import Light, Mesh, draw_meshes
 from gesturehand.synthetic.seeds import generator
@@ -22,8 +22,8 @@ FloatArray = npt.NDArray[np.float64]
 MASK_LEVELS: Final[dict[Side, int]] = {"right": 255, "left": 128}
 #: Share of frames with a body behind the hands.
 _BODY_SHARE: Final = 0.7
-#: How far a body stays behind the hands at least, m.
-_BEHIND_M: Final = 0.1
+#: How far the middle of a body stays behind the palm at least, m.
+_BEHIND_M: Final = 0.3
 #: Share of images that are not quite sharp.
 _SOFT_SHARE: Final = 0.5
 
@@ -73,7 +73,9 @@ def _arms_and_body(frame: CapturedFrame, seed: int) -> tuple[list[Arm], Body | N
     """The same for every camera of a frame."""
     rng = generator(seed, "arms", frame.plan.capture, frame.plan.frame_idx)
     first = frame.cameras[0].position_mm.astype(np.float64) / 1000
-    to_camera = first - np.mean([hand.joints.mean(0) for hand in frame.hands], axis=0)
+    # Nothing here may depend on the fingers: what lies around a hand must not tell its gesture.
+    palm = np.mean([palm_centre(hand.joints) for hand in frame.hands], axis=0)
+    to_camera = first - palm
     to_camera /= np.linalg.norm(to_camera)
     arms = [make_arm(hand, to_camera, rng) for hand in frame.hands]
     has_body, turn, shift = rng.random() < _BODY_SHARE, rng.normal() * 0.5, rng.uniform(0.02, 0.16)
@@ -83,18 +85,16 @@ def _arms_and_body(frame: CapturedFrame, seed: int) -> tuple[list[Arm], Body | N
     level = np.array([-to_camera[2], 0.0, to_camera[0]])
     outwards = np.sign((np.array(DOME_CENTRE) - shoulder) @ level) or 1.0
     place = shoulder + level * shift * outwards * (len(arms) == 1)
-    hands = np.concatenate([hand.vertices for hand in frame.hands])
-    nearest = ((hands - place) @ -to_camera).max() + 0.15 + _BEHIND_M
-    place = place - to_camera * max(0.0, nearest)
-    height = min(place[1], hands[:, 1].mean() - rng.uniform(0.12, 0.3))
+    place = place - to_camera * max(0.0, (palm - place) @ -to_camera + _BEHIND_M)
+    height = min(place[1], palm[1] - rng.uniform(0.12, 0.3))
     away = np.arctan2(-to_camera[0], -to_camera[2])
     return arms, Body(np.array([place[0], height, place[2]]), turn - away)
 
 
 def _lies_behind(body: Body, frame: CapturedFrame, camera: DomeCamera) -> bool:
-    hands = np.concatenate([hand.vertices for hand in frame.hands])
-    level = body.place * [1.0, 0.0, 1.0] + [0.0, hands[:, 1].mean(), 0.0]
-    return bool(camera.to_camera(level)[2] - 0.15 > camera.to_camera(hands)[:, 2].max())
+    palm = np.mean([palm_centre(hand.joints) for hand in frame.hands], axis=0)
+    level = np.array([body.place[0], palm[1], body.place[2]])
+    return bool(camera.to_camera(level)[2] - 0.25 > camera.to_camera(palm)[2])
 
 
 def _limb(

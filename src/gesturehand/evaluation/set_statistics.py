@@ -1,0 +1,133 @@
+"""What is in a data set, and how much of a hand's pose its gesture tells.
+
+Two guesses without an image are held against the true joints, both in the canonical frame (right hand, wrist at the
+origin, global rotation removed) and after procrustes: the mean pose of the training split, and that of an oracle which
+knows the gesture, its class's mean pose.
+"""
+
+from collections import Counter
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import roma
+import torch
+from torch import Tensor
+
+from gesturehand.data.files import annotation_path
+from gesturehand.data.index import HAND_TYPES, InterHandIndex, read_index
+from gesturehand.errors import UserError
+from gesturehand.gestures import NO_GESTURE, class_names
+from gesturehand.hand.layer import HandModel
+from gesturehand.hand.transform import mirror_x
+from gesturehand.metrics.functional.alignment import align_procrustes
+from gesturehand.skeleton import WRIST
+
+SPLITS: Final = ("train", "val", "test")
+#: How rotations are averaged.
+AVERAGING: Final = "chordal mean: each joint's mean rotation matrix, projected onto the rotations (roma)"
+
+
+def set_statistics(root: str | Path, hand_model: HandModel) -> dict[str, Any]:
+    """Counts of every split there is, and the errors of both guesses.
+
+    Args:
+        root: a folder in InterHand2.6M's layout.
+        hand_model: that the fits are of.
+
+    Returns:
+        ``splits`` with counts and ``poses`` with errors in mm, None where the set has no labelled fits in the training
+        or the tested split (the test split, or val where there is none).
+
+    Raises:
+        UserError: the folder has no split, or a split's files are broken.
+    """
+    there = [split for split in SPLITS if annotation_path(Path(root), split, "data").is_file()]
+    if not there:
+        raise UserError(f"'{root}' has no annotations of train, val or test: give InterHand2.6M's folder or a set's.")
+    indices = {split: read_index(root, split) for split in there}
+    tested = next((split for split in ("test", "val") if split in indices), None)
+    poses = None
+    if "train" in indices and tested is not None:
+        train, test = (_labelled_hands(indices[split], hand_model) for split in ("train", tested))
+        if len(train.gesture) and len(test.gesture):
+            poses = {"split": tested, "averaging": AVERAGING, **_guesses(train, test, hand_model)}
+    return {"splits": {split: _counts(index) for split, index in indices.items()}, "poses": poses}
+
+
+def _counts(index: InterHandIndex) -> dict[str, Any]:
+    """Captured frames by gesture and subject, images by camera and kind."""
+    _, first = np.unique(index.frame, return_index=True)
+    fine = index.gesture[first, 1]
+    names = np.array([*class_names("fine"), "none"])
+    cameras = Counter(name.decode().split("/cam")[-1].split("/")[0] for name in index.file_name)
+    types = Counter(index.hand_type.tolist())
+    return {
+        "images": len(index),
+        "captured_frames": len(first),
+        "labelled_frames": int((fine != NO_GESTURE).sum()),
+        "frames_with_fit": int(index.mano_valid.any(1).sum()),
+        "images_by_hand_type": {name: types[bits] for name, bits in HAND_TYPES.items()},
+        "frames_by_gesture": dict(sorted(Counter(names[fine].tolist()).items())),
+        "frames_by_subject": {str(k): v for k, v in sorted(Counter(index.subject[first].tolist()).items())},
+        "images_by_camera": dict(sorted(cameras.items())),
+        "joints_where_validity_flags_differ": int(
+            (index.joint_valid_image != index.joint_valid_frame[index.frame]).sum()
+        ),
+    }
+
+
+class _Hands:
+    """Labelled hands with a fit, as right hands without global rotation: (N, 16, 3, 3), (N, 10) and (N,)."""
+
+    def __init__(self, rotations: Tensor, betas: Tensor, gesture: Tensor) -> None:
+        self.rotations, self.betas, self.gesture = rotations, betas, gesture
+
+
+def _labelled_hands(index: InterHandIndex, hand_model: HandModel) -> _Hands:
+    _, first = np.unique(index.frame, return_index=True)
+    fine = np.full(len(index.mano_valid), NO_GESTURE)
+    fine[index.frame[first]] = index.gesture[first, 1]
+    rotations, betas, gesture = [], [], []
+    for side in range(2):
+        rows = np.flatnonzero(index.mano_valid[:, side] & (fine != NO_GESTURE))
+        pose = torch.from_numpy(index.mano_pose[rows, side]).double()
+        pose[:, 3:] += hand_model.hands_mean[side].double()
+        pose[:, :3] = 0
+        matrices = roma.rotvec_to_rotmat(pose.reshape(-1, 16, 3))
+        rotations.append(matrices if side == 0 else mirror_x(matrices, torch.zeros(len(rows), 3).double())[0])
+        betas.append(torch.from_numpy(index.mano_betas[rows, side]).double())
+        gesture.append(torch.from_numpy(fine[rows]))
+    return _Hands(torch.cat(rotations), torch.cat(betas), torch.cat(gesture))
+
+
+def _guesses(train: _Hands, test: _Hands, hand_model: HandModel) -> dict[str, Any]:
+    truth = _joints(test.rotations, test.betas, hand_model)
+    betas = train.betas.mean(0).expand_as(test.betas)
+    mean = roma.special_procrustes(train.rotations.mean(0)).expand_as(test.rotations)
+    oracle = mean.clone()
+    for gesture in train.gesture.unique():
+        of_class = roma.special_procrustes(train.rotations[train.gesture == gesture].mean(0))
+        oracle[test.gesture == gesture] = of_class
+    rows = {"mean_pose": mean, "gesture_oracle": oracle}
+    errors: dict[str, Any] = {"hands": len(truth)}
+    for name, rotations in rows.items():
+        guess = _joints(rotations, betas, hand_model)
+        aligned = align_procrustes(guess, truth)
+        errors[name] = {"canonical_mm": _error_mm(guess, truth), "procrustes_mm": _error_mm(aligned, truth)}
+    ratio = errors["gesture_oracle"]["procrustes_mm"] / errors["mean_pose"]["procrustes_mm"]
+    return {**errors, "oracle_over_mean_pose_procrustes": ratio}
+
+
+def _joints(rotations: Tensor, betas: Tensor, hand_model: HandModel) -> Tensor:
+    """(N, 21, 3) m, relative to the wrist; a bounded number at a time."""
+    parts = []
+    for part, shape in zip(rotations.float().split(2048), betas.float().split(2048), strict=True):
+        right = torch.ones(len(part), 1, dtype=torch.bool)
+        joints = hand_model(part[:, None], shape[:, None], None, right)[1][:, 0]
+        parts.append(joints - joints[:, WRIST : WRIST + 1])
+    return torch.cat(parts).double()
+
+
+def _error_mm(guess: Tensor, truth: Tensor) -> float:
+    return float((guess - truth).norm(dim=-1).mean() * 1000)
