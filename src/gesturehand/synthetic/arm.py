@@ -5,14 +5,14 @@ are drawn alike for every gesture.
 """
 
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 from scipy.spatial.transform import Rotation
 
-from gesturehand.skeleton import Side
+from gesturehand.skeleton import WRIST, Side
 from gesturehand.synthetic.capture import CapturedHand, hand_model
 from gesturehand.synthetic.render import Surface, boundary_loops, surface_of
 
@@ -79,9 +79,10 @@ def make_arm(hand: CapturedHand, to_camera: FloatArray, rng: np.random.Generator
         to_camera: (3,) unit vector from the hand towards the first camera, world.
         rng: of the frame.
     """
-    start = hand.vertices[list(wrist_boundary(hand.side))]
-    centre = start.mean(0)
     root = Rotation.from_rotvec(hand.pose[:3].astype(np.float64)).as_matrix()
+    # The rigid wrist, not the skinned one: the thumb moves that by tenths of a millimetre, and the arm would tell.
+    start = hand.joints[WRIST] + _rest_ring(hand.side, hand.betas.astype(np.float64).tobytes()) @ root.T
+    centre = start.mean(0)
     mirror = 1.0 if hand.side == "right" else -1.0
     away, across = root @ [mirror, 0.0, 0.0], root @ [0.0, 0.0, 1.0]
     forearm = _forearm(away, across, to_camera, rng)
@@ -124,6 +125,14 @@ def make_arm(hand: CapturedHand, to_camera: FloatArray, rng: np.random.Generator
 def wrist_boundary(side: Side) -> tuple[int, ...]:
     """The wrist's boundary of a hand model."""
     return tuple(boundary_loops(hand_model(side).faces)[0])
+
+
+@lru_cache(maxsize=64)
+def _rest_ring(side: Side, betas: bytes) -> FloatArray:
+    """(20, 3) m, the wrist's boundary at rest, relative to the wrist joint."""
+    hand = hand_model(side)
+    shaped = hand.v_template + hand.shapedirs @ np.frombuffer(betas)
+    return shaped[list(wrist_boundary(side))] - hand.J_regressor[0] @ shaped
 
 
 def _forearm(away: FloatArray, across: FloatArray, to_camera: FloatArray, rng: np.random.Generator) -> FloatArray:
