@@ -13,6 +13,7 @@ EXPERIMENT ?= demo
 PRETRAINED ?= auto
 RUN ?= latest
 OPENHAND := data/openhand
+BENCHMARK := data/openhand-v1
 # Smaller and easier than the benchmark openhand-v1: wrists within a cone, one hand, every frame labelled.
 DEMO_SET := --subjects=[8,2,4] --frames=[5600,350,1120] --wrist_cone_deg=35 --two_hand_share=0 --rom_share=0 \
 	--without_fit_share=0.02 --outside_share=0 --test_only_cameras=[]
@@ -23,10 +24,10 @@ READY := $(VENV)/.ready
 DATA_ARGS := $(if $(DATA),--data.root=$(DATA))
 MANO_ARGS := $(if $(MANO),--model.init_args.mano=$(MANO))
 
-.PHONY: help setup demo data pretrain finetune evaluate gallery docs test test-all lint format clean
+.PHONY: help setup demo data pretrain finetune evaluate gallery openhand-v1 openhand-docs docs test test-all lint format clean
 
 help:  ## show the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@sed -n '3,8s/^# \{0,1\}//p' $(MAKEFILE_LIST)
 
 setup: $(READY)  ## make .venv with the tested versions
@@ -68,6 +69,16 @@ docs: $(READY)  ## write the README's table and pictures from the newest demo, a
 	rm -f docs/results/*.png
 	mv docs/results/summary.json docs/results/demo.json
 	$(GESTUREHAND) data gallery --out docs/images/gallery.jpg
+
+openhand-v1: $(BENCHMARK)  ## write the benchmark to data/openhand-v1
+
+$(BENCHMARK): | $(READY)
+	$(GESTUREHAND) data synth --out $@
+
+openhand-docs: $(BENCHMARK)  ## write the tables and pictures of docs/openhand.md
+	$(GESTUREHAND) data gallery --out docs/images/gallery.jpg
+	$(GESTUREHAND) data samples --root $(BENCHMARK) --out docs/images/openhand_samples.jpg
+	$(GESTUREHAND) data stats --root $(BENCHMARK) --out docs/results/openhand.json --into docs/openhand.md $(ARGS)
 
 test: $(READY)  ## the tests, minutes
 	$(BIN)/python -m pytest -m "not slow" $(ARGS)

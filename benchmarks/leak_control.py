@@ -2,10 +2,9 @@
 
     python benchmarks/leak_control.py --data data/openhand [--epochs 5] [--out docs/results/leak_control.json]
 
-A disc of one size around the palm's middle, which no gesture moves, is painted grey, and the whole image is scaled down:
-neither a hole's shape nor a crop can follow the fingers. The same classifier without the disc is the positive control.
-Chance is the binomial's 95 % interval for the number of test images. All labelled images with a fit are used.
-
+A disc of one size around the palm's middle, which no gesture moves, is painted grey, and the whole image is scaled
+down: neither a hole's shape nor a crop can follow the fingers. The same classifier without the disc is the positive
+control. Chance is the binomial's 95 % interval for the number of test images. All labelled images with a fit are used.
 """
 
 import argparse
@@ -42,7 +41,7 @@ def load(root: Path, split: str, size: int) -> tuple[dict[str, np.ndarray], np.n
         name = index.file_name[row].decode()
         whole = cv2.imread(str(image_path(root, split, name)))
         hand = cv2.imread(str(mask_path(root, split, name)), cv2.IMREAD_UNCHANGED) > 0
-        middle = tuple(int(round(float(x))) for x in _palm_pixel(index, row))
+        middle = tuple(round(float(x)) for x in _palm_pixel(index, row))
         disc = np.zeros(hand.shape, np.uint8)
         cv2.circle(disc, middle, RADIUS_PX, 1, -1)
         outside += bool((hand & (disc == 0)).any())

@@ -1,5 +1,7 @@
 """``gesturehand data``: the commands as a user types them."""
 
+import json
+
 import cv2
 import pytest
 
@@ -32,8 +34,8 @@ def test_gallery_shows_35_poses(tmp_path, capsys):
     assert main(["data", "gallery", "--out", str(out), "--tile_px", "80"]) == 0
     assert "35" in capsys.readouterr().out
     picture = cv2.imread(str(out))
-    assert picture.shape == (5 * 80, 7 * 80, 3)
-    tiles = picture.reshape(5, 80, 7, 80, 3).swapaxes(1, 2).reshape(35, -1)
+    assert picture.shape == (7 * 80, 5 * 120, 3)
+    tiles = picture.reshape(7, 80, 5, 120, 3).swapaxes(1, 2).reshape(35, -1)
     assert all((tile > 100).mean() > 0.01 for tile in tiles)
 
 
@@ -41,3 +43,22 @@ def test_gallery_shows_35_poses(tmp_path, capsys):
 def test_gallery_refuses_a_wrong_name(tmp_path, capsys, name):
     assert main(["data", "gallery", "--out", str(tmp_path / name)]) == 2
     assert capsys.readouterr().err.startswith("gesturehand: ")
+
+
+def test_stats_writes_json_and_a_table_into_a_document(synthetic_root, tmp_path, capsys):
+    document = tmp_path / "page.md"
+    document.write_text("before\n<!-- summary:begin -->\nold\n<!-- summary:end -->\nafter\n")
+    words = ["data", "stats", "--root", str(synthetic_root), "--out", str(tmp_path / "s.json"), "--into", str(document)]
+    assert main(words) == 0
+    poses = json.loads((tmp_path / "s.json").read_text())["poses"]
+    text = document.read_text()
+    assert f"| {poses['mean_pose']['canonical_mm']:.1f} |" in " ".join(text.split())
+    assert "fist" in text
+    assert "old" not in text
+    assert "oracle" in capsys.readouterr().out
+
+
+def test_samples_draws_frames(synthetic_root, tmp_path):
+    out = tmp_path / "samples.jpg"
+    assert main(["data", "samples", "--root", str(synthetic_root), "--out", str(out), "--count", "3"]) == 0
+    assert cv2.imread(str(out)).shape[0] == 326
