@@ -21,8 +21,8 @@ from tqdm import tqdm
 from gesturehand.data.files import image_path
 from gesturehand.data.index import InterHandIndex, read_index
 from gesturehand.runs import write_json
-from gesturehand.synthetic.capture import palm_centre
-from gesturehand.synthetic.writer import mask_path
+from gesturehand.synthetic.frame_writer import mask_path
+from gesturehand.synthetic.placement import palm_centre
 
 RADIUS_PX = 185
 SIDE_PX = 512

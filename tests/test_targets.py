@@ -18,7 +18,7 @@ from gesturehand.hand.layer import HandModel
 from gesturehand.hand.open_hand import open_hand
 from gesturehand.hand.skinning import rest_joints, skin
 from gesturehand.metrics.hand_metrics import HandMetrics
-from gesturehand.synthetic.writer import mask_path
+from gesturehand.synthetic.frame_writer import mask_path
 from gesturehand.targets import build_targets
 
 SIZE = 128

@@ -14,7 +14,8 @@ from gesturehand.data.index import read_index
 from gesturehand.hand.open_hand import open_hand
 from gesturehand.hand.skinning import skin
 from gesturehand.skeleton import EANET_TIP_VERTICES, JOINTS_FROM_MANO_AND_TIPS, SIDES
-from gesturehand.synthetic.writer import mask_path, write_synthetic_set
+from gesturehand.synthetic.frame_writer import mask_path
+from gesturehand.synthetic.writer import write_synthetic_set
 
 HANDS = {side: open_hand(side) for side in SIDES}
 

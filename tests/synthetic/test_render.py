@@ -4,7 +4,8 @@ import numpy as np
 import scipy.sparse
 
 from gesturehand.hand.open_hand import open_hand
-from gesturehand.synthetic.render import Light, Surface, draw_hands, surface_of
+from gesturehand.synthetic.render import Light, draw_hands
+from gesturehand.synthetic.surface import Surface, surface_of
 
 INTRINSICS = np.array([[100.0, 0, 31.5], [0, 100.0, 23.5], [0, 0, 1]])
 FRONT = Light(np.array([0.0, 0.0, -1.0]), diffuse=1.0, ambient=0.0)

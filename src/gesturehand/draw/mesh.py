@@ -5,7 +5,8 @@ import torch
 from torch import Tensor
 
 from gesturehand.camera import normalised_to_px
-from gesturehand.synthetic.render import Light, draw_hands, surface_of
+from gesturehand.synthetic.render import Light, draw_hands
+from gesturehand.synthetic.surface import surface_of
 
 _SKIN_BGR = np.array([190.0, 200.0, 240.0])
 _LIGHT = Light(direction=np.array([0.25, -0.45, -0.86]), diffuse=0.75, ambient=0.35)

@@ -13,8 +13,9 @@ import numpy.typing as npt
 from scipy.spatial.transform import Rotation
 
 from gesturehand.skeleton import WRIST, Side
-from gesturehand.synthetic.capture import CapturedHand, hand_model
-from gesturehand.synthetic.render import Surface, boundary_loops, surface_of
+from gesturehand.synthetic.capture import CapturedHand
+from gesturehand.synthetic.posing import hand_model
+from gesturehand.synthetic.surface import Surface, boundary_loops, surface_of
 
 FloatArray = npt.NDArray[np.float64]
 

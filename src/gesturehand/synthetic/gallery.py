@@ -12,7 +12,8 @@ from gesturehand.hand.open_hand import open_hand
 from gesturehand.hand.skinning import skin
 from gesturehand.synthetic.articulation import articulation_of, rotations_from_angles
 from gesturehand.synthetic.poses import gesture_poses
-from gesturehand.synthetic.render import Light, draw_hands, surface_of
+from gesturehand.synthetic.render import Light, draw_hands
+from gesturehand.synthetic.surface import surface_of
 
 _COLUMNS: Final = 5
 _DISTANCE_M: Final = 0.8

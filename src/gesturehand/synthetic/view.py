@@ -11,8 +11,10 @@ from gesturehand.skeleton import Side
 from gesturehand.synthetic.arm import CLOTH, FIRST_CLOTH_RING, HAND, SKIN, Arm, limb_surface, make_arm
 from gesturehand.synthetic.background import add_grain, draw_background, make_grain
 from gesturehand.synthetic.cameras import CAMERA_NAMES, DOME_CENTRE, DomeCamera, is_grey
-from gesturehand.synthetic.capture import CapturedFrame, CapturedHand, cameras_of, hand_model, palm_centre
+from gesturehand.synthetic.capture import CapturedFrame, CapturedHand, cameras_of
 from gesturehand.synthetic.clothes import Body, Cloth, draw_body, make_cloth
+from gesturehand.synthetic.placement import palm_centre
+from gesturehand.synthetic.posing import hand_model
 from gesturehand.synthetic.render import Light, Mesh, draw_meshes
 from gesturehand.synthetic.seeds import generator
 

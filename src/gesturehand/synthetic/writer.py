@@ -6,41 +6,28 @@ stopped (:mod:`gesturehand.synthetic.storage`); what has the target's name is co
 
 import hashlib
 import json
-import multiprocessing
-import os
-import signal
 import sys
-import threading
-import time
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files as package_files
-from multiprocessing.connection import wait
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Final
 
-import cv2
 from tqdm import tqdm
 
 from gesturehand import __version__
-from gesturehand.data.files import annotation_path, image_path
+from gesturehand.data.files import annotation_path
 from gesturehand.errors import UserError
-from gesturehand.synthetic.annotations import FrameEntries, entries_of, image_name, merge_split
-from gesturehand.synthetic.capture import cameras_of, capture_frame
+from gesturehand.synthetic.annotations import FrameEntries, merge_split
+from gesturehand.synthetic.capture import cameras_of
 from gesturehand.synthetic.data_card import TITLE, data_card
 from gesturehand.synthetic.plan import PlannedFrame, make_plan
+from gesturehand.synthetic.pool import CHUNK, Chunk, available_cores, write_chunks
 from gesturehand.synthetic.settings import SetSettings
 from gesturehand.synthetic.splits import SPLITS
 from gesturehand.synthetic.storage import GrowingSet
-from gesturehand.synthetic.view import draw_view
 
-_JPEG_QUALITY: Final = 92
-#: Frames that a process takes at a time.
-_CHUNK: Final = 16
-#: Little work for the encoder: masks are flat.
-_MASK_OPTIONS: Final = [cv2.IMWRITE_PNG_COMPRESSION, 1]
 _CARD: Final = "README.md"
 
 
@@ -126,7 +113,7 @@ def write_synthetic_set(
         test_only_cameras=tuple(test_only_cameras),
         seed=seed,
     )
-    processes = _cores() if processes is None else processes
+    processes = available_cores() if processes is None else processes
     if processes < 1:
         raise UserError(f"processes must be at least 1 and is {processes}.")
     root = Path(out)
@@ -135,7 +122,7 @@ def write_synthetic_set(
     growing = GrowingSet(root)
     with growing.locked():
         done = growing.begin({"settings": settings.as_json(), "code": _code()}, anew=overwrite)
-        chunks = [_Chunk(k, plan[k * _CHUNK : (k + 1) * _CHUNK], settings) for k in range(-(-len(plan) // _CHUNK))]
+        chunks = [Chunk(k, plan[k * CHUNK : (k + 1) * CHUNK], settings) for k in range(-(-len(plan) // CHUNK))]
         drawing, saving = _write_frames(growing, chunks, processes, progress)
         _write_annotations(growing.folder, plan, growing.entries(len(chunks)), settings.seed)
         card = data_card(plan, settings, command=command, version=__version__)
@@ -146,39 +133,13 @@ def write_synthetic_set(
         root=root,
         frames={split: len(planned) for split, planned in counts.items()},
         images={split: sum(len(frame.cameras) for frame in planned) for split, planned in counts.items()},
-        resumed=min(done * _CHUNK, len(plan)),
+        resumed=min(done * CHUNK, len(plan)),
         seconds_drawing=drawing,
         seconds_saving=saving,
     )
 
 
-def write_frame(plan: PlannedFrame, folder: Path, settings: SetSettings) -> tuple[FrameEntries, float]:
-    """Draws and saves the images and masks of one captured frame; its annotations, and the seconds that saving took."""
-    frame = capture_frame(plan, settings.seed, settings.wrist_cone_deg)
-    saving = 0.0
-    for number, camera in enumerate(frame.cameras):
-        image, mask = draw_view(frame, number, settings.seed)
-        name, start = image_name(frame, camera), time.perf_counter()
-        _save(image_path(folder, plan.split, name), image, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
-        _save(mask_path(folder, plan.split, name), mask, _MASK_OPTIONS)
-        saving += time.perf_counter() - start
-    return entries_of(frame), saving
-
-
-def mask_path(root: Path, split: str, file_name: str) -> Path:
-    """``<root>/masks/{split}/{file_name}`` with the suffix ``.png``, ``file_name`` as in ``data.json``."""
-    return (root / "masks" / split / file_name).with_suffix(".png")
-
-
-class _Chunk(NamedTuple):
-    """Frames that one process takes at a time."""
-
-    number: int
-    frames: list[PlannedFrame]
-    settings: SetSettings
-
-
-def _write_frames(growing: GrowingSet, chunks: list[_Chunk], processes: int, progress: bool) -> tuple[float, float]:
+def _write_frames(growing: GrowingSet, chunks: list[Chunk], processes: int, progress: bool) -> tuple[float, float]:
     """Writes what is not yet done; seconds of all processes for drawing and for saving."""
     rest = [chunk for chunk in chunks if not growing.is_done(chunk.number)]
     # In a log file every update is a line.
@@ -193,34 +154,11 @@ def _write_frames(growing: GrowingSet, chunks: list[_Chunk], processes: int, pro
         disable=not progress,
         mininterval=interval,
     ) as bar:
-        for chunk, (entries, seconds_drawing, seconds_saving) in _work(growing.folder, rest, processes):
-            growing.finish_chunk(chunk.number, entries)
-            drawing, saving = drawing + seconds_drawing, saving + seconds_saving
+        for chunk, written in write_chunks(growing.folder, rest, processes):
+            growing.finish_chunk(chunk.number, written.entries)
+            drawing, saving = drawing + written.seconds_drawing, saving + written.seconds_saving
             bar.update(len(chunk.frames))
     return drawing, saving
-
-
-def _work(
-    folder: Path, chunks: list[_Chunk], processes: int
-) -> Iterator[tuple[_Chunk, tuple[list[Any], float, float]]]:
-    folders = [folder] * len(chunks)
-    if processes == 1:
-        yield from zip(chunks, map(_write_chunk, chunks, folders), strict=True)
-        return
-    # A forked process would inherit OpenCV's thread pool without its threads and wait for them for ever.
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(processes, mp_context=context, initializer=_start_process) as pool:
-        yield from zip(chunks, pool.map(_write_chunk, chunks, folders), strict=True)
-
-
-def _write_chunk(chunk: _Chunk, folder: Path) -> tuple[list[FrameEntries], float, float]:
-    """A chunk's annotations, and the seconds for drawing and for saving."""
-    start, entries, saving = time.perf_counter(), [], 0.0
-    for planned in chunk.frames:
-        entry, seconds = write_frame(planned, folder, chunk.settings)
-        entries.append(entry)
-        saving += seconds
-    return entries, time.perf_counter() - start - saving, saving
 
 
 @cache
@@ -235,26 +173,6 @@ def _code() -> str:
     return digest.hexdigest()
 
 
-def _cores() -> int:
-    """The cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _start_process() -> None:
-    """An interrupt is the parent's to handle, and a process uses one core."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    cv2.setNumThreads(1)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    """A killed parent cannot end its processes, which would wait for work for ever."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        wait([parent.sentinel])
-        os._exit(1)
-
-
 def _write_annotations(folder: Path, plan: list[PlannedFrame], entries: list[FrameEntries], seed: int) -> None:
     for split in SPLITS:
         rows = [entry for frame, entry in zip(plan, entries, strict=True) if frame.split == split]
@@ -266,17 +184,6 @@ def _write_annotations(folder: Path, plan: list[PlannedFrame], entries: list[Fra
             path = annotation_path(folder, split, kind)
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(json.dumps(content), encoding="utf-8")
-
-
-def _save(path: Path, image: cv2.typing.MatLike, options: list[int]) -> None:
-    encoded, data = cv2.imencode(path.suffix, image, options)
-    if not encoded:
-        raise RuntimeError(f"OpenCV cannot encode {path.suffix}")
-    try:
-        path.write_bytes(data.tobytes())
-    except FileNotFoundError:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data.tobytes())
 
 
 def _check_target(root: Path, overwrite: bool) -> None:
