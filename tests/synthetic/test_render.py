@@ -3,9 +3,8 @@
 import numpy as np
 import scipy.sparse
 
-from gesturehand.hand.open_hand import open_hand
 from gesturehand.synthetic.render import Light, draw_hands
-from gesturehand.synthetic.surface import Surface, surface_of
+from gesturehand.synthetic.surface import Surface
 
 INTRINSICS = np.array([[100.0, 0, 31.5], [0, 100.0, 23.5], [0, 0, 1]])
 FRONT = Light(np.array([0.0, 0.0, -1.0]), diffuse=1.0, ambient=0.0)
@@ -69,10 +68,3 @@ def test_turned_away_from_the_lamp_is_darker():
     side = Light(np.array([0.8, 0.0, -0.6]), diffuse=1.0, ambient=0.0)
     draw_hands(image, [vertices], [surface], [WHITE], INTRINSICS, side)
     assert 0.5 * 255 < image[24, 32, 1] < 0.65 * 255
-
-
-def test_the_surface_is_closed():
-    surface = surface_of(open_hand("right").faces, open_hand("right").num_vertices)
-    edges = {(int(a), int(b)) for face in surface.faces for a, b in zip(face, np.roll(face, -1), strict=True)}
-    assert len(edges) == 3 * len(surface.faces)
-    assert all((b, a) in edges for a, b in edges)
