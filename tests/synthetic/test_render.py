@@ -2,9 +2,11 @@
 
 import numpy as np
 import scipy.sparse
+from scipy.spatial.transform import Rotation
 
-from gesturehand.synthetic.render import Light, draw_hands
-from gesturehand.synthetic.surface import Surface
+from gesturehand.hand.open_hand import open_hand
+from gesturehand.synthetic.render import Light, Mesh, draw_hands, draw_meshes, label_meshes
+from gesturehand.synthetic.surface import Surface, surface_of
 
 INTRINSICS = np.array([[100.0, 0, 31.5], [0, 100.0, 23.5], [0, 0, 1]])
 FRONT = Light(np.array([0.0, 0.0, -1.0]), diffuse=1.0, ambient=0.0)
@@ -68,3 +70,17 @@ def test_turned_away_from_the_lamp_is_darker():
     side = Light(np.array([0.8, 0.0, -0.6]), diffuse=1.0, ambient=0.0)
     draw_hands(image, [vertices], [surface], [WHITE], INTRINSICS, side)
     assert 0.5 * 255 < image[24, 32, 1] < 0.65 * 255
+
+
+def test_labels_are_the_same_with_and_without_drawing():
+    hand, rng = open_hand("right"), np.random.default_rng(0)
+    surface = surface_of(hand.faces, hand.num_vertices)
+    meshes = []
+    for number in range(2):
+        turned = (hand.v_template - hand.v_template.mean(0)) @ Rotation.random(random_state=number).as_matrix().T
+        points = turned + np.array([0.02 * number, 0, 0.4 + 0.1 * number])
+        meshes.append(Mesh(points, surface, rng.integers(0, 3, len(surface.faces))))
+    image = np.zeros((48, 64, 3), np.uint8)
+    drawn = draw_meshes(image, meshes, [WHITE] * 3, INTRINSICS, FRONT)
+    assert len(np.unique(drawn)) == 4
+    np.testing.assert_array_equal(label_meshes(meshes, INTRINSICS, 64, 48), drawn)

@@ -36,7 +36,7 @@ def data_card(plan: Sequence[PlannedFrame], settings: SetSettings, *, command: s
         "- Licence: CC0 1.0 (public domain).",
         f"- Written by gesturehand {version}: `{command}`",
         "- `annotations/`, `images/`: as in InterHand2.6M. MANO parameters are of the open hand, not of MANO's.",
-        "- `masks/`: beside each image a PNG of its size: 255 right hand, 128 left hand, 0 neither.",
+        "- `masks/`: beside each image a PNG of its size: 255 right hand, 128 left hand, 0 neither; arms hide none.",
         "- Subjects (and with them captures) belong to one split. A sequence moves from neutral into its gesture and",
         "  back; every frame carries the sequence's label.",
         "",

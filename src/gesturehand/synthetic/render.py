@@ -113,9 +113,7 @@ def draw_meshes(
     if not len(points):
         return labels
 
-    flat = pixels.reshape(-1, 2)
-    low = np.clip(np.floor(flat.min(0)).astype(int) - 1, 0, [width, height])
-    high = np.clip(np.ceil(flat.max(0)).astype(int) + 2, 0, [width, height])
+    low, high = _box(pixels, width, height)
     if (high <= low).any():
         return labels
     numbers = _paint(pixels - low, points[..., 2].sum(1), *(high - low))
@@ -135,6 +133,45 @@ def draw_meshes(
     np.copyto(region, drawn, where=(alpha == 1)[..., None])
     region[edge] = (blended + 0.5).astype(np.uint8)
     return labels
+
+
+def label_meshes(meshes: list[Mesh], intrinsics: FloatArray, width: int, height: int) -> npt.NDArray[np.uint8]:
+    """What :func:`draw_meshes` returns, without drawing.
+
+    Args:
+        meshes: as there.
+        intrinsics: (3, 3) px.
+        width: of the image.
+        height: of the image.
+
+    Returns:
+        (H, W) uint8: 0 where nothing covers more than half of the pixel, else the material's number plus 1.
+    """
+    labels = np.zeros((height, width), np.uint8)
+    corners = np.concatenate([mesh.vertices[mesh.surface.faces] for mesh in meshes])
+    material = np.concatenate([mesh.material for mesh in meshes])
+    projected = corners @ intrinsics.T
+    pixels = projected[..., :2] / projected[..., 2:]
+    a, b = pixels[:, 1] - pixels[:, 0], pixels[:, 2] - pixels[:, 0]
+    # Seen from outside a face is counter-clockwise, which is a negative area where y points down.
+    seen = (a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]) < 0
+    seen &= ((pixels.max(1) > -1) & (pixels.min(1) < [width, height])).all(1)
+    low, high = _box(pixels[seen], width, height) if seen.any() else (np.zeros(2, int), np.zeros(2, int))
+    if (high <= low).any():
+        return labels
+    numbers = _paint(pixels[seen] - low, corners[seen][..., 2].sum(1), *(high - low))
+    painted = (numbers >= 0).astype(np.float32)
+    covered = cv2.resize(painted, (int(high[0] - low[0]), int(high[1] - low[1])), interpolation=cv2.INTER_AREA) > 0.5
+    of_pixel = _material_of_pixel(numbers, material[seen])
+    labels[low[1] : high[1], low[0] : high[0]] = np.where(covered, of_pixel + 1, 0)
+    return labels
+
+
+def _box(pixels: FloatArray, width: int, height: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Left top and right bottom corner, (2,) each, of the part of the image that faces (F, 3, 2) touch."""
+    flat = pixels.reshape(-1, 2)
+    low = np.clip(np.floor(flat.min(0)).astype(int) - 1, 0, [width, height])
+    return low, np.clip(np.ceil(flat.max(0)).astype(int) + 2, 0, [width, height])
 
 
 def _shade(mesh: Mesh, light: Light) -> tuple[FloatArray, npt.NDArray[np.bool_]]:

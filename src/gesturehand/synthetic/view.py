@@ -15,8 +15,9 @@ from gesturehand.synthetic.capture import CapturedFrame, CapturedHand, cameras_o
 from gesturehand.synthetic.clothes import Body, Cloth, draw_body, make_cloth
 from gesturehand.synthetic.placement import palm_centre
 from gesturehand.synthetic.posing import hand_model
-from gesturehand.synthetic.render import Light, Mesh, draw_meshes
+from gesturehand.synthetic.render import Light, Mesh, draw_meshes, label_meshes
 from gesturehand.synthetic.seeds import generator
+from gesturehand.synthetic.surface import Surface, surface_of
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -40,7 +41,7 @@ def draw_view(frame: CapturedFrame, number: int, seed: int) -> tuple[npt.NDArray
 
     Returns:
         Image (H, W, 3) uint8 BGR, grey cameras with three equal channels, and mask (H, W) uint8 (:data:`MASK_LEVELS`):
-        the hands as far as nothing hides them, without their arms.
+        the hands, each as far as the other does not hide it; arms are left out of account.
     """
     camera, capture = frame.cameras[number], frame.plan.capture
     rng = generator(seed, "view", capture, frame.plan.frame_idx, CAMERA_NAMES.index(camera.name))
@@ -56,7 +57,7 @@ def draw_view(frame: CapturedFrame, number: int, seed: int) -> tuple[npt.NDArray
         _limb(hand, arm, place, len(frame.hands), camera, _albedo(seed, frame.subject.number, hand.side), cloth)
         for place, (hand, arm) in enumerate(zip(frame.hands, arms, strict=True))
     ]
-    labels = draw_meshes(image, meshes, tones, camera.intrinsics, _light(rng))
+    draw_meshes(image, meshes, tones, camera.intrinsics, _light(rng))
     if rng.random() < _SOFT_SHARE:
         image = np.asarray(cv2.GaussianBlur(image, (0, 0), rng.uniform(0.4, 0.9)), np.uint8)
     strength = rng.uniform(1.2, 3.0)
@@ -65,9 +66,22 @@ def draw_view(frame: CapturedFrame, number: int, seed: int) -> tuple[npt.NDArray
         image = np.repeat(add_grain(grey, _grain(seed), strength, rng)[..., None], 3, axis=2)
     else:
         image = add_grain(image, _grain(seed), strength, rng)
-    levels = np.zeros(len(tones) + 1, np.uint8)
-    levels[1 : len(frame.hands) + 1] = [MASK_LEVELS[hand.side] for hand in frame.hands]
-    return image, levels[labels]
+    return image, _mask(frame, camera)
+
+
+def _mask(frame: CapturedFrame, camera: DomeCamera) -> npt.NDArray[np.uint8]:
+    meshes = [
+        Mesh(camera.to_camera(hand.vertices), _surface(hand.side), np.full(len(_surface(hand.side).faces), place))
+        for place, hand in enumerate(frame.hands)
+    ]
+    labels = label_meshes(meshes, camera.intrinsics, camera.width, camera.height)
+    return np.array([0, *(MASK_LEVELS[hand.side] for hand in frame.hands)], np.uint8)[labels]
+
+
+@cache
+def _surface(side: Side) -> Surface:
+    hand = hand_model(side)
+    return surface_of(hand.faces, hand.num_vertices)
 
 
 @lru_cache(maxsize=1)
