@@ -129,7 +129,9 @@ def test_mano_entries(synthetic_root):
 
 
 def test_two_hand_frames(two_hand_root):
-    data, joint_3d, mano = (load(two_hand_root, "train", kind) for kind in ("data", "joint_3d", "MANO_NeuralAnnot"))
+    data, joint_3d, mano, camera = (
+        load(two_hand_root, "train", kind) for kind in ("data", "joint_3d", "MANO_NeuralAnnot", "camera")
+    )
     both = [
         (image, annotation)
         for image, annotation in zip(data["images"], data["annotations"], strict=True)
@@ -141,7 +143,11 @@ def test_two_hand_frames(two_hand_root):
         assert "_dh_" in image["seq_name"]
         assert joint_3d[capture][number]["hand_type"] == "interacting"
         if np.all(joint_3d[capture][number]["joint_valid"]):
-            assert np.sum(annotation["joint_valid"]) == 42
+            # Of two hands that are held far apart, a joint can lie outside the image.
+            pixels = project(image, camera, joint_3d)
+            inside = (pixels >= 0) & (pixels <= [image["width"] - 1, image["height"] - 1])
+            np.testing.assert_array_equal(np.ravel(annotation["joint_valid"]), inside.all(1))
+            assert inside.mean() > 0.7
             assert set(mano[capture][number]) == {"right", "left"}
             assert all(mano[capture][number].values())
     assert any(image["seq_name"].startswith("ROM") for image in data["images"])
