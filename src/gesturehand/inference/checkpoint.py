@@ -83,7 +83,12 @@ def load_regressor(checkpoint: str | Path, mano: str | None = None) -> LoadedReg
     # Neither is needed where the weights are at hand.
     settings |= {"imagenet_weights": False, "pretrained": None}
     model = regressor(**(settings if mano is None else {**settings, "mano": mano}))
-    model.on_load_checkpoint(content)
+    saved = content.get("hand_model") or {"fingerprint": model.hand_model.fingerprint}
+    if saved["fingerprint"] != model.hand_model.fingerprint:
+        raise UserError(
+            f"'{path}' was trained with the hand model '{saved['name']}', not with '{model.hand_model.name}': give "
+            "that one as --mano."
+        )
     try:
         model.load_state_dict(state)
     except RuntimeError as error:

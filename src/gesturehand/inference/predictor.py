@@ -157,9 +157,12 @@ class HandPredictor:
 
     def _predict(self, waiting: "list[_Prepared]", batch_size: int) -> Iterator[list[HandResult]]:
         crops = [crop for prepared in waiting for crop in prepared.crops]
+        is_right = [request.sides[0] == "right" for prepared in waiting for request in prepared.requests]
         rows: list[dict[str, np.ndarray]] = []
         for start in range(0, len(crops), batch_size):
-            rows += self._run(crops[start : start + batch_size], [p for q in waiting for p in q.requests][start:])
+            part = slice(start, start + batch_size)
+            arrays = self.run_crops(crops[part], is_right[part])
+            rows += [{name: array[i] for name, array in arrays.items()} for i in range(len(crops[part]))]
         place = 0
         for prepared in waiting:
             own = rows[place : place + len(prepared.requests)]
@@ -183,18 +186,25 @@ class HandPredictor:
             yield [result for _, result in sorted(found, key=lambda entry: entry[0])]
 
     @torch.inference_mode()
-    def _run(self, crops: "list[Crop]", requests: list[CropRequest]) -> list[dict[str, np.ndarray]]:
-        """The network on a batch of crops; a dictionary of arrays (H, …) a crop."""
+    def run_crops(self, crops: "list[Crop]", is_right: Sequence[bool]) -> dict[str, np.ndarray]:
+        """The network on a batch of crops, without placing anything.
+
+        Args:
+            crops: Pixels (S, S, 3), the map (2, 3) from px of the image to px of the crop, and whether it mirrors.
+            is_right: Of each crop, the side of its hand as the image shows it; not used by two-hand networks.
+
+        Returns:
+            See :func:`~gesturehand.inference.assemble.numpy_prediction`.
+        """
         images = torch.from_numpy(np.stack([image for image, _, _ in crops])).permute(0, 3, 1, 2)
         affine = torch.from_numpy(np.stack([affine for _, affine, _ in crops]))
         if self.two_hand:
-            shown = torch.tensor([[True, False]]).expand(len(crops), 2)
+            shown = torch.tensor([[True, False]]).repeat(len(crops), 1)
         else:
-            sides = zip(crops, requests, strict=False)
-            shown = torch.tensor([[mirror or request.sides == ("right",)] for (_, _, mirror), request in sides])
-        hand, gesture = self.model(images.to(self.device), shown.to(self.device))
-        arrays = numpy_prediction(hand, gesture, affine.to(self.device), shown.to(self.device), self.model.hand_model)
-        return [{name: array[i] for name, array in arrays.items()} for i in range(len(crops))]
+            shown = torch.tensor([[mirror != right] for (_, _, mirror), right in zip(crops, is_right, strict=True)])
+        images, affine, shown = (tensor.to(self.device) for tensor in (images, affine, shown))
+        hand, gesture = self.model(images, shown)
+        return numpy_prediction(hand, gesture, affine, shown, self.model.hand_model)
 
 
 Crop = tuple[np.ndarray, np.ndarray, bool]
