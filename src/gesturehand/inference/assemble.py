@@ -106,7 +106,7 @@ def assemble_hands(
     lost = np.asarray(np.isnan(wrists).any(-1))
     if lost.any():
         scale = arrays["camera"][slots, 0] * (image_size / 2) * np.sqrt(abs(np.linalg.det(back[:, :2])))
-        wrists = np.where(lost[:, None], scaled_translation(scale, seen_px[:, WRIST], intrinsics), wrists)
+        wrists = np.where(lost[:, None], scaled_translation(joints - roots, seen_px, scale, intrinsics), wrists)
     return [
         _result(
             arrays, slot, request, crop_affine, intrinsics, assumed, wrist - root[0], seen, faces, hands_mean, names

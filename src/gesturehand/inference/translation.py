@@ -11,8 +11,10 @@ FloatArray = npt.NDArray[np.float64]
 #: between a phone's main camera (about 65°) and a portrait lens (about 40°).
 ASSUMED_FOCAL_OVER_LONGER_SIDE: Final = 1.0
 
-#: After this many reweightings the translation moves by less than a micrometre.
-_REWEIGHTINGS: Final = 5
+#: Steps from the linear solution to the least reprojection error; each gains digits.
+_STEPS: Final = 6
+#: Where a scale alone places a hand, no part of it comes nearer than this.
+_NEAREST_M: Final = 0.05
 
 
 def assumed_intrinsics(width: int, height: int) -> FloatArray:
@@ -27,8 +29,8 @@ def solve_translation(
     """The translation that makes root-relative joints project onto given pixels, by least squares.
 
     Every joint gives two equations that are linear in t (the direct linear transform): with (u, v, 1) = K⁻¹ [x, y, 1],
-    t_x − u t_z = u Z − X and t_y − v t_z = v Z − Y. Solved once so, the equations are divided by the depths found,
-    which turns their residuals into reprojection errors, and solved again.
+    t_x − u t_z = u Z − X and t_y − v t_z = v Z − Y. From their solution, Gauss-Newton steps lead to the least squared
+    distance in pixels.
 
     Args:
         joints: (..., N, 3) m, axes of the camera's frame, relative to any point of the hand.
@@ -38,7 +40,7 @@ def solve_translation(
 
     Returns:
         (..., 3) m: where the point that joints are relative to lies, camera frame. NaN where no hand in front of the
-        camera fits (its pixels lie in one point, or are those of a mirrored hand).
+        camera fits (its pixels lie in one point, or are those of a hand turned by 180°).
 
     Example:
         >>> import numpy as np
@@ -49,49 +51,76 @@ def solve_translation(
         [0.1, -0.05, 0.6]
     """
     joints, joints_px = np.asarray(joints, np.float64), np.asarray(joints_px, np.float64)
-    intrinsics = np.broadcast_to(np.asarray(intrinsics, np.float64), (*joints.shape[:-2], 3, 3))
-    ones = np.ones_like(joints_px[..., :1])
-    rays = np.linalg.solve(intrinsics, np.swapaxes(np.concatenate([joints_px, ones], -1), -1, -2))
-    u = np.swapaxes(rays, -1, -2)[..., :2]
-    matrix = np.zeros((*u.shape, 3))
-    matrix[..., 0, 0] = matrix[..., 1, 1] = 1
-    matrix[..., 2] = -u
-    right = u * joints[..., 2:] - joints[..., :2]
-    # A pixel counts the same along both axes.
-    scale = np.stack([intrinsics[..., 0, 0], intrinsics[..., 1, 1]], -1)[..., None, :]
-    if weights is not None:
-        scale = scale * np.sqrt(np.asarray(weights, np.float64))[..., None]
-    depth = np.ones_like(joints[..., 2:])
-    translation = np.full((*joints.shape[:-2], 3), np.nan)
-    for _ in range(1 + _REWEIGHTINGS):
-        weight = np.broadcast_to(scale / depth, u.shape)
-        rows = (matrix * weight[..., None]).reshape(*joints.shape[:-2], -1, 3)
-        values = (right * weight).reshape(*joints.shape[:-2], -1, 1)
-        translation = (np.linalg.pinv(rows) @ values)[..., 0]
-        depth = joints[..., 2:] + translation[..., None, 2:]
-        # Behind the camera there is nothing to reweight by; the answer is then refused below.
-        depth = np.where(depth > 1e-6, depth, 1e-6)
-    answered = np.asarray(
-        (joints[..., 2] + translation[..., None, 2] > 1e-3).all(-1) & (np.ptp(u, axis=-2) > 1e-9).any(-1)
-    )
-    return np.where(answered[..., None], translation, np.nan)
+    leading = joints.shape[:-2]
+    intrinsics = np.broadcast_to(np.asarray(intrinsics, np.float64), (*leading, 3, 3))
+    root = np.ones(joints.shape[:-1]) if weights is None else np.sqrt(np.asarray(weights, np.float64))
+    rays = _rays(joints_px, intrinsics)[..., :2]
+    rows = np.zeros((*rays.shape, 3))
+    rows[..., 0, 0] = rows[..., 1, 1] = 1
+    rows[..., 2] = -rays
+    translation = _least_squares(rows, rays * joints[..., 2:] - joints[..., :2], root)
+    answered = _in_front(joints, translation) & (np.ptp(rays, axis=-2) > 1e-9).any(-1)
+    place = np.where(answered[..., None], translation, [0.0, 0.0, 1e3])
+    cost = _cost(joints, place, intrinsics, joints_px, root)
+    for _ in range(_STEPS):
+        points = joints + place[..., None, :]
+        image = points @ np.swapaxes(intrinsics, -1, -2)
+        pixels = image[..., :2] / image[..., 2:]
+        third = intrinsics[..., None, 2:3, :]
+        rows = (intrinsics[..., None, :2, :] - pixels[..., None] * third) / image[..., 2:, None]
+        step = place + _least_squares(rows, joints_px - pixels, root)
+        # Far from the solution a step may lead behind the camera or uphill: it is then not taken.
+        stepped = _cost(joints, step, intrinsics, joints_px, root)
+        better = _in_front(joints, step) & (stepped < cost)
+        place, cost = np.where(better[..., None], step, place), np.where(better, stepped, cost)
+    return np.where(answered[..., None], place, np.nan)
 
 
-def scaled_translation(scale_px_per_m: FloatArray, wrist_px: FloatArray, intrinsics: FloatArray) -> FloatArray:
-    """The wrist's place from a weak-perspective scale alone: the depth at which the hand has that size.
+def scaled_translation(
+    joints: FloatArray, joints_px: FloatArray, scale_px_per_m: FloatArray, intrinsics: FloatArray
+) -> FloatArray:
+    """A hand's place from a weak-perspective scale: the depth of that size, and across the view least squares.
 
     Coarser than :func:`solve_translation`, which it stands in for where that has no answer.
 
     Args:
+        joints: (..., N, 3) m, axes of the camera's frame, relative to any point of the hand.
+        joints_px: (..., N, 2) px.
         scale_px_per_m: (...) px of the image a metre of the hand takes.
-        wrist_px: (..., 2) px of the image.
         intrinsics: (..., 3, 3) px, or one (3, 3).
 
     Returns:
         (..., 3) m, camera frame.
     """
-    intrinsics = np.asarray(intrinsics, np.float64)
+    intrinsics = np.broadcast_to(np.asarray(intrinsics, np.float64), (*joints.shape[:-2], 3, 3))
     focal = intrinsics[..., (0, 1), (0, 1)].mean(-1)
-    ray = np.concatenate([wrist_px, np.ones_like(wrist_px[..., :1])], -1)[..., None]
-    direction = np.linalg.solve(np.broadcast_to(intrinsics, (*ray.shape[:-2], 3, 3)), ray)[..., 0]
-    return direction * (focal / scale_px_per_m)[..., None]
+    depth = np.maximum(focal / scale_px_per_m, _NEAREST_M - joints[..., 2].min(-1))
+    rays = _rays(joints_px, intrinsics)[..., :2]
+    across = (rays * (joints[..., 2:] + depth[..., None, None]) - joints[..., :2]).mean(-2)
+    return np.concatenate([across, depth[..., None]], -1)
+
+
+def _rays(pixels: FloatArray, intrinsics: FloatArray) -> FloatArray:
+    """K⁻¹ [x, y, 1]: (..., N, 3), their third component 1."""
+    homogeneous = np.concatenate([pixels, np.ones_like(pixels[..., :1])], -1)
+    return homogeneous @ np.swapaxes(np.linalg.inv(intrinsics), -1, -2)
+
+
+def _least_squares(rows: FloatArray, values: FloatArray, root: FloatArray) -> FloatArray:
+    """X of least |root · (rows x − values)|²: rows (..., N, 2, 3), values (..., N, 2), root (..., N) → (..., 3)."""
+    count = 2 * rows.shape[-3]
+    matrix = (rows * root[..., None, None]).reshape(*rows.shape[:-3], count, 3)
+    right = (values * root[..., None]).reshape(*rows.shape[:-3], count, 1)
+    return (np.linalg.pinv(matrix) @ right)[..., 0]
+
+
+def _cost(
+    joints: FloatArray, place: FloatArray, intrinsics: FloatArray, joints_px: FloatArray, root: FloatArray
+) -> FloatArray:
+    image = (joints + place[..., None, :]) @ np.swapaxes(intrinsics, -1, -2)
+    difference = image[..., :2] / image[..., 2:] - joints_px
+    return ((difference * root[..., None]) ** 2).sum((-2, -1))
+
+
+def _in_front(joints: FloatArray, place: FloatArray) -> npt.NDArray[np.bool_]:
+    return np.asarray((joints[..., 2] + place[..., None, 2] > 1e-3).all(-1))
