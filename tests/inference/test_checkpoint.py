@@ -5,8 +5,8 @@ import os
 import pickle
 
 import pytest
+import pytorch_lightning as pl
 import torch
-from tests.inference.conftest import save
 
 from gesturehand.errors import UserError
 from gesturehand.inference.checkpoint import find_checkpoint, load_regressor
@@ -14,28 +14,28 @@ from gesturehand.trainers.gesture_pretrainer import GesturePretrainer
 
 
 @pytest.fixture
-def run(tmp_path, checkpoint):
+def run(tmp_path, trained_checkpoint):
     """A finished run's folder."""
     folder = tmp_path / "runs" / "small" / "1"
     (folder / "checkpoints").mkdir(parents=True)
-    (folder / "checkpoints" / "best.ckpt").write_bytes(checkpoint.read_bytes())
+    (folder / "checkpoints" / "best.ckpt").write_bytes(trained_checkpoint.read_bytes())
     (folder / "finished.json").write_text(json.dumps({"model": "TokenFusionRegressor", "finished_at": 1.0}))
     return folder
 
 
-def test_the_same_network_comes_back(checkpoint):
-    loaded = load_regressor(checkpoint)
-    saved = torch.load(checkpoint, weights_only=True)["state_dict"]
-    assert loaded.path == checkpoint
+def test_the_same_network_comes_back(trained_checkpoint):
+    loaded = load_regressor(trained_checkpoint)
+    saved = torch.load(trained_checkpoint, weights_only=True)["state_dict"]
+    assert loaded.path == trained_checkpoint
     assert loaded.mirror_left
     assert not loaded.model.training
     for name, tensor in loaded.model.state_dict().items():
         assert torch.equal(tensor, saved[name]), name
 
 
-def test_file_folder_and_latest(run, tmp_path, checkpoint):
+def test_file_folder_and_latest(run, tmp_path, trained_checkpoint):
     best = run / "checkpoints" / "best.ckpt"
-    assert find_checkpoint(checkpoint) == checkpoint
+    assert find_checkpoint(trained_checkpoint) == trained_checkpoint
     assert find_checkpoint(run) == find_checkpoint("latest", tmp_path / "runs") == best
 
 
@@ -62,40 +62,42 @@ def test_config_says_whether_left_hands_are_mirrored(run):
 
 
 def test_pretraining_is_no_regressor(tmp_path):
-    path = save(GesturePretrainer(backbone="test_resnet", feature_stride=16, image_size=64), tmp_path / "p.ckpt")
+    trainer = pl.Trainer(accelerator="cpu", logger=False, enable_progress_bar=False, enable_model_summary=False)
+    trainer.strategy.connect(GesturePretrainer(backbone="test_resnet", feature_stride=16, image_size=64))
+    trainer.save_checkpoint(tmp_path / "p.ckpt")
     with pytest.raises(UserError, match="holds no model that is known here, not a hand regressor"):
-        load_regressor(path)
+        load_regressor(tmp_path / "p.ckpt")
 
 
-def changed(checkpoint, path, **changes):
-    content = torch.load(checkpoint, weights_only=True)
+def changed(trained_checkpoint, path, **changes):
+    content = torch.load(trained_checkpoint, weights_only=True)
     content["hyper_parameters"] |= changes.pop("settings", {})
     torch.save(content | changes, path)
     return path
 
 
-def test_class_is_one_of_a_closed_list(checkpoint, tmp_path):
-    path = changed(checkpoint, tmp_path / "c.ckpt", settings={"_class_path": "os.system"})
+def test_class_is_one_of_a_closed_list(trained_checkpoint, tmp_path):
+    path = changed(trained_checkpoint, tmp_path / "c.ckpt", settings={"_class_path": "os.system"})
     with pytest.raises(UserError, match="holds system, not a hand regressor"):
         load_regressor(path)
-    path = changed(checkpoint, tmp_path / "c.ckpt", settings={"_class_path": "anywhere.TokenFusionRegressor"})
+    path = changed(trained_checkpoint, tmp_path / "c.ckpt", settings={"_class_path": "anywhere.TokenFusionRegressor"})
     assert type(load_regressor(path).model).__module__ == "gesturehand.trainers.token_fusion_regressor"
 
 
-def test_other_hand_model_is_refused(checkpoint, tmp_path):
-    path = changed(checkpoint, tmp_path / "c.ckpt", hand_model={"name": "MANO_RIGHT.pkl", "fingerprint": "0"})
+def test_other_hand_model_is_refused(trained_checkpoint, tmp_path):
+    path = changed(trained_checkpoint, tmp_path / "c.ckpt", hand_model={"name": "MANO_RIGHT.pkl", "fingerprint": "0"})
     with pytest.raises(UserError, match=r"trained with the hand model 'MANO_RIGHT.pkl', .* as --mano"):
         load_regressor(path)
 
 
-def test_weights_of_another_network_are_refused(checkpoint, tmp_path):
-    path = changed(checkpoint, tmp_path / "c.ckpt", settings={"width": 64})
+def test_weights_of_another_network_are_refused(trained_checkpoint, tmp_path):
+    path = changed(trained_checkpoint, tmp_path / "c.ckpt", settings={"width": 64})
     with pytest.raises(UserError, match="does not fit TokenFusionRegressor"):
         load_regressor(path)
     with pytest.raises(UserError, match=r"settings that TokenFusionRegressor does not know \(depht\)"):
         load_regressor(
             changed(
-                checkpoint,
+                trained_checkpoint,
                 tmp_path / "c.ckpt",
                 settings={"_class_path": "gesturehand.TokenFusionRegressor", "depht": 1},
             )

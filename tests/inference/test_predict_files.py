@@ -16,11 +16,11 @@ from gesturehand.inference.predict_files import NO_INTRINSICS, NO_SIDE, OPEN_HAN
 
 
 @pytest.fixture(scope="module")
-def images(tmp_path_factory, frames):
+def images(tmp_path_factory, pair_frames):
     """A folder with four frames and the file of their hands' boxes; the third has no entry."""
     folder = tmp_path_factory.mktemp("images")
     boxes = {}
-    for number, frame in enumerate(frames[:4]):
+    for number, frame in enumerate(pair_frames[:4]):
         shutil.copy(frame["file"], folder / f"{number}.jpg")
         if number != 2:
             boxes[f"{number}.jpg"] = [{"box": hand["box"], "hand": hand["hand"]} for hand in frame["hands"]]
@@ -38,9 +38,9 @@ def rotations_of(hand):
     return np.concatenate([[hand["global_orient"]], hand["hand_pose"]])[None]
 
 
-def test_json_skinned_anew_is_the_obj(predictor, images, frames, tmp_path):
+def test_json_skinned_anew_is_the_obj(predictor, images, pair_frames, tmp_path):
     """What the files say of a hand gives its mesh to 1e-5 m, of right and of left hands."""
-    k = frames[0]["intrinsics"]
+    k = pair_frames[0]["intrinsics"]
     intrinsics = [k[0, 0], k[1, 1], k[0, 2], k[1, 2]]
     done, said = run(predictor, [images], tmp_path, boxes=BoxFile(images / "boxes.json"), intrinsics=intrinsics)
     assert said == [OPEN_HAND]
@@ -49,7 +49,7 @@ def test_json_skinned_anew_is_the_obj(predictor, images, frames, tmp_path):
     for number in range(4):
         content = json.loads((tmp_path / f"{number}.json").read_text())
         assert content["camera"]["intrinsics"] == "given"
-        assert len(content["hands"]) == (0 if number == 2 else len(frames[number]["hands"]))
+        assert len(content["hands"]) == (0 if number == 2 else len(pair_frames[number]["hands"]))
         vertices = np.array(
             [line.split()[1:] for line in (tmp_path / f"{number}.obj").read_text().splitlines() if line[:2] == "v "]
         ).astype(float)
@@ -112,9 +112,9 @@ def test_side_for_boxes_that_do_not_say(predictor, images, tmp_path):
 
 
 @pytest.fixture
-def clip(tmp_path, frames):
+def clip(tmp_path, pair_frames):
     """Seven frames of one image that moves to the right."""
-    image = cv2.imread(str(frames[0]["file"]))
+    image = cv2.imread(str(pair_frames[0]["file"]))
     writer = cv2.VideoWriter(
         str(tmp_path / "clip.avi"), cv2.VideoWriter_fourcc(*"MJPG"), 10, (image.shape[1], image.shape[0])
     )

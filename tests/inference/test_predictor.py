@@ -26,12 +26,12 @@ def query(frame):
 
 
 @pytest.fixture(scope="module")
-def predicted(predictor, frames):
-    return list(predictor.predict_many([query(frame) for frame in frames]))
+def predicted(predictor, pair_frames):
+    return list(predictor.predict_many([query(frame) for frame in pair_frames]))
 
 
-def test_every_hand_in_order(predicted, frames):
-    for frame, hands in zip(frames, predicted, strict=True):
+def test_every_hand_in_order(predicted, pair_frames):
+    for frame, hands in zip(pair_frames, predicted, strict=True):
         assert [hand.side for hand in hands] == [hand["hand"] for hand in frame["hands"]]
         for true, hand in zip(frame["hands"], hands, strict=True):
             np.testing.assert_allclose(hand.box, true["box"], rtol=1e-6)
@@ -91,9 +91,9 @@ def test_parameters_give_the_mesh(predicted):
             np.testing.assert_allclose(joints[0, 0], hand.joints[0], atol=1e-5)
 
 
-def test_projections(predicted, frames):
+def test_projections(predicted, pair_frames):
     """The mesh projects to where the network sees the joints, up to what its shape and its joints disagree by."""
-    for frame, hands in zip(frames, predicted, strict=True):
+    for frame, hands in zip(pair_frames, predicted, strict=True):
         for hand in hands:
             np.testing.assert_allclose(hand.joints_2d, project(hand.joints, frame["intrinsics"]), atol=1e-2)
             assert not hand.intrinsics_assumed
@@ -102,40 +102,42 @@ def test_projections(predicted, frames):
             assert np.abs(offset).max() < 0.1 * max(hand.box[2:])
 
 
-def test_batches_do_not_matter(predictor, frames, predicted):
-    again = list(predictor.predict_many([query(frame) for frame in frames], batch_size=2))
+def test_batches_do_not_matter(predictor, pair_frames, predicted):
+    again = list(predictor.predict_many([query(frame) for frame in pair_frames], batch_size=2))
     for hands, others in zip(predicted, again, strict=True):
         for hand, other in zip(hands, others, strict=True):
             np.testing.assert_allclose(hand.joints - hand.joints[0], other.joints - other.joints[0], atol=1e-5)
     alone = predictor(
-        frames[0]["file"], [h["box"] for h in frames[0]["hands"]], [h["hand"] for h in frames[0]["hands"]]
+        pair_frames[0]["file"],
+        [h["box"] for h in pair_frames[0]["hands"]],
+        [h["hand"] for h in pair_frames[0]["hands"]],
     )
     np.testing.assert_allclose(alone[0].betas, predicted[0][0].betas, atol=1e-4)
 
 
-def test_images_are_read_as_they_are_needed(predictor, frames):
+def test_images_are_read_as_they_are_needed(predictor, pair_frames):
     asked = []
 
     def endless():
         while True:
             asked.append(1)
-            yield ImageQuery(frames[0]["file"])
+            yield ImageQuery(pair_frames[0]["file"])
 
     results = predictor.predict_many(endless(), batch_size=2)
     assert len(next(results)) == 1
     assert len(asked) == 2
 
 
-def test_no_hands_no_results(predictor, frames):
-    assert predictor(frames[0]["file"], boxes=[]) == []
+def test_no_hands_no_results(predictor, pair_frames):
+    assert predictor(pair_frames[0]["file"], boxes=[]) == []
     assert list(predictor.predict_many([])) == []
-    mixed = [ImageQuery(frames[0]["file"], ()), frames[0]["file"], ImageQuery(frames[0]["file"], ())]
+    mixed = [ImageQuery(pair_frames[0]["file"], ()), pair_frames[0]["file"], ImageQuery(pair_frames[0]["file"], ())]
     assert [len(hands) for hands in predictor.predict_many(mixed)] == [0, 1, 0]
 
 
-def test_without_intrinsics_the_camera_is_stated(predictor, frames):
-    (hand,) = predictor(frames[0]["file"], hands="left")
-    height, width = read_image(frames[0]["file"]).shape[:2]
+def test_without_intrinsics_the_camera_is_stated(predictor, pair_frames):
+    (hand,) = predictor(pair_frames[0]["file"], hands="left")
+    height, width = read_image(pair_frames[0]["file"]).shape[:2]
     assert hand.intrinsics_assumed
     assert hand.intrinsics[0, 0] == max(width, height)
     assert hand.box.tolist() == [0, 0, width, height]
@@ -152,15 +154,15 @@ def test_results_are_plain_arrays(predicted):
     assert hand.gesture_coarse.probabilities.sum() == pytest.approx(1, abs=1e-5)
 
 
-def test_left_hands_as_they_are_where_training_mirrored_none(checkpoint, frames):
+def test_left_hands_as_they_are_where_training_mirrored_none(trained_checkpoint, pair_frames):
     """Such a network is asked about the unmirrored crop, with the left hand's own side."""
-    predictor = HandPredictor.from_checkpoint(checkpoint, "cpu")
+    predictor = HandPredictor.from_checkpoint(trained_checkpoint, "cpu")
     predictor.mirror_left = False
     seen = []
     predictor.model.forward = lambda image, is_right: (
         seen.append((image, is_right)) or type(predictor.model).forward(predictor.model, image, is_right)
     )
-    image = read_image(frames[0]["file"])
+    image = read_image(pair_frames[0]["file"])
     (hand,) = predictor(image, hands="left")
     pixels, shown = seen[0]
     assert hand.side == "left"
@@ -184,8 +186,8 @@ def test_devices():
             find_device(name)
 
 
-def test_wrong_settings(predictor, checkpoint, frames):
+def test_wrong_settings(predictor, trained_checkpoint, pair_frames):
     with pytest.raises(UserError, match="batch_size is 0"):
-        list(predictor.predict_many([frames[0]["file"]], batch_size=0))
+        list(predictor.predict_many([pair_frames[0]["file"]], batch_size=0))
     with pytest.raises(UserError, match="box_scale is 0"):
-        HandPredictor.from_checkpoint(checkpoint, box_scale=0)
+        HandPredictor.from_checkpoint(trained_checkpoint, box_scale=0)

@@ -31,10 +31,10 @@ def test_exact_data_gives_the_exact_place(seed):
     np.testing.assert_allclose(solve_translation(joints, pixels, K), place, atol=1e-8)
 
 
-def test_true_joints_and_intrinsics_of_synthetic_frames(frames):
+def test_true_joints_and_intrinsics_of_synthetic_frames(pair_frames):
     """Annotated joints are what a perfect network would give: depth must come out within 2 %."""
     errors = []
-    for frame in frames:
+    for frame in pair_frames:
         for hand in frame["hands"]:
             joints, k = hand["joints"][hand["valid"]], frame["intrinsics"]
             solved = solve_translation(joints - joints[0], project(joints, k), k)
