@@ -52,7 +52,7 @@ def test_latest_is_a_regressor(run, tmp_path):
 def test_nothing_there(tmp_path, where, message):
     with pytest.raises(UserError, match=message):
         find_checkpoint(tmp_path / where)
-    with pytest.raises(UserError, match="No finished run of TokenFusionRegressor"):
+    with pytest.raises(UserError, match="No finished run of TokenFusionRegressor or EANetRegressor"):
         find_checkpoint("latest", tmp_path)
 
 

@@ -57,7 +57,7 @@ def test_video_frames(tmp_path):
     frames = list(video)
     assert (video.frames, video.fps) == (3, 12.5)
     assert [frame.shape for frame in frames] == [(48, 64, 3)] * 3
-    for value, frame in zip((0, 100, 200), pair_frames, strict=True):
+    for value, frame in zip((0, 100, 200), frames, strict=True):
         assert np.abs(frame.reshape(-1, 3).mean(0) - [value, 0, 0]).max() < 6
 
 

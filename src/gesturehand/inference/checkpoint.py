@@ -8,10 +8,14 @@ import torch
 
 from gesturehand.errors import UserError
 from gesturehand.runs import CONFIG_FILE, best_checkpoint, finished_runs
+from gesturehand.trainers.eanet_regressor import EANetRegressor
+from gesturehand.trainers.hand_regressor import HandRegressor
 from gesturehand.trainers.token_fusion_regressor import TokenFusionRegressor
 
 #: What can be loaded, by class name.
-REGRESSORS: Final = {TokenFusionRegressor.__name__: TokenFusionRegressor}
+REGRESSORS: Final[dict[str, type[HandRegressor]]] = {
+    regressor.__name__: regressor for regressor in (TokenFusionRegressor, EANetRegressor)
+}
 
 
 class LoadedRegressor(NamedTuple):
@@ -23,7 +27,7 @@ class LoadedRegressor(NamedTuple):
         mirror_left: Whether it was trained on left hands shown as right ones (from the run's config; True without).
     """
 
-    model: TokenFusionRegressor
+    model: HandRegressor
     path: Path
     mirror_left: bool
 
@@ -82,7 +86,8 @@ def load_regressor(checkpoint: str | Path, mano: str | None = None) -> LoadedReg
         raise UserError(f"'{path}' has settings that {regressor.__name__} does not know ({', '.join(unknown)}).")
     # Neither is needed where the weights are at hand.
     settings |= {"imagenet_weights": False, "pretrained": None}
-    model = regressor(**(settings if mano is None else {**settings, "mano": mano}))
+    build: Any = regressor  # the base class does not say what its subclasses take
+    model: HandRegressor = build(**(settings if mano is None else {**settings, "mano": mano}))
     saved = content.get("hand_model") or {"fingerprint": model.hand_model.fingerprint}
     if saved["fingerprint"] != model.hand_model.fingerprint:
         raise UserError(
@@ -99,7 +104,7 @@ def load_regressor(checkpoint: str | Path, mano: str | None = None) -> LoadedReg
     return LoadedRegressor(model.eval(), path, _mirror_left(path))
 
 
-def _class_of(settings: dict[str, Any], path: Path) -> type[TokenFusionRegressor]:
+def _class_of(settings: dict[str, Any], path: Path) -> type[HandRegressor]:
     """The command line notes the class; a checkpoint from Python is told by its settings."""
     name = str(settings.get("_class_path", "")).rpartition(".")[2]
     if name in REGRESSORS:

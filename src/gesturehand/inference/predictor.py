@@ -60,7 +60,7 @@ class HandPredictor:
         self.device = find_device(device)
         self.model = regressor.model.to(self.device)
         self.checkpoint = regressor.path
-        self.two_hand = getattr(self.model, "layout", "per_hand") == "two_hand"
+        self.two_hand = self.model.layout == "two_hand"
         self.mirror_left = regressor.mirror_left and not self.two_hand
         self.box_scale = box_scale
         settings: Any = self.model.hparams
