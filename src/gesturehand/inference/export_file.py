@@ -29,8 +29,8 @@ LARGEST_DIFFERENCE_M: Final = 1e-4
 _LARGEST_DIFFERENCE: Final = 1e-3
 #: Batches that are compared.
 _BATCHES: Final = (1, 3, 8)
-#: The example that is traced has more than one row: PyTorch takes a size of one for a constant.
-_EXAMPLE: Final = 2
+#: Rows of the example that is traced: PyTorch takes sizes of 1 for constants, and 2 is the number of hands.
+_EXAMPLE: Final = 3
 
 
 class Exported(NamedTuple):
