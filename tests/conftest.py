@@ -1,6 +1,7 @@
 """Data that tests of several packages share: tiny synthetic sets through the real writer, and the real sample."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -47,6 +48,62 @@ def two_hand_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
         progress=False,
     )
     return root
+
+
+@pytest.fixture(scope="session")
+def trained_checkpoint(tmp_path_factory: pytest.TempPathFactory, synthetic_root: Path) -> Path:
+    """Of a TokenFusionRegressor at 64 px, trained for seconds: joints lie about where hands are."""
+    import pytorch_lightning as pl
+
+    from gesturehand.data.datamodule import InterHandDataModule
+    from gesturehand.trainers.token_fusion_regressor import TokenFusionRegressor
+
+    pl.seed_everything(3, verbose=False)
+    model = TokenFusionRegressor(
+        "test_resnet", feature_stride=16, image_size=64, embedding_dim=32, width=32, depth=1, learning_rate=4e-3
+    )
+    trainer = pl.Trainer(
+        accelerator="cpu",
+        max_epochs=8,
+        limit_val_batches=0,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    )
+    trainer.fit(
+        model, InterHandDataModule(str(synthetic_root), image_size=64, batch_size=16, num_workers=0, augment=False)
+    )
+    path = tmp_path_factory.mktemp("trained") / "small.ckpt"
+    trainer.save_checkpoint(path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def pair_frames(two_hand_root: Path) -> list[dict[str, Any]]:
+    """Test frames of the set with pairs: ``file``, ``intrinsics`` (3, 3), ``hands`` (box, hand, joints m, valid)."""
+    import numpy as np
+
+    from gesturehand.camera import project, transform_points
+    from gesturehand.data.datamodule import InterHandDataModule
+
+    module = InterHandDataModule(
+        str(two_hand_root), image_size=8, hands="all", layout="two_hand", mirror_left=False, num_workers=0
+    )
+    dataset = module.dataset("test")
+    found = []
+    for number in range(len(dataset)):
+        sample = dataset[number]
+        joints = transform_points(sample["joints_world"], sample["camera_rotation"], sample["camera_translation"])
+        hands = []
+        for slot in np.flatnonzero(sample["hand_present"]):
+            own, valid = joints[slot].double().numpy(), sample["joint_valid_frame"][slot].numpy()
+            px = project(own[valid], sample["intrinsics"].double().numpy())
+            low, high = px.min(0), px.max(0)
+            box = [*low.tolist(), *(high - low).tolist()]
+            hands.append({"box": box, "hand": ("right", "left")[slot], "joints": own, "valid": valid})
+        found.append({"file": dataset.image_file(number), "intrinsics": sample["intrinsics"].numpy(), "hands": hands})
+    return found
 
 
 @pytest.fixture(scope="session")

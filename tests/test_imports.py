@@ -20,6 +20,7 @@ LAYERS = (
     {"trainers"},
     {"draw"},
     {"runs", "evaluation"},
+    {"inference"},
     {"cli"},
 )
 FLOOR = {name: number for number, names in enumerate(LAYERS) for name in names}

@@ -1,6 +1,7 @@
 """``gesturehand``: one dispatcher over training, data and hand-model commands."""
 
 import importlib
+import inspect
 import os
 import sys
 from collections.abc import Sequence
@@ -14,7 +15,13 @@ _TRAINING: Final = {
     "test": "evaluate a run on the test split: --run runs/…/<time>",
 }
 #: Commands of their own: a module of the same name with a function of the same name.
-_COMMANDS: Final = {"evaluate": "score saved predictions without a model: --predictions P.npz --data FOLDER"}
+_COMMANDS: Final = {
+    "evaluate": "score saved predictions without a model: --predictions P.npz --data FOLDER",
+    "predict": "run a trained network on images, folders or videos: predict IMAGE --output FOLDER",
+    "export": "write a trained network as ONNX or PyTorch program: --format onnx --out model.onnx",
+}
+#: Commands that take files without a --name: the function's argument, how the help shows it, its help.
+_POSITIONAL: Final = {"predict": ("inputs", "IMAGE|FOLDER|VIDEO", "Images, folders of images, videos.")}
 _GROUPS: Final = {
     "data": {
         "synth": "write the open synthetic set",
@@ -70,6 +77,8 @@ def _dispatch(words: list[str]) -> None:
         from gesturehand.cli.train import train
 
         train(words)
+    elif command in _POSITIONAL:
+        _run_with_files(words)
     elif command in _COMMANDS or command in _GROUPS:
         import jsonargparse
 
@@ -77,6 +86,20 @@ def _dispatch(words: list[str]) -> None:
     else:
         known = ", ".join([*_TRAINING, *_COMMANDS, *_GROUPS])
         raise UserError(f"There is no command '{command}': choose one of {known}.")
+
+
+def _run_with_files(words: list[str]) -> None:
+    """A command whose files stand for themselves, as in ``predict a.jpg b.jpg --output out``."""
+    import jsonargparse
+
+    command = words[0]
+    argument, shown, text = _POSITIONAL[command]
+    function = _functions(command)
+    description = (inspect.getdoc(function) or "").partition("\n\nArgs:")[0]
+    parser = jsonargparse.ArgumentParser(prog=f"gesturehand {command}", description=description)
+    parser.add_function_arguments(function, as_group=False, as_positional=False, skip={argument})
+    parser.add_argument(argument, nargs="+", type=str, metavar=shown, help=text)
+    function(**parser.parse_args(words[1:]).as_dict())
 
 
 def _functions(group: str) -> Any:

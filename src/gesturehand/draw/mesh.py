@@ -1,4 +1,6 @@
-"""A hand mesh over its crop."""
+"""Hand meshes over images and crops."""
+
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -6,7 +8,7 @@ from torch import Tensor
 
 from gesturehand.camera import normalised_to_px
 from gesturehand.synthetic.render import Light, draw_hands
-from gesturehand.synthetic.surface import surface_of
+from gesturehand.synthetic.surface import Surface, surface_of
 
 _SKIN_BGR = np.array([190.0, 200.0, 240.0])
 _LIGHT = Light(direction=np.array([0.25, -0.45, -0.86]), diffuse=0.75, ambient=0.35)
@@ -46,8 +48,30 @@ def draw_mesh(
     Returns:
         The picture, (H, W, 3) uint8 RGB, and the mesh's mask, (H, W) bool.
     """
+    return draw_meshes(image, [vertices], [surface_of(faces, len(vertices))], [_SKIN_BGR[::-1]], intrinsics)
+
+
+def draw_meshes(
+    image: np.ndarray,
+    vertices: Sequence[np.ndarray],
+    surfaces: Sequence[Surface],
+    tones: Sequence[np.ndarray],
+    intrinsics: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Draws several meshes over an image, each hiding what lies behind it.
+
+    Args:
+        image: (H, W, 3) uint8 RGB; not changed.
+        vertices: Of each mesh (V, 3) m, in front of the camera.
+        surfaces: Of each mesh (:func:`gesturehand.synthetic.render.surface_of`).
+        tones: Of each mesh (3,) RGB 0-255, its colour in full light.
+        intrinsics: (3, 3) px of the image.
+
+    Returns:
+        The picture, (H, W, 3) uint8 RGB, and the meshes' mask, (H, W) bool.
+    """
     canvas = np.ascontiguousarray(image[..., ::-1])
-    surface = surface_of(faces, len(vertices))
-    points = np.asarray(vertices, np.float64)
-    mask = draw_hands(canvas, [points], [surface], [_SKIN_BGR], np.asarray(intrinsics, np.float64), _LIGHT)
+    points = [np.asarray(mesh, np.float64) for mesh in vertices]
+    bgr = [np.asarray(tone, np.float64)[::-1] for tone in tones]
+    mask = draw_hands(canvas, points, list(surfaces), bgr, np.asarray(intrinsics, np.float64), _LIGHT)
     return np.ascontiguousarray(canvas[..., ::-1]), mask > 0

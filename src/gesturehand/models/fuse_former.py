@@ -73,7 +73,7 @@ class FuseFormer(nn.Module):
         size = first.shape[-2:]
         a, b = (feature.flatten(2).mT for feature in (first, second))
         joined = self.join(torch.cat([a, b], -1))
-        similar = torch.cat([self.class_token.expand(len(a), 1, -1), a, b], 1) + self.position_similar
+        similar = torch.cat([self.class_token.expand(a.shape[0], 1, -1), a, b], 1) + self.position_similar
         for block in self.self_attention:
             similar = block(similar)
         context = self.similar(similar) + self.position_context

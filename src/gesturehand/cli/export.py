@@ -1,0 +1,55 @@
+"""``gesturehand export``: a trained network as a file that runs without this library."""
+
+from pathlib import Path
+from typing import Literal
+
+from rich.console import Console
+
+from gesturehand.errors import UserError
+
+
+def export(
+    out: str,
+    format: Literal["onnx", "pt2"] = "onnx",
+    checkpoint: str = "latest",
+    mesh: bool = True,
+    mano: str | None = None,
+    data: str | None = None,
+    overwrite: bool = False,
+) -> None:
+    """Writes a trained network as ONNX or as a PyTorch program, after comparing it with PyTorch on crops of hands.
+
+    Crops in; MANO parameters, mesh, joints and gesture out; any batch size; left hands are mirrored inside.
+    docs/export.md describes inputs and outputs.
+
+    Args:
+        out: File to write, .onnx or .pt2; it appears when it has been compared.
+        format: onnx, or pt2 (torch.export).
+        checkpoint: A checkpoint file, the folder of a run, or "latest": the newest finished run under runs/.
+        mesh: Give vertices and joints too. The file then CONTAINS the hand model's arrays: with MANO, licensed data.
+        mano: MANO's file or folder on this machine; the training's if not given.
+        data: Folder that holds annotations/ and images/, whose test split it is compared on; rendered hands without.
+        overwrite: Replace the file if it exists.
+    """
+    path = Path(out)
+    if path.suffix != f".{format}":
+        raise UserError(f"{out} does not end in .{format}: name it so, or choose the other --format.")
+    if path.exists() and not overwrite:
+        raise UserError(f"{out} exists: give another name, or --overwrite=true to replace it.")
+    if not path.parent.is_dir():
+        raise UserError(f"{path.parent} is not a folder: make it first.")
+    from gesturehand.inference.export_file import export_regressor, licence_of
+    from gesturehand.inference.predictor import HandPredictor
+
+    predictor = HandPredictor.from_checkpoint(checkpoint, "cpu", mano=mano)
+    _say(f"{predictor.checkpoint}")
+    done = export_regressor(predictor, path, format, mesh=mesh, data=data)
+    for name, shape in done.outputs.items():
+        _say(f"  {name:<18} {' × '.join(map(str, shape))}")
+    metres = "" if done.difference_m is None else f"mesh and joints {1e3 * done.difference_m:.5f} mm, "
+    _say(f"Differs from PyTorch by at most: {metres}other outputs {done.difference:.1e} ({done.crops} crops)")
+    _say(f"{out}: {path.stat().st_size / 1e6:.1f} MB. {licence_of(predictor, mesh)}")
+
+
+def _say(text: str) -> None:
+    Console().print(text, markup=False, highlight=False, soft_wrap=True)

@@ -1,0 +1,152 @@
+"""Predicted hands over their image: shaded meshes, skeletons with boxes, a view from the side, labels."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import cv2
+import numpy as np
+
+from gesturehand.draw.mesh import draw_meshes
+from gesturehand.draw.skeleton import draw_skeleton
+from gesturehand.skeleton import SIDES, Side
+from gesturehand.synthetic.render import Surface, surface_of
+
+#: RGB of right and left hands: warm and cool, told apart at a glance.
+SIDE_TONES: Final = {"right": np.array([245.0, 205.0, 190.0]), "left": np.array([180.0, 210.0, 250.0])}
+#: The picture's height lies between these, px: labels stay legible on small images, files small on large ones.
+_HEIGHT_PX: Final = (360, 720)
+_PAPER: Final = (246, 246, 246)
+_INK: Final = (20, 20, 20)
+#: A mesh nearer than this is not drawn: it would fill the picture.
+_NEAREST_M: Final = 0.02
+
+
+@dataclass(frozen=True)
+class DrawnHand:
+    """What is drawn of a hand.
+
+    Attributes:
+        vertices: (V, 3) m, camera frame.
+        joints_px: (21, 2) px of the image.
+        box: (4,) x, y, width, height px, or None.
+        side: Which hand.
+        label: Its text.
+    """
+
+    vertices: np.ndarray
+    joints_px: np.ndarray
+    box: np.ndarray | None
+    side: Side
+    label: str
+
+
+class PredictionPainter:
+    """Draws predictions over images.
+
+    Args:
+        faces: (2, F, 3) triangles of the right and the left hand.
+        num_vertices: V.
+    """
+
+    def __init__(self, faces: np.ndarray, num_vertices: int) -> None:
+        self._surfaces: dict[Side, Surface] = {side: surface_of(faces[i], num_vertices) for i, side in enumerate(SIDES)}
+
+    def __call__(self, image: np.ndarray, hands: Sequence[DrawnHand], intrinsics: np.ndarray) -> np.ndarray:
+        """Three pictures beside each other: meshes, skeletons, and the meshes from the side.
+
+        Args:
+            image: (H, W, 3) uint8 RGB.
+            hands: To draw.
+            intrinsics: (3, 3) px of the image.
+
+        Returns:
+            (H', W', 3) uint8 RGB; every size that a video takes (even).
+        """
+        height, width = image.shape[:2]
+        scale = float(np.clip(height, *_HEIGHT_PX)) / height
+        size = (round(width * scale), round(height * scale))
+        shown = cv2.resize(image, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
+        # Pixel centres: (x + 0.5) · scale − 0.5.
+        zoom = np.array([[scale, 0, (scale - 1) / 2], [0, scale, (scale - 1) / 2], [0, 0, 1]])
+        meshes = self._meshes(shown, hands, zoom @ intrinsics)
+        joints = shown
+        for hand in hands:
+            joints = draw_skeleton(joints, hand.joints_px * scale + (scale - 1) / 2)
+            if hand.box is not None:
+                _draw_box(joints, hand.box * scale, hand.side)
+        side = self._from_the_side(hands, shown.shape[0])
+        for panel, caption in ((meshes, "mesh"), (joints, "joints")):
+            _label(panel, caption, (6, panel.shape[0] - 8))
+        _label_hands(meshes, hands, scale)
+        gap = np.full((shown.shape[0], 4, 3), 255, np.uint8)
+        picture = np.hstack([meshes, gap, joints, gap, side])
+        return np.ascontiguousarray(picture[: picture.shape[0] // 2 * 2, : picture.shape[1] // 2 * 2])
+
+    def _meshes(self, image: np.ndarray, hands: Sequence[DrawnHand], intrinsics: np.ndarray) -> np.ndarray:
+        drawn = [hand for hand in hands if hand.vertices[:, 2].min() > _NEAREST_M]
+        if not drawn:
+            return image.copy()
+        vertices, sides = [hand.vertices for hand in drawn], [hand.side for hand in drawn]
+        surfaces, tones = [self._surfaces[side] for side in sides], [SIDE_TONES[side] for side in sides]
+        return draw_meshes(image, vertices, surfaces, tones, intrinsics)[0]
+
+    def _from_the_side(self, hands: Sequence[DrawnHand], size: int) -> np.ndarray:
+        """Seen from the image's right: depth runs to the right, the camera stands on the left."""
+        paper = np.full((size, size, 3), _PAPER, np.uint8)
+        if hands:
+            points = np.concatenate([hand.vertices for hand in hands]).astype(np.float64)
+            low, high = points.min(0), points.max(0)
+            centre, extent = (low + high) / 2, float((high - low)[1:].max())
+            distance = 20 * max(extent, float((high - low)[0]))
+            turn = np.array([[0.0, 0, 1], [0, 1, 0], [-1, 0, 0]])
+            focal = 0.84 * size * distance / extent
+            intrinsics = np.array([[focal, 0, (size - 1) / 2], [0, focal, (size - 1) / 2], [0, 0, 1]])
+            turned = [
+                DrawnHand(
+                    (hand.vertices - centre) @ turn.T + [0, 0, distance], hand.joints_px, None, hand.side, hand.label
+                )
+                for hand in hands
+            ]
+            paper = self._meshes(paper, turned, intrinsics)
+        _label(paper, "from the side (camera on the left)", (6, size - 8))
+        return paper
+
+
+def _draw_box(canvas: np.ndarray, box: np.ndarray, side: Side) -> None:
+    x, y, width, height = (round(float(value)) for value in box)
+    colour = tuple(int(value) for value in SIDE_TONES[side])
+    thickness = max(1, round(canvas.shape[0] / 300))
+    cv2.rectangle(canvas, (x, y), (x + width - 1, y + height - 1), colour, thickness, cv2.LINE_AA)
+
+
+def _label_hands(canvas: np.ndarray, hands: Sequence[DrawnHand], scale: float) -> None:
+    """A label above every hand's joints, each below the last where they would overlap."""
+    taken: list[tuple[int, int, int, int]] = []
+    for hand in hands:
+        low = hand.joints_px.min(0) * scale
+        width, height = _text_size(canvas, hand.label)
+        x = int(np.clip(low[0], 2, max(2, canvas.shape[1] - width - 8)))
+        y = int(np.clip(low[1] - 10, height + 6, canvas.shape[0] - 30))
+        while any(x < a + w + 8 and a < x + width + 8 and abs(y - b) < height + 8 for a, b, w, _ in taken):
+            y += height + 9
+        taken.append((x, y, width, height))
+        _label(canvas, hand.label, (x, y), SIDE_TONES[hand.side])
+
+
+def _text_size(canvas: np.ndarray, text: str) -> tuple[int, int]:
+    (width, height), _ = cv2.getTextSize(text, cv2.FONT_HERSHEY_DUPLEX, _font_scale(canvas), 1)
+    return width, height
+
+
+def _font_scale(canvas: np.ndarray) -> float:
+    return 0.45 * max(1.0, canvas.shape[0] / 480)
+
+
+def _label(canvas: np.ndarray, text: str, place: tuple[int, int], paper: np.ndarray | None = None) -> None:
+    """Text on a ground of its own, its lower left corner at a place; changes the canvas."""
+    width, height = _text_size(canvas, text)
+    x, y = place
+    ground = (255, 255, 255) if paper is None else tuple(int(value) for value in paper)
+    cv2.rectangle(canvas, (x - 3, y - height - 4), (x + width + 4, y + 5), ground, -1)
+    cv2.putText(canvas, text, (x, y), cv2.FONT_HERSHEY_DUPLEX, _font_scale(canvas), _INK, 1, cv2.LINE_AA)

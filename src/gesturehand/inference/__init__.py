@@ -1,0 +1,11 @@
+"""A trained network on anybody's images: prediction, its files, and export.
+
+>>> from gesturehand.inference import HandPredictor  # predictor = HandPredictor.from_checkpoint("latest")
+"""
+
+from gesturehand.inference.boxes import HandBox
+from gesturehand.inference.predictor import HandPredictor
+from gesturehand.inference.query import ImageQuery
+from gesturehand.inference.result import GestureResult, HandResult
+
+__all__ = ["GestureResult", "HandBox", "HandPredictor", "HandResult", "ImageQuery"]

@@ -1,0 +1,257 @@
+"""Images, folders and videos in; JSON, meshes and pictures out."""
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import numpy as np
+from tqdm import tqdm
+
+from gesturehand.draw.prediction import PredictionPainter
+from gesturehand.errors import UserError
+from gesturehand.inference.boxes import BoxFile, Hand, HandBox
+from gesturehand.inference.mesh_files import obj_bytes, ply_bytes
+from gesturehand.inference.output_files import OVERLAY_SUFFIX, VideoWriter, draw_hands, overlay_png, write_bytes
+from gesturehand.inference.predictor import BATCH_SIZE, HandPredictor
+from gesturehand.inference.query import ImageQuery, Intrinsics, intrinsics_matrix, read_image
+from gesturehand.inference.result import HandResult
+from gesturehand.inference.result_json import dump, image_dictionary
+from gesturehand.inference.sources import Sources, Video, find_sources
+from gesturehand.inference.translation import ASSUMED_FOCAL_OVER_LONGER_SIDE, assumed_intrinsics
+
+WHOLE_IMAGE: Final = "No box: the whole image is taken as the hand. Say where it is with --box x,y,w,h or --boxes FILE."
+NO_SIDE: Final = "No side: hands are taken as {}. Give --hand right or --hand left."
+NO_INTRINSICS: Final = (
+    f"No intrinsics: the focal length is taken as {ASSUMED_FOCAL_OVER_LONGER_SIDE:g} × the image's longer side, so the "
+    "depth in cam_t is a guess. Give --intrinsics fx,fy,cx,cy for metres."
+)
+OPEN_HAND: Final = (
+    "This network was trained on rendered hands: it is no model of real photos, where it runs and is mostly wrong."
+)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What is predicted and written.
+
+    Attributes:
+        output: Folder of the results; files of the same names are replaced.
+        boxes: Where hands are; every image's own whole, if not given.
+        hand: Side of hands whose own is not given.
+        intrinsics: Of every image.
+        batch_size: Crops at a time.
+        overlay: Draw pictures.
+        mesh: Write OBJ and PLY; None: of images, not of videos.
+        progress: Show a progress bar.
+    """
+
+    output: Path
+    boxes: BoxFile | HandBox | None = None
+    hand: Hand | None = None
+    intrinsics: Intrinsics = None
+    batch_size: int = BATCH_SIZE
+    overlay: bool = True
+    mesh: bool | None = None
+    progress: bool = True
+
+
+class Predicted(NamedTuple):
+    """What was done.
+
+    Attributes:
+        images: Number of images.
+        frames: Number of videos' frames.
+        hands: Number of hands in all of them.
+        empty: Number of images and frames without a hand.
+        last: The hands of the last image.
+    """
+
+    images: int
+    frames: int
+    hands: int
+    empty: int
+    last: list[HandResult]
+
+
+class _Frame(NamedTuple):
+    """An image on its way through the predictor."""
+
+    name: str
+    size: tuple[int, int]
+    image: np.ndarray | Path
+
+
+def predict_files(
+    predictor: HandPredictor,
+    inputs: Sequence[str | Path],
+    settings: Settings,
+    say: Callable[[str], None] = print,
+) -> Predicted:
+    """Predicts files and writes what was found.
+
+    Args:
+        predictor: Predicts.
+        inputs: Images, folders of images, videos.
+        settings: What is written and where.
+        say: Is told once what had to be assumed.
+
+    Raises:
+        UserError: Something given cannot serve. Where images of several cannot be read, the others are predicted first.
+    """
+    sources = find_sources(inputs)
+    if isinstance(settings.boxes, BoxFile):
+        settings.boxes.check_names({path.name for path in (*sources.images, *sources.videos)})
+    _prepare_output(sources, settings.output)
+    run = _Run(predictor, settings, say)
+    names = sources.output_names()
+    unreadable: list[str] = []
+    run.images(sources.images, names, unreadable)
+    images = run.frames
+    for path in sources.videos:
+        run.video(path, names[path])
+    if unreadable:
+        raise UserError(
+            f"{len(unreadable)} of {len(sources.images)} images could not be read (the first: '{unreadable[0]}'): the "
+            f"others' results are in '{settings.output}'."
+        )
+    return Predicted(images, run.frames - images, run.hands, run.empty, run.last)
+
+
+def _prepare_output(sources: Sources, output: Path) -> None:
+    folders = {path.resolve().parent for path in (*sources.images, *sources.videos)}
+    if output.resolve() in folders:
+        raise UserError(f"'{output}' holds the images that are predicted: give another folder as --output.")
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"The folder '{output}' cannot be made ({error.strerror}): give another as --output.") from None
+
+
+class _Run:
+    def __init__(self, predictor: HandPredictor, settings: Settings, say: Callable[[str], None]) -> None:
+        self.predictor = predictor
+        self.settings = settings
+        self.given = None if settings.intrinsics is None else intrinsics_matrix(settings.intrinsics)
+        hand_model = predictor.model.hand_model
+        self.painter = PredictionPainter(hand_model.faces.cpu().numpy(), hand_model.num_vertices)
+        self.model = {
+            "class": type(predictor.model).__name__,
+            "checkpoint": str(predictor.checkpoint),
+            "hand_model": hand_model.name,
+        }
+        self.frames = self.hands = self.empty = 0
+        self.last: list[HandResult] = []
+        self._say = say
+        self._said: set[str] = set()
+        if predictor.open_hand:
+            self._once(OPEN_HAND)
+        if self.given is None:
+            self._once(NO_INTRINSICS)
+
+    def images(self, paths: Sequence[Path], names: dict[Path, str], unreadable: list[str]) -> None:
+        """Predicts images; several that cannot be read are noted, a single one is an error."""
+        waiting: deque[tuple[Path, _Frame]] = deque()
+        bar = tqdm(total=len(paths), desc="images", unit="image", disable=not self.settings.progress or len(paths) < 2)
+
+        def queries() -> Iterator[ImageQuery]:
+            for path in paths:
+                try:
+                    image = read_image(path)
+                except UserError:
+                    if len(paths) == 1:
+                        raise
+                    unreadable.append(str(path))
+                    bar.update()
+                    continue
+                # The picture is read again where it is drawn: a batch of photos would fill the memory.
+                waiting.append((path, _Frame(path.name, (image.shape[1], image.shape[0]), path)))
+                yield ImageQuery(image, self._hands(path.name, None), self.given, f"'{path}'")
+
+        with bar:
+            for hands in self.predictor.predict_many(queries(), self.settings.batch_size):
+                path, frame = waiting.popleft()
+                stem = self.settings.output / names[path]
+                content = self._content(frame, hands)
+                if self.settings.mesh is not False:
+                    self._write_meshes(stem, hands)
+                if self.settings.overlay:
+                    write_bytes(
+                        stem.with_name(f"{stem.name}{OVERLAY_SUFFIX}.png"), overlay_png(self._picture(frame, hands))
+                    )
+                write_bytes(stem.with_name(f"{stem.name}.json"), (dump(content) + "\n").encode())
+                bar.update()
+
+    def video(self, path: Path, name: str) -> None:
+        """Predicts a video's frames: one file of JSON lines, one video of overlays."""
+        video = Video(path)
+        waiting: deque[_Frame] = deque()
+
+        def queries() -> Iterator[ImageQuery]:
+            for number, image in enumerate(video):
+                waiting.append(_Frame(f"{path.name}#{number}", (image.shape[1], image.shape[0]), image))
+                hands = self._hands(path.name, number)
+                yield ImageQuery(image, hands, self.given, f"frame {number} of '{path}'")
+
+        stem = self.settings.output / name
+        lines = stem.with_name(f"{name}.jsonl")
+        temporary = lines.with_name(f".{lines.name}.{os.getpid()}")
+        bar = tqdm(total=video.frames or None, desc=path.name, unit="frame", disable=not self.settings.progress)
+        try:
+            with (
+                bar,
+                temporary.open("w", encoding="utf-8") as file,
+                VideoWriter(stem.with_name(f"{name}{OVERLAY_SUFFIX}.mp4"), video.fps) as pictures,
+            ):
+                before = self.frames
+                for hands in self.predictor.predict_many(queries(), self.settings.batch_size):
+                    frame = waiting.popleft()
+                    file.write(dump(self._content(frame, hands), indent=3) + "\n")
+                    if self.settings.mesh:
+                        stem.mkdir(exist_ok=True)
+                        self._write_meshes(stem / f"{self.frames - before - 1:06d}", hands)
+                    if self.settings.overlay:
+                        pictures.add(self._picture(frame, hands))
+                    bar.update()
+                if self.frames == before:
+                    raise UserError(
+                        f"'{path}' has no frame that OpenCV reads: convert it to MP4 (H.264), for instance."
+                    )
+            temporary.replace(lines)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    def _hands(self, name: str, frame: int | None) -> tuple[HandBox, ...]:
+        boxes = self.settings.boxes
+        hands = boxes.of(name, frame) if isinstance(boxes, BoxFile) else [boxes or HandBox()]
+        if any(hand.box is None for hand in hands):
+            self._once(WHOLE_IMAGE)
+        if self.settings.hand is None and any(hand.hand is None for hand in hands):
+            self._once(NO_SIDE.format("a right and a left one" if self.predictor.two_hand else "right ones"))
+        return tuple(replace(hand, hand=hand.hand or self.settings.hand) for hand in hands)
+
+    def _content(self, frame: _Frame, hands: list[HandResult]) -> dict[str, object]:
+        self.frames += 1
+        self.hands += len(hands)
+        self.empty += not hands
+        self.last = hands
+        assumed = self.given is None
+        return image_dictionary(frame.name, frame.size, self._intrinsics(frame), assumed, hands, self.model)
+
+    def _intrinsics(self, frame: _Frame) -> np.ndarray:
+        return assumed_intrinsics(*frame.size) if self.given is None else self.given
+
+    def _picture(self, frame: _Frame, hands: list[HandResult]) -> np.ndarray:
+        image = read_image(frame.image) if isinstance(frame.image, Path) else frame.image
+        return draw_hands(self.painter, image, hands, self._intrinsics(frame))
+
+    def _write_meshes(self, stem: Path, hands: list[HandResult]) -> None:
+        write_bytes(stem.with_name(f"{stem.name}.obj"), obj_bytes(hands))
+        write_bytes(stem.with_name(f"{stem.name}.ply"), ply_bytes(hands))
+
+    def _once(self, text: str) -> None:
+        if text not in self._said:
+            self._said.add(text)
+            self._say(text)

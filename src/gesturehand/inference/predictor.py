@@ -1,0 +1,233 @@
+"""The predictor: a checkpoint and images in, hands out."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+import torch
+
+from gesturehand.errors import UserError
+from gesturehand.gestures import class_names
+from gesturehand.inference.assemble import assemble_hands, numpy_prediction
+from gesturehand.inference.boxes import BOX_SCALE
+from gesturehand.inference.checkpoint import LoadedRegressor, load_regressor
+from gesturehand.inference.crop import crop_image
+from gesturehand.inference.query import (
+    Boxes,
+    CropRequest,
+    Image,
+    ImageQuery,
+    Intrinsics,
+    crops_of,
+    hands_from,
+    image_of,
+    intrinsics_matrix,
+)
+from gesturehand.inference.result import HandResult
+from gesturehand.inference.translation import FloatArray, assumed_intrinsics
+from gesturehand.skeleton import SIDES
+
+#: Crops at a time.
+BATCH_SIZE: Final = 32
+
+
+class HandPredictor:
+    """A trained regressor that predicts hands in images.
+
+    Example::
+
+        predictor = HandPredictor.from_checkpoint("latest")
+        for hand in predictor("photo.jpg", boxes=[[310, 120, 180, 200]], hands="left"):
+            print(hand.side, hand.gesture_fine.name, hand.joints)
+
+    Args:
+        regressor: From :func:`~gesturehand.inference.checkpoint.load_regressor`.
+        device: "auto" (CUDA where there is one), or a device of PyTorch.
+        box_scale: Side of a crop over the longer side of its box.
+
+    Attributes:
+        model: The regressor, on the device, in evaluation mode.
+        checkpoint: Its path.
+        device: Where it runs.
+        two_hand: It sees two hands a crop.
+        open_hand: It was trained with the open hand, that is on rendered hands: no model of hands in the wild.
+    """
+
+    def __init__(self, regressor: LoadedRegressor, device: str = "auto", box_scale: float = BOX_SCALE) -> None:
+        if not box_scale > 0:
+            raise UserError(f"box_scale is {box_scale}: give a number above 0.")
+        self.device = find_device(device)
+        self.model = regressor.model.to(self.device)
+        self.checkpoint = regressor.path
+        self.two_hand = self.model.layout == "two_hand"
+        self.mirror_left = regressor.mirror_left and not self.two_hand
+        self.box_scale = box_scale
+        settings: Any = self.model.hparams
+        self.image_size = int(settings["image_size"])
+        self.names = {level: class_names(level, settings["gesture_classes"]) for level in ("coarse", "fine")}
+        self.open_hand = settings["mano"] is None
+        self._faces = self.model.hand_model.faces.cpu().numpy()
+        self._hands_mean = self.model.hand_model.hands_mean.float().cpu().numpy()
+
+    @classmethod
+    def from_checkpoint(
+        cls,
+        checkpoint: str | Path = "latest",
+        device: str = "auto",
+        *,
+        mano: str | None = None,
+        box_scale: float = BOX_SCALE,
+    ) -> "HandPredictor":
+        """Loads a predictor.
+
+        Args:
+            checkpoint: A checkpoint file, the folder of a run (its best checkpoint), or "latest": the newest finished
+                run under ``runs/``.
+            device: "auto" (CUDA where there is one), "cpu", "cuda", "cuda:1", …
+            mano: MANO's file or folder on this machine; the one of the training if not given.
+            box_scale: Side of a crop over the longer side of its box.
+
+        Raises:
+            UserError: No such checkpoint or device, or a checkpoint of something else.
+        """
+        return cls(load_regressor(checkpoint, mano), device, box_scale)
+
+    def __call__(
+        self,
+        image: Image,
+        boxes: Boxes = None,
+        hands: str | Sequence[str] | None = None,
+        intrinsics: Intrinsics = None,
+    ) -> list[HandResult]:
+        """Predicts the hands of one image.
+
+        Args:
+            image: (H, W, 3) uint8 RGB, or a file's path.
+            boxes: (N, 4) or (4,): x, y, width, height px around each hand. None: one hand fills the image.
+            hands: "right" or "left", for all or one a box; right if not given. A network that sees two hands also
+                takes "both", which is then what it does if nothing is given.
+            intrinsics: (fx, fy, cx, cy) or (3, 3), px. None: a stated guess
+                (:func:`~gesturehand.inference.translation.assumed_intrinsics`).
+
+        Returns:
+            One result a hand, in the order of the boxes, all in one camera frame.
+
+        Raises:
+            UserError: The image, a box, a side or the intrinsics cannot serve; the message says why.
+        """
+        name = f"'{image}'" if isinstance(image, (str, Path)) else "the image"
+        return next(self.predict_many([ImageQuery(image, hands_from(boxes, hands), intrinsics, name)]))
+
+    def predict_many(
+        self, queries: Iterable[ImageQuery | Image], batch_size: int = BATCH_SIZE
+    ) -> Iterator[list[HandResult]]:
+        """Predicts the hands of many images, batched over images.
+
+        Args:
+            queries: Images (arrays or paths), or :class:`~gesturehand.inference.query.ImageQuery` with their hands;
+                read as they are needed, so a video may be longer than memory.
+            batch_size: Crops at a time.
+
+        Yields:
+            For each query, in order, its hands.
+        """
+        if batch_size < 1:
+            raise UserError(f"batch_size is {batch_size}: give 1 or more.")
+        waiting: list[_Prepared] = []
+        for query in queries:
+            waiting.append(self._prepare(query if isinstance(query, ImageQuery) else ImageQuery(query)))
+            if sum(len(prepared.requests) for prepared in waiting) >= batch_size:
+                yield from self._predict(waiting, batch_size)
+                waiting = []
+        yield from self._predict(waiting, batch_size)
+
+    def _prepare(self, query: ImageQuery) -> "_Prepared":
+        """Crops a query's hands; the image itself is let go."""
+        image = image_of(query)
+        height, width = image.shape[:2]
+        assumed = query.intrinsics is None
+        intrinsics = assumed_intrinsics(width, height) if assumed else intrinsics_matrix(query.intrinsics)
+        requests = crops_of(query, image, self.two_hand, self.box_scale)
+        crops = []
+        for request in requests:
+            mirror = self.mirror_left and request.sides == ("left",)
+            crops.append((*crop_image(image, request.square, self.image_size, mirror), mirror))
+        return _Prepared(requests, crops, intrinsics, assumed)
+
+    def _predict(self, waiting: "list[_Prepared]", batch_size: int) -> Iterator[list[HandResult]]:
+        crops = [crop for prepared in waiting for crop in prepared.crops]
+        is_right = [request.sides[0] == "right" for prepared in waiting for request in prepared.requests]
+        rows: list[dict[str, np.ndarray]] = []
+        for start in range(0, len(crops), batch_size):
+            part = slice(start, start + batch_size)
+            arrays = self.run_crops(crops[part], is_right[part])
+            rows += [{name: array[i] for name, array in arrays.items()} for i in range(len(crops[part]))]
+        place = 0
+        for prepared in waiting:
+            own = rows[place : place + len(prepared.requests)]
+            place += len(own)
+            found: list[tuple[float, HandResult]] = []
+            for request, row, (_, affine, _) in zip(prepared.requests, own, prepared.crops, strict=True):
+                slots = [SIDES.index(side) if self.two_hand else 0 for side in request.sides]
+                results = assemble_hands(
+                    row,
+                    slots,
+                    request,
+                    affine,
+                    prepared.intrinsics,
+                    assumed=prepared.assumed,
+                    image_size=self.image_size,
+                    faces=self._faces,
+                    hands_mean=self._hands_mean,
+                    names=self.names,
+                )
+                found += zip(request.order, results, strict=True)
+            yield [result for _, result in sorted(found, key=lambda entry: entry[0])]
+
+    @torch.inference_mode()
+    def run_crops(self, crops: "list[Crop]", is_right: Sequence[bool]) -> dict[str, np.ndarray]:
+        """The network on a batch of crops, without placing anything.
+
+        Args:
+            crops: Pixels (S, S, 3), the map (2, 3) from px of the image to px of the crop, and whether it mirrors.
+            is_right: Of each crop, the side of its hand as the image shows it; not used by two-hand networks.
+
+        Returns:
+            See :func:`~gesturehand.inference.assemble.numpy_prediction`.
+        """
+        images = torch.from_numpy(np.stack([image for image, _, _ in crops])).permute(0, 3, 1, 2)
+        affine = torch.from_numpy(np.stack([affine for _, affine, _ in crops]))
+        if self.two_hand:
+            shown = torch.tensor([[True, False]]).repeat(len(crops), 1)
+        else:
+            shown = torch.tensor([[mirror != right] for (_, _, mirror), right in zip(crops, is_right, strict=True)])
+        images, affine, shown = (tensor.to(self.device) for tensor in (images, affine, shown))
+        hand, gesture = self.model(images, shown)
+        return numpy_prediction(hand, gesture, affine, shown, self.model.hand_model)
+
+
+Crop = tuple[np.ndarray, np.ndarray, bool]
+
+
+class _Prepared(NamedTuple):
+    requests: list[CropRequest]
+    crops: list[Crop]
+    intrinsics: FloatArray
+    assumed: bool
+
+
+def find_device(device: str) -> torch.device:
+    """The device of a name; "auto" is CUDA where there is one.
+
+    Raises:
+        UserError: PyTorch knows or has no such device.
+    """
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        found = torch.device(device)
+        torch.empty(0, device=found)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise UserError(f"The device '{device}' is not to be had ({str(error).splitlines()[0]}): take auto.") from None
+    return found

@@ -1,0 +1,171 @@
+"""What is asked of the predictor: an image and its hands, checked and turned into crops."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from gesturehand.errors import UserError
+from gesturehand.inference.boxes import HandBox, check_inside, parse_box, parse_hand, parse_numbers, square_of
+from gesturehand.skeleton import SIDES, Side
+
+Image = npt.NDArray[np.uint8] | str | Path
+Boxes = Sequence[Sequence[float]] | npt.NDArray[np.floating] | npt.NDArray[np.integer] | None
+Intrinsics = Sequence[float] | npt.NDArray[np.floating] | None
+
+#: Slots of a two-hand network, in order.
+_BOTH: Final = tuple(SIDES)
+
+
+@dataclass(frozen=True)
+class ImageQuery:
+    """An image and the hands to predict in it.
+
+    Attributes:
+        image: (H, W, 3) uint8 RGB, or a file's path.
+        hands: The hands; one that fills the image if not given.
+        intrinsics: fx, fy, cx, cy or (3, 3), px; assumed if not given.
+        name: Names the image in errors.
+    """
+
+    image: Image
+    hands: tuple[HandBox, ...] = (HandBox(),)
+    intrinsics: Intrinsics = None
+    name: str = "the image"
+
+
+@dataclass(frozen=True)
+class CropRequest:
+    """One crop for the network.
+
+    Attributes:
+        square: (3,) centre x, centre y and side, px.
+        box: (4,) x, y, width, height px: what it was made from.
+        sides: The hands wanted of it: one, or both of a two-hand network.
+        order: Place of each in the result.
+    """
+
+    square: np.ndarray
+    box: tuple[float, float, float, float]
+    sides: tuple[Side, ...]
+    order: tuple[float, ...]
+
+
+def read_image(path: str | Path) -> npt.NDArray[np.uint8]:
+    """An image file as (H, W, 3) uint8 RGB, turned as its EXIF data says.
+
+    Raises:
+        UserError: It is missing or unreadable.
+    """
+    path = Path(path)
+    image = cv2.imread(str(path), cv2.IMREAD_COLOR_RGB) if path.is_file() else None
+    if image is None:
+        if not path.exists():
+            raise UserError(f"'{path}' does not exist: give an image, a folder of images, or a video.")
+        raise UserError(f"'{path}' is not a readable image: give a JPEG, PNG or another format that OpenCV reads.")
+    return np.asarray(image, np.uint8)
+
+
+def image_of(query: ImageQuery) -> npt.NDArray[np.uint8]:
+    """The query's pixels.
+
+    Raises:
+        UserError: Its file cannot be read, or its array is no RGB image.
+    """
+    if isinstance(query.image, (str, Path)):
+        return read_image(query.image)
+    image = np.asarray(query.image)
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
+        raise UserError(
+            f"{query.name} is an array of shape {image.shape} and type {image.dtype}: give (height, width, 3) uint8 in "
+            "RGB."
+        )
+    return image
+
+
+def hands_from(boxes: Boxes, hands: str | Sequence[str] | None) -> tuple[HandBox, ...]:
+    """Hands from the plain arguments of a call.
+
+    Args:
+        boxes: (N, 4) or one (4,): x, y, w, h px. None: the whole image.
+        hands: A side for all, or one a box.
+
+    Raises:
+        UserError: Boxes or sides are wrong, or their numbers differ.
+    """
+    rows: list[tuple[float, float, float, float] | None] = [None]
+    if boxes is not None:
+        array = np.asarray(boxes, np.float64)
+        array = array[None] if array.shape == (4,) else array.reshape(-1, 4) if array.size == 0 else array
+        if array.ndim != 2 or array.shape[1] != 4:
+            raise UserError(f"boxes has the shape {array.shape}: give (N, 4), x, y, width and height in pixels.")
+        rows = [parse_box(row.tolist(), f"Box {number}") for number, row in enumerate(array)]
+    sides = [hands] * len(rows) if hands is None or isinstance(hands, str) else list(hands)
+    if (boxes is None and len(sides) != 1) or len(sides) != len(rows):
+        raise UserError(f"There are {len(rows)} boxes and {len(sides)} hands: give one side a box, or one for all.")
+    return tuple(HandBox(box, parse_hand(side, "The side")) for box, side in zip(rows, sides, strict=True))
+
+
+def intrinsics_matrix(intrinsics: Intrinsics | str) -> npt.NDArray[np.float64]:
+    """(3, 3) px from fx, fy, cx, cy (also as text with commas) or a matrix.
+
+    Raises:
+        UserError: They are no intrinsics.
+    """
+    four = parse_numbers(intrinsics, 4)
+    matrix = np.asarray(intrinsics) if four is None and not isinstance(intrinsics, str) else np.zeros(0)
+    if four is not None:
+        fx, fy, cx, cy = four
+        matrix = np.array([[fx, 0, cx], [0, fy, cy], [0, 0, 1]])
+    if matrix.shape != (3, 3) or not np.isfinite(matrix).all() or min(matrix[0, 0], matrix[1, 1]) <= 0:
+        raise UserError(f"The intrinsics {intrinsics!r} are none: give fx,fy,cx,cy in pixels, focal lengths above 0.")
+    return matrix.astype(np.float64)
+
+
+def crops_of(query: ImageQuery, image: np.ndarray, two_hand: bool, box_scale: float) -> list[CropRequest]:
+    """The crops that a query takes.
+
+    A one-hand network gets one crop a box. A two-hand network gets a right and a left hand whose crops overlap as one
+    crop around both boxes, as it was trained on; a hand of its own gets its own crop.
+
+    Raises:
+        UserError: A box lies outside the image, or a one-hand network is asked for both hands of a box.
+    """
+    height, width = image.shape[:2]
+    requests = []
+    for number, hand in enumerate(query.hands):
+        side = hand.hand or ("both" if two_hand else "right")
+        if hand.box is not None:
+            check_inside(hand.box, width, height, query.name)
+        if side == "both" and not two_hand:
+            raise UserError(f"This network sees one hand at a time: give each hand of {query.name} a box and a side.")
+        sides: tuple[Side, ...] = _BOTH if side == "both" else (side,)
+        order = (number, number + 0.5)[: len(sides)]
+        square = square_of(hand.box, width, height, box_scale)
+        requests.append(CropRequest(square, hand.box or (0.0, 0.0, float(width), float(height)), sides, order))
+    return _merge_pairs(requests, box_scale) if two_hand else requests
+
+
+def _merge_pairs(requests: list[CropRequest], box_scale: float) -> list[CropRequest]:
+    """Right and left hands whose crops overlap become one crop, the nearest first."""
+    rights, lefts = ([r for r in requests if r.sides == (side,)] for side in SIDES)
+    pairs = sorted(
+        (float(np.abs(a.square[:2] - b.square[:2]).max() / (a.square[2] + b.square[2])), i, j)
+        for i, a in enumerate(rights)
+        for j, b in enumerate(lefts)
+    )
+    merged, used = [], set()
+    for distance, i, j in pairs:
+        right, left = rights[i], lefts[j]
+        if distance >= 0.5 or right.order in used or left.order in used:
+            continue
+        used |= {right.order, left.order}
+        low = np.minimum(right.box[:2], left.box[:2])
+        high = np.maximum(np.add(right.box[:2], right.box[2:]), np.add(left.box[:2], left.box[2:]))
+        box = (*low.tolist(), *(high - low).tolist())
+        merged.append(CropRequest(square_of(box, 0, 0, box_scale), box, _BOTH, right.order + left.order))
+    return merged + [request for request in requests if request.order not in used]

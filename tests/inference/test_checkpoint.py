@@ -1,0 +1,117 @@
+"""Checkpoints: found, told apart, and never executed."""
+
+import json
+import os
+import pickle
+
+import pytest
+import pytorch_lightning as pl
+import torch
+
+from gesturehand.errors import UserError
+from gesturehand.inference.checkpoint import find_checkpoint, load_regressor
+from gesturehand.trainers.gesture_pretrainer import GesturePretrainer
+
+
+@pytest.fixture
+def run(tmp_path, trained_checkpoint):
+    """A finished run's folder."""
+    folder = tmp_path / "runs" / "small" / "1"
+    (folder / "checkpoints").mkdir(parents=True)
+    (folder / "checkpoints" / "best.ckpt").write_bytes(trained_checkpoint.read_bytes())
+    (folder / "finished.json").write_text(json.dumps({"model": "TokenFusionRegressor", "finished_at": 1.0}))
+    return folder
+
+
+def test_the_same_network_comes_back(trained_checkpoint):
+    loaded = load_regressor(trained_checkpoint)
+    saved = torch.load(trained_checkpoint, weights_only=True)["state_dict"]
+    assert loaded.path == trained_checkpoint
+    assert loaded.mirror_left
+    assert not loaded.model.training
+    for name, tensor in loaded.model.state_dict().items():
+        assert torch.equal(tensor, saved[name]), name
+
+
+def test_file_folder_and_latest(run, tmp_path, trained_checkpoint):
+    best = run / "checkpoints" / "best.ckpt"
+    assert find_checkpoint(trained_checkpoint) == trained_checkpoint
+    assert find_checkpoint(run) == find_checkpoint("latest", tmp_path / "runs") == best
+
+
+def test_latest_is_a_regressor(run, tmp_path):
+    later = tmp_path / "runs" / "pretrain"
+    later.mkdir()
+    (later / "finished.json").write_text(json.dumps({"model": "GesturePretrainer", "finished_at": 2.0}))
+    assert find_checkpoint("latest", tmp_path / "runs") == run / "checkpoints" / "best.ckpt"
+
+
+@pytest.mark.parametrize(
+    ("where", "message"), [("nowhere.ckpt", "does not exist: give a file"), (".", "has no 'checkpoints/best.ckpt'")]
+)
+def test_nothing_there(tmp_path, where, message):
+    with pytest.raises(UserError, match=message):
+        find_checkpoint(tmp_path / where)
+    with pytest.raises(UserError, match="No finished run of TokenFusionRegressor or EANetRegressor"):
+        find_checkpoint("latest", tmp_path)
+
+
+def test_config_says_whether_left_hands_are_mirrored(run):
+    (run / "config.yaml").write_text("data:\n  mirror_left: false\n")
+    assert not load_regressor(run).mirror_left
+
+
+def test_pretraining_is_no_regressor(tmp_path):
+    trainer = pl.Trainer(accelerator="cpu", logger=False, enable_progress_bar=False, enable_model_summary=False)
+    trainer.strategy.connect(GesturePretrainer(backbone="test_resnet", feature_stride=16, image_size=64))
+    trainer.save_checkpoint(tmp_path / "p.ckpt")
+    with pytest.raises(UserError, match="holds no model that is known here, not a hand regressor"):
+        load_regressor(tmp_path / "p.ckpt")
+
+
+def changed(trained_checkpoint, path, **changes):
+    content = torch.load(trained_checkpoint, weights_only=True)
+    content["hyper_parameters"] |= changes.pop("settings", {})
+    torch.save(content | changes, path)
+    return path
+
+
+def test_class_is_one_of_a_closed_list(trained_checkpoint, tmp_path):
+    path = changed(trained_checkpoint, tmp_path / "c.ckpt", settings={"_class_path": "os.system"})
+    with pytest.raises(UserError, match="holds system, not a hand regressor"):
+        load_regressor(path)
+    path = changed(trained_checkpoint, tmp_path / "c.ckpt", settings={"_class_path": "anywhere.TokenFusionRegressor"})
+    assert type(load_regressor(path).model).__module__ == "gesturehand.trainers.token_fusion_regressor"
+
+
+def test_other_hand_model_is_refused(trained_checkpoint, tmp_path):
+    path = changed(trained_checkpoint, tmp_path / "c.ckpt", hand_model={"name": "MANO_RIGHT.pkl", "fingerprint": "0"})
+    with pytest.raises(UserError, match=r"trained with the hand model 'MANO_RIGHT.pkl', .* as --mano"):
+        load_regressor(path)
+
+
+def test_weights_of_another_network_are_refused(trained_checkpoint, tmp_path):
+    path = changed(trained_checkpoint, tmp_path / "c.ckpt", settings={"width": 64})
+    with pytest.raises(UserError, match="does not fit TokenFusionRegressor"):
+        load_regressor(path)
+    with pytest.raises(UserError, match=r"settings that TokenFusionRegressor does not know \(depht\)"):
+        load_regressor(
+            changed(
+                trained_checkpoint,
+                tmp_path / "c.ckpt",
+                settings={"_class_path": "gesturehand.TokenFusionRegressor", "depht": 1},
+            )
+        )
+
+
+class Command:
+    def __reduce__(self):
+        return os.system, ("echo executed",)
+
+
+@pytest.mark.parametrize("content", [b"no checkpoint", pickle.dumps(Command())])
+def test_nothing_is_executed(tmp_path, content, capfd):
+    (tmp_path / "c.ckpt").write_bytes(content)
+    with pytest.raises(UserError, match="is not a checkpoint of a hand regressor"):
+        load_regressor(tmp_path / "c.ckpt")
+    assert "executed" not in capfd.readouterr().out
