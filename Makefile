@@ -30,7 +30,7 @@ setup: $(READY)  ## make .venv with the tested versions
 
 $(READY): setup.cfg pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,notebooks]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,notebooks,sweeps,tensorboard]'
 	@touch $@
 
 demo: $(READY) $(OPENHAND)  ## pretrain, finetune and test on the open set; the table ends in runs/demo/summary.json
