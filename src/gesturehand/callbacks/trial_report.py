@@ -2,10 +2,13 @@
 
 import json
 import math
+import os
 from pathlib import Path
 from typing import Any, Final
 
 import pytorch_lightning as pl
+
+from gesturehand.errors import UserError
 
 #: The environment variable in which a sweep gives a trial the folder to keep everything in.
 TRIAL_FOLDER_VARIABLE: Final = "GESTUREHAND_TRIAL_FOLDER"
@@ -21,6 +24,14 @@ class TrialReport(pl.Callback):
 
     def __init__(self, folder: Path) -> None:
         self.file = folder / TRIAL_FILE
+        self._parent = os.getppid()
+
+    def on_train_batch_start(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        """Ends a trial whose sweep was killed: the sweep runs it again when it goes on."""
+        if trainer.is_global_zero and os.getppid() != self._parent:
+            raise UserError("The sweep that started this trial has ended: start the sweep again, and it goes on.")
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Adds a line, on the first process."""

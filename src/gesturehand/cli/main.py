@@ -14,7 +14,10 @@ _TRAINING: Final = {
     "test": "evaluate a run on the test split: --run runs/…/<time>",
 }
 #: Commands of their own: a module of the same name with a function of the same name.
-_COMMANDS: Final = {"evaluate": "score saved predictions without a model: --predictions P.npz --data FOLDER"}
+_COMMANDS: Final = {
+    "evaluate": "score saved predictions without a model: --predictions P.npz --data FOLDER",
+    "sweep": "search settings: --file experiments/sweeps/….yaml",
+}
 _GROUPS: Final = {
     "data": {
         "synth": "write the open synthetic set",

@@ -138,6 +138,8 @@ class TrainingCLI(LightningCLI):
         """Marks the run as finished, unless it was interrupted."""
         if self.trainer.interrupted or not self.trainer.is_global_zero:
             return
+        if TRIAL_FOLDER_VARIABLE in os.environ or "WANDB_SWEEP_ID" in os.environ:
+            return  # a sweep's trial is not what `latest` and `auto` mean
         checkpoint = self.trainer.checkpoint_callback
         best = getattr(checkpoint, "best_model_path", "")
         score = getattr(checkpoint, "best_model_score", None)
