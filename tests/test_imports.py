@@ -13,7 +13,7 @@ LAYERS = (
     {"skeleton", "gestures", "camera", "batch", "errors"},
     {"hand"},
     {"data"},
-    {"synthetic"},
+    {"synthetic", "own_data"},
     {"models"},
     {"targets", "losses"},
     {"metrics"},

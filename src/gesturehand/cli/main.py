@@ -4,6 +4,7 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
+from keyword import iskeyword
 from typing import Any, Final
 
 from gesturehand.errors import UserError
@@ -23,6 +24,7 @@ _GROUPS: Final = {
         "synth": "write the open synthetic set",
         "show": "draw annotations over crops",
         "gallery": "draw the gesture poses",
+        "import": "make images and joints of yours a set",
     },
     "hand": {"info": "show a hand model", "convert": "turn a MANO pickle into .npz"},
     "run": {"summary": "compare a tested run with its baselines", "latest": "print the newest finished run"},
@@ -85,7 +87,8 @@ def _functions(group: str) -> Any:
     module = importlib.import_module(f"gesturehand.cli.{group}")
     if group in _COMMANDS:
         return getattr(module, group)
-    return {name: getattr(module, name) for name in _GROUPS[group]}
+    # A function cannot be called `import`.
+    return {name: getattr(module, f"{name}_" if iskeyword(name) else name) for name in _GROUPS[group]}
 
 
 def _overview() -> str:
