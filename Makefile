@@ -5,6 +5,7 @@
 #   MANO=FOLDER             MANO's files, instead of the open hand
 #   PRETRAINED=auto|none|FILE   what `make finetune` starts from
 #   RUN=latest|FOLDER       what `make evaluate` tests
+#   SWEEP=FILE              which sweep `make sweep` runs
 #   ARGS='…'                further arguments of the command
 
 PYTHON ?= python3
@@ -12,6 +13,7 @@ VENV ?= .venv
 EXPERIMENT ?= demo
 PRETRAINED ?= auto
 RUN ?= latest
+SWEEP ?= experiments/sweeps/demo_finetune.yaml
 OPENHAND := data/openhand
 BENCHMARK := data/openhand-v1
 # Smaller and easier than the benchmark openhand-v1: wrists within a cone, one hand, every frame labelled.
@@ -24,17 +26,25 @@ READY := $(VENV)/.ready
 DATA_ARGS := $(if $(DATA),--data.root=$(DATA))
 MANO_ARGS := $(if $(MANO),--model.init_args.mano=$(MANO))
 
+<<<<<<< HEAD
 .PHONY: help setup demo data pretrain finetune evaluate gallery openhand-v1 openhand-docs docs test test-all lint format clean
 
 help:  ## show the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@sed -n '3,8s/^# \{0,1\}//p' $(MAKEFILE_LIST)
+=======
+.PHONY: help setup demo data pretrain finetune evaluate sweep gallery docs test test-all lint format clean
+
+help:  ## show the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@sed -n '3,9s/^# \{0,1\}//p' $(MAKEFILE_LIST)
+>>>>>>> sweeps
 
 setup: $(READY)  ## make .venv with the tested versions
 
 $(READY): setup.cfg pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,notebooks]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,notebooks,sweeps,tensorboard]'
 	@touch $@
 
 demo: $(READY) $(OPENHAND)  ## pretrain, finetune and test on the open set; the table ends in runs/demo/summary.json
@@ -57,6 +67,9 @@ finetune: $(READY)  ## stage 2: token fusion, from the newest finished stage 1 o
 evaluate: $(READY)  ## test a finished stage 2 and compare it with the baselines
 	$(GESTUREHAND) test --run $(RUN) $(DATA_ARGS) $(MANO_ARGS) $(ARGS)
 	$(GESTUREHAND) run summary --run $(RUN)
+
+sweep: $(READY) $(if $(findstring /demo,$(SWEEP)),$(OPENHAND))  ## search settings: with W&B where you are logged in, else on this machine
+	$(GESTUREHAND) sweep --file $(SWEEP) $(ARGS)
 
 gallery: $(READY)  ## draw the poses of the 35 gestures into runs/gallery.png
 	@mkdir -p runs

@@ -132,20 +132,6 @@ def test_pretraining_of_another_encoder_is_not_taken(command, capsys):
     assert "backbone=test_resnet.r160_in1k" in capsys.readouterr().err
 
 
-def test_sweep_parameters_are_keys_of_the_experiment(command):
-    """Every parameter of a sweep is accepted with one of its values, as W&B's agent passes it."""
-    for path in (REPOSITORY / "experiments" / "sweeps").glob("*.yaml"):
-        sweep = yaml.safe_load(path.read_text())
-        values = {
-            key: spec["values"][-1] if "values" in spec else spec["min"] for key, spec in sweep["parameters"].items()
-        }
-        config = next(word for word in sweep["command"] if word.startswith("--config="))
-        words = [f"--{key}={value}" for key, value in values.items()]
-        with pytest.raises(SystemExit) as done:
-            main(["fit", f"--config={REPOSITORY / config.removeprefix('--config=')}", *words, "--print_config"])
-        assert done.value.code == 0
-
-
 def test_both_stages_train_in_bf16(command):
     precision = "--trainer.precision=bf16-mixed"
     assert command("fit", experiment("pretrain"), *TINY, precision) == 0

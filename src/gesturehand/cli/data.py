@@ -7,6 +7,7 @@ from pathlib import Path
 import cv2
 from rich.console import Console
 
+from gesturehand.cli.import_data import import_ as import_
 from gesturehand.data.boxes import BoxSource
 from gesturehand.data.selection import Hands, Layout
 from gesturehand.errors import UserError

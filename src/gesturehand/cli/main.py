@@ -5,6 +5,7 @@ import inspect
 import os
 import sys
 from collections.abc import Sequence
+from keyword import iskeyword
 from typing import Any, Final
 
 from gesturehand.errors import UserError
@@ -19,6 +20,7 @@ _COMMANDS: Final = {
     "evaluate": "score saved predictions without a model: --predictions P.npz --data FOLDER",
     "predict": "run a trained network on images, folders or videos: predict IMAGE --output FOLDER",
     "export": "write a trained network as ONNX or PyTorch program: --format onnx --out model.onnx",
+    "sweep": "search settings: --file experiments/sweeps/….yaml",
 }
 #: Commands that take files without a --name: the function's argument, how the help shows it, its help.
 _POSITIONAL: Final = {"predict": ("inputs", "IMAGE|FOLDER|VIDEO", "Images, folders of images, videos.")}
@@ -29,6 +31,7 @@ _GROUPS: Final = {
         "gallery": "draw the gesture poses",
         "samples": "draw whole frames side by side",
         "stats": "count a set; errors of the mean pose and of a gesture oracle",
+        "import": "make images and joints of yours a set",
     },
     "hand": {"info": "show a hand model", "convert": "turn a MANO pickle into .npz"},
     "run": {"summary": "compare a tested run with its baselines", "latest": "print the newest finished run"},
@@ -107,7 +110,8 @@ def _functions(group: str) -> Any:
     module = importlib.import_module(f"gesturehand.cli.{group}")
     if group in _COMMANDS:
         return getattr(module, group)
-    return {name: getattr(module, name) for name in _GROUPS[group]}
+    # A function cannot be called `import`.
+    return {name: getattr(module, f"{name}_" if iskeyword(name) else name) for name in _GROUPS[group]}
 
 
 def _overview() -> str:

@@ -1,7 +1,6 @@
 """``gesturehand fit|validate|test``: LightningCLI with interpolation, run folders and the hand-over."""
 
 import logging
-import netrc
 import os
 import pydoc
 import sys
@@ -12,13 +11,20 @@ from typing import Any, Final
 import jsonargparse
 import pytorch_lightning as pl
 import torch
+from jsonargparse.typing import NonNegativeInt
 from pytorch_lightning.callbacks import LearningRateMonitor, ModelCheckpoint, TQDMProgressBar
-from pytorch_lightning.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
-from pytorch_lightning.loggers import CSVLogger, WandbLogger
+from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
 from pytorch_lightning.utilities import rank_zero_info, rank_zero_only
 
+from gesturehand.callbacks.checkpoint_artifact import CheckpointArtifact
+from gesturehand.callbacks.embedding_map import EmbeddingMap
+from gesturehand.callbacks.gesture_confusion import GestureConfusion
+from gesturehand.callbacks.prediction_pictures import PredictionPictures
+from gesturehand.callbacks.trial_report import TRIAL_FOLDER_VARIABLE, TrialReport
+from gesturehand.cli.loggers import RunConfig, make_loggers, wandb_run_finished
 from gesturehand.data.datamodule import InterHandDataModule
 from gesturehand.errors import UserError
+from gesturehand.evaluation.origin import code_version
 from gesturehand.evaluation.test_report import TestReport
 from gesturehand.runs import CONFIG_FILE, best_checkpoint, finished_runs, mark_finished, new_run, newest_run
 from gesturehand.trainers.gesture_pretrainer import GesturePretrainer
@@ -33,7 +39,7 @@ _ENCODER_SETTINGS: Final = ("backbone", "feature_stride", "embedding_dim", "gest
 class TrainingCLI(LightningCLI):
     """LightningCLI over the project's modules.
 
-    Beside Lightning's own keys it has ``name`` and ``runs`` (where the run is kept) and ``wandb``.
+    Beside Lightning's own keys it has ``name`` and ``runs`` (where the run is kept), and what is logged and drawn.
     """
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
@@ -47,6 +53,24 @@ class TrainingCLI(LightningCLI):
             help="Log to W&B: offline, unless you are logged in. CSV is always kept.",
         )
         parser.add_argument("--wandb_project", type=str, default="gesturehand", help="W&B project.")
+        parser.add_argument(
+            "--wandb_checkpoints", type=bool, default=False, help="Hand the best checkpoint to W&B as an artifact."
+        )
+        parser.add_argument(
+            "--tensorboard", type=bool, default=False, help="Log to TensorBoard, into the run's folder."
+        )
+        parser.add_argument(
+            "--pictures_every_n_epochs",
+            type=NonNegativeInt,
+            default=2,
+            help="Epochs between pictures of the validation (predictions, gesture confusion, embedding); 0: none.",
+        )
+        parser.add_argument(
+            "--val_pictures",
+            type=NonNegativeInt,
+            default=8,
+            help="Validation samples that are drawn with prediction and truth.",
+        )
         parser.add_argument(
             "--test_pictures", type=int, default=16, help="Test samples that are drawn with prediction and truth."
         )
@@ -67,9 +91,10 @@ class TrainingCLI(LightningCLI):
     def before_instantiate_classes(self) -> None:
         """Chooses the run folder and the gesture pretraining, once, before anything is built."""
         parent = Path(self._setting("runs")) / self._setting("name")
+        trial = os.environ.get(TRIAL_FOLDER_VARIABLE)
         if rank_zero_only.rank == 0:  # type: ignore[attr-defined]
             prefix = "" if self.subcommand == "fit" else f"{self.subcommand}-"
-            self.run_folder = new_run(parent, prefix)
+            self.run_folder = Path(trial) if trial else new_run(parent, prefix)
             os.environ[_RUN_FOLDER_VARIABLE] = str(self.run_folder)
         else:
             self.run_folder = Path(os.environ.get(_RUN_FOLDER_VARIABLE, parent))
@@ -85,14 +110,22 @@ class TrainingCLI(LightningCLI):
         """Keeps everything in the run folder: CSV and W&B logs, checkpoints, config."""
         settings = self._setting("trainer")
         if settings.logger in (None, True):
-            # The CSV logger comes first: it decides where Lightning keeps config and checkpoints.
-            loggers: list[Any] = [CSVLogger(self.run_folder, name="", version="")]
-            if self._setting("wandb"):
-                loggers.append(self._wandb_logger())
-            kwargs["logger"] = loggers
+            kwargs["logger"] = make_loggers(
+                self.run_folder,
+                name=f"{self._setting('name')}/{self.run_folder.name}",
+                wandb=self._setting("wandb"),
+                wandb_project=self._setting("wandb_project"),
+                tensorboard=self._setting("tensorboard"),
+            )
         kwargs.setdefault("default_root_dir", str(self.run_folder))
         # Lightning extends this list in place.
         extra: list[pl.Callback] = [] if settings.logger is False else [LearningRateMonitor("step")]
+        if self.subcommand == "fit":
+            extra += self._pictures()
+        if self._setting("wandb_checkpoints"):
+            extra.append(CheckpointArtifact())
+        if TRIAL_FOLDER_VARIABLE in os.environ:
+            extra.append(TrialReport(self.run_folder))
         if self.subcommand == "test":
             extra = [TestReport(self.run_folder, self._setting("test_pictures"), self._setting("save_predictions"))]
         if settings.enable_progress_bar is not False:
@@ -105,6 +138,8 @@ class TrainingCLI(LightningCLI):
         """Marks the run as finished, unless it was interrupted."""
         if self.trainer.interrupted or not self.trainer.is_global_zero:
             return
+        if TRIAL_FOLDER_VARIABLE in os.environ or "WANDB_SWEEP_ID" in os.environ:
+            return  # a sweep's trial is not what `latest` and `auto` mean
         checkpoint = self.trainer.checkpoint_callback
         best = getattr(checkpoint, "best_model_path", "")
         score = getattr(checkpoint, "best_model_score", None)
@@ -121,6 +156,7 @@ class TrainingCLI(LightningCLI):
                 "monitor": getattr(checkpoint, "monitor", None),
                 "score": None if score is None else float(score),
                 "epochs": self.trainer.current_epoch,
+                "code": code_version(),
             },
         )
         rank_zero_info(f"Finished: {self.run_folder}")
@@ -149,14 +185,15 @@ class TrainingCLI(LightningCLI):
             "checkpoint as model.pretrained, or go without with PRETRAINED=none."
         )
 
-    def _wandb_logger(self) -> WandbLogger:
-        offline = "WANDB_MODE" not in os.environ and not _logged_in_to_wandb()
-        return WandbLogger(
-            project=self._setting("wandb_project"),
-            name=f"{self._setting('name')}/{self.run_folder.name}",
-            save_dir=str(self.run_folder),
-            offline=offline,
-        )
+    def _pictures(self) -> list[pl.Callback]:
+        every = self._setting("pictures_every_n_epochs")
+        drawn: list[pl.Callback] = [
+            GestureConfusion(self.run_folder, every),
+            EmbeddingMap(self.run_folder, every_n_epochs=every),
+        ]
+        if not isinstance(self.model, GesturePretrainer):
+            drawn.append(PredictionPictures(self.run_folder, self._setting("val_pictures"), every))
+        return drawn
 
 
 def train(words: list[str]) -> None:
@@ -169,18 +206,19 @@ def train(words: list[str]) -> None:
     _silence_what_is_meant()
     # ${data.image_size} in a file means that file's key, wherever the parser nests the file (below "fit" or "test").
     jsonargparse.set_parsing_settings(omegaconf_absolute_to_relative_paths=True)
-    TrainingCLI(
-        pl.LightningModule,
-        InterHandDataModule,
-        subclass_mode_model=True,
-        save_config_callback=SaveConfigCallback,
-        save_config_kwargs={"overwrite": True, "config_filename": CONFIG_FILE},
-        seed_everything_default=0,
-        trainer_defaults={},
-        auto_configure_optimizers=False,
-        parser_kwargs={"parser_mode": "omegaconf+", "prog": "gesturehand"},
-        args=_expand_run(words),
-    )
+    with wandb_run_finished():
+        TrainingCLI(
+            pl.LightningModule,
+            InterHandDataModule,
+            subclass_mode_model=True,
+            save_config_callback=RunConfig,
+            save_config_kwargs={"overwrite": True, "config_filename": CONFIG_FILE},
+            seed_everything_default=0,
+            trainer_defaults={},
+            auto_configure_optimizers=False,
+            parser_kwargs={"parser_mode": "omegaconf+", "prog": "gesturehand"},
+            args=_expand_run(words),
+        )
 
 
 def _mirrors_left(data: Any) -> bool:
@@ -230,13 +268,3 @@ def _expand_run(words: list[str]) -> list[str]:
         location = [f"--runs={run.parent}", f"--name={run.name}"]
         return [words[0], f"--config={config}", f"--ckpt_path={best_checkpoint(run)}", *location, *rest]
     return words
-
-
-@rank_zero_only
-def _logged_in_to_wandb() -> bool:
-    if os.environ.get("WANDB_API_KEY"):
-        return True
-    try:
-        return netrc.netrc().authenticators("api.wandb.ai") is not None
-    except (FileNotFoundError, netrc.NetrcParseError):
-        return False

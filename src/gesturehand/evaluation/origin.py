@@ -3,6 +3,7 @@
 import hashlib
 import platform
 import shlex
+import subprocess
 import sys
 from importlib.metadata import version
 from pathlib import Path
@@ -70,9 +71,31 @@ def hand_model_origin(hand_model: HandModel) -> dict[str, Any]:
     }
 
 
+def code_version() -> dict[str, Any]:
+    """This package's version and, where it runs from a git checkout, the commit and whether files differ from it.
+
+    Returns:
+        ``version``, ``commit`` and ``dirty``; the last two are None where the package is no file of a checkout.
+    """
+    commit = _git("rev-parse", "HEAD") if _git("ls-files", Path(__file__).name) else None
+    dirty = None if commit is None else bool(_git("status", "--porcelain", "--untracked-files=no"))
+    return {"version": version("gesturehand"), "commit": commit, "dirty": dirty}
+
+
 def software_origin() -> dict[str, Any]:
-    """Versions and the command line."""
+    """Versions, commit and the command line."""
     return {
+        "code": code_version(),
         "versions": {"python": platform.python_version(), **{name: version(name) for name in _LIBRARIES}},
         "command": shlex.join(["gesturehand", *sys.argv[1:]]),
     }
+
+
+def _git(*words: str) -> str | None:
+    """What a git command says about this file's folder; None without git or outside a checkout."""
+    command = ["git", "-C", str(Path(__file__).parent), *words]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()

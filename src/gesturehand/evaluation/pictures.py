@@ -23,27 +23,31 @@ class SpreadPictures:
 
     Args:
         wanted: Numbers of the samples to draw within the share.
+
+    Attributes:
+        rows: For each drawn sample its pictures: crop, true mesh, predicted mesh, predicted joints.
+        captions: For each drawn sample a line.
     """
 
     def __init__(self, wanted: set[int]) -> None:
         self.wanted = wanted
         self._seen = 0
-        self._rows: list[list[np.ndarray]] = []
-        self._captions: list[str] = []
+        self.rows: list[list[np.ndarray]] = []
+        self.captions: list[str] = []
 
     def update(self, pl_module: pl.LightningModule, outputs: Evaluated, batch: Batch, errors_mm: Tensor) -> None:
         """Draws the wanted samples of a batch."""
         for sample in range(len(batch["image"])):
             if self._seen + sample in self.wanted:
-                self._rows.append(_draw(pl_module, outputs, batch, sample))
-                self._captions.append(_caption(pl_module, outputs, batch, sample, float(errors_mm[sample])))
+                self.rows.append(_draw(pl_module, outputs, batch, sample))
+                self.captions.append(_caption(pl_module, outputs, batch, sample, float(errors_mm[sample])))
         self._seen += len(batch["image"])
 
     def save(self, path: Path, title: str) -> None:
         """Writes the picture, if there is anything to show."""
-        if self._rows:
+        if self.rows:
             columns = ("crop", "true mesh", "predicted mesh", "predicted joints")
-            save_panels(path, self._rows, columns=columns, captions=self._captions, title=title)
+            save_panels(path, self.rows, columns=columns, captions=self.captions, title=title)
 
 
 class WorstSample(NamedTuple):
@@ -108,7 +112,7 @@ def _worst(
 ) -> WorstSample:
     size = batch["image"].shape[-1]
     targets = outputs["targets"]
-    label = _gesture(pl_module, int(batch["gesture_fine"][sample]))
+    label = gesture_label(pl_module, int(batch["gesture_fine"][sample]))
     identity = int(batch["annotation_id"][sample])
     return WorstSample(
         error_mm=error_mm,
@@ -146,16 +150,17 @@ def _draw(pl_module: pl.LightningModule, outputs: Evaluated, batch: Batch, sampl
     return [image, true_mesh, predicted_mesh, joints]
 
 
-def _gesture(pl_module: pl.LightningModule, label: int) -> str:
+def gesture_label(pl_module: pl.LightningModule, label: int) -> str:
+    """Name of a fine class, or "no label"."""
     if label == NO_GESTURE:
         return "no label"
     return class_names("fine", pl_module.hparams["gesture_classes"])[label]
 
 
 def _caption(pl_module: pl.LightningModule, outputs: Evaluated, batch: Batch, sample: int, error_mm: float) -> str:
-    truth = _gesture(pl_module, int(batch["gesture_fine"][sample]))
+    truth = gesture_label(pl_module, int(batch["gesture_fine"][sample]))
     text, gesture = truth, outputs["gesture"]
     if gesture is not None:
-        guess = _gesture(pl_module, int(gesture["fine_logits"][sample].argmax()))
+        guess = gesture_label(pl_module, int(gesture["fine_logits"][sample].argmax()))
         text = f"{truth} (said {guess})" if guess != truth else truth
     return text if np.isnan(error_mm) else f"{text}, {error_mm:.0f} mm"

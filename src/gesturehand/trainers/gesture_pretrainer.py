@@ -95,9 +95,9 @@ class GesturePretrainer(pl.LightningModule):
         """The weighted gesture losses of a batch."""
         return self._loss(self(batch["image"]), batch, "train")
 
-    def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        """Losses and metrics of a validation batch."""
-        self._evaluate(batch, "val")
+    def validation_step(self, batch: Batch, batch_idx: int) -> GesturePrediction:
+        """Losses and metrics of a validation batch; returns the predictions."""
+        return self._evaluate(batch, "val")
 
     def test_step(self, batch: Batch, batch_idx: int) -> None:
         """Losses and metrics of a test batch."""
@@ -117,13 +117,14 @@ class GesturePretrainer(pl.LightningModule):
             total_steps=self.trainer.estimated_stepping_batches,
         )
 
-    def _evaluate(self, batch: Batch, stage: str) -> None:
+    def _evaluate(self, batch: Batch, stage: str) -> GesturePrediction:
         prediction = self(batch["image"])
         self._loss(prediction, batch, stage)
         metrics = self.gesture_metrics[stage]
         metrics.update(prediction, counted_labels(batch, "coarse"), counted_labels(batch, "fine"))  # type: ignore[operator]
         for name, score in metrics.named(stage).items():  # type: ignore[operator]
             self.log(name, score, prog_bar=name == "val/gesture_fine_top1")
+        return prediction
 
     def _loss(self, prediction: GesturePrediction, batch: Batch, stage: str) -> Tensor:
         sums = gesture_objective(

@@ -26,7 +26,7 @@ from gesturehand.trainers.optimisation import adamw_with_cosine
 
 
 class Evaluated(TypedDict):
-    """What a test step returns, for callbacks that draw or save.
+    """What a validation or test step returns, for callbacks that draw or save.
 
     Attributes:
         hand: Predicted hands.
@@ -131,9 +131,9 @@ class HandRegressor(pl.LightningModule, ABC):
         hand, gesture = self(batch["image"], batch["is_right"])
         return self._loss(hand, gesture, build_targets(batch, self.hand_model), batch, "train")
 
-    def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        """Losses and metrics of a validation batch."""
-        self._evaluate(batch, "val")
+    def validation_step(self, batch: Batch, batch_idx: int) -> Evaluated:
+        """Losses and metrics of a validation batch; returns predictions and targets."""
+        return self._evaluate(batch, "val")
 
     def test_step(self, batch: Batch, batch_idx: int) -> Evaluated:
         """Losses and metrics of a test batch; returns predictions and targets."""

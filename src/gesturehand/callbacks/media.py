@@ -1,0 +1,58 @@
+"""Pictures and tables into whatever loggers a run has; nothing is imported that a logger has not imported already."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import pytorch_lightning as pl
+from pytorch_lightning.loggers import TensorBoardLogger, WandbLogger
+
+
+def is_due(trainer: pl.Trainer, every_n_epochs: int) -> bool:
+    """Whether this is the validation of a training epoch whose number (from 1) is a multiple of ``every_n_epochs``.
+
+    Args:
+        trainer: That validates.
+        every_n_epochs: 0: never.
+    """
+    training = trainer.state.fn == "fit" and not trainer.sanity_checking
+    return training and every_n_epochs > 0 and (trainer.current_epoch + 1) % every_n_epochs == 0
+
+
+def picture_path(folder: Path, trainer: pl.Trainer, name: str) -> Path:
+    """``<folder>/pictures/<name>-epoch-003.png``; epochs are counted from 1."""
+    return folder / "pictures" / f"{name}-epoch-{trainer.current_epoch + 1:03d}.png"
+
+
+def log_picture(trainer: pl.Trainer, name: str, path: Path) -> None:
+    """Hands a saved picture to W&B and TensorBoard, where a run logs to them.
+
+    Args:
+        trainer: Whose loggers.
+        name: For example ``val/predictions``.
+        path: PNG.
+    """
+    for logger in trainer.loggers:
+        if isinstance(logger, WandbLogger):
+            logger.log_image(name, [str(path)], step=trainer.global_step)
+        elif isinstance(logger, TensorBoardLogger):
+            picture = cv2.imread(str(path), cv2.IMREAD_COLOR_RGB)
+            logger.experiment.add_image(name, picture, trainer.global_step, dataformats="HWC")
+
+
+def log_table(trainer: pl.Trainer, name: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """Hands a table to W&B, where a run logs to it.
+
+    Args:
+        trainer: Whose loggers.
+        name: For example ``val/samples``.
+        columns: Names.
+        rows: Of numbers, strings and pictures (H, W, 3) uint8 RGB.
+    """
+    for logger in trainer.loggers:
+        if isinstance(logger, WandbLogger):
+            import wandb
+
+            cells = [[wandb.Image(cell) if hasattr(cell, "ndim") else cell for cell in row] for row in rows]
+            logger.log_table(name, columns=list(columns), data=cells, step=trainer.global_step)

@@ -1,0 +1,100 @@
+"""What a run is logged to: always CSV, W&B and TensorBoard by a setting; nothing here ever asks for a login."""
+
+import netrc
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlparse
+
+import pytorch_lightning as pl
+import yaml
+from pytorch_lightning.cli import SaveConfigCallback
+from pytorch_lightning.loggers import CSVLogger, Logger, TensorBoardLogger, WandbLogger
+
+from gesturehand.errors import UserError
+from gesturehand.evaluation.origin import code_version
+
+
+def make_loggers(folder: Path, *, name: str, wandb: bool, wandb_project: str, tensorboard: bool) -> list[Logger]:
+    """The loggers of a run.
+
+    Args:
+        folder: The run's; everything is kept in it.
+        name: The run's name in W&B.
+        wandb: Log to W&B.
+        wandb_project: W&B's project.
+        tensorboard: Log to TensorBoard.
+
+    Returns:
+        The CSV logger first: it decides where Lightning keeps config and checkpoints.
+
+    Raises:
+        UserError: W&B is to be online and nobody is logged in, or TensorBoard is not installed.
+    """
+    loggers: list[Logger] = [CSVLogger(folder, name="", version="")]
+    if wandb:
+        # What is to be uploaded later stays with the run, not in the home folder.
+        os.environ.setdefault("WANDB_DATA_DIR", str(folder.resolve() / "wandb"))
+        logger = WandbLogger(project=wandb_project, name=name, save_dir=str(folder), offline=not wandb_is_online())
+        # Lightning hands on a setting that W&B no longer has, and W&B warns about it.
+        logger._wandb_init.pop("anonymous", None)
+        loggers.append(logger)
+    if tensorboard:
+        try:
+            loggers.append(TensorBoardLogger(folder, name="", version="tensorboard"))
+        except ModuleNotFoundError:
+            raise UserError(
+                "TensorBoard is not installed: `pip install tensorboard`, or leave out --tensorboard=true."
+            ) from None
+    return loggers
+
+
+def wandb_is_online() -> bool:
+    """Whether W&B may talk to its server: somebody is logged in and ``WANDB_MODE`` does not say otherwise.
+
+    Raises:
+        UserError: ``WANDB_MODE`` is "online" without a login, where W&B would ask for one.
+    """
+    mode = os.environ.get("WANDB_MODE")
+    logged_in = _logged_in_to_wandb()
+    if mode == "online" and not logged_in:
+        raise UserError(
+            "WANDB_MODE is online but nobody is logged in to W&B: `wandb login` first, or unset it to log offline."
+        )
+    return logged_in and mode in (None, "online", "shared")
+
+
+@contextmanager
+def wandb_run_finished() -> Iterator[None]:
+    """Ends the W&B run that was begun inside, if one was, so that the next in this process is a run of its own."""
+    failed = True
+    try:
+        yield
+        failed = False
+    finally:
+        wandb = sys.modules.get("wandb")
+        if wandb is not None and wandb.run is not None:
+            wandb.finish(exit_code=int(failed))
+
+
+def _logged_in_to_wandb() -> bool:
+    if os.environ.get("WANDB_API_KEY"):
+        return True
+    host = urlparse(os.environ.get("WANDB_BASE_URL", "https://api.wandb.ai")).hostname
+    try:
+        return host is not None and netrc.netrc().authenticators(host) is not None
+    except (OSError, netrc.NetrcParseError):
+        return False
+
+
+class RunConfig(SaveConfigCallback):
+    """Beside Lightning's ``config.yaml``: configuration and code version in every logger."""
+
+    def save_config(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        """Logs them, on the first process."""
+        config: dict[str, Any] = yaml.safe_load(self.parser.dump(self.config, skip_none=False))
+        for logger in trainer.loggers:
+            logger.log_hyperparams({"config": config, "code": code_version()})

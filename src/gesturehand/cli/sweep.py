@@ -1,0 +1,72 @@
+"""``gesturehand sweep``: a W&B sweep file, run by W&B where somebody is logged in, by Optuna otherwise."""
+
+import os
+import sys
+from pathlib import Path
+
+from rich.console import Console
+
+from gesturehand.errors import UserError
+
+
+def sweep(
+    file: str,
+    trials: int | None = None,
+    local: bool = False,
+    name: str | None = None,
+    runs: str = "runs",
+    seed: int = 0,
+    wandb_project: str = "gesturehand",
+) -> None:
+    """Runs a W&B sweep file: with W&B's server where you are logged in, on this machine with Optuna otherwise.
+
+    A local sweep is kept in <runs>/sweeps/<name>; started again it goes on where it was. It ends with a table,
+    best.yaml (ready for `gesturehand fit --config`), sweep.png and trials.json.
+
+    Args:
+        file: The sweep, for instance experiments/sweeps/demo_finetune.yaml.
+        trials: How many there are to be in the end; the file's run_cap, all of a grid, or 20.
+        local: Run on this machine also where you are logged in to W&B.
+        name: Of the sweep; the file's if not given.
+        runs: Folder of all runs.
+        seed: Of the choice of values.
+        wandb_project: W&B project of a sweep that W&B runs.
+    """
+    from gesturehand.cli.loggers import wandb_is_online
+
+    if wandb_is_online() and not local:
+        _with_wandb(file, trials, wandb_project)
+        return
+    try:
+        from gesturehand.sweeps.local import run_locally
+    except ModuleNotFoundError as error:
+        if error.name != "optuna":
+            raise
+        raise UserError("A local sweep needs Optuna: `pip install 'gesturehand[sweeps]'`.") from None
+    from gesturehand.sweeps.results import sweep_table, write_results
+    from gesturehand.sweeps.sweep_file import read_sweep
+
+    plan = read_sweep(file)
+    folder = Path(runs) / "sweeps" / (name or Path(file).stem)
+    study = run_locally(plan, folder, trials=trials, seed=seed)
+    # A table in a log file has no terminal to fit into.
+    Console(width=None if sys.stdout.isatty() else 140).print(sweep_table(plan, study))
+    for path in write_results(plan, study, folder):
+        Console().print(f"Written to {path}", soft_wrap=True, highlight=False)
+
+
+def _with_wandb(file: str, trials: int | None, project: str) -> None:
+    """Registers the sweep and runs an agent here; more agents on more machines join with the printed command."""
+    import wandb
+    import yaml
+
+    try:
+        content = yaml.safe_load(Path(file).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"The sweep file '{file}' cannot be read ({error.strerror}): check its name.") from None
+    # The agent starts `gesturehand`, which is this installation's.
+    os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    project = content.get("project", project)
+    identity = wandb.sweep(content, project=project)
+    Console().print(f"More agents: wandb agent --project {project} {identity}", soft_wrap=True, highlight=False)
+    wandb.agent(identity, project=project, count=trials)

@@ -1,0 +1,80 @@
+"""What is checked before a sweep's first trial: that its command is one of ours and logs the sweep's metric."""
+
+import subprocess
+import tempfile
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import yaml
+from jsonargparse.util import import_object
+
+from gesturehand.errors import UserError
+
+
+def resolved_config(command: Sequence[str], environment: Mapping[str, str]) -> dict[str, Any]:
+    """The configuration that a trial's command would train with, from the command itself.
+
+    Args:
+        command: A trial's, ``gesturehand fit …``.
+        environment: Of the process.
+
+    Raises:
+        UserError: The command is not there, is no ``gesturehand fit``, or refuses one of its words.
+    """
+    try:
+        with tempfile.TemporaryFile() as empty:
+            done = subprocess.run(
+                [*command, "--print_config"],
+                env={**environment},
+                stdin=empty,
+                capture_output=True,
+                text=True,
+            )
+    except OSError as error:
+        raise UserError(f"The sweep's command '{command[0]}' does not start ({error.strerror}): correct it.") from None
+    config = None
+    if done.returncode == 0:
+        try:
+            config = yaml.safe_load(done.stdout)
+        except yaml.YAMLError:
+            config = None
+    if not isinstance(config, dict) or "model" not in config:
+        lines = (done.stderr or done.stdout).strip().splitlines()
+        reason = lines[-1].strip() if lines else "it printed no configuration"
+        raise UserError(
+            f"The sweep's command is to be `gesturehand fit` with this sweep's parameters, but fails: {reason} "
+            f"(the command: {' '.join(command)})"
+        )
+    return config
+
+
+def logged_metrics(config: Mapping[str, Any]) -> set[str]:
+    """Names of everything that a validation of this configuration's module logs.
+
+    Args:
+        config: Resolved; its module is built, without weights from elsewhere.
+    """
+    settings = dict(config["model"]["init_args"])
+    for key, none in (("imagenet_weights", False), ("pretrained", None)):
+        if key in settings:
+            settings[key] = none
+    module = import_object(config["model"]["class_path"])(**settings)
+    names = {"val/loss", *(f"val/loss_{term}" for term in module.weights)}
+    for metrics in (getattr(module, "hand_metrics", {}), getattr(module, "gesture_metrics", {})):
+        if "val" in metrics:
+            names |= set(metrics["val"].named("val"))
+    return names
+
+
+def check_metric(metric: str, config: Mapping[str, Any]) -> None:
+    """Checks that the sweep's metric is logged.
+
+    Raises:
+        UserError: It is not; the message lists what is.
+    """
+    names = logged_metrics(config)
+    if metric not in names:
+        model = config["model"]["class_path"].rpartition(".")[2]
+        raise UserError(
+            f"The sweep's metric '{metric}' is not logged by {model}: choose one of {', '.join(sorted(names))}."
+        )

@@ -1,0 +1,161 @@
+"""An ordinary W&B sweep file, read for running without W&B: what cannot be honoured is refused by name."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import yaml
+
+from gesturehand.errors import UserError
+from gesturehand.sweeps.command import DEFAULT_COMMAND, render_command
+from gesturehand.sweeps.parameters import Parameter, grid_points, read_parameters
+
+Method = Literal["grid", "random", "bayes"]
+#: The last four say nothing to a local run: W&B's address and words for people.
+_KEYS: Final = (
+    "program",
+    "command",
+    "method",
+    "metric",
+    "parameters",
+    "early_terminate",
+    "run_cap",
+    "name",
+    "description",
+    "project",
+    "entity",
+)
+
+
+@dataclass(frozen=True)
+class EarlyTerminate:
+    """W&B's hyperband: at ``min_iter``, ``min_iter · eta``, … validations, the best ``1 / eta`` of the trials go on.
+
+    Attributes:
+        min_iter: Validations before the first decision.
+        eta: Factor between decisions.
+    """
+
+    min_iter: int
+    eta: int
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """A sweep.
+
+    Attributes:
+        path: Its file.
+        name: ``name``, or the file's name.
+        program: What is run.
+        command: Its words and macros.
+        method: How values are chosen.
+        metric: Name of what is optimised, as logged.
+        maximise: Whether more is better.
+        target: At this value no further trial begins.
+        parameters: What varies.
+        early_terminate: When a trial ends early, or None.
+        run_cap: Trials at most, or None.
+        content: The file as it is.
+    """
+
+    path: Path
+    name: str
+    program: str
+    command: tuple[Any, ...]
+    method: Method
+    metric: str
+    maximise: bool
+    target: float | None
+    parameters: list[Parameter]
+    early_terminate: EarlyTerminate | None
+    run_cap: int | None
+    content: Mapping[str, Any]
+
+
+def read_sweep(path: str | Path) -> Sweep:
+    """Reads and checks a sweep file.
+
+    Raises:
+        UserError: It cannot be read, or has a key or value that a local run cannot honour; the message names it.
+    """
+    path = Path(path)
+    content = _content(path)
+    _refuse_unknown(path, content, _KEYS)
+    for key in ("program", "method", "metric", "parameters"):
+        if not content.get(key):
+            raise UserError(f"The sweep '{path}' has no '{key}': add it.")
+    method = content["method"]
+    if method not in ("grid", "random", "bayes"):
+        raise UserError(f"The sweep '{path}' has the method '{method}': choose grid, random or bayes.")
+    metric = content["metric"]
+    _refuse_unknown(path, metric, ("name", "goal", "target"), "metric.")
+    goal = metric.get("goal", "minimize")
+    if "name" not in metric or goal not in ("minimize", "maximize"):
+        raise UserError(f"The sweep '{path}' needs metric.name, and metric.goal as minimize or maximize: correct it.")
+    parameters = read_parameters(content["parameters"])
+    command = tuple(content.get("command") or DEFAULT_COMMAND)
+    # Both refuse what they cannot do, before anything runs.
+    render_command(command, str(content["program"]), {})
+    if method == "grid":
+        grid_points(parameters)
+    if method != "random" and any(p.kind == "categorical_w_probabilities" for p in parameters):
+        raise UserError(f"The sweep '{path}' has probabilities, which only method random honours: leave them out.")
+    return Sweep(
+        path=path,
+        name=str(content.get("name") or path.stem),
+        program=str(content["program"]),
+        command=command,
+        method=method,
+        metric=str(metric["name"]),
+        maximise=goal == "maximize",
+        target=None if metric.get("target") is None else float(metric["target"]),
+        parameters=parameters,
+        early_terminate=_early_terminate(path, content.get("early_terminate")),
+        run_cap=content.get("run_cap"),
+        content=content,
+    )
+
+
+def _content(path: Path) -> dict[str, Any]:
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(
+            f"The sweep file '{path}' cannot be read ({error.strerror}): give one of experiments/sweeps/."
+        ) from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"The sweep file '{path}' is not YAML ({' '.join(str(error).split())}): correct it.") from None
+    if not isinstance(content, dict):
+        raise UserError(f"The sweep file '{path}' holds no mapping: write a W&B sweep configuration.")
+    return content
+
+
+def _refuse_unknown(path: Path, content: Mapping[str, Any], known: tuple[str, ...], prefix: str = "") -> None:
+    unknown = sorted(set(content) - set(known))
+    if unknown:
+        raise UserError(
+            f"The sweep '{path}' has the key '{prefix}{unknown[0]}', which a local run cannot honour: remove it or run "
+            "the sweep with W&B."
+        )
+
+
+def _early_terminate(path: Path, content: Mapping[str, Any] | None) -> EarlyTerminate | None:
+    if content is None:
+        return None
+    _refuse_unknown(path, content, ("type", "min_iter", "max_iter", "s", "eta", "strict"), "early_terminate.")
+    if content.get("type") != "hyperband" or content.get("strict"):
+        key = "type" if content.get("type") != "hyperband" else "strict"
+        raise UserError(
+            f"The sweep '{path}' has early_terminate.{key} '{content.get(key)}', which a local run cannot honour: use "
+            "type hyperband without strict, or run the sweep with W&B."
+        )
+    eta = int(content.get("eta", 3))
+    if ("min_iter" in content) == ("max_iter" in content) or eta < 2:
+        raise UserError(
+            f"The sweep '{path}' needs early_terminate.min_iter, or .max_iter with .s, and an .eta of at least 2: "
+            "correct it."
+        )
+    smallest = content.get("min_iter") or content["max_iter"] / eta ** int(content.get("s", 1))
+    return EarlyTerminate(min_iter=max(1, int(smallest)), eta=eta)

@@ -1,0 +1,91 @@
+"""One trial: its command as a process, what it reports meanwhile, and how it ends."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from gesturehand.callbacks.trial_report import TRIAL_FOLDER_VARIABLE, read_trial
+
+LOG_FILE: Final = "log.txt"
+#: Seconds between looks at a running trial, and until a trial that was told to end is killed.
+_PAUSE_S: Final = 0.2
+_GRACE_S: Final = 30.0
+
+
+def environment_of(folder: Path | None = None) -> dict[str, str]:
+    """The environment of a trial: this process's, this installation's commands first on its path.
+
+    Args:
+        folder: The trial's.
+    """
+    own = {"PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])}
+    if folder is not None:
+        own[TRIAL_FOLDER_VARIABLE] = str(folder)
+    return {**os.environ, **own}
+
+
+def run_trial(
+    command: Sequence[str], folder: Path, on_report: Callable[[dict[str, Any]], bool]
+) -> tuple[int, list[dict[str, Any]]]:
+    """Runs a trial to its end.
+
+    Whatever it prints goes to ``log.txt`` in its folder. An interrupt of this process ends the trial first.
+
+    Args:
+        command: Its words.
+        folder: The trial's, where it keeps everything.
+        on_report: Told of every validation as it is reported; False ends the trial.
+
+    Returns:
+        The exit code, and all reports.
+    """
+    seen = 0
+    stopped = False
+    with (folder / LOG_FILE).open("wb") as log:
+        process = subprocess.Popen(
+            command,
+            env=environment_of(folder),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        try:
+            while True:
+                code = process.poll()
+                reports = read_trial(folder)
+                for report in reports[seen:]:
+                    stopped = stopped or not on_report(report)
+                seen = len(reports)
+                if code is not None:
+                    return code, reports
+                if stopped:
+                    _end(process)
+                else:
+                    time.sleep(_PAUSE_S)
+        finally:
+            _end(process)
+
+
+def last_words(folder: Path) -> str:
+    """The last line of a trial's log that is not empty."""
+    text = (folder / LOG_FILE).read_text(encoding="utf-8", errors="replace")
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[-1] if lines else "it printed nothing"
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Ends a trial and everything it started."""
+    if process.poll() is not None:
+        return
+    os.killpg(process.pid, signal.SIGTERM)
+    try:
+        process.wait(_GRACE_S)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()

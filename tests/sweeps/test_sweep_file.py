@@ -1,0 +1,109 @@
+"""Sweep files: what is honoured, what is refused by name, and that every file of the project does what it says."""
+
+import shutil
+
+import pytest
+import yaml
+
+from gesturehand.cli.main import main
+from gesturehand.errors import UserError
+from gesturehand.runs import CONFIG_FILE
+from gesturehand.sweeps.command import render_command
+from gesturehand.sweeps.local import example_values
+from gesturehand.sweeps.preflight import check_metric, logged_metrics
+from gesturehand.sweeps.sweep_file import read_sweep
+
+from .conftest import SWEEPS, TINY
+
+PLAIN = {
+    "program": "gesturehand",
+    "method": "random",
+    "metric": {"name": "val/loss"},
+    "parameters": {"lr": {"min": 0.0, "max": 1.0}},
+}
+
+
+def written(folder, **changes):
+    content = {key: value for key, value in {**PLAIN, **changes}.items() if value is not None}
+    path = folder / "sweep.yaml"
+    path.write_text(yaml.safe_dump(content))
+    return path
+
+
+def test_what_a_file_says(tmp_path):
+    sweep = read_sweep(
+        written(
+            tmp_path,
+            metric={"name": "val/acc", "goal": "maximize", "target": 0.9},
+            run_cap=7,
+            early_terminate={"type": "hyperband", "max_iter": 27, "s": 2},
+            project="anything",
+        )
+    )
+    assert (sweep.name, sweep.metric, sweep.maximise, sweep.target, sweep.run_cap) == ("sweep", "val/acc", True, 0.9, 7)
+    assert sweep.early_terminate is not None
+    # W&B's brackets: 27 / 3² = 3 and 27 / 3 = 9 validations.
+    assert (sweep.early_terminate.min_iter, sweep.early_terminate.eta) == (3, 3)
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"job": "x"}, "'job'"),
+        ({"scheduler": {"engine": "optuna"}}, "'scheduler'"),
+        ({"metric": {"name": "val/loss", "impute": 1}}, "metric.impute"),
+        ({"metric": {"name": "val/loss", "goal": "smallest"}}, "metric.goal"),
+        ({"metric": None}, "'metric'"),
+        ({"method": "hyperopt"}, "hyperopt"),
+        ({"method": "grid"}, "'lr'"),
+        ({"command": ["${program}", "${args_json_file}"]}, "args_json_file"),
+        ({"early_terminate": {"type": "envelope"}}, "early_terminate.type"),
+        ({"early_terminate": {"type": "hyperband", "min_iter": 1, "strict": True}}, "early_terminate.strict"),
+        ({"early_terminate": {"type": "hyperband", "min_iter": 1, "bands": 3}}, "early_terminate.bands"),
+        ({"early_terminate": {"type": "hyperband"}}, "early_terminate.min_iter"),
+        ({"method": "bayes", "parameters": {"a": {"values": [1], "probabilities": [1.0]}}}, "probabilities"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_what_cannot_be_honoured_is_refused_by_name(tmp_path, changes, named):
+    with pytest.raises(UserError) as error:
+        read_sweep(written(tmp_path, **changes))
+    assert named in str(error.value)
+
+
+def test_missing_or_broken_file(tmp_path):
+    with pytest.raises(UserError, match="cannot be read"):
+        read_sweep(tmp_path / "none.yaml")
+    (tmp_path / "broken.yaml").write_text("a: [")
+    with pytest.raises(UserError, match="not YAML"):
+        read_sweep(tmp_path / "broken.yaml")
+
+
+@pytest.mark.parametrize("path", SWEEPS, ids=lambda path: path.stem)
+def test_command_of_every_sweep_trains_a_batch_and_logs_the_metric(path, workplace, synthetic_root, monkeypatch):
+    """The exact words that an agent would run, and behind them what makes the training tiny."""
+    monkeypatch.setenv("DATA_ROOT", str(synthetic_root))
+    monkeypatch.setenv("GESTUREHAND_TRIAL_FOLDER", str(workplace / "trial"))
+    (workplace / "trial").mkdir()
+    sweep = read_sweep(path)
+    words = render_command(sweep.command, sweep.program, example_values(sweep))
+    assert shutil.which(words[0]) or words[0] == "gesturehand"
+    pretrained = [] if "pretrain" in path.stem else ["--model.init_args.pretrained=none"]
+    assert main([*words[1:], *TINY, *pretrained, f"--data.root={synthetic_root}"]) == 0
+    config = yaml.safe_load((workplace / "trial" / CONFIG_FILE).read_text())
+    check_metric(sweep.metric, config)
+    header = (workplace / "trial" / "metrics.csv").read_text().splitlines()[0].split(",")
+    assert sweep.metric in header
+    # The names known beforehand are the ones that are logged.
+    assert logged_metrics(config) == {name for name in header if name.startswith("val/")}
+
+
+def test_metric_that_is_not_logged_is_refused(workplace):
+    config = {
+        "model": {
+            "class_path": "gesturehand.trainers.gesture_pretrainer.GesturePretrainer",
+            "init_args": {"backbone": "test_resnet", "image_size": 64},
+        }
+    }
+    with pytest.raises(UserError, match="val/gesture_fine_top1"):
+        check_metric("val/accuracy", config)
