@@ -26,19 +26,11 @@ READY := $(VENV)/.ready
 DATA_ARGS := $(if $(DATA),--data.root=$(DATA))
 MANO_ARGS := $(if $(MANO),--model.init_args.mano=$(MANO))
 
-<<<<<<< HEAD
-.PHONY: help setup demo data pretrain finetune evaluate gallery openhand-v1 openhand-docs docs test test-all lint format clean
+.PHONY: help setup demo data pretrain finetune evaluate sweep gallery openhand-v1 openhand-docs docs test test-all lint format clean
 
 help:  ## show the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
-	@sed -n '3,8s/^# \{0,1\}//p' $(MAKEFILE_LIST)
-=======
-.PHONY: help setup demo data pretrain finetune evaluate sweep gallery docs test test-all lint format clean
-
-help:  ## show the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@sed -n '3,9s/^# \{0,1\}//p' $(MAKEFILE_LIST)
->>>>>>> sweeps
 
 setup: $(READY)  ## make .venv with the tested versions
 
