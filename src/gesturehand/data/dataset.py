@@ -123,6 +123,7 @@ class InterHandDataset(Dataset[Batch]):
             is_right=torch.from_numpy((hand == 0) != mirrored),
             hand_present=torch.from_numpy(present),
             interacting=torch.tensor(bool(index.hand_type[row] == HAND_TYPES["interacting"])),
+            depth_known=torch.tensor(bool(index.depth_known[frame])),
             joints_world=torch.from_numpy(index.joints_world[frame, hand]),
             joint_valid_image=torch.from_numpy(index.joint_valid_image[row, hand] & present[:, None]),
             joint_valid_frame=torch.from_numpy(index.joint_valid_frame[frame, hand] & present[:, None]),

@@ -37,6 +37,7 @@ class InterHandIndex:
         camera: (N,) int32, row of the camera.
         joints_world: (F, 2, 21, 3) float32 m, 0 where invalid.
         joint_valid_frame: (F, 2, 21) bool, per captured frame.
+        depth_known: (F,) bool, False where the frame's entry says ``"depth_known": false``.
         mano_valid: (F, 2) bool.
         mano_pose: (F, 2, 48) float32, axis-angle relative to the mean pose.
         mano_betas: (F, 2, 10) float32.
@@ -60,6 +61,7 @@ class InterHandIndex:
     camera: np.ndarray
     joints_world: np.ndarray
     joint_valid_frame: np.ndarray
+    depth_known: np.ndarray
     mano_valid: np.ndarray
     mano_pose: np.ndarray
     mano_betas: np.ndarray
@@ -132,6 +134,7 @@ def _build(root: Path, split: str, annotations: Annotations) -> InterHandIndex:
         camera=np.array([camera_row[str(i["capture"]), str(i["camera"])] for i in image_of], np.int32),
         joints_world=np.where(valid_frame[..., None], _hands(joints), np.float32(0)),
         joint_valid_frame=valid_frame,
+        depth_known=np.array([frame.get("depth_known", True) for frame in frames], bool),
         camera_rotation=rotation.astype(np.float32),
         camera_translation=-np.einsum("cij,cj->ci", rotation, position_m).astype(np.float32),
         intrinsics=intrinsics,
