@@ -1,6 +1,10 @@
 """``gesturehand data``: the commands as a user types them."""
 
+<<<<<<< HEAD
 import json
+=======
+import shutil
+>>>>>>> 32160f2 (An index that opens in a blink: memory-mapped columns, built once by msgspec; whole batches are looked up at once)
 
 import cv2
 import pytest
@@ -45,6 +49,7 @@ def test_gallery_refuses_a_wrong_name(tmp_path, capsys, name):
     assert capsys.readouterr().err.startswith("gesturehand: ")
 
 
+<<<<<<< HEAD
 def test_stats_writes_json_and_a_table_into_a_document(synthetic_root, tmp_path, capsys):
     document = tmp_path / "page.md"
     document.write_text("before\n<!-- summary:begin -->\nold\n<!-- summary:end -->\nafter\n")
@@ -62,3 +67,20 @@ def test_samples_draws_frames(synthetic_root, tmp_path):
     out = tmp_path / "samples.jpg"
     assert main(["data", "samples", "--root", str(synthetic_root), "--out", str(out), "--count", "3"]) == 0
     assert cv2.imread(str(out)).shape[0] == 326
+=======
+def test_index_builds_every_split_and_says_what_is_in_it(tmp_path, synthetic_root, capsys):
+    shutil.copytree(synthetic_root / "annotations", tmp_path / "annotations", ignore=shutil.ignore_patterns("*index*"))
+    assert main(["data", "index", "--root", str(tmp_path)]) == 0
+    text = capsys.readouterr().out
+    for split, images in (("train", 128), ("val", 32), ("test", 48)):
+        assert (tmp_path / f"annotations/{split}/InterHand2.6M_{split}_index.safetensors").is_file()
+        row = next(line for line in text.splitlines() if split in line)
+        assert str(images) in row
+        assert "–" not in row
+    assert main(["data", "index", "--root", str(tmp_path), "--split", "val"]) == 0
+    assert "–" in capsys.readouterr().out, "it was there already"
+    assert main(["data", "index", "--root", str(tmp_path / "none")]) == 2
+    assert "does not exist" in capsys.readouterr().err
+    assert main(["data", "index", "--root", str(tmp_path), "--split", "vall"]) == 2
+    assert "InterHand2.6M_vall_data.json' is missing" in capsys.readouterr().err
+>>>>>>> 32160f2 (An index that opens in a blink: memory-mapped columns, built once by msgspec; whole batches are looked up at once)
