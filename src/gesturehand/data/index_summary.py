@@ -23,7 +23,7 @@ def index_table(root: Path, split: str | None = None, *, mano_fits: bool = True,
         rebuild: Build also what is up to date.
 
     Returns:
-        A table with a row for every split.
+        A table with a column for every split.
 
     Raises:
         UserError: There is no split, or a file of one is missing or broken.
@@ -36,17 +36,17 @@ def index_table(root: Path, split: str | None = None, *, mano_fits: bool = True,
     # Train, val, test: as people list them, and not by the alphabet.
     known = ("train", "val", "test")
     splits.sort(key=lambda name: (known.index(name) if name in known else len(known), name))
+    columns = [_column(root, name, mano_fits, rebuild) for name in splits]
     table = Table(title=f"Index of {root}")
-    table.add_column("split")
-    for name in ("images", "right", "left", "two hands", "labelled", "frames", "with fits", "cameras", "MB", "seconds"):
-        table.add_column(name, justify="right")
-    table.add_column("kept", overflow="fold")
+    table.add_column("")
     for name in splits:
-        table.add_row(*_row(root, name, mano_fits, rebuild))
+        table.add_column(name, justify="right", overflow="fold")
+    for label in columns[0]:
+        table.add_row(label, *(column[label] for column in columns))
     return table
 
 
-def _row(root: Path, split: str, mano_fits: bool, rebuild: bool) -> list[str]:
+def _column(root: Path, split: str, mano_fits: bool, rebuild: bool) -> dict[str, str]:
     start = time.perf_counter()
     path, built = current_index(
         root,
@@ -58,13 +58,19 @@ def _row(root: Path, split: str, mano_fits: bool, rebuild: bool) -> list[str]:
     seconds = time.perf_counter() - start
     index = open_index(path, root, split, mano_fits)
     hands = np.bincount(index.hand_type, minlength=4)
-    numbers = [
-        len(index),
-        *(hands[kind] for kind in HAND_TYPES.values()),
-        np.count_nonzero(index.gesture[:, 1] >= 0),
-        len(index.depth_known),
-        np.count_nonzero(index.mano_valid.any(-1)),
-        len(index.intrinsics),
-    ]
-    size = f"{path.stat().st_size / 1e6:.1f}"
-    return [split, *(f"{number:,}" for number in numbers), size, f"{seconds:.1f}" if built else "–", str(path.parent)]
+    numbers = {
+        "images": len(index),
+        "right hands": hands[HAND_TYPES["right"]],
+        "left hands": hands[HAND_TYPES["left"]],
+        "two hands": hands[HAND_TYPES["interacting"]],
+        "with a gesture label": np.count_nonzero(index.gesture[:, 1] >= 0),
+        "captured frames": len(index.depth_known),
+        "of them with a fit": np.count_nonzero(index.mano_valid.any(-1)),
+        "cameras": len(index.intrinsics),
+    }
+    beside = path.is_relative_to(root)
+    return {name: f"{number:,}" for name, number in numbers.items()} | {
+        "on disk, MB": f"{path.stat().st_size / 1e6:.1f}",
+        "built in, s": f"{seconds:.1f}" if built else "was there",
+        "kept in": f"annotations/{split}" if beside else str(path.parent),
+    }
