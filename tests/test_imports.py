@@ -19,7 +19,7 @@ LAYERS = (
     {"metrics"},
     {"trainers"},
     {"draw"},
-    {"runs", "evaluation"},
+    {"runs", "evaluation", "callbacks"},
     {"cli"},
 )
 FLOOR = {name: number for number, names in enumerate(LAYERS) for name in names}

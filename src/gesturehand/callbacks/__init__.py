@@ -1,0 +1,1 @@
+"""Lightning callbacks: what is shown and measured while a network trains."""
