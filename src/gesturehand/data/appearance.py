@@ -45,7 +45,7 @@ class AppearanceJitter:
         noisy, blurred, strength, place = random.random(4)
         if self.colour > 0:
             # A matrix on 8-bit pixels is vectorised; a look-up table of three channels takes nine times as long.
-            image = cv2.transform(image, np.diag(factors).astype(np.float32))
+            image = cv2.transform(image, np.diag(factors))
         if noisy < self.noise_probability:
             image = _with_noise(image, 255 * (_NOISE[0] + strength * (_NOISE[1] - _NOISE[0])), place)
         if blurred < self.blur_probability:

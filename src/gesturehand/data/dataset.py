@@ -157,10 +157,10 @@ class InterHandDataset(Dataset[Batch]):
                 box, angle, flips[place] = self.augmentation.crop.draw(box, generator)
             mirror = bool(mirrored[place] ^ flips[place])
             affines[place] = crop_affine(box, self.image_size, angle=angle, mirror=mirror)
-            image = self._image(key.sample, affines[place])
+            image = self._image(key.sample, affines[place], images[place])
             if generator is not None and self.augmentation is not None and self.read_images:
                 image = self.augmentation.appearance(image, int(generator.integers(2**31)))
-            images[place] = image
+                images[place] = image
         return affines, images, flips
 
     def image_file(self, number: int) -> Path:
@@ -168,11 +168,11 @@ class InterHandDataset(Dataset[Batch]):
         row = self.selection.row[number]
         return image_path(self.index.root, self.index.split, self.index.file_name[row].decode())
 
-    def _image(self, number: int, affine: np.ndarray) -> np.ndarray:
-        """The crop, (S, S, 3) uint8 RGB."""
-        size = (self.image_size, self.image_size)
+    def _image(self, number: int, affine: np.ndarray, crop: np.ndarray) -> np.ndarray:
+        """Fills the crop, (S, S, 3) uint8 RGB, and returns it."""
         if not self.read_images:
-            return np.zeros((*size, 3), np.uint8)
+            crop[:] = 0
+            return crop
         if self.image_of is not None:
             # Another sample's image in this sample's place: its box is moved under this one's, jittered as this one's.
             own, number = self.boxes[number], int(self.image_of[number])
@@ -181,11 +181,12 @@ class InterHandDataset(Dataset[Batch]):
             back = np.linalg.inv(np.vstack([crop_affine(own, 1), [0, 0, 1]]))
             affine = affine @ back @ move
         image = self._read(number)
-        return cv2.warpAffine(image, affine, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+        size = (self.image_size, self.image_size)
+        return cv2.warpAffine(image, affine, size, crop, cv2.INTER_LINEAR, cv2.BORDER_CONSTANT)
 
     def _read(self, number: int) -> np.ndarray:
         path = self.image_file(number)
-        image = cv2.imread(str(path), cv2.IMREAD_COLOR_RGB) if path.is_file() else None
+        image = cv2.imread(str(path), cv2.IMREAD_COLOR_RGB)
         if image is None:
             state = "is not a readable image" if path.is_file() else "is missing"
             raise UserError(
