@@ -1,10 +1,7 @@
 """``gesturehand data``: the commands as a user types them."""
 
-<<<<<<< HEAD
 import json
-=======
 import shutil
->>>>>>> 32160f2 (An index that opens in a blink: memory-mapped columns, built once by msgspec; whole batches are looked up at once)
 
 import cv2
 import pytest
@@ -49,7 +46,6 @@ def test_gallery_refuses_a_wrong_name(tmp_path, capsys, name):
     assert capsys.readouterr().err.startswith("gesturehand: ")
 
 
-<<<<<<< HEAD
 def test_stats_writes_json_and_a_table_into_a_document(synthetic_root, tmp_path, capsys):
     document = tmp_path / "page.md"
     document.write_text("before\n<!-- summary:begin -->\nold\n<!-- summary:end -->\nafter\n")
@@ -67,7 +63,8 @@ def test_samples_draws_frames(synthetic_root, tmp_path):
     out = tmp_path / "samples.jpg"
     assert main(["data", "samples", "--root", str(synthetic_root), "--out", str(out), "--count", "3"]) == 0
     assert cv2.imread(str(out)).shape[0] == 326
-=======
+
+
 def test_index_builds_every_split_and_says_what_is_in_it(tmp_path, synthetic_root, capsys):
     shutil.copytree(synthetic_root / "annotations", tmp_path / "annotations", ignore=shutil.ignore_patterns("*index*"))
     assert main(["data", "index", "--root", str(tmp_path)]) == 0
@@ -83,4 +80,3 @@ def test_index_builds_every_split_and_says_what_is_in_it(tmp_path, synthetic_roo
     assert "does not exist" in capsys.readouterr().err
     assert main(["data", "index", "--root", str(tmp_path), "--split", "vall"]) == 2
     assert "InterHand2.6M_vall_data.json' is missing" in capsys.readouterr().err
->>>>>>> 32160f2 (An index that opens in a blink: memory-mapped columns, built once by msgspec; whole batches are looked up at once)

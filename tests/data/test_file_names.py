@@ -28,6 +28,7 @@ def root(request, synthetic_root, edited_set):
 def test_names_are_the_files(root):
     index, expected = read_index(root, "val"), names_of(root)
     assert [index.file_name[row].decode() for row in range(len(index))] == expected
+    assert [name.decode() for name in index.file_name] == expected
     assert [name.decode() for name in index.file_name[np.array([3, 1])]] == [expected[3], expected[1]]
     assert index.file_name[-1].decode() == expected[-1]
 

@@ -1,6 +1,7 @@
 """Image file names that are put together where they are asked for, and found without spelling all of them out."""
 
 import re
+from collections.abc import Iterator
 from typing import Any, Final
 
 import numpy as np
@@ -30,6 +31,9 @@ class FileNames:
 
     def __len__(self) -> int:
         return len(self._rows["frame"])
+
+    def __iter__(self) -> Iterator[bytes]:
+        return (self._name(row) for row in range(len(self)))
 
     def __getitem__(self, index: Any) -> Any:
         """The name of one row as bytes, or of several as an array of bytes."""
