@@ -26,7 +26,7 @@ READY := $(VENV)/.ready
 DATA_ARGS := $(if $(DATA),--data.root=$(DATA))
 MANO_ARGS := $(if $(MANO),--model.init_args.mano=$(MANO))
 
-.PHONY: help setup demo data pretrain finetune evaluate sweep gallery openhand-v1 openhand-docs docs test test-all lint format clean
+.PHONY: help setup demo data pretrain finetune evaluate sweep gallery openhand-v1 openhand-docs docs bench test test-all lint format clean
 
 help:  ## show the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -84,6 +84,9 @@ openhand-docs: $(BENCHMARK)  ## write the tables and pictures of docs/openhand.m
 	$(GESTUREHAND) data gallery --out docs/images/gallery.jpg
 	$(GESTUREHAND) data samples --root $(BENCHMARK) --out docs/images/openhand_samples.jpg
 	$(GESTUREHAND) data stats --root $(BENCHMARK) --out docs/results/openhand.json --into docs/openhand.md $(ARGS)
+
+bench: $(READY)  ## measure every figure of docs/performance.md: ten minutes, 10 GB of memory
+	$(BIN)/python benchmarks/bench.py $(ARGS)
 
 test: $(READY)  ## the tests, minutes
 	$(BIN)/python -m pytest -m "not slow" $(ARGS)

@@ -1,5 +1,6 @@
 """Data that tests of several packages share: tiny synthetic sets through the real writer, and the real sample."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,15 @@ from gesturehand.synthetic.writer import write_synthetic_set
 
 #: Gestures of the tiny sets: far apart from each other, from four coarse classes.
 TINY_GESTURES = ("open_spread", "fist", "index_point", "a_okay")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Indices of folders that are not for writing are kept here and not in the user's cache."""
+    folder = tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GESTUREHAND_CACHE", str(folder))
+        yield folder
 
 
 @pytest.fixture(scope="session")

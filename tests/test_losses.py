@@ -47,6 +47,7 @@ def random_pair(seed=0, share=0.6):
         for name, shape in {**RANDOM_SHAPES, "joints_mano": (21, 3)}.items()
     }
     targets |= {name: torch.rand(B, H, *shape, generator=rng) < share for name, shape in MASKS.items()}
+    targets["depth_known"] = torch.arange(B) != B - 1
     return prediction, targets
 
 
@@ -57,6 +58,8 @@ def slow_term(name, prediction, targets):
         if name in ("bone_length", "bone_direction"):
             valid = targets["joint_valid_2d"][b, h]  # a bone needs its ends, not the wrist
             ends = [(j, p) for j, p in enumerate(JOINT_PARENTS) if p >= 0 and bool(valid[j]) and bool(valid[p])]
+            if not targets["depth_known"][b]:
+                continue
             for j, p in ends:
                 bones = [
                     np.array((x[b, h, j] - x[b, h, p]).tolist())

@@ -1,6 +1,7 @@
 """The geometry of targets: joints, meshes and masks against independent computations on the synthetic set's files."""
 
 import json
+import math
 from pathlib import Path
 
 import cv2
@@ -17,7 +18,9 @@ from gesturehand.draw.mesh import draw_mesh
 from gesturehand.hand.layer import HandModel
 from gesturehand.hand.open_hand import open_hand
 from gesturehand.hand.skinning import rest_joints, skin
+from gesturehand.losses import TERMS, layered_objective
 from gesturehand.metrics.hand_metrics import HandMetrics
+from gesturehand.skeleton import JOINT_PARENTS
 from gesturehand.synthetic.frame_writer import mask_path
 from gesturehand.targets import build_targets
 
@@ -286,7 +289,7 @@ def test_left_hand_and_its_mirrored_right_hand_have_the_same_targets(synthetic_r
         elif name in ("joints", "joints_2d", "joints_25d"):
             valid = one["joint_valid_2d"]
             torch.testing.assert_close(value[valid], other[name][valid], atol=1e-4, rtol=0, msg=name)
-        elif name == "crop_intrinsics":
+        elif name in ("crop_intrinsics", "depth_known"):
             torch.testing.assert_close(value, other[name], atol=1e-2, rtol=1e-5, msg=name)
         elif name == "relative_translation":
             assert not value.any(), "one hand has no other wrist"
@@ -400,6 +403,48 @@ def test_each_mask_comes_from_its_flag(synthetic_root, hand_model):
     assert torch.equal(targets["mano_valid"], batch["mano_valid"])
 
 
+def test_unknown_depth_leaves_the_image_plane_only(synthetic_root, hand_model):
+    """Against a loop over samples, joints and axes; also in the losses' counts."""
+    batch = batch_of(synthetic_root)
+    known = torch.arange(len(batch["depth_known"])) % 3 > 0
+    assert batch["depth_known"].all()
+    before = build_targets(batch, hand_model)
+    targets = build_targets(changed(batch, depth_known=known), hand_model)
+    assert torch.equal(targets["depth_known"], known)
+    counts = dict.fromkeys(TERMS, 0)
+    for b in range(len(known)):
+        for name in VALIDITY:
+            kept = before[name][b].clone()
+            if not known[b]:
+                if name == "joint_valid_25d":
+                    kept[..., 2] = False
+                elif name != "joint_valid_2d":
+                    kept[:] = False
+            assert torch.equal(targets[name][b], kept), name
+        for j in range(21):
+            seen = bool(batch["joint_valid_frame"][b, 0, j])
+            counts["joint_2d"] += 2 * seen
+            counts["joint_25d"] += int(before["joint_valid_25d"][b, 0, j, : 3 if known[b] else 2].sum())
+            parent = JOINT_PARENTS[j]
+            if known[b] and parent >= 0 and seen and bool(batch["joint_valid_frame"][b, 0, parent]):
+                counts["bone_length"] += 1
+                counts["bone_direction"] += 3
+            if known[b] and seen and bool(batch["joint_valid_frame"][b, 0, 0]):
+                counts["joint_3d"] += 3
+        if known[b] and bool(batch["mano_valid"][b, 0]):
+            counts["pose"] += 16 * 9
+            counts["joint_mano"] += 21 * 3
+            counts["shape"] += 10 * bool((batch["mano_betas"][b].abs() <= 3).all())
+    prediction = prediction_near(targets, hand_model, batch["is_right"])
+    prediction |= {name: targets[name] for name in ("joints_25d", "joints_2d")}
+    assert {name: int(term.count) for name, term in layered_objective(prediction, targets).items()} == counts
+    assert counts["joint_3d"] > 0
+    metrics = HandMetrics()
+    nothing = changed(batch, depth_known=torch.zeros_like(known))
+    metrics.update(prediction, build_targets(nothing, hand_model), nothing, hand_model)
+    assert all(math.isnan(value) for value in metrics.compute().values())
+
+
 def test_joints_outside_the_volume_are_no_25d_targets(synthetic_root, hand_model):
     batch = batch_of(synthetic_root)
     whole = build_targets(batch, hand_model)
@@ -464,7 +509,7 @@ def test_two_hands_have_the_targets_of_each_alone(two_hand_root, hand_model):
         single = {name: value[:, slot : slot + 1] if name in hands else value for name, value in both.items()}
         alone = build_targets(single, hand_model)
         for name, value in alone.items():
-            if name == "crop_intrinsics" or name.startswith("relative_translation"):
+            if name in ("crop_intrinsics", "depth_known") or name.startswith("relative_translation"):
                 continue
             torch.testing.assert_close(targets[name][:, slot : slot + 1], value, atol=1e-6, rtol=0, msg=name)
     assert both["hand_present"].all()

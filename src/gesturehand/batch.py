@@ -35,6 +35,8 @@ class Batch(TypedDict):
         is_right: (B, H) bool, the hand's side *as the crop shows it* (a mirrored left hand is a right one).
         hand_present: (B, H) bool.
         interacting: (B,) bool, the annotation's hand type is "interacting".
+        depth_known: (B,) bool, False where only 2D joints were annotated: ``joints_world`` is then their lift to a
+            plane, right in the image and arbitrary in depth.
         joints_world: (B, H, 21, 3) float32, m, world, the papers' order; 0 where invalid.
         joint_valid_image: (B, H, 21) bool, ``data.json``'s flag (per image).
         joint_valid_frame: (B, H, 21) bool, ``joint_3d.json``'s flag (per captured frame).
@@ -56,6 +58,7 @@ class Batch(TypedDict):
     is_right: Tensor
     hand_present: Tensor
     interacting: Tensor
+    depth_known: Tensor
     joints_world: Tensor
     joint_valid_image: Tensor
     joint_valid_frame: Tensor
@@ -76,6 +79,8 @@ class Targets(TypedDict):
         joints: (B, H, 21, 3) m, crop frame, the annotated joints.
         joints_2d: (B, H, 21, 2) normalised crop coordinates of the annotated joints.
         joints_25d: (B, H, 21, 3): ``joints_2d`` and the root-relative depth over 0.15 m.
+        depth_known: (B,) bool, as the batch's. Where False every mask below is too, but ``joint_valid_2d`` and the
+            image-plane part of ``joint_valid_25d``.
         joint_valid_2d: (B, H, 21) bool, per-frame flag.
         joint_valid_3d: (B, H, 21) bool, per-frame flag × the wrist's.
         joint_valid_25d: (B, H, 21, 3) bool, per-image flag × inside the volume; depth also × the wrist's flag.
@@ -96,6 +101,7 @@ class Targets(TypedDict):
     joints: Tensor
     joints_2d: Tensor
     joints_25d: Tensor
+    depth_known: Tensor
     joint_valid_2d: Tensor
     joint_valid_3d: Tensor
     joint_valid_25d: Tensor

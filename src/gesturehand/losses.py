@@ -74,6 +74,8 @@ def layered_objective(prediction: HandPrediction, targets: Targets) -> dict[str,
     - ``bone_length``: 20 lengths against the annotated ones, m.
     - ``bone_direction``: 20 unit vectors against the annotated ones.
 
+    Of a sample whose depth is not known only ``joint_2d`` and the image-plane part of ``joint_25d`` count.
+
     Normalised coordinates make the 2D terms' weights independent of image and map sizes.
     """
     joints = prediction["joints"]
@@ -82,8 +84,9 @@ def layered_objective(prediction: HandPrediction, targets: Targets) -> dict[str,
     lengths, directions = _bones(joints)
     true_lengths, true_directions = _bones(targets["joints"])
     parents, children = (list(ends) for ends in zip(*BONES, strict=True))
-    # A bone needs its two ends, not the wrist.
-    bone_valid = targets["joint_valid_2d"][..., parents] & targets["joint_valid_2d"][..., children]
+    # A bone needs its two ends and their depth, not the wrist.
+    valid = targets["joint_valid_2d"] & targets["depth_known"][:, None, None]
+    bone_valid = valid[..., parents] & valid[..., children]
     return {
         "pose": masked_l1(prediction["rotations"], targets["rotations"], targets["mano_valid"]),
         "shape": masked_l1(prediction["betas"], targets["betas"], targets["betas_valid"]),

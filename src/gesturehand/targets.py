@@ -57,12 +57,13 @@ def _build(batch: Batch, hand_model: HandModel) -> Targets:
     seen = batch["hand_present"] & batch["counted"][:, None]
     valid_frame = batch["joint_valid_frame"] & in_front & seen[..., None]
     valid_image = batch["joint_valid_image"] & in_front & seen[..., None]
-    mano_valid = batch["mano_valid"] & seen
+    depth_known = batch["depth_known"][:, None]
+    mano_valid = batch["mano_valid"] & seen & depth_known
     mirrored = torch.linalg.det(affine[..., :2]) < 0
     source_is_right = batch["is_right"] ^ mirrored[:, None]
     rotations, transl = _mano_parameters(batch, hand_model, frame, source_is_right)
     betas = batch["mano_betas"]
-    joint_valid_3d = _with_wrist(valid_frame)
+    joint_valid_3d = _with_wrist(valid_frame) & batch["depth_known"][:, None, None]
     vertices, joints_mano = hand_model(rotations, betas, transl, batch["is_right"])
     return Targets(
         source_is_right=source_is_right,
@@ -70,10 +71,11 @@ def _build(batch: Batch, hand_model: HandModel) -> Targets:
         joints=joints,
         joints_2d=joints_2d,
         joints_25d=joints_25d,
+        depth_known=batch["depth_known"],
         joint_valid_2d=valid_frame,
         joint_valid_3d=joint_valid_3d,
-        joint_valid_25d=_valid_25d(joints_25d, valid_image),
-        joint_valid_eval=_with_wrist(valid_image),
+        joint_valid_25d=_valid_25d(joints_25d, valid_image, depth_known),
+        joint_valid_eval=_with_wrist(valid_image) & depth_known[..., None],
         rotations=rotations,
         betas=betas,
         transl=transl,
@@ -92,11 +94,11 @@ def _with_wrist(valid: Tensor) -> Tensor:
     return valid & valid[..., WRIST : WRIST + 1]
 
 
-def _valid_25d(joints_25d: Tensor, valid: Tensor) -> Tensor:
-    """Coordinates that the volume can hold: the joint inside the crop, its depth inside the range."""
+def _valid_25d(joints_25d: Tensor, valid: Tensor, depth_known: Tensor) -> Tensor:
+    """Coordinates that the volume can hold: the joint inside the crop, its depth known and inside the range."""
     inside = (joints_25d.abs() <= 1).all(-1)
     # Root-relative depth means nothing without the root, but a place in the image does.
-    depth = _with_wrist(valid) & inside
+    depth = _with_wrist(valid) & inside & depth_known[..., None]
     in_crop = valid & (joints_25d[..., :2].abs() <= 1).all(-1)
     return torch.stack([in_crop, in_crop, depth], -1)
 

@@ -1,6 +1,7 @@
 """``gesturehand data``: the commands as a user types them."""
 
 import json
+import shutil
 
 import cv2
 import pytest
@@ -62,3 +63,20 @@ def test_samples_draws_frames(synthetic_root, tmp_path):
     out = tmp_path / "samples.jpg"
     assert main(["data", "samples", "--root", str(synthetic_root), "--out", str(out), "--count", "3"]) == 0
     assert cv2.imread(str(out)).shape[0] == 326
+
+
+def test_index_builds_every_split_and_says_what_is_in_it(tmp_path, synthetic_root, capsys):
+    shutil.copytree(synthetic_root / "annotations", tmp_path / "annotations", ignore=shutil.ignore_patterns("*index*"))
+    assert main(["data", "index", "--root", str(tmp_path)]) == 0
+    text = capsys.readouterr().out
+    rows = [line.replace("│", " ").split() for line in text.splitlines()]
+    assert ["images", "128", "32", "48"] in rows
+    assert "was there" not in text
+    for split in ("train", "val", "test"):
+        assert (tmp_path / f"annotations/{split}/InterHand2.6M_{split}_index.safetensors").is_file()
+    assert main(["data", "index", "--root", str(tmp_path), "--split", "val"]) == 0
+    assert "was there" in capsys.readouterr().out
+    assert main(["data", "index", "--root", str(tmp_path / "none")]) == 2
+    assert "does not exist" in capsys.readouterr().err
+    assert main(["data", "index", "--root", str(tmp_path), "--split", "vall"]) == 2
+    assert "InterHand2.6M_vall_data.json' is missing" in capsys.readouterr().err

@@ -132,7 +132,7 @@ def dotted_root(tmp_path_factory, synthetic_root):
     root = tmp_path_factory.mktemp("dots")
     folder = root / "annotations" / "val"
     folder.mkdir(parents=True)
-    for path in (synthetic_root / "annotations" / "val").iterdir():
+    for path in (synthetic_root / "annotations" / "val").glob("*.json"):
         text = path.read_text(encoding="utf-8").replace(".jpg", ".png")
         (folder / path.name).write_text(text, encoding="utf-8")
     return root

@@ -1,11 +1,11 @@
 """Where annotation files lie, and one clear sentence for whatever is wrong with them."""
 
-import json
 import shutil
 
 import pytest
 
-from gesturehand.data.files import annotation_path, check_root, image_path, read_annotations
+from gesturehand.data.files import annotation_path, check_root, image_path
+from gesturehand.data.index import read_index
 from gesturehand.errors import UserError
 
 
@@ -35,17 +35,8 @@ def test_paths_are_interhands(tmp_path):
     )
 
 
-def test_all_four_files_are_read(root):
-    annotations = read_annotations(root, "val")
-    for kind, content in annotations._asdict().items():
-        name = {"mano": "MANO_NeuralAnnot"}.get(kind, kind)
-        path = root / "annotations" / "val" / f"InterHand2.6M_val_{name}.json"
-        assert content == json.loads(path.read_text(encoding="utf-8"))
-        assert content
-
-
 def test_missing_folder(tmp_path):
-    text = sentence(lambda: read_annotations(tmp_path / "nowhere", "train"))
+    text = sentence(lambda: read_index(tmp_path / "nowhere", "train"))
     assert str(tmp_path / "nowhere") in text
     assert "gesturehand data synth" in text
 
@@ -77,21 +68,21 @@ def test_folder_without_annotations_anywhere(tmp_path):
 def test_missing_file_is_named_with_what_to_do(root, kind):
     path = annotation_path(root, "val", kind)
     path.unlink()
-    text = sentence(lambda: read_annotations(root, "val"))
+    text = sentence(lambda: read_index(root, "val"))
     assert f"'{path}' is missing" in text
     assert ("--data.mano_fits=false" in text) == (kind == "MANO_NeuralAnnot")
     assert "download" in text
 
 
 def test_missing_split(root):
-    text = sentence(lambda: read_annotations(root, "validation"))
+    text = sentence(lambda: read_index(root, "validation"))
     assert str(annotation_path(root, "validation", "data")) in text
     assert "choose a split that is there" in text
 
 
 def test_missing_fits_do_not_matter_without_fits(root):
     annotation_path(root, "val", "MANO_NeuralAnnot").unlink()
-    assert read_annotations(root, "val", mano_fits=False).mano == {}
+    assert not read_index(root, "val", mano_fits=False).mano_valid.any()
 
 
 @pytest.mark.parametrize("kind", ["data", "camera", "joint_3d", "MANO_NeuralAnnot"])
@@ -110,4 +101,4 @@ def test_damaged_file_is_named(root, kind, damage):
             "a list": b"[]",
         }
         path.write_bytes(damaged[damage])
-    assert str(path) in sentence(lambda: read_annotations(root, "val"))
+    assert str(path) in sentence(lambda: read_index(root, "val"))

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from gesturehand.data.datamodule import InterHandDataModule
 from gesturehand.data.index import read_index
 from gesturehand.errors import UserError
 from gesturehand.gestures import gesture_of_sequence
@@ -164,6 +165,27 @@ def test_no_annotations_give_an_empty_index(synthetic_root, edited_set):
     assert index.joints_world.shape == (0, 2, 21, 3)
 
 
+def test_depth_is_known_unless_the_frames_entry_says_no(synthetic_root, edited_set):
+    assert read_index(synthetic_root, "val").depth_known.all()
+
+    def joint_3d(content):
+        for frames in content.values():
+            for number, frame in enumerate(frames.values()):
+                if number % 2:
+                    frame["depth_known"] = number % 4 == 1
+
+    root = edited_set(synthetic_root, "val", joint_3d=joint_3d)
+    index = read_index(root, "val")
+    content = json.loads((root / "annotations/val/InterHand2.6M_val_joint_3d.json").read_text())
+    expected = [frame.get("depth_known", True) for frames in content.values() for frame in frames.values()]
+    assert not all(expected)
+    # The frames of this set are listed in the order in which images refer to them.
+    assert index.depth_known.tolist() == expected
+    data = InterHandDataModule(str(root), image_size=8, num_workers=0, read_images=False).dataset("val")
+    for number in range(len(data)):
+        assert data[number]["depth_known"] == expected[index.frame[data.selection.row[number]]]
+
+
 def drop_frame(content):
     frames = next(iter(content.values()))
     del frames[next(iter(frames))]
@@ -218,7 +240,10 @@ def test_fit_of_another_length_is_refused(synthetic_root, edited_set):
 def test_index_holds_no_python_objects(synthetic_root):
     """Arrays are shared with worker processes; objects would be copied to each of them."""
     index = read_index(synthetic_root, "val")
-    for name, value in vars(index).items():
-        if name not in ("root", "split"):
-            assert value.dtype != object, name
-    assert json.dumps(index.split) == '"val"'
+    columns = {name: value for name, value in vars(index).items() if isinstance(value, np.ndarray)}
+    assert len(columns) > 15
+    for name, value in columns.items():
+        assert value.dtype != object, name
+        assert not value.flags.owndata, f"{name} is a copy and not the file's page"
+        assert not value.flags.writeable, name
+    assert index.split == "val"

@@ -8,7 +8,7 @@ import pytest
 from gesturehand.data.index import read_index
 from gesturehand.data.selection import select
 from gesturehand.errors import UserError
-from gesturehand.gestures import gesture_of_sequence
+from gesturehand.gestures import gesture_of_sequence, vocabulary
 
 KEPT = {
     "single": {"right", "left"},
@@ -118,7 +118,7 @@ def test_joints_valid_in_different_places_only_are_no_sample(synthetic_root, edi
 def test_hand_that_the_annotation_does_not_show_is_no_sample(two_hand_root, everything_flagged):
     root = everything_flagged(two_hand_root, "train")
     index = read_index(root, "train")
-    assert index.joint_valid_image.all()
+    assert np.all(index.joint_valid_image)
     selection = select(index, hands="all")
     shown = {1: [0], 2: [1], 3: [0, 1]}
     assert samples_of(selection) == [(row, (hand,)) for row, kind in enumerate(index.hand_type) for hand in shown[kind]]
@@ -183,6 +183,46 @@ def test_empty_selection_says_which_settings_left_nothing(synthetic_root, tmp_pa
         select(read_index(synthetic_root, "val"), hands="interacting")
     with pytest.raises(UserError, match=r"none\.txt"):
         select(read_index(synthetic_root, "val"), subset=path)
+
+
+def test_captures_people_gestures_and_valid_joints_against_a_loop(two_hand_root, plain_records):
+    records, index = plain_records(two_hand_root, "train"), read_index(two_hand_root, "train")
+    captures = [record["file_name"].split("/")[0].removeprefix("Capture") for record in records]
+    fine = [vocabulary().fine[max(gesture_of_sequence(record["seq_name"])[1], 0)] for record in records]
+    labelled = [gesture_of_sequence(record["seq_name"])[1] >= 0 for record in records]
+    settings = {
+        "captures": ([int(captures[0])], lambda row: captures[row] == captures[0]),
+        "subjects": ([records[-1]["subject"]], lambda row: records[row]["subject"] == records[-1]["subject"]),
+        "gestures": (["fist"], lambda row: labelled[row] and fine[row] == "fist"),
+    }
+    everything = samples_of(select(index))
+    for name, (value, kept) in settings.items():
+        expected = [sample for sample in everything if kept(sample[0])]
+        assert 0 < len(expected) < len(everything), name
+        assert samples_of(select(index, **{name: value})) == expected, name
+    for least in (1, 19, 20, 21):
+
+        def enough(sample, least=least):
+            hand = records[sample[0]]["hands"][sample[1][0]]
+            return int((hand["valid_image"] & hand["valid_frame"]).sum()) >= least
+
+        assert samples_of(select(index, min_valid_joints=least)) == [s for s in everything if enough(s)]
+    assert len(select(index, min_valid_joints=21)) < len(everything)
+
+
+@pytest.mark.parametrize(
+    ("setting", "says"),
+    [
+        ({"captures": [99]}, "data.captures names '99'"),
+        ({"subjects": [99]}, "data.subjects names '99'"),
+        ({"gestures": ["fisst"]}, "did you mean 'fist'"),
+        ({"min_valid_joints": 0}, "data.min_valid_joints=0"),
+        ({"min_valid_joints": 22}, "data.min_valid_joints=22"),
+    ],
+)
+def test_unknown_filters_are_named(two_hand_root, setting, says):
+    with pytest.raises(UserError, match=says):
+        select(read_index(two_hand_root, "train"), **setting)
 
 
 def test_real_frames(real_sample):

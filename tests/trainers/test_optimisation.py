@@ -3,6 +3,7 @@
 import math
 
 import pytest
+import pytorch_lightning as pl
 import torch
 from torch import nn
 
@@ -77,7 +78,7 @@ def test_short_trainings_have_a_schedule_too(total_steps, warmup_share):
 
 
 def test_torch_chooses_how_to_update():
-    """Fused updates cannot be clipped under mixed precision; ``fused=False`` would switch off multi-tensor ones too."""
+    """On a CPU nothing is chosen: ``fused=False`` would switch off multi-tensor updates too."""
     _, configuration = configured()
     for group in configuration["optimizer"].param_groups:
         assert group["fused"] is None
@@ -126,3 +127,38 @@ def test_counts_are_averaged_in_one_call():
 def test_a_term_without_a_weight_is_an_error():
     with pytest.raises(KeyError):
         weighted_loss({"pose": term(1, 1)}, {}, lambda x: x)
+
+
+@pytest.mark.parametrize("precision", ["bf16-mixed", "32-true"])
+def test_fused_steps_are_clipped_as_the_others(tmp_path, precision):
+    """The same parameters after three clipped steps, also where Lightning refuses to clip what is fused."""
+
+    class Module(pl.LightningModule):
+        def __init__(self, fused):
+            super().__init__()
+            torch.manual_seed(0)
+            self.layer = torch.nn.Linear(4, 3)
+            self.fused = fused
+
+        def training_step(self, batch, batch_idx):
+            return 100 * self.layer(batch).square().sum()
+
+        def configure_optimizers(self):
+            return adamw_with_cosine(
+                [(self, 1.0)], learning_rate=0.1, weight_decay=0.1, warmup_share=0.1, total_steps=3, fused=self.fused
+            )
+
+        def on_before_optimizer_step(self, optimizer):
+            assert bool(optimizer.defaults["fused"]) == self.fused
+
+    results = []
+    for fused in (True, False):
+        module = Module(fused)
+        trainer = pl.Trainer(
+            default_root_dir=tmp_path, max_steps=3, accelerator="cpu", precision=precision, gradient_clip_val=0.01,
+            logger=False, enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False,
+        )  # fmt: skip
+        trainer.fit(module, torch.utils.data.DataLoader(torch.ones(6, 4), 2))
+        norm = sum(parameter.grad.square().sum() for parameter in module.parameters()).sqrt()
+        results.append((module.layer.weight.detach(), norm))
+    torch.testing.assert_close(results[0], results[1])

@@ -198,5 +198,22 @@ def _picture(out: str) -> Path:
     return path
 
 
+def index(root: str, split: str | None = None, mano_fits: bool = True, rebuild: bool = False) -> None:
+    """Builds the memory-mapped index that loaders read instead of the annotation files' JSON.
+
+    Loaders build it themselves on first use; this does it beforehand, for every split, and says what is in it. It lies
+    beside the annotations, or, where that folder is not for writing, in $GESTUREHAND_CACHE (~/.cache/gesturehand).
+
+    Args:
+        root: Folder that holds annotations/.
+        split: One split; all that are there if not given.
+        mano_fits: Read MANO_NeuralAnnot.json too.
+        rebuild: Build it again even if it is up to date.
+    """
+    from gesturehand.data.index_summary import index_table
+
+    Console().print(index_table(Path(root), split, mano_fits=mano_fits, rebuild=rebuild))
+
+
 def _say(text: str) -> None:
     Console().print(text, markup=False, highlight=False, soft_wrap=True)

@@ -32,6 +32,7 @@ _GROUPS: Final = {
         "samples": "draw whole frames side by side",
         "stats": "count a set; errors of the mean pose and of a gesture oracle",
         "import": "make images and joints of yours a set",
+        "index": "build the memory-mapped index of annotation files",
     },
     "hand": {"info": "show a hand model", "convert": "turn a MANO pickle into .npz"},
     "run": {"summary": "compare a tested run with its baselines", "latest": "print the newest finished run"},

@@ -5,7 +5,7 @@ All boxes are (M, 3) float64: centre x, centre y and side length, px of the orig
 
 import json
 from pathlib import Path
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 
@@ -23,6 +23,37 @@ BoxSource = Literal["joints", "annotation", "rootnet"]
 _MARGIN: Final = 1.25
 #: A side shorter than this is degenerate and is replaced by it.
 _SMALLEST_SIDE_PX: Final = 4.0
+
+
+class CropBoxes:
+    """Boxes as an (M, 3) array that is not there: each is computed from the index where it is looked at.
+
+    A million samples' boxes would take seconds to compute at the start and megabytes in every process; a batch's take
+    a millisecond.
+
+    Args:
+        index: The split.
+        selection: Its samples.
+        source: ``joints`` or ``annotation``.
+    """
+
+    def __init__(self, index: InterHandIndex, selection: Selection, source: BoxSource) -> None:
+        self.index = index
+        self.selection = selection
+        self.source = source
+
+    def __len__(self) -> int:
+        return len(self.selection)
+
+    def __getitem__(self, number: Any) -> np.ndarray:
+        """(3,) of one sample, or (m, 3) of several."""
+        if isinstance(number, int | np.integer):
+            return self[np.array([number])][0]
+        return crop_boxes(self.index, self.selection.part(number), self.source)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        boxes = crop_boxes(self.index, self.selection, self.source)
+        return boxes if dtype is None else boxes.astype(dtype)
 
 
 def crop_boxes(

@@ -30,9 +30,9 @@ class CropJitter:
         """
         scale, turn, *shift = generator.standard_normal(4)
         rotate, flip = generator.random(2)
-        side = box[2] * (1 + self.scale * np.clip(scale, -1, 1))
+        side = box[2] * (1 + self.scale * min(max(scale, -1.0), 1.0))
         centre = box[:2] + self.shift * np.clip(shift, -1, 1) * box[2]
-        angle = self.rotation_rad * float(np.clip(turn, -2, 2)) if rotate < self.rotation_probability else 0.0
+        angle = self.rotation_rad * float(min(max(turn, -2.0), 2.0)) if rotate < self.rotation_probability else 0.0
         return np.array([*centre, side]), angle, bool(flip < self.flip_probability)
 
 

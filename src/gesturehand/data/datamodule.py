@@ -12,9 +12,10 @@ from torch.utils.data import DataLoader
 
 from gesturehand.batch import Batch
 from gesturehand.data.appearance import AppearanceJitter
-from gesturehand.data.boxes import BoxSource, crop_boxes
+from gesturehand.data.boxes import BoxSource, CropBoxes, crop_boxes
 from gesturehand.data.crop import CropJitter
-from gesturehand.data.dataset import Augmentation, InterHandDataset
+from gesturehand.data.dataset import Augmentation, InterHandDataset, collate
+from gesturehand.data.files import annotation_path
 from gesturehand.data.index import read_index
 from gesturehand.data.sampler import EpochSampler
 from gesturehand.data.selection import Hands, Layout, select
@@ -32,6 +33,7 @@ class InterHandDataModule(pl.LightningDataModule):
         image_size: Side of the square crop, px.
         batch_size: Samples a process and step.
         num_workers: Worker processes of each loader.
+        prefetch_factor: Batches that each worker has ready.
         hands: Which annotations: ``single`` (one hand, either side), ``right``, ``left``, ``interacting``, ``all``.
         layout: ``per_hand``: one hand a sample (H = 1); ``two_hand``: right and left (H = 2).
         mirror_left: Show left hands as right ones, so that one model serves both; ``per_hand`` only.
@@ -47,6 +49,10 @@ class InterHandDataModule(pl.LightningDataModule):
         train_subset: List of annotation ids or image file names that training keeps.
         val_subset: The same for validation.
         test_subset: The same for the test.
+        captures: Keep these captures only, in every split.
+        subjects: Keep these people only, in every split.
+        gestures: Keep sequences of these fine gesture classes only, in every split.
+        min_valid_joints: A hand with fewer valid joints is left out, 1 to 21.
         augment: Change training samples randomly.
         scale_jitter: Relative standard deviation of the crop's size (cut off at 1).
         rotation_jitter_deg: Standard deviation of the rotation in the image, degrees (cut off at 2).
@@ -67,6 +73,7 @@ class InterHandDataModule(pl.LightningDataModule):
         image_size: int = 256,
         batch_size: int = 32,
         num_workers: int = 4,
+        prefetch_factor: int = 4,
         hands: Hands = "single",
         layout: Layout = "per_hand",
         mirror_left: bool = True,
@@ -82,6 +89,10 @@ class InterHandDataModule(pl.LightningDataModule):
         train_subset: str | None = None,
         val_subset: str | None = None,
         test_subset: str | None = None,
+        captures: list[int] | None = None,
+        subjects: list[int] | None = None,
+        gestures: list[str] | None = None,
+        min_valid_joints: int = 1,
         augment: bool = True,
         scale_jitter: float = 0.25,
         rotation_jitter_deg: float = 30.0,
@@ -105,6 +116,7 @@ class InterHandDataModule(pl.LightningDataModule):
         self.image_size = image_size
         self.batch_size = batch_size
         self.num_workers = num_workers
+        self.prefetch_factor = prefetch_factor
         self.hands = hands
         self.layout = layout
         self.mirror_left = mirror_left
@@ -116,6 +128,10 @@ class InterHandDataModule(pl.LightningDataModule):
         self.mano_fits = mano_fits
         self.splits: dict[Stage, str] = {"train": train_split, "val": val_split, "test": test_split}
         self.subsets: dict[Stage, str | None] = {"train": train_subset, "val": val_subset, "test": test_subset}
+        self.captures = captures
+        self.subjects = subjects
+        self.gestures = gestures
+        self.min_valid_joints = min_valid_joints
         self.augmentation = (
             Augmentation(
                 CropJitter(
@@ -149,13 +165,19 @@ class InterHandDataModule(pl.LightningDataModule):
                 layout=self.layout,
                 labelled_only=self.labelled_only and stage != "test",
                 subset=self.subsets[stage],
+                captures=self.captures,
+                subjects=self.subjects,
+                gestures=self.gestures,
+                min_valid_joints=self.min_valid_joints,
             )
             source = self.test_boxes or self.boxes if stage == "test" else self.boxes
             shuffled = self.shuffled_images and stage == "train"
             self.datasets[stage] = InterHandDataset(
                 index,
                 selection,
-                crop_boxes(index, selection, source, self.rootnet_file),
+                crop_boxes(index, selection, source, self.rootnet_file)
+                if source == "rootnet"
+                else CropBoxes(index, selection, source),
                 image_size=self.image_size,
                 mirror_left=self.mirror_left,
                 gesture_classes=self.gesture_classes,
@@ -165,6 +187,12 @@ class InterHandDataModule(pl.LightningDataModule):
                 image_of=np.random.default_rng(self.seed).permutation(len(selection)) if shuffled else None,
             )
         return self.datasets[stage]
+
+    def prepare_data(self) -> None:
+        """Builds missing indices on one process of a machine, before the others ask for them."""
+        for split in dict.fromkeys(self.splits.values()):
+            if annotation_path(Path(self.root), split, "data").is_file():
+                read_index(self.root, split, mano_fits=self.mano_fits)
 
     def setup(self, stage: str) -> None:
         """Reads the data sets of a Trainer stage."""
@@ -215,8 +243,10 @@ class InterHandDataModule(pl.LightningDataModule):
             sampler=sampler,
             num_workers=self.num_workers,
             drop_last=training and len(sampler) >= self.batch_size,
+            prefetch_factor=self.prefetch_factor if self.num_workers else None,
             pin_memory=torch.cuda.is_available(),
             persistent_workers=training and self.num_workers > 0,
+            collate_fn=collate,
             worker_init_fn=_one_thread,
         )
 

@@ -1,5 +1,6 @@
 """One sample: read the image, crop it, change its colours; everything else of the batch is looked up."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -7,17 +8,18 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 import torch
-from torch.utils.data import Dataset
+from torch import Tensor
+from torch.utils.data import Dataset, default_collate
 
 from gesturehand.batch import Batch
 from gesturehand.data.appearance import AppearanceJitter
+from gesturehand.data.boxes import CropBoxes
 from gesturehand.data.crop import CropJitter, crop_affine
 from gesturehand.data.files import image_path
 from gesturehand.data.index import HAND_TYPES, InterHandIndex
 from gesturehand.data.selection import Selection
 from gesturehand.errors import UserError
-from gesturehand.gestures import GestureClasses, class_of_hand
-from gesturehand.skeleton import SIDES
+from gesturehand.gestures import NO_GESTURE, GestureClasses, vocabulary
 
 
 class SampleKey(NamedTuple):
@@ -48,7 +50,7 @@ class InterHandDataset(Dataset[Batch]):
     Args:
         index: The split.
         selection: Its samples.
-        boxes: (M, 3) centre and side of each sample's crop, px.
+        boxes: (M, 3) centre and side of each sample's crop, px; an array, or what computes them.
         image_size: Side of the crop, px.
         mirror_left: Show left hands as right ones (one-hand samples only).
         gesture_classes: Whether the two hands share gesture classes.
@@ -63,7 +65,7 @@ class InterHandDataset(Dataset[Batch]):
         self,
         index: InterHandIndex,
         selection: Selection,
-        boxes: np.ndarray,
+        boxes: np.ndarray | CropBoxes,
         *,
         image_size: int = 256,
         mirror_left: bool = True,
@@ -93,57 +95,84 @@ class InterHandDataset(Dataset[Batch]):
         Raises:
             UserError: The image is missing or unreadable.
         """
-        number, epoch, counted = key if isinstance(key, SampleKey) else SampleKey(key)
-        index, row, hand = self.index, self.selection.row[number], self.selection.hand[number]
+        batch: dict[str, Tensor] = dict(self.__getitems__([key]))  # type: ignore[arg-type]
+        return Batch(**{name: value[0] for name, value in batch.items()})  # type: ignore[typeddict-item]
+
+    def __getitems__(self, keys: Sequence[SampleKey | int]) -> Batch:
+        """Several samples as one batch (:func:`collate` takes it as it is): what is looked up is looked up at once.
+
+        Raises:
+            UserError: An image is missing or unreadable.
+        """
+        given = [key if isinstance(key, SampleKey) else SampleKey(int(key)) for key in keys]
+        number = np.array([key.sample for key in given])
+        index, row, hand = self.index, self.selection.row[number], self.selection.hand[number].astype(np.int64)
         frame, camera = index.frame[row], index.camera[row]
+        mirrored = (hand[:, 0] == 1) & self.mirror_left
+        affine, image, flip = self._crops(given, mirrored)
+        mirrored ^= flip
+        if hand.shape[1] == 2:
+            hand = np.where(mirrored[:, None], hand[:, ::-1], hand)  # the mirrored left hand fills the right one's slot
 
-        mirrored = bool(self.mirror_left and hand[0] == 1)
-        box, angle, flip = self.boxes[number], 0.0, False
-        generator = np.random.default_rng((self.seed, epoch, number))
-        if self.augmentation is not None:
-            box, angle, flip = self.augmentation.crop.draw(box, generator)
-            mirrored ^= flip
-        if len(hand) == 2 and mirrored:
-            hand = hand[::-1]  # the mirrored left hand fills the right hand's slot
-        affine = crop_affine(box, self.image_size, angle=angle, mirror=mirrored)
-        image = self._image(number, affine)
-        if self.augmentation is not None and self.read_images:
-            image = self.augmentation.appearance(image, int(generator.integers(2**31)))
-
-        present = (index.hand_type[row] & np.array([1, 2])[hand]) > 0
+        hand_type = index.hand_type[row]
+        present = (hand_type[:, None] & np.array([1, 2])[hand]) > 0
+        shown, of_row, of_frame = present[..., None], (row[:, None], hand), (frame[:, None], hand)
         coarse, fine = self._gesture(row, flip)
-        return Batch(
-            image=torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1))),
-            annotation_id=torch.tensor(index.annotation_id[row]),
-            counted=torch.tensor(counted),
-            crop_affine=torch.from_numpy(affine.astype(np.float32)),
-            intrinsics=torch.from_numpy(index.intrinsics[camera]),
-            camera_rotation=torch.from_numpy(index.camera_rotation[camera]),
-            camera_translation=torch.from_numpy(index.camera_translation[camera]),
-            is_right=torch.from_numpy((hand == 0) != mirrored),
-            hand_present=torch.from_numpy(present),
-            interacting=torch.tensor(bool(index.hand_type[row] == HAND_TYPES["interacting"])),
-            joints_world=torch.from_numpy(index.joints_world[frame, hand]),
-            joint_valid_image=torch.from_numpy(index.joint_valid_image[row, hand] & present[:, None]),
-            joint_valid_frame=torch.from_numpy(index.joint_valid_frame[frame, hand] & present[:, None]),
-            mano_valid=torch.from_numpy(index.mano_valid[frame, hand] & present),
-            mano_pose=torch.from_numpy(index.mano_pose[frame, hand]),
-            mano_betas=torch.from_numpy(index.mano_betas[frame, hand]),
-            mano_trans=torch.from_numpy(index.mano_trans[frame, hand]),
-            gesture_coarse=torch.tensor(coarse),
-            gesture_fine=torch.tensor(fine),
-        )
+        arrays = {
+            "annotation_id": index.annotation_id[row],
+            "counted": np.array([key.counted for key in given]),
+            "crop_affine": affine.astype(np.float32),
+            "intrinsics": index.intrinsics[camera],
+            "camera_rotation": index.camera_rotation[camera],
+            "camera_translation": index.camera_translation[camera],
+            "is_right": (hand == 0) != mirrored[:, None],
+            "hand_present": present,
+            "interacting": hand_type == HAND_TYPES["interacting"],
+            "depth_known": index.depth_known[frame],
+            "joints_world": index.joints_world[of_frame],
+            "joint_valid_image": index.joint_valid_image[of_row] & shown,
+            "joint_valid_frame": index.joint_valid_frame[of_frame] & shown,
+            "mano_valid": index.mano_valid[of_frame] & present,
+            "mano_pose": index.mano_pose[of_frame],
+            "mano_betas": index.mano_betas[of_frame],
+            "mano_trans": index.mano_trans[of_frame],
+            "gesture_coarse": coarse,
+            "gesture_fine": fine,
+        }
+        tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
+        # Rows of pixels stay as they were read: in memory the channels come last, as the encoder wants them.
+        return Batch(image=torch.from_numpy(image).permute(0, 3, 1, 2), **tensors)  # type: ignore[typeddict-item]
+
+    def _crops(self, keys: Sequence[SampleKey], mirrored: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Each sample's map (B, 2, 3) float64, crop (B, S, S, 3) uint8, and whether it was flipped (B,) bool."""
+        boxes = self.boxes[np.array([key.sample for key in keys])]
+        affines = np.empty((len(keys), 2, 3))
+        images = np.empty((len(keys), self.image_size, self.image_size, 3), np.uint8)
+        flips = np.zeros(len(keys), bool)
+        for place, key in enumerate(keys):
+            box, angle = boxes[place], 0.0
+            generator = None
+            if self.augmentation is not None:
+                generator = np.random.default_rng((self.seed, key.epoch, key.sample))
+                box, angle, flips[place] = self.augmentation.crop.draw(box, generator)
+            mirror = bool(mirrored[place] ^ flips[place])
+            affines[place] = crop_affine(box, self.image_size, angle=angle, mirror=mirror)
+            image = self._image(key.sample, affines[place], images[place])
+            if generator is not None and self.augmentation is not None and self.read_images:
+                image = self.augmentation.appearance(image, int(generator.integers(2**31)))
+                images[place] = image
+        return affines, images, flips
 
     def image_file(self, number: int) -> Path:
         """Path of a sample's image."""
         row = self.selection.row[number]
         return image_path(self.index.root, self.index.split, self.index.file_name[row].decode())
 
-    def _image(self, number: int, affine: np.ndarray) -> np.ndarray:
-        """The crop, (S, S, 3) uint8 RGB."""
-        size = (self.image_size, self.image_size)
+    def _image(self, number: int, affine: np.ndarray, crop: np.ndarray) -> np.ndarray:
+        """Fills the crop, (S, S, 3) uint8 RGB, and returns it."""
         if not self.read_images:
-            return np.zeros((*size, 3), np.uint8)
+            crop[:] = 0
+            return crop
         if self.image_of is not None:
             # Another sample's image in this sample's place: its box is moved under this one's, jittered as this one's.
             own, number = self.boxes[number], int(self.image_of[number])
@@ -152,11 +181,12 @@ class InterHandDataset(Dataset[Batch]):
             back = np.linalg.inv(np.vstack([crop_affine(own, 1), [0, 0, 1]]))
             affine = affine @ back @ move
         image = self._read(number)
-        return cv2.warpAffine(image, affine, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+        size = (self.image_size, self.image_size)
+        return cv2.warpAffine(image, affine, size, crop, cv2.INTER_LINEAR, cv2.BORDER_CONSTANT)
 
     def _read(self, number: int) -> np.ndarray:
         path = self.image_file(number)
-        image = cv2.imread(str(path), cv2.IMREAD_COLOR_RGB) if path.is_file() else None
+        image = cv2.imread(str(path), cv2.IMREAD_COLOR_RGB)
         if image is None:
             state = "is not a readable image" if path.is_file() else "is missing"
             raise UserError(
@@ -165,11 +195,16 @@ class InterHandDataset(Dataset[Batch]):
             )
         return image
 
-    def _gesture(self, row: int, flip: bool) -> tuple[int, int]:
+    def _gesture(self, row: np.ndarray, flip: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The classes; per hand, a flipped right hand's are a left hand's, a canonically mirrored one's stay."""
-        coarse, fine = (int(label) for label in self.index.gesture[row])
-        side = SIDES[int(self.index.hand_type[row] == HAND_TYPES["left"]) ^ flip]
-        return (
-            class_of_hand(coarse, "coarse", side, self.gesture_classes),
-            class_of_hand(fine, "fine", side, self.gesture_classes),
-        )
+        classes = self.index.gesture[row].astype(np.int64)
+        if self.gesture_classes == "per_hand":
+            left = (self.index.hand_type[row] == HAND_TYPES["left"]) ^ flip
+            size = np.array([len(vocabulary().coarse), len(vocabulary().fine)])
+            classes = np.where((classes != NO_GESTURE) & left[:, None], classes + size, classes)
+        return classes[:, 0].copy(), classes[:, 1].copy()
+
+
+def collate(samples: Batch | Sequence[Batch]) -> Batch:
+    """A loader's ``collate_fn``: a data set's batch as it is; a list of single samples is stacked."""
+    return samples if isinstance(samples, dict) else default_collate(list(samples))

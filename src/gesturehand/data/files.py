@@ -1,8 +1,13 @@
 """InterHand2.6M's annotation files: where they lie, and reading them with errors that say what to do."""
 
-import json
+import contextlib
+import mmap
+import re
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final, Literal, TypeVar
+
+import msgspec
 
 from gesturehand.errors import UserError
 
@@ -10,13 +15,9 @@ Kind = Literal["data", "camera", "joint_3d", "MANO_NeuralAnnot"]
 KINDS: Final[tuple[Kind, ...]] = ("data", "camera", "joint_3d", "MANO_NeuralAnnot")
 
 
-class Annotations(NamedTuple):
-    """One split's four annotation files as parsed JSON; ``mano`` is empty where fits were not asked for."""
-
-    data: dict[str, Any]
-    camera: dict[str, Any]
-    joint_3d: dict[str, Any]
-    mano: dict[str, Any]
+T = TypeVar("T")
+#: What Python's json module writes and JSON does not know.
+_NO_NUMBER: Final = re.compile(rb"(?<=[\[,:\s])-?(?:NaN|Infinity)(?=[\],}\s])")
 
 
 def annotation_path(root: Path, split: str, kind: Kind) -> Path:
@@ -48,31 +49,36 @@ def check_root(root: Path) -> None:
         raise UserError(f"The data folder '{root}' has no 'annotations' folder: {hint}")
 
 
-def read_annotations(root: Path, split: str, *, mano_fits: bool = True) -> Annotations:
-    """Reads the four annotation files of one split.
-
-    Args:
-        root: The data set's folder.
-        split: "train", "val" or "test".
-        mano_fits: Read ``MANO_NeuralAnnot.json`` too. Without fits only joints and gestures are known.
+def file_state(path: Path, kind: Kind) -> tuple[int, int]:
+    """Size in bytes and time of the last change in ns; by them a changed file is recognised.
 
     Raises:
-        UserError: The folder or a file is missing or unreadable, or a file is not JSON.
+        UserError: The file is missing or its folder cannot be read.
     """
-    check_root(root)
-    return Annotations(
-        data=_read(root, split, "data"),
-        camera=_read(root, split, "camera"),
-        joint_3d=_read(root, split, "joint_3d"),
-        mano=_read(root, split, "MANO_NeuralAnnot") if mano_fits else {},
-    )
+    with _explained(path, kind):
+        state = path.stat()
+        return state.st_size, state.st_mtime_ns
 
 
-def _read(root: Path, split: str, kind: Kind) -> dict[str, Any]:
-    path = annotation_path(root, split, kind)
+@contextlib.contextmanager
+def mapped(path: Path, kind: Kind) -> Iterator[Any]:
+    """An annotation file's bytes, mapped and not read: the system keeps in memory what is needed.
+
+    Raises:
+        UserError: The file is missing, unreadable or empty.
+    """
+    with _explained(path, kind), path.open("rb") as file:
+        if not path.stat().st_size:
+            raise UserError(f"The annotation file '{path}' is not valid JSON (it is empty): download it again.")
+        content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    # Not closed: what was decoded may still refer to it, and the last reference closes it.
+    yield content
+
+
+@contextlib.contextmanager
+def _explained(path: Path, kind: Kind) -> Iterator[None]:
     try:
-        with path.open(encoding="utf-8") as file:
-            content = json.load(file)
+        yield
     except FileNotFoundError:
         remedy = (
             "download it (NeuralAnnot's fits are a download of their own) or go without fits with "
@@ -81,12 +87,43 @@ def _read(root: Path, split: str, kind: Kind) -> dict[str, Any]:
             else "download this split's annotations, or choose a split that is there."
         )
         raise UserError(f"The annotation file '{path}' is missing: {remedy}") from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"The annotation file '{path}' is not valid JSON ({error}): download it again.") from None
     except OSError as error:
         raise UserError(
             f"The annotation file '{path}' cannot be read ({error.strerror}): check it and its permissions."
         ) from None
-    if not isinstance(content, dict):
-        raise UserError(f"The annotation file '{path}' holds no JSON object: download it again.")
-    return content
+
+
+def decode(path: Path, content: Any, kind: type[T], place: str = "") -> T:
+    """JSON as a type.
+
+    Args:
+        path: The file, for messages.
+        content: Its bytes or a part of them.
+        kind: What they should hold.
+        place: Of the part in the file, as ``.images[3]``, for messages.
+
+    Raises:
+        UserError: The bytes are not JSON or something else; the message has the path of the field.
+    """
+    try:
+        return msgspec.json.decode(content, type=kind)
+    except msgspec.ValidationError as error:
+        raise misfit(path, error, place) from None
+    except msgspec.DecodeError as error:
+        repaired, found = _NO_NUMBER.subn(b"null", content)
+        if found:
+            return decode(path, repaired, kind, place)
+        raise UserError(f"The annotation file '{path}' is not valid JSON ({error}): download it again.") from None
+    except UnicodeDecodeError as error:
+        raise UserError(f"The annotation file '{path}' is not valid JSON ({error}): download it again.") from None
+
+
+def misfit(path: Path, error: object, place: str = "") -> UserError:
+    """The error for a file that is JSON but not InterHand2.6M's; ``place`` as in :func:`decode`."""
+    text = str(error)
+    where = f"`${place}"
+    text = text.replace("`$", where, 1) if "`$" in text else f"{text} - at {where}`"
+    return UserError(
+        f"The annotation file '{path}' does not fit InterHand2.6M's format ({text}): download this split's annotations "
+        "again, all from one release."
+    )

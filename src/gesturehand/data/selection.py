@@ -1,15 +1,18 @@
-"""Which samples a data set has: hands, labels and published subsets."""
+"""Which samples a data set has: hands, labels, captures, people, gestures and published subsets; columns at once."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
+from gesturehand.data.flags import count_flags, pack_flags
 from gesturehand.data.index import HAND_TYPES, InterHandIndex
 from gesturehand.errors import UserError
-from gesturehand.gestures import NO_GESTURE
+from gesturehand.gestures import NO_GESTURE, fine_index
+from gesturehand.skeleton import NUM_JOINTS
 
 #: Which annotations: one hand of either side, one of the sides, two hands, or all.
 Hands = Literal["single", "right", "left", "interacting", "all"]
@@ -31,8 +34,8 @@ class Selection:
     """Samples as rows of an index.
 
     Attributes:
-        row: (M,) int64, row of the annotation.
-        hand: (M, H) int64, which of the annotation's hands (0 right, 1 left) fill the sample's H slots.
+        row: (M,) int32, row of the annotation.
+        hand: (M, H) int8, which of the annotation's hands (0 right, 1 left) fill the sample's H slots.
     """
 
     row: np.ndarray
@@ -40,6 +43,10 @@ class Selection:
 
     def __len__(self) -> int:
         return len(self.row)
+
+    def part(self, numbers: np.ndarray) -> "Selection":
+        """Some of the samples."""
+        return Selection(self.row[numbers], self.hand[numbers])
 
 
 def select(
@@ -49,10 +56,14 @@ def select(
     layout: Layout = "per_hand",
     labelled_only: bool = False,
     subset: str | Path | None = None,
+    captures: Sequence[int | str] | None = None,
+    subjects: Sequence[int] | None = None,
+    gestures: Sequence[str] | None = None,
+    min_valid_joints: int = 1,
 ) -> Selection:
     """Chooses a split's samples, in the order of its annotation file.
 
-    A hand none of whose joints is valid, per image and per frame, is no sample.
+    A hand with fewer valid joints, per image and per frame, than ``min_valid_joints`` is no sample.
 
     Args:
         index: The split.
@@ -60,30 +71,69 @@ def select(
         layout: One hand a sample, or both.
         labelled_only: Leave out sequences without a gesture label.
         subset: A list of annotation ids or image file names: a text file with one a line, or a JSON list.
+        captures: Keep these captures only.
+        subjects: Keep these people only.
+        gestures: Keep sequences of these fine classes only.
+        min_valid_joints: Of a hand, 1 to 21.
 
     Raises:
-        UserError: The list cannot be read or names something this split does not have, or nothing is left.
+        UserError: The list cannot be read or names something this split does not have, a capture, person or gesture is
+            unknown, or nothing is left.
     """
     keep = np.isin(index.hand_type, _MASKS[hands])
     if labelled_only:
         keep &= index.gesture[:, 1] != NO_GESTURE
     if subset is not None:
         keep &= _in_subset(index, Path(subset))
-    present = index.hand_type[:, None] & np.array([1, 2]) > 0
-    usable = present & (index.joint_valid_image & index.joint_valid_frame[index.frame]).any(-1)
-    usable &= keep[:, None]
+    if captures is not None:
+        keep &= _among("captures", index, [str(capture) for capture in captures], index.capture)
+    if subjects is not None:
+        keep &= _among("subjects", index, list(subjects), index.subject)
+    if gestures is not None:
+        keep &= np.isin(index.gesture[:, 1], [fine_index(name) for name in gestures])
+    if not 1 <= min_valid_joints <= NUM_JOINTS:
+        raise UserError(f"data.min_valid_joints={min_valid_joints} must be between 1 and {NUM_JOINTS}.")
+    row = np.flatnonzero(keep).astype(np.int32)
+    present = index.hand_type[row, None] & np.array([1, 2], np.uint8) > 0
+    valid = index.joint_valid_image.words[row] & pack_flags(index.joint_valid_frame)[index.frame[row]]
+    usable = present & (valid != 0 if min_valid_joints == 1 else count_flags(valid) >= min_valid_joints)
     if layout == "per_hand":
-        row, hand = np.nonzero(usable)
-        selection = Selection(row, hand[:, None])
+        place, hand = np.nonzero(usable)
+        selection = Selection(row[place], hand[:, None].astype(np.int8))
     else:
-        row = np.flatnonzero(usable.any(-1))
-        selection = Selection(row, np.tile([0, 1], (len(row), 1)))
+        row = row[usable.any(-1)]
+        selection = Selection(row, np.tile(np.array([0, 1], np.int8), (len(row), 1)))
     if not len(selection):
+        further = {
+            "subset": subset,
+            "captures": captures,
+            "subjects": subjects,
+            "gestures": gestures,
+            "min_valid_joints": min_valid_joints if min_valid_joints > 1 else None,
+        }
         raise UserError(
             f"Nothing of '{index.root}', split '{index.split}', is left by hands={hands}, labelled_only={labelled_only}"
-            f"{f', subset={subset}' if subset else ''}: loosen one of these settings."
+            f"{''.join(f', {name}={value}' for name, value in further.items() if value)}: loosen one of these settings."
         )
     return selection
+
+
+def _among(setting: str, index: InterHandIndex, wanted: list[Any], column: np.ndarray) -> np.ndarray:
+    known = set(np.unique(column).tolist())
+    if column.dtype.kind == "S":
+        wanted = [value.encode() for value in wanted]
+    unknown = [value for value in wanted if value not in known]
+    if unknown:
+        listed = ", ".join(sorted(_shown(value) for value in known))
+        raise UserError(
+            f"data.{setting} names '{_shown(unknown[0])}', which split '{index.split}' of '{index.root}' does not "
+            f"have: choose from {listed}."
+        )
+    return np.isin(column, wanted)
+
+
+def _shown(value: Any) -> str:
+    return value.decode() if isinstance(value, bytes) else str(value)
 
 
 def _in_subset(index: InterHandIndex, path: Path) -> np.ndarray:
@@ -97,10 +147,11 @@ def _in_subset(index: InterHandIndex, path: Path) -> np.ndarray:
     if not isinstance(wanted, list):
         raise UserError(f"The subset list '{path}' holds no list: give annotation ids or image file names.")
     names = {str(entry) for entry in wanted}
-    ids = index.annotation_id.astype(str)
-    files = np.char.decode(index.file_name, "utf-8")
-    chosen = np.fromiter((i in names or f in names for i, f in zip(ids, files, strict=True)), bool, len(index))
-    unknown = names - set(ids) - set(files)
+    ids = {int(name): name for name in names if name.isascii() and name.isdecimal() and len(name) < 19}
+    chosen = np.isin(index.annotation_id, np.fromiter(ids, np.int64, len(ids)))
+    unknown = names - {ids[number] for number in index.annotation_id[chosen].tolist()}
+    in_files, unknown = index.file_name.find(unknown)
+    chosen |= in_files
     if unknown:
         raise UserError(
             f"The subset list '{path}' names {len(unknown)} entries that split '{index.split}' of '{index.root}' does "

@@ -18,6 +18,7 @@ def adamw_with_cosine(
     weight_decay: float,
     warmup_share: float,
     total_steps: float,
+    fused: bool | None = None,
 ) -> Any:
     """Optimiser and schedule as Lightning's ``configure_optimizers`` returns them.
 
@@ -30,6 +31,7 @@ def adamw_with_cosine(
         weight_decay: AdamW's.
         warmup_share: Share of the steps over which the rate rises linearly from zero.
         total_steps: After which the cosine has reached zero.
+        fused: One kernel for all parameters; None: where they all lie on a GPU.
 
     Raises:
         UserError: The number of steps is not finite.
@@ -46,8 +48,12 @@ def adamw_with_cosine(
             if parameters:
                 decay = weight_decay if decays else 0.0
                 groups.append({"params": parameters, "lr": learning_rate * factor, "weight_decay": decay})
-    # Not fused: Lightning refuses to clip gradients of fused optimisers under mixed precision.
-    optimizer = torch.optim.AdamW(groups)
+    if fused is None:
+        fused = all(parameter.is_cuda for group in groups for parameter in group["params"])
+    optimizer = torch.optim.AdamW(groups, fused=fused or None)
+    # A fused step would take a scaler's factor out of the gradients itself, after they were clipped: Lightning then
+    # refuses to clip. Saying that it does not makes the scaler take it out before, as for every other optimiser.
+    optimizer._step_supports_amp_scaling = False
 
     warmup = max(1, round(warmup_share * total_steps))
 

@@ -1,0 +1,108 @@
+"""Every figure of docs/performance.md in one run: `make bench`. Takes about ten minutes and 10 GB of memory.
+
+    python benchmarks/bench.py [--only index,samples,step] [--without-plain]
+
+Writes docs/results/bench.json and the table between the markers of docs/performance.md. With ``--only`` the other
+figures stay as they were measured.
+"""
+
+import argparse
+import json
+import platform
+import time
+from pathlib import Path
+from typing import Any
+
+import index_scale
+import sample_path
+import torch
+import training_step
+
+DOCS = Path(__file__).parent.parent / "docs"
+START, END = "<!-- bench -->", "<!-- /bench -->"
+
+
+def rows(result: dict[str, Any]) -> list[tuple[str, str, str]]:
+    """What, measured, wanted."""
+    table = []
+    if "index" in result:
+        n = result["index"]
+        size = f"{n['images']:,} images, {n['frames']:,} frames"
+        table += [
+            (
+                f"index of {size}: peak memory of building",
+                f"{n['build_peak_mb']:,.0f} MB, {n['build_s']:.0f} s",
+                "< 4 GB",
+            ),
+            ("… on disk", f"{n['disk_mb']:.0f} MB", "< 150 MB"),
+            ("… opened in", f"{1e3 * n['open_s']:.1f} ms", "< 0.2 s"),
+            (
+                "… each further worker, spawned / forked",
+                f"{n['worker_spawn_mb']:.0f} / {n['worker_fork_mb']:.0f} MB",
+                "< 50 MB",
+            ),
+        ]
+        if "plain_s" in n:
+            plain = f"(plain: {n['plain_mb']:,.0f} MB, {n['plain_s']:.0f} s)"
+            table += [
+                (f"… faster to open than the plain way {plain}", f"{n['faster_to_open']:,.0f} ×", "> 100 ×"),
+                ("… less memory than the plain way, opened", f"{n['less_memory']:,.0f} ×", "> 20 ×"),
+                ("… and in use, spawned worker", f"{n['less_memory_in_use']:,.0f} ×", "> 20 ×"),
+            ]
+    for kind, words in (("augmented", "augmentation on"), ("plain", "augmentation off")):
+        if "samples" in result:
+            n = result["samples"][kind]
+            table += [
+                (f"one worker, 256 px, {words}: of decoding alone", f"{100 * n['of_decode_only']:.0f} %", "≥ 50 %"),
+                ("… of decoding and one warp", f"{100 * n['of_decode_and_warp']:.0f} %", "≥ 80 %"),
+                ("… against the usual loader", f"{n['times_the_usual']:.1f} ×", "≥ 3 ×"),
+            ]
+    if "step" in result:
+        n = result["step"]
+        title = f"{n['backbone']}, {n['image_size']} px, batch {n['batch_size']}, {n['device']}"
+        table.append(
+            (
+                f"TokenFusion's step against the bare backbone's ({title})",
+                f"{n['of_backbone']['token_fusion']:.2f} ×",
+                "≤ 1.3 ×",
+            )
+        )
+        eanet = n["of_backbone"].get("eanet")
+        table.append(("… EANet's step (two hands)", f"{eanet:.2f} ×" if eanet else "absent", "for comparison"))
+        if n["device"] == "cpu":
+            table.append(("on a GPU: images/s, share of the bf16 peak", "not measured: no GPU", "–"))
+    return table
+
+
+def write(result: dict[str, Any]) -> None:
+    (DOCS / "results" / "bench.json").write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    lines = ["| what | measured | wanted |", "|---|---:|---:|", *(f"| {' | '.join(row)} |" for row in rows(result))]
+    print("\n".join(lines))
+    path = DOCS / "performance.md"
+    before, rest = path.read_text(encoding="utf-8").split(START)
+    text = before + START + "\n" + "\n".join(lines) + "\n" + END + rest.split(END)[1]
+    path.write_text(text, encoding="utf-8")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--only", default="index,samples,step")
+    parser.add_argument("--without-plain", action="store_true")
+    arguments = parser.parse_args()
+    path = DOCS / "results" / "bench.json"
+    result = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    result["machine"] = {"cpu": platform.processor(), "torch": torch.__version__, "measured": time.strftime("%Y-%m-%d")}
+    parts = {
+        "index": lambda: index_scale.measure(
+            index_scale.IMAGES, index_scale.FRAMES, with_plain=not arguments.without_plain
+        ),
+        "samples": sample_path.measure,
+        "step": training_step.measure,
+    }
+    for name in arguments.only.split(","):
+        result[name] = parts[name]()
+        write(result)
+
+
+if __name__ == "__main__":
+    main()

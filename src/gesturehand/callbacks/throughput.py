@@ -1,0 +1,67 @@
+"""How fast training runs, and how much of its time it waits for data."""
+
+import time
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+
+
+class Throughput(pl.Callback):
+    """Logs ``throughput/images_per_s`` (over all processes) and ``throughput/data_wait_share`` (0 … 1).
+
+    Waiting is the time between the end of a step and the moment at which the next batch is there; on a GPU both ends
+    are taken after the device has caught up, once every ``every_n_steps``, so that measuring costs nothing in between.
+
+    Args:
+        every_n_steps: Steps that one number is the mean of.
+    """
+
+    def __init__(self, every_n_steps: int = 50) -> None:
+        self.every_n_steps = every_n_steps
+        self._start = self._waited_since = 0.0
+        self._waited, self._images, self._steps = 0.0, 0, 0
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Starts counting anew: validation lies between two epochs."""
+        self._begin(pl_module)
+
+    def on_train_batch_start(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        """The batch is there."""
+        self._waited += time.perf_counter() - self._waited_since
+        self._images += len(batch["image"])
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """The step is done; every so often its numbers are logged."""
+        self._steps += 1
+        if self._steps >= self.every_n_steps:
+            _finish(pl_module.device)
+            seconds = time.perf_counter() - self._start
+            pl_module.log_dict(
+                {
+                    "throughput/images_per_s": self._images * trainer.world_size / seconds,
+                    "throughput/data_wait_share": self._waited / seconds,
+                },
+                on_step=True,
+                on_epoch=False,
+            )
+            self._begin(pl_module)
+        self._waited_since = time.perf_counter()
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """A validation within an epoch is no training time."""
+        self._begin(pl_module)
+
+    def _begin(self, module: pl.LightningModule) -> None:
+        _finish(module.device)
+        self._start = self._waited_since = time.perf_counter()
+        self._waited, self._images, self._steps = 0.0, 0, 0
+
+
+def _finish(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)

@@ -1,0 +1,179 @@
+"""The index on disk: one safetensors file a split, mapped into memory; made once, made anew when the JSON changes."""
+
+import json
+import os
+import struct
+import tempfile
+from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from filelock import FileLock
+from safetensors.numpy import save_file
+
+from gesturehand.data.files import KINDS, annotation_path, check_root, file_state
+from gesturehand.data.index_build import Columns
+from gesturehand.errors import UserError
+
+#: Of the columns and their meaning. Another version's file is made anew.
+FORMAT_VERSION: Final = 1
+#: Folder for indices of data sets that cannot be written to.
+CACHE_VARIABLE: Final = "GESTUREHAND_CACHE"
+_DTYPES: Final = {"BOOL": "?", "U8": "u1", "I16": "<i2", "I32": "<i4", "U32": "<u4", "I64": "<i8", "F32": "<f4"}
+_DTYPES_HELD: Final = {np.dtype(name) for name in _DTYPES.values()}
+
+
+def cache_folder() -> Path:
+    """``$GESTUREHAND_CACHE``, or ``gesturehand`` in the user's cache folder (``~/.cache``)."""
+    if os.environ.get(CACHE_VARIABLE):
+        return Path(os.environ[CACHE_VARIABLE])
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "gesturehand"
+
+
+def index_places(root: Path, split: str) -> tuple[Path, Path]:
+    """Where a split's index may lie: beside its annotations, or in the cache folder."""
+    folder = annotation_path(root, split, "data").parent
+    name = f"InterHand2.6M_{split}_index.safetensors"
+    identity = sha256(str(folder.resolve()).encode()).hexdigest()[:16]
+    return folder / name, cache_folder() / "index" / identity / name
+
+
+def current_index(
+    root: Path, split: str, *, mano_fits: bool, build: Callable[[], Columns], rebuild: bool = False
+) -> tuple[Path, bool]:
+    """The file of a split's index, made now if there is none for the annotation files as they are.
+
+    Beside the annotations where that folder can be written to, else in :func:`cache_folder`. Of several processes one
+    builds and the others wait; nobody sees half a file.
+
+    Args:
+        root: The data set's folder.
+        split: "train", "val" or "test".
+        mano_fits: The index must have the MANO fits.
+        build: Makes the columns.
+        rebuild: Make it also if there is one.
+
+    Returns:
+        The file, and whether it was made now.
+
+    Raises:
+        UserError: The annotation files are missing or broken, or neither place can be written to.
+    """
+    check_root(root)
+    kinds = [kind for kind in KINDS if mano_fits or kind != "MANO_NeuralAnnot"]
+    sources: dict[str, list[int]] = {kind: list(file_state(annotation_path(root, split, kind), kind)) for kind in kinds}
+    places = index_places(root, split)
+    if not rebuild:
+        for path in places:
+            if _serves(path, sources):
+                return path, False
+    reasons = []
+    for path in places:
+        lock = FileLock(path.with_name(f".{path.name}.lock"))
+        try:
+            _check_writable(path.parent, create=path is places[1])
+            lock.acquire()
+        except OSError as error:
+            reasons.append(f"'{path.parent}': {error.strerror or error}")
+            continue
+        try:
+            if rebuild or not _serves(path, sources):  # else another process was faster
+                _write(path, build(), sources)
+                return path, True
+            return path, False
+        finally:
+            lock.release()
+    raise UserError(
+        f"The index of split '{split}' of '{root}' {_state(places)} and can be kept nowhere ({'; '.join(reasons)}): "
+        f"set {CACHE_VARIABLE} to a folder that you can write to."
+    )
+
+
+def open_columns(path: Path) -> Columns:
+    """The columns of an index file, mapped into memory: processes that open one file share its pages.
+
+    Raises:
+        UserError: The file is gone or of another version.
+    """
+    header = read_header(path)
+    if header is None or header["version"] != FORMAT_VERSION:
+        raise UserError(f"The index '{path}' is missing, damaged or of another version: run `gesturehand data index`.")
+    content = np.asarray(np.memmap(path, np.uint8, "r"))
+    return {
+        name: content[start:end].view(dtype).reshape(shape)
+        for name, (dtype, shape, start, end) in header["columns"].items()
+    }
+
+
+def read_header(path: Path) -> dict[str, Any] | None:
+    """``version``, ``sources`` and ``columns`` (dtype, shape, first and last byte); None if there is no whole index."""
+    try:
+        size = path.stat().st_size
+        with path.open("rb") as file:
+            (length,) = struct.unpack("<Q", file.read(8))
+            header = json.loads(file.read(length)) if length < size else {}
+        note = json.loads(header.pop("__metadata__")["gesturehand"])
+        columns = {}
+        for name, entry in header.items():
+            start, end = (8 + length + offset for offset in entry["data_offsets"])
+            columns[name] = (np.dtype(_DTYPES[entry["dtype"]]), entry["shape"], start, end)
+        whole = max(end for _, _, _, end in columns.values()) == size
+        return {"version": note["version"], "sources": note["sources"], "columns": columns} if whole else None
+    except (OSError, ValueError, KeyError, TypeError, struct.error):
+        return None
+
+
+def _serves(path: Path, sources: dict[str, list[int]]) -> bool:
+    """It is of this version and made from these files; that it knows fits which nobody asked for does not matter."""
+    header = read_header(path)
+    if header is None or header["version"] != FORMAT_VERSION:
+        return False
+    return all(header["sources"].get(kind) == state for kind, state in sources.items())
+
+
+def _state(places: tuple[Path, Path]) -> str:
+    for path in places:
+        header = read_header(path)
+        if header is not None and header["version"] != FORMAT_VERSION:
+            return f"is of version {header['version']}, this library's is {FORMAT_VERSION},"
+    return "is out of date" if any(path.exists() for path in places) else "is not made yet"
+
+
+def _check_writable(folder: Path, *, create: bool) -> None:
+    """Raises OSError where a folder is not for writing; without a write bit it is not meant to be, even for root."""
+    if create:
+        folder.mkdir(parents=True, exist_ok=True)
+    if not folder.stat().st_mode & 0o222 or not os.access(folder, os.W_OK):
+        raise PermissionError(0, "it cannot be written to")
+
+
+def _write(path: Path, columns: Columns, sources: dict[str, list[int]]) -> None:
+    arrays = {name: np.ascontiguousarray(array) for name, array in columns.items()}
+    for name, array in arrays.items():
+        if array.dtype not in _DTYPES_HELD:
+            raise TypeError(f"column {name} is {array.dtype}")
+    note = {"gesturehand": json.dumps({"version": FORMAT_VERSION, "sources": sources})}
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        save_file(arrays, temporary, note)
+        temporary.chmod(0o666 & ~_umask())
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        raise UserError(
+            f"The index '{path}' could not be written ({error.strerror}): make room there, or set {CACHE_VARIABLE} to "
+            "another folder."
+        ) from None
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

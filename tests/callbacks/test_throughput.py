@@ -1,0 +1,55 @@
+"""The numbers of a run whose loader and steps take a known time."""
+
+import time
+
+import pytest
+import pytorch_lightning as pl
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from gesturehand.callbacks.throughput import Throughput
+
+
+class Slow(Dataset):
+    def __init__(self, wait: float) -> None:
+        self.wait = wait
+
+    def __len__(self) -> int:
+        return 48
+
+    def __getitem__(self, number):
+        time.sleep(self.wait)
+        return {"image": torch.zeros(3, 2, 2)}
+
+
+class Module(pl.LightningModule):
+    def __init__(self, wait: float) -> None:
+        super().__init__()
+        self.layer = torch.nn.Linear(4, 1)
+        self.wait = wait
+        self.seen = []
+
+    def training_step(self, batch, batch_idx):
+        time.sleep(self.wait)
+        return self.layer(batch["image"][:, 0].flatten(1)).sum()
+
+    def configure_optimizers(self):
+        return torch.optim.SGD(self.parameters(), 0.1)
+
+    def on_train_epoch_end(self):
+        self.seen.append({name: float(value) for name, value in self.trainer.callback_metrics.items()})
+
+
+@pytest.mark.parametrize(("loading", "stepping", "low", "high"), [(0.01, 0.0, 0.6, 1), (0.0, 0.03, 0, 0.4)])
+def test_share_of_waiting_and_rate(tmp_path, loading, stepping, low, high):
+    """A bound only: 4 samples a batch, so that a step takes at least 40 ms of loading or 30 ms of computing."""
+    module = Module(stepping)
+    trainer = pl.Trainer(
+        default_root_dir=tmp_path, max_epochs=2, accelerator="cpu", logger=False, enable_checkpointing=False,
+        enable_progress_bar=False, enable_model_summary=False, callbacks=[Throughput(every_n_steps=4)],
+    )  # fmt: skip
+    trainer.fit(module, DataLoader(Slow(loading), 4))
+    for metrics in module.seen:
+        assert low <= metrics["throughput/data_wait_share"] <= high
+        assert 0 < metrics["throughput/images_per_s"] <= 4 / (4 * loading + stepping)
+    assert len(module.seen) == 2
