@@ -31,6 +31,8 @@ _LARGEST_DIFFERENCE: Final = 1e-3
 _BATCHES: Final = (1, 3, 8)
 #: Rows of the example that is traced: PyTorch takes sizes of 1 for constants, and 2 is the number of hands.
 _EXAMPLE: Final = 3
+#: The first version whose ONNX exporter takes exported programs.
+_ONNX_TORCH: Final = (2, 5)
 
 
 class Exported(NamedTuple):
@@ -104,7 +106,7 @@ def _trace(model: ExportModel, crops: torch.Tensor, is_right: torch.Tensor) -> t
     arguments = model.inputs(crops[:_EXAMPLE], is_right[:_EXAMPLE])
     batch = torch.export.Dim("batch", min=1, max=1 << 16)
     shapes = {name: {0: batch} for name in model.input_names}
-    return torch.export.export(model, arguments, dynamic_shapes=shapes)
+    return torch.export.export(model, arguments, dynamic_shapes=shapes, strict=False)
 
 
 def _save_pt2(
@@ -252,6 +254,8 @@ def _shapes(outputs: dict[str, np.ndarray]) -> dict[str, tuple[int | str, ...]]:
 
 
 def _need_onnx() -> None:
+    if tuple(int(part) for part in torch.__version__.split(".")[:2]) < _ONNX_TORCH:
+        raise UserError(f"--format onnx needs PyTorch 2.5 or newer and this is {torch.__version__}: take --format pt2.")
     for name in ("onnx", "onnxscript", "onnxruntime"):
         if importlib.util.find_spec(name) is None:
             raise UserError(f"--format onnx needs the package '{name}': pip install 'gesturehand[export]'.")
