@@ -14,6 +14,8 @@ def test_overview_lists_the_commands(capsys):
         "validate",
         "test",
         "evaluate",
+        "predict",
+        "export",
         "data synth",
         "data gallery",
         "hand info",
@@ -34,7 +36,16 @@ def test_unknown_command_is_one_sentence(capsys):
 
 
 @pytest.mark.parametrize(
-    "words", [["data", "synth"], ["data", "gallery"], ["hand", "info"], ["run", "summary"], ["evaluate"]]
+    "words",
+    [
+        ["data", "synth"],
+        ["data", "gallery"],
+        ["hand", "info"],
+        ["run", "summary"],
+        ["evaluate"],
+        ["predict"],
+        ["export"],
+    ],
 )
 def test_every_option_is_explained(words, capsys):
     with pytest.raises(SystemExit) as done:

@@ -74,7 +74,7 @@ def compare(run, crops, expected, batch):
                 np.testing.assert_allclose(outputs[name][row], true, atol=1e-4, err_msg=name)
             np.testing.assert_allclose(outputs["gesture_embedding"][row], hand.gesture_embedding, rtol=1e-3, atol=1e-3)
             # The image is the crop, so its own pixels are the normalised coordinates'.
-            seen = (outputs["joints_25d"][row][:, :2] + 1) * 32 - 0.5
+            seen = ((outputs["joints_25d"][row][:, :2] + outputs["joints_2d"][row]) / 2 + 1) * 32 - 0.5
             np.testing.assert_allclose(seen, hand.joints_2d_image, atol=1e-2)
 
 

@@ -85,6 +85,7 @@ def test_the_way_between_hands_is_kept():
     arrays = {
         "joints": joints,
         "joints_25d": np.concatenate([seen, np.zeros((2, 21, 1))], -1),
+        "joints_2d": seen,
         "way": roots[1] - roots[0],
         "is_right": np.array([True, False]),
         "rotations": np.tile(np.eye(3), (2, 16, 1, 1)),

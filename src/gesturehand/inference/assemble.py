@@ -116,12 +116,12 @@ def assemble_hands(
 
 
 def _seen(arrays: dict[str, np.ndarray], slots: list[int]) -> np.ndarray:
-    """Normalised crop coordinates (H', 21, 2) of the joints in the image: the 2.5D head's.
+    """Normalised crop coordinates (H', 21, 2) of the joints in the image.
 
-    The mesh's weak-perspective joints are the other choice. The 2.5D joints have less error along the depth that is
-    solved from them (docs/predict.md has the figures).
+    The network says them twice, as 2.5D joints and as the mesh's weak-perspective joints. Their mean lies nearest to
+    the true ones (docs/predict.md has the figures).
     """
-    return arrays["joints_25d"][slots][..., :2].astype(np.float64)
+    return (arrays["joints_25d"][slots][..., :2] + arrays["joints_2d"][slots]).astype(np.float64) / 2
 
 
 def _result(

@@ -3,9 +3,8 @@
 import importlib.util
 import json
 import os
-import tempfile
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple
@@ -14,12 +13,11 @@ import numpy as np
 import torch
 
 from gesturehand import __version__
-from gesturehand.data.datamodule import InterHandDataModule
 from gesturehand.errors import UserError
+from gesturehand.inference.export_check import FEWEST_CROPS, Run, crops_of, largest_differences, reference_of
 from gesturehand.inference.export_model import ExportModel
-from gesturehand.inference.predictor import Crop, HandPredictor
-from gesturehand.skeleton import JOINT_NAMES, MANO_JOINT_NAMES, SIDES, WRIST
-from gesturehand.synthetic.writer import write_synthetic_set
+from gesturehand.inference.predictor import HandPredictor
+from gesturehand.skeleton import JOINT_NAMES, MANO_JOINT_NAMES
 
 Format = Literal["onnx", "pt2"]
 
@@ -27,10 +25,8 @@ Format = Literal["onnx", "pt2"]
 LARGEST_DIFFERENCE_M: Final = 1e-4
 #: The same for everything else, relative to its largest value where that is above 1.
 _LARGEST_DIFFERENCE: Final = 1e-3
-#: Batches that are compared.
-_BATCHES: Final = (1, 3, 8)
-#: Rows of the example that is traced: PyTorch takes sizes of 1 for constants, and 2 is the number of hands.
-_EXAMPLE: Final = 3
+#: The first version whose ONNX exporter takes exported programs.
+_ONNX_TORCH: Final = (2, 5)
 
 
 class Exported(NamedTuple):
@@ -69,17 +65,17 @@ def export_regressor(
     path = Path(path)
     if format == "onnx":
         _need_onnx()
-    crops, is_right = _crops(predictor, data)
+    crops, is_right = crops_of(predictor, data)
     model = ExportModel(predictor, mesh).eval()
-    reference = _reference(predictor, crops, is_right)
+    reference = reference_of(predictor, crops, is_right)
     temporary = path.with_name(f".{os.getpid()}-{path.name}")
     try:
         with _quiet(), torch.no_grad():
             program = _trace(model, crops, is_right)
-            names = tuple(model(*model.inputs(crops[:_EXAMPLE], is_right[:_EXAMPLE])))
+            names = tuple(model(*model.inputs(crops[:FEWEST_CROPS], is_right[:FEWEST_CROPS])))
             save = _save_onnx if format == "onnx" else _save_pt2
             run = save(program, temporary, model, names, _metadata(predictor, mesh))
-        differences = _differences(run, crops, is_right, reference)
+        differences = largest_differences(run, crops, is_right, reference)
         metric = [differences[name] for name in ("vertices", "joints") if name in differences]
         others = [value for name, value in differences.items() if name not in ("vertices", "joints")]
         exported = Exported(
@@ -97,14 +93,11 @@ def export_regressor(
     return exported
 
 
-Run = Callable[[torch.Tensor, torch.Tensor], dict[str, np.ndarray]]
-
-
 def _trace(model: ExportModel, crops: torch.Tensor, is_right: torch.Tensor) -> torch.export.ExportedProgram:
-    arguments = model.inputs(crops[:_EXAMPLE], is_right[:_EXAMPLE])
+    arguments = model.inputs(crops[:FEWEST_CROPS], is_right[:FEWEST_CROPS])
     batch = torch.export.Dim("batch", min=1, max=1 << 16)
     shapes = {name: {0: batch} for name in model.input_names}
-    return torch.export.export(model, arguments, dynamic_shapes=shapes)
+    return torch.export.export(model, arguments, dynamic_shapes=shapes, strict=False)
 
 
 def _save_pt2(
@@ -138,83 +131,6 @@ def _save_onnx(
         return dict(zip(names, outputs, strict=True))
 
     return run
-
-
-def _reference(predictor: HandPredictor, crops: torch.Tensor, is_right: torch.Tensor) -> dict[str, np.ndarray]:
-    """What the predictor itself computes, under the export's names."""
-    pixels = crops.permute(0, 2, 3, 1).numpy()
-    size = crops.shape[-1]
-    flip = np.array([[-1.0, 0, size - 1], [0, 1, 0]])
-    rows: list[Crop] = []
-    for image, right in zip(pixels, is_right.tolist(), strict=True):
-        mirror = predictor.mirror_left and not right
-        rows.append((image[:, ::-1] if mirror else image, flip if mirror else np.eye(3)[:2], mirror))
-    arrays = predictor.run_crops(rows, is_right.tolist())
-    wrist = arrays["joints"][..., WRIST : WRIST + 1, :]
-    # Image coordinates of a mirrored crop run the other way: (N, 1, 1).
-    sign = np.array([-1.0 if mirror else 1.0 for _, _, mirror in rows])[:, None, None]
-    reference = {
-        "global_orient": arrays["rotations"][:, :, 0],
-        "hand_pose": arrays["rotations"][:, :, 1:],
-        "betas": arrays["betas"],
-        "camera": arrays["camera"] * np.insert(sign, (0, 1), 1.0, axis=-1),
-        "joints_25d": arrays["joints_25d"] * np.append(sign, np.ones_like(sign.repeat(2, -1)), -1)[..., None, :],
-        "joints_2d": arrays["joints_2d"] * np.append(sign, np.ones_like(sign), -1)[..., None, :],
-        "vertices": arrays["vertices"] - wrist,
-        "joints": arrays["joints"] - wrist,
-    }
-    if not predictor.two_hand:
-        reference = {name: value[:, 0] for name, value in reference.items()}
-    for name, own in (("gesture_coarse", "coarse"), ("gesture_fine", "fine"), ("gesture_embedding", "embedding")):
-        if own in arrays:
-            reference[name] = arrays[own]
-    if "way" in arrays:
-        reference["relative_translation"] = arrays["way"]
-    return reference
-
-
-def _differences(
-    run: Run, crops: torch.Tensor, is_right: torch.Tensor, reference: dict[str, np.ndarray]
-) -> dict[str, float]:
-    """Largest difference of each output over all crops, in batches of several sizes."""
-    largest: dict[str, float] = {}
-    for batch in _BATCHES:
-        for start in range(0, len(crops), batch):
-            rows = slice(start, start + batch)
-            for name, values in run(crops[rows], is_right[rows]).items():
-                scale = max(1.0, float(np.abs(reference[name]).max()))
-                difference = float(np.abs(values - reference[name][rows]).max()) / scale
-                # NaN must not pass for a small difference.
-                largest[name] = max(largest.get(name, 0.0), difference if np.isfinite(difference) else np.inf)
-    return largest
-
-
-def _crops(predictor: HandPredictor, data: str | Path | None) -> tuple[torch.Tensor, torch.Tensor]:
-    """Crops (N, 3, S, S) uint8 of both hands as images show them, and their sides (N,) bool."""
-    with tempfile.TemporaryDirectory() as folder:
-        root = Path(folder) / "set" if data is None else Path(data)
-        if data is None:
-            pairs = 1.0 if predictor.two_hand else 0.0
-            write_synthetic_set(
-                root, subjects=(0, 0, 1), frames=(0, 0, 16), two_hand_share=pairs, processes=1, progress=False
-            )
-        module = InterHandDataModule(
-            str(root),
-            image_size=predictor.image_size,
-            hands="all",
-            layout="two_hand" if predictor.two_hand else "per_hand",
-            mirror_left=False,
-            mano_fits=False,
-            num_workers=0,
-        )
-        dataset = module.dataset("test")
-        sides = dataset.selection.hand[:, 0]
-        # As many of either side as there are, to 16 in all.
-        chosen = np.concatenate([np.flatnonzero(sides == side)[:8] for side in range(len(SIDES))])
-        images = torch.stack([dataset[int(number)]["image"] for number in chosen])
-    if len(images) < _EXAMPLE:
-        raise UserError(f"'{data}' has fewer than {_EXAMPLE} hands to compare on: give another folder as --data.")
-    return images, torch.from_numpy(sides[chosen] == 0)
 
 
 def _metadata(predictor: HandPredictor, mesh: bool) -> dict[str, str]:
@@ -252,6 +168,8 @@ def _shapes(outputs: dict[str, np.ndarray]) -> dict[str, tuple[int | str, ...]]:
 
 
 def _need_onnx() -> None:
+    if tuple(int(part) for part in torch.__version__.split(".")[:2]) < _ONNX_TORCH:
+        raise UserError(f"--format onnx needs PyTorch 2.5 or newer and this is {torch.__version__}: take --format pt2.")
     for name in ("onnx", "onnxscript", "onnxruntime"):
         if importlib.util.find_spec(name) is None:
             raise UserError(f"--format onnx needs the package '{name}': pip install 'gesturehand[export]'.")

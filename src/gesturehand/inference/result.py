@@ -58,7 +58,8 @@ class HandResult:
         faces: (F, 3) int64 triangles of this side's mesh.
         joints: (21, 3) m, camera frame, the papers' order (:data:`gesturehand.skeleton.JOINT_NAMES`).
         joints_2d: (21, 2) px, ``joints`` projected through ``intrinsics``.
-        joints_2d_image: (21, 2) px, where the network sees the joints in the image: what ``cam_t`` was solved from.
+        joints_2d_image: (21, 2) px, where the network sees the joints in the image (the mean of its 2.5D joints and of
+            its mesh's weak-perspective ones): what ``cam_t`` was solved from.
         camera: (3,) the network's weak-perspective camera in its crop (:func:`gesturehand.camera.weak_perspective`).
         intrinsics: (3, 3) px.
         intrinsics_assumed: No intrinsics were given, so these are a guess.
