@@ -34,7 +34,16 @@ def test_unknown_command_is_one_sentence(capsys):
 
 
 @pytest.mark.parametrize(
-    "words", [["data", "synth"], ["data", "gallery"], ["hand", "info"], ["run", "summary"], ["evaluate"]]
+    "words",
+    [
+        ["data", "synth"],
+        ["data", "gallery"],
+        ["hand", "info"],
+        ["run", "summary"],
+        ["evaluate"],
+        ["sweep"],
+        ["data", "import"],
+    ],
 )
 def test_every_option_is_explained(words, capsys):
     with pytest.raises(SystemExit) as done:
