@@ -178,7 +178,9 @@ def test_hyperband_ends_a_trial_that_is_worse_than_those_before(sweep_file, tmp_
                 break
         cut = len(reports) < 3
         state, value = outcome(sweep, -signal.SIGTERM if cut else 0, reports, cut)
-        study.tell(trial, value, state=state)
+        assert value == loss
+        study.tell(trial, value if state.name == "COMPLETE" else None, state=state)
         ended.append((len(reports), state.name))
     # After two validations the better half goes on.
+    assert [trial.value for trial in study.trials] == [1.0, 2.0, 5.0, 0.5]
     assert ended == [(3, "COMPLETE"), (2, "PRUNED"), (2, "PRUNED"), (3, "COMPLETE")]

@@ -78,7 +78,8 @@ def _run(sweep: Sweep, study: optuna.Study, folder: Path, total: int, bar: Any) 
         code, reports, ended = run_trial(_command(sweep, values), place, reporter(sweep, trial))
         trial.set_user_attr(SECONDS, round(time.monotonic() - began, 1))
         state, value = outcome(sweep, code, reports, ended)
-        study.tell(trial, value, state=state)
+        # Optuna takes a pruned trial's value from what was reported.
+        study.tell(trial, value if state == TrialState.COMPLETE else None, state=state)
         failures = failures + 1 if state == TrialState.FAIL else 0
         shown = f"failed: {last_words(place)}" if value is None else f"{sweep.metric} {value:.5g}"
         settings = " ".join(f"{name.rpartition('.')[2]}={_short(entry)}" for name, entry in values.items())
