@@ -46,6 +46,7 @@ def test_wandb_keeps_terms_metrics_rate_and_pictures_offline(stage, runs):
         assert {f"{split}/loss", *(f"{split}/loss_{name}" for name in LOSSES[stage])} <= logged
     assert "val/gesture_fine_top1" in logged
     assert any(name.startswith("lr-") for name in logged)
+    assert "throughput/images_per_s" in logged
     assert {f"val/{name}/_type" for name in PICTURES[stage]} <= logged
 
 

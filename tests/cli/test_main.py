@@ -45,6 +45,8 @@ def test_unknown_command_is_one_sentence(capsys):
         ["evaluate"],
         ["predict"],
         ["export"],
+        ["sweep"],
+        ["data", "import"],
     ],
 )
 def test_every_option_is_explained(words, capsys):

@@ -14,6 +14,7 @@ import yaml
 
 from gesturehand.cli.main import main
 from gesturehand.errors import UserError
+from gesturehand.sweeps.local import outcome, reporter
 from gesturehand.sweeps.study import finished, open_study
 from gesturehand.sweeps.sweep_file import read_sweep
 from gesturehand.sweeps.trial_process import run_trial
@@ -147,8 +148,39 @@ def test_trial_is_ended_when_its_report_is_bad(tmp_path):
         seen.append(report["loss"])
         return report["loss"] < 2
 
-    status, reports = run_trial([sys.executable, "-c", code], tmp_path, good)
+    status, reports, ended = run_trial([sys.executable, "-c", code], tmp_path, good)
+    assert ended
     assert status == -signal.SIGTERM
     assert seen == [1.0, 2.0]
     assert len(reports) == 2
     assert (tmp_path / "log.txt").read_text() == "begun\n"
+
+
+def test_hyperband_ends_a_trial_that_is_worse_than_those_before(sweep_file, tmp_path):
+    content = yaml.safe_load(sweep_file.read_text())
+    content |= {
+        "method": "random",
+        "metric": {"name": "val/loss"},
+        "early_terminate": {"type": "hyperband", "min_iter": 2, "eta": 2},
+    }
+    sweep_file.write_text(yaml.safe_dump(content))
+    sweep = read_sweep(sweep_file)
+    study = open_study(sweep, tmp_path, seed=0)
+    (parameter,) = sweep.parameters
+    ended = []
+    for loss in (1.0, 2.0, 5.0, 0.5):
+        trial = study.ask({parameter.name: parameter.distribution})
+        report = reporter(sweep, trial)
+        reports = []
+        for epoch in range(1, 4):
+            reports.append({"epoch": epoch, "val/loss": loss})
+            if not report(reports[-1]):
+                break
+        cut = len(reports) < 3
+        state, value = outcome(sweep, -signal.SIGTERM if cut else 0, reports, cut)
+        assert value == loss
+        study.tell(trial, value if state.name == "COMPLETE" else None, state=state)
+        ended.append((len(reports), state.name))
+    # After two validations the better half goes on.
+    assert [trial.value for trial in study.trials] == [1.0, 2.0, 5.0, 0.5]
+    assert ended == [(3, "COMPLETE"), (2, "PRUNED"), (2, "PRUNED"), (3, "COMPLETE")]

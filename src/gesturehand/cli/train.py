@@ -20,6 +20,7 @@ from gesturehand.callbacks.checkpoint_artifact import CheckpointArtifact
 from gesturehand.callbacks.embedding_map import EmbeddingMap
 from gesturehand.callbacks.gesture_confusion import GestureConfusion
 from gesturehand.callbacks.prediction_pictures import PredictionPictures
+from gesturehand.callbacks.throughput import Throughput
 from gesturehand.callbacks.trial_report import TRIAL_FOLDER_VARIABLE, TrialReport
 from gesturehand.cli.loggers import RunConfig, make_loggers, wandb_run_finished
 from gesturehand.data.datamodule import InterHandDataModule
@@ -121,7 +122,7 @@ class TrainingCLI(LightningCLI):
         # Lightning extends this list in place.
         extra: list[pl.Callback] = [] if settings.logger is False else [LearningRateMonitor("step")]
         if self.subcommand == "fit":
-            extra += self._pictures()
+            extra += [Throughput(settings.log_every_n_steps or 50), *self._pictures()]
         if self._setting("wandb_checkpoints"):
             extra.append(CheckpointArtifact())
         if TRIAL_FOLDER_VARIABLE in os.environ:

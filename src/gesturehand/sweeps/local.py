@@ -75,10 +75,11 @@ def _run(sweep: Sweep, study: optuna.Study, folder: Path, total: int, bar: Any) 
         place = trial_folder(folder, trial.number)
         place.mkdir(parents=True, exist_ok=True)
         began = time.monotonic()
-        code, reports = run_trial(_command(sweep, values), place, _reporter(sweep, trial))
+        code, reports, ended = run_trial(_command(sweep, values), place, reporter(sweep, trial))
         trial.set_user_attr(SECONDS, round(time.monotonic() - began, 1))
-        state, value = _outcome(sweep, study, trial, code, reports)
-        study.tell(trial, value, state=state)
+        state, value = outcome(sweep, code, reports, ended)
+        # Optuna takes a pruned trial's value from what was reported.
+        study.tell(trial, value if state == TrialState.COMPLETE else None, state=state)
         failures = failures + 1 if state == TrialState.FAIL else 0
         shown = f"failed: {last_words(place)}" if value is None else f"{sweep.metric} {value:.5g}"
         settings = " ".join(f"{name.rpartition('.')[2]}={_short(entry)}" for name, entry in values.items())
@@ -118,7 +119,7 @@ def _total(sweep: Sweep, trials: int | None) -> int:
     return min(total, len(grid_points(sweep.parameters))) if sweep.method == "grid" else total
 
 
-def _reporter(sweep: Sweep, trial: optuna.Trial) -> Callable[[dict[str, Any]], bool]:
+def reporter(sweep: Sweep, trial: optuna.Trial) -> Callable[[dict[str, Any]], bool]:
     """Hands a trial's values to the pruner; False where it is to end."""
     count = 0
 
@@ -134,16 +135,22 @@ def _reporter(sweep: Sweep, trial: optuna.Trial) -> Callable[[dict[str, Any]], b
     return report
 
 
-def _outcome(
-    sweep: Sweep, study: optuna.Study, trial: optuna.Trial, code: int, reports: list[dict[str, Any]]
+def outcome(
+    sweep: Sweep, code: int, reports: list[dict[str, Any]], ended_early: bool
 ) -> tuple[TrialState, float | None]:
-    """As W&B takes it: the last logged value counts."""
+    """A trial's state and value; as W&B takes it, the last logged value counts.
+
+    Args:
+        sweep: Whose trial.
+        code: Exit code of its process.
+        reports: All it has reported.
+        ended_early: It was ended by the pruner.
+    """
     value = reports[-1].get(sweep.metric) if reports else None
-    if code == 0:
-        return (TrialState.FAIL, None) if value is None else (TrialState.COMPLETE, float(value))
-    if sweep.early_terminate is not None and value is not None and trial.should_prune():
-        return TrialState.PRUNED, float(value)
-    return TrialState.FAIL, None
+    if value is None or (code != 0 and not ended_early):
+        return TrialState.FAIL, None
+    # One that finished while it was about to be ended has finished.
+    return (TrialState.COMPLETE if code == 0 else TrialState.PRUNED), float(value)
 
 
 def _reached(sweep: Sweep, study: optuna.Study) -> bool:

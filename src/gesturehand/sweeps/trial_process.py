@@ -31,7 +31,7 @@ def environment_of(folder: Path | None = None) -> dict[str, str]:
 
 def run_trial(
     command: Sequence[str], folder: Path, on_report: Callable[[dict[str, Any]], bool]
-) -> tuple[int, list[dict[str, Any]]]:
+) -> tuple[int, list[dict[str, Any]], bool]:
     """Runs a trial to its end.
 
     Whatever it prints goes to ``log.txt`` in its folder. An interrupt of this process ends the trial first.
@@ -42,7 +42,7 @@ def run_trial(
         on_report: Told of every validation as it is reported; False ends the trial.
 
     Returns:
-        The exit code, and all reports.
+        The exit code, all reports, and whether ``on_report`` ended it.
     """
     seen = 0
     stopped = False
@@ -63,7 +63,7 @@ def run_trial(
                     stopped = stopped or not on_report(report)
                 seen = len(reports)
                 if code is not None:
-                    return code, reports
+                    return code, reports, stopped
                 if stopped:
                     _end(process)
                 else:

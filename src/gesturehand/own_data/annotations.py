@@ -1,0 +1,149 @@
+"""An annotated image as entries of InterHand2.6M's files; the world is the camera."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import numpy as np
+
+from gesturehand.data.files import Kind
+from gesturehand.errors import UserError
+from gesturehand.own_data.entries import HandEntry
+from gesturehand.skeleton import INTERHAND_FROM_JOINTS, NUM_JOINTS, SIDES
+
+#: fx, fy, cx, cy, px.
+Intrinsics = tuple[float, float, float, float]
+_CAPTURE: Final = "0"
+#: Where 2D joints are put: on the plane z = 1 m.
+_PLANE_MM: Final = 1000.0
+#: The mean distance of projected 3D joints to 2D ones, as a share of the hand's size, beyond which a unit, a frame or
+#: the intrinsics must be wrong.
+_MOST_DISAGREEMENT: Final = 0.1
+_NO_GESTURE: Final = "unlabelled"
+_BOX_FACTOR: Final = 1.2
+
+
+def lifted(joints_2d: np.ndarray, intrinsics: Intrinsics) -> np.ndarray:
+    """(21, 2) px → (21, 3) mm on the plane z = 1 m that project to them."""
+    focal, centre = np.array(intrinsics[:2]), np.array(intrinsics[2:])
+    plane = (joints_2d - centre) / focal * _PLANE_MM
+    return np.concatenate([plane, np.full((len(plane), 1), _PLANE_MM)], 1)
+
+
+def empty_files() -> dict[Kind, Any]:
+    """The four annotation files of a split without images."""
+    return {
+        "data": {"images": [], "annotations": []},
+        "camera": {_CAPTURE: {"campos": {}, "camrot": {}, "focal": {}, "princpt": {}}},
+        "joint_3d": {_CAPTURE: {}},
+        "MANO_NeuralAnnot": {_CAPTURE: {}},
+    }
+
+
+def add_image(
+    content: dict[Kind, Any],
+    number: int,
+    hands: Sequence[HandEntry],
+    size: tuple[int, int],
+    camera: str,
+    calibration: Intrinsics,
+    subject: int,
+    suffix: str,
+) -> str:
+    """Adds an image's entries to a split's files.
+
+    Args:
+        content: The files by kind; changed.
+        number: Id of the image, its annotation and its frame.
+        hands: In it, right before left.
+        size: Width and height, px.
+        camera: Name of the calibration.
+        calibration: Its intrinsics.
+        subject: Whose hands.
+        suffix: Of the image's file name.
+
+    Returns:
+        The image's file name, relative to ``images/{split}``.
+
+    Raises:
+        UserError: A hand's 3D joints do not project onto its 2D ones.
+    """
+    joints = np.full((len(SIDES), NUM_JOINTS, 3), np.nan)
+    pixels = np.full((len(SIDES), NUM_JOINTS, 2), np.nan)
+    for hand in hands:
+        side = SIDES.index(hand.hand)
+        joints[side] = _joints_mm(hand, calibration)
+        pixels[side] = joints[side, :, :2] / joints[side, :, 2:] * calibration[:2] + np.array(calibration[2:])
+    valid = np.isfinite(joints).all(-1)
+    flags = valid[:, list(INTERHAND_FROM_JOINTS)].ravel()
+    kind = hands[0].hand if len(hands) == 1 else "interacting"
+    sequence = next((hand.sequence for hand in hands if hand.sequence), _NO_GESTURE)
+    prefix = {"right": "00", "left": "01", "interacting": "02"}[kind]
+    seq_name = f"{prefix}00_{sequence}"
+    file_name = f"Capture{_CAPTURE}/{seq_name}/cam{camera}/image{number}{suffix}"
+    content["data"]["images"].append(
+        {
+            "id": number,
+            "file_name": file_name,
+            "width": size[0],
+            "height": size[1],
+            "capture": int(_CAPTURE),
+            "subject": subject,
+            "seq_name": seq_name,
+            "camera": camera,
+            "frame_idx": number,
+        }
+    )
+    content["data"]["annotations"].append(
+        {
+            "id": number,
+            "image_id": number,
+            "bbox": _box(pixels[valid], size),
+            "joint_valid": [[int(ok)] for ok in flags],
+            "hand_type": kind,
+            "hand_type_valid": 1,
+        }
+    )
+    world = np.where(valid[..., None], joints, 1.0)[:, list(INTERHAND_FROM_JOINTS)].reshape(-1, 3)
+    content["joint_3d"][_CAPTURE][str(number)] = {
+        "world_coord": world.tolist(),
+        "joint_valid": [[bool(ok)] for ok in flags],
+        "hand_type": kind,
+        "hand_type_valid": True,
+        # A hand without depth makes its frame one without.
+        "depth_known": all(hand.joints_3d is not None for hand in hands),
+    }
+    fits = {hand.hand: hand.mano for hand in hands if hand.mano is not None}
+    if fits:
+        content["MANO_NeuralAnnot"][_CAPTURE][str(number)] = {side: fits.get(side) for side in SIDES}
+    table = content["camera"][_CAPTURE]
+    table["campos"][camera], table["camrot"][camera] = [0.0, 0.0, 0.0], np.eye(3).tolist()
+    table["focal"][camera], table["princpt"][camera] = list(calibration[:2]), list(calibration[2:])
+    return file_name
+
+
+def _joints_mm(hand: HandEntry, calibration: Intrinsics) -> np.ndarray:
+    """(21, 3) mm, camera frame: the 3D joints, checked against the 2D ones, or these lifted."""
+    if hand.joints_3d is None:
+        assert hand.joints_2d is not None  # entries have one of them
+        return lifted(hand.joints_2d, calibration)
+    if hand.joints_2d is not None:
+        projected = hand.joints_3d[:, :2] / hand.joints_3d[:, 2:] * calibration[:2] + np.array(calibration[2:])
+        distance = np.linalg.norm(projected - hand.joints_2d, axis=1)
+        size = np.ptp(hand.joints_2d[np.isfinite(distance)], axis=0).max(initial=1.0)
+        if np.isfinite(distance).any() and np.nanmean(distance) > _MOST_DISAGREEMENT * size:
+            raise UserError(
+                f"The {hand.hand} hand of '{hand.image}': 3D joints project {np.nanmean(distance):.0f} px beside the "
+                "2D ones; check unit (metres), frame (x right, y down, z forward), order and intrinsics."
+            )
+    return hand.joints_3d * 1000
+
+
+def _box(pixels: np.ndarray, size: tuple[int, int]) -> list[float]:
+    """x, y, width, height: the tight box × 1.2 within the image, as InterHand2.6M's."""
+    if not len(pixels):
+        return [0.0, 0.0, float(size[0]), float(size[1])]
+    low, high = pixels.min(0), pixels.max(0)
+    middle, half = (low + high) / 2, (high - low) / 2 * _BOX_FACTOR
+    limit = np.array(size) - 1.0
+    low, high = np.clip(middle - half, 0, limit), np.clip(middle + half, 0, limit)
+    return [*low.tolist(), *(high - low).tolist()]

@@ -1,0 +1,76 @@
+"""The SLURM scripts: valid shell, and what they run is accepted by the command line."""
+
+import os
+import shutil
+import stat
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from gesturehand.cli.main import main
+
+REPOSITORY = Path(__file__).parents[2]
+SCRIPTS = sorted((REPOSITORY / "experiments" / "slurm").glob("*.sbatch"))
+
+
+def rendered(script: Path, folder: Path, **variables: str) -> list[str]:
+    """The words behind ``srun``'s own options, by running the script with an ``srun`` that prints them."""
+    binaries = folder / "bin"
+    binaries.mkdir()
+    (binaries / "activate").write_text("")
+    (binaries / "srun").write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
+    (binaries / "srun").chmod(stat.S_IRWXU)
+    environment = {"PATH": f"{binaries}:{os.environ['PATH']}", "VENV": str(folder), **variables}
+    done = subprocess.run(
+        ["bash", str(script), "--trainer.max_epochs=3"], env=environment, capture_output=True, text=True, check=True
+    )
+    words = done.stdout.splitlines()
+    while words[0].startswith("--"):
+        words.pop(0)
+    return words
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
+def test_script_is_valid_shell(script):
+    subprocess.run(["bash", "-n", str(script)], check=True)
+    if shutil.which("shellcheck"):
+        subprocess.run(["shellcheck", str(script)], check=True)
+
+
+@pytest.mark.parametrize("stage", ["pretrain", "finetune"])
+def test_training_command_parses(stage, tmp_path, monkeypatch, capsys):
+    script = REPOSITORY / "experiments" / "slurm" / f"{stage}.sbatch"
+    words = rendered(
+        script, tmp_path, DATA="/data", SLURM_JOB_ID="7", SLURM_JOB_NUM_NODES="2", SLURM_NTASKS_PER_NODE="4"
+    )
+    assert words[:2] == ["gesturehand", "fit"]
+    monkeypatch.chdir(REPOSITORY)
+    with pytest.raises(SystemExit) as done:
+        main([*words[1:], "--print_config"])
+    assert done.value.code == 0
+    printed = capsys.readouterr().out
+    for line in ("num_nodes: 2", "devices: '4'", "root: /data", "max_epochs: 3", f"name: slurm/{stage}-7"):
+        assert line in printed
+    # Lightning takes one process a GPU from SLURM: tasks and GPUs of a machine are as many.
+    text = script.read_text()
+    assert "--ntasks-per-node=4" in text
+    assert "--gpus-per-node=4" in text
+
+
+def test_missing_data_folder_is_said(tmp_path):
+    script = REPOSITORY / "experiments" / "slurm" / "pretrain.sbatch"
+    with pytest.raises(subprocess.CalledProcessError) as error:
+        rendered(script, tmp_path, SLURM_JOB_ID="7")
+    assert "DATA" in error.value.stderr
+
+
+def test_agents_take_the_sweep(tmp_path):
+    script = REPOSITORY / "experiments" / "slurm" / "sweep_agents.sbatch"
+    assert rendered(script, tmp_path, SWEEP="me/hands/abc", COUNT="5") == [
+        "wandb",
+        "agent",
+        "--count",
+        "5",
+        "me/hands/abc",
+    ]
