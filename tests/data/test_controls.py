@@ -76,7 +76,9 @@ def test_labels_are_permuted_among_the_samples(synthetic_root):
         whole(InterHandDataModule(**settings, augment=False, shuffled_labels=control).dataset("train"))
         for control in (False, True)
     )
-    pairs = [sorted(zip(b["gesture_coarse"].tolist(), b["gesture_fine"].tolist(), strict=True)) for b in (plain, shuffled)]
+    pairs = [
+        sorted(zip(b["gesture_coarse"].tolist(), b["gesture_fine"].tolist(), strict=True)) for b in (plain, shuffled)
+    ]
     assert pairs[0] == pairs[1]
     # Four gestures of about equal number: a quarter of the labels stays right by chance.
     assert (plain["gesture_fine"] == shuffled["gesture_fine"]).float().mean() < 0.5
