@@ -8,6 +8,7 @@ import pytest
 
 from gesturehand.ablation.grid import SIZES, Grid, make_grid
 from gesturehand.ablation.job import Job, Place, run_job
+from gesturehand.ablation.prepare import check_settings
 from gesturehand.ablation.report import write_documents, write_report
 from gesturehand.ablation.results import collect
 from gesturehand.ablation.schedule import is_done, jobs_of, run_all
@@ -106,8 +107,6 @@ def test_done_trainings_are_left_alone_and_a_failed_one_stops_nothing(grid, plac
 
 
 def test_folder_of_another_comparison_is_refused(tmp_path):
-    from gesturehand.ablation.prepare import check_settings
-
     check_settings(tmp_path, {"name": "quick", "frames": (1, 2, 3)})
     check_settings(tmp_path, {"name": "quick", "frames": (1, 2, 3)})
     with pytest.raises(UserError, match=r"another frames.*--out"):

@@ -52,7 +52,7 @@ def save_curves(path: Path, grid: Grid, results: Results) -> None:
     base = next(arm for arm in grid.arms if arm.pretrain is not None)
     shares = (1.0, *FEW_FITS)
     figure, axes = plt.subplots(1, len(shares), figsize=(12.5, 3.8), layout="constrained")
-    styles = {"from scratch": (_LIGHT, "-"), "pretrained": (_BLUE, "-"), "equal total": (_RED, "-")}
+    styles = {"from scratch": (_GREY, "--"), "pretrained": (_BLUE, "-"), "equal total": (_RED, "-")}
     for axis, share in zip(axes, shares, strict=True):
         arms = [
             arm
