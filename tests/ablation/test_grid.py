@@ -2,7 +2,7 @@
 
 import pytest
 
-from gesturehand.ablation.grid import ARCHITECTURES, FEW_FITS, SECTIONS, SIZES, make_grid
+from gesturehand.ablation.grid import ARCHITECTURES, SECTIONS, SIZES, make_grid
 from gesturehand.ablation.schedule import jobs_of
 
 
@@ -41,7 +41,7 @@ def test_contrasts_compare_what_they_say(grid):
 def test_every_pretraining_gain_stands_beside_equal_total_steps(grid):
     gains = [(c.label, c.equal) for c in grid.contrasts if c.label.endswith("pretrained − from scratch")]
     labels = {label for label, _ in gains}
-    assert len(labels) == len(ARCHITECTURES) * len(grid.size.backbones) + len(FEW_FITS)
+    assert len(labels) == len(ARCHITECTURES) * len(grid.size.backbones) + len(grid.size.few_fits)
     assert sorted(gains) == sorted((label, e) for label in labels for e in ("equal stage-2 steps", "equal total steps"))
 
 

@@ -29,7 +29,8 @@ class Size:
         eanet_depth: Blocks of each attention of EANet.
         pretrain_steps: Of stage 1.
         finetune_steps: Of stage 2.
-        few_fits_steps: Of stage 2 where few frames have a MANO fit: until validation stops improving.
+        few_fits: Shares of the captured frames with a MANO fit, each with the steps of its stage 2: until validation
+            stops improving.
         pretrain_rate: Peak learning rate of stage 1.
         finetune_rate: Of stage 2.
         precision: The Trainer's.
@@ -53,7 +54,7 @@ class Size:
     eanet_depth: int
     pretrain_steps: int
     finetune_steps: int
-    few_fits_steps: int
+    few_fits: tuple[tuple[float, int], ...]
     pretrain_rate: float
     finetune_rate: float
     precision: Literal["32-true", "bf16-mixed"]
@@ -76,7 +77,7 @@ _SMALL_JITTER: Final = (
 SIZES: Final = {
     "quick": Size(
         name="quick",
-        backbones=("mobilenetv3_small_050", "efficientvit_b0"),
+        backbones=("mobilenetv3_small_050", "regnetx_002"),
         imagenet_weights=False,
         feature_stride=16,
         image_size=64,
@@ -84,9 +85,9 @@ SIZES: Final = {
         width=64,
         depth=2,
         eanet_depth=1,
-        pretrain_steps=800,
-        finetune_steps=400,
-        few_fits_steps=1200,
+        pretrain_steps=500,
+        finetune_steps=250,
+        few_fits=((0.1, 800), (0.01, 500)),
         pretrain_rate=3e-3,
         finetune_rate=4e-3,
         precision="32-true",
@@ -110,7 +111,7 @@ SIZES: Final = {
         eanet_depth=4,
         pretrain_steps=6000,
         finetune_steps=6000,
-        few_fits_steps=12000,
+        few_fits=((0.1, 12000), (0.01, 6000)),
         pretrain_rate=5e-4,
         finetune_rate=2e-4,
         precision="bf16-mixed",
@@ -134,7 +135,7 @@ SIZES: Final = {
         eanet_depth=1,
         pretrain_steps=2,
         finetune_steps=2,
-        few_fits_steps=2,
+        few_fits=((0.1, 2), (0.01, 2)),
         pretrain_rate=3e-3,
         finetune_rate=4e-3,
         precision="32-true",
@@ -246,14 +247,12 @@ class Grid:
         return tuple(dict.fromkeys(arm.pretrain for arm in self.arms if arm.pretrain is not None))
 
 
-#: Shares of captured frames with MANO fits.
-FEW_FITS: Final = (0.1, 0.01)
 SECTIONS: Final = {
     "main": "With and without gesture pretraining",
     "controls": "Control: pretraining on shuffled labels",
+    "fits": "Few frames with MANO fits (TokenFusion)",
     "fusion": "Fusion (TokenFusion, pretrained)",
     "levels": "Gesture levels (TokenFusion, pretrained)",
-    "fits": "Few frames with MANO fits (TokenFusion)",
 }
 _STEPS: Final = "equal stage-2 steps"
 _TOTAL: Final = "equal total steps"
@@ -281,6 +280,11 @@ def make_grid(size: Size) -> Grid:
         Contrast("shuffled labels − from scratch", shuffled.name, scratch.name, _STEPS),
         Contrast("pretrained − shuffled labels", base.name, shuffled.name, _TOTAL),
     ]
+    for share, steps in size.few_fits:
+        few = replace(base, section="fits", steps=steps, fit_share=share)
+        rows = list(_three(few))
+        arms += rows
+        contrasts += _pretraining_contrasts(f"TokenFusion, {100 * share:g} % of the fits", rows)
     fusions: tuple[Fusion, ...] = ("none", "cross")
     for fusion in fusions:
         arms.append(replace(base, section="fusion", label=f"fusion {fusion}", fusion=fusion))
@@ -289,11 +293,6 @@ def make_grid(size: Size) -> Grid:
     for level in levels:
         arms.append(replace(base, section="levels", label=f"{level} only", gesture_levels=level))
         contrasts.append(Contrast(f"both levels − {level} only", base.name, arms[-1].name, _TOTAL))
-    for share in FEW_FITS:
-        few = replace(base, section="fits", steps=size.few_fits_steps, fit_share=share)
-        rows = list(_three(few))
-        arms += rows
-        contrasts += _pretraining_contrasts(f"TokenFusion, {100 * share:g} % of the fits", rows)
     return Grid(size, tuple(arms), tuple(contrasts))
 
 

@@ -24,8 +24,9 @@ RESULT_FILE: Final = "result.json"
 _CHECKPOINT: Final = "last.ckpt"
 #: The metric whose best validation chooses the checkpoint that is tested.
 MONITOR: Final = "val/pa_mpjpe_mm"
-#: Validations of a training.
-_VALIDATIONS: Final = 8
+#: Validations of a training, and of one until convergence.
+_VALIDATIONS: Final = 5
+_VALIDATIONS_OF_LONG: Final = 10
 
 
 @dataclass(frozen=True)
@@ -198,13 +199,14 @@ def _data(
 def _trainer(
     size: Size, place: Place, folder: Path, steps: int, curve: Curve, device: int, best: ModelCheckpoint | None = None
 ) -> pl.Trainer:
+    validations = _VALIDATIONS if steps <= size.pretrain_steps else _VALIDATIONS_OF_LONG
     return pl.Trainer(
         accelerator=place.accelerator,
         devices=1 if place.accelerator == "cpu" else [device],
         precision=size.precision,
         max_steps=steps,
         max_epochs=-1,
-        val_check_interval=max(1, steps // _VALIDATIONS),
+        val_check_interval=max(1, steps // validations),
         check_val_every_n_epoch=None,
         num_sanity_val_steps=0,
         gradient_clip_val=1.0,

@@ -9,7 +9,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 
-from gesturehand.ablation.grid import FEW_FITS, Arm, Grid
+from gesturehand.ablation.grid import Arm, Grid
 from gesturehand.ablation.results import Results, paired_difference, values_of
 from gesturehand.ablation.table import DIFFERENCES
 
@@ -50,7 +50,7 @@ def save_differences(path: Path, grid: Grid, results: Results) -> None:
 def save_curves(path: Path, grid: Grid, results: Results) -> None:
     """Draws validation PA-MPJPE over all steps, stage 1's included, with every fit and with few."""
     base = next(arm for arm in grid.arms if arm.pretrain is not None)
-    shares = (1.0, *FEW_FITS)
+    shares = (1.0, *(share for share, _ in grid.size.few_fits))
     figure, axes = plt.subplots(1, len(shares), figsize=(12.5, 3.8), layout="constrained")
     styles = {"from scratch": (_GREY, "--"), "pretrained": (_BLUE, "-"), "equal total": (_RED, "-")}
     for axis, share in zip(axes, shares, strict=True):
@@ -68,7 +68,8 @@ def save_curves(path: Path, grid: Grid, results: Results) -> None:
         axis.set_xlabel("steps, stage 1 included")
         axis.grid(color=_LIGHT, linewidth=0.6)
         axis.spines[["top", "right"]].set_visible(False)
-        axis.legend(fontsize=8, frameon=False)
+        if arms:
+            axis.legend(fontsize=8, frameon=False)
     axes[0].set_ylabel("validation PA-MPJPE, mm")
     figure.suptitle(
         f"{base.architecture}, {base.backbone}: mean over seeds, band from the smallest to the largest", fontsize=10
