@@ -6,6 +6,7 @@
 #   PRETRAINED=auto|none|FILE   what `make finetune` starts from
 #   RUN=latest|FOLDER       what `make evaluate` tests
 #   SWEEP=FILE              which sweep `make sweep` runs
+#   SIZE=quick|default      how large `make ablation` is
 #   ARGS='…'                further arguments of the command
 
 PYTHON ?= python3
@@ -14,6 +15,7 @@ EXPERIMENT ?= demo
 PRETRAINED ?= auto
 RUN ?= latest
 SWEEP ?= experiments/sweeps/demo_finetune.yaml
+SIZE ?= quick
 OPENHAND := data/openhand
 BENCHMARK := data/openhand-v1
 # Smaller and easier than the benchmark openhand-v1: wrists within a cone, one hand, every frame labelled.
@@ -26,11 +28,11 @@ READY := $(VENV)/.ready
 DATA_ARGS := $(if $(DATA),--data.root=$(DATA))
 MANO_ARGS := $(if $(MANO),--model.init_args.mano=$(MANO))
 
-.PHONY: help setup demo data pretrain finetune evaluate sweep gallery openhand-v1 openhand-docs docs bench test test-all lint format clean
+.PHONY: help setup demo data pretrain finetune evaluate sweep ablation gallery openhand-v1 openhand-docs docs bench test test-all lint format clean
 
 help:  ## show the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
-	@sed -n '3,9s/^# \{0,1\}//p' $(MAKEFILE_LIST)
+	@sed -n '3,10s/^# \{0,1\}//p' $(MAKEFILE_LIST)
 
 setup: $(READY)  ## make .venv with the tested versions
 
@@ -62,6 +64,9 @@ evaluate: $(READY)  ## test a finished stage 2 and compare it with the baselines
 
 sweep: $(READY) $(if $(findstring /demo,$(SWEEP)),$(OPENHAND))  ## search settings: with W&B where you are logged in, else on this machine
 	$(GESTUREHAND) sweep --file $(SWEEP) $(ARGS)
+
+ablation: $(READY)  ## the paper's comparison (SIZE=quick for two CPU cores, default for one GPU); resumable
+	$(GESTUREHAND) ablation --size $(SIZE) --out runs/ablation-$(SIZE) $(if $(DATA),--data $(DATA)) $(if $(MANO),--mano $(MANO)) $(ARGS)
 
 gallery: $(READY)  ## draw the poses of the 35 gestures into runs/gallery.png
 	@mkdir -p runs

@@ -21,6 +21,7 @@ LAYERS = (
     {"draw"},
     {"runs", "evaluation", "callbacks", "sweeps"},
     {"inference"},
+    {"ablation"},
     {"cli"},
 )
 FLOOR = {name: number for number, names in enumerate(LAYERS) for name in names}

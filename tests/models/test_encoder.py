@@ -172,3 +172,25 @@ def test_pretrained_weights_that_cannot_be_fetched_are_a_sentence(monkeypatch):
     monkeypatch.setattr(timm, "create_model", offline)
     with pytest.raises(UserError, match=r"'test_resnet'.*OSError.*imagenet_weights=false"):
         Encoder("test_resnet", imagenet_weights=True, image_size=SIZE)
+
+
+FAMILIES = {
+    "resnet": ("resnet10t", 32),
+    "hrnet": ("hrnet_w18_small", 32),
+    "convnext": ("convnext_atto", 32),
+    "mobilenet": ("mobilenetv3_small_050", 32),
+    "vit": ("vit_tiny_patch16_224", 16),
+    "swin": ("swin_tiny_patch4_window7_224", 32),
+}
+
+
+@pytest.mark.parametrize("size", [64, 96])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_families_give_maps_of_the_channels_and_stride_they_say(family, size):
+    """Of other input sizes too: transformers are built for the size that they are asked for."""
+    backbone, stride = FAMILIES[family]
+    encoder = encoder_of(backbone, stride, size)
+    features = encoder(images(1, size=size))
+    assert features.feature_map.shape == (1, encoder.channels, size // stride, size // stride)
+    assert encoder.map_size == size // stride
+    assert features.pooled.shape == (1, encoder.pooled_channels)

@@ -21,6 +21,7 @@ _COMMANDS: Final = {
     "predict": "run a trained network on images, folders or videos: predict IMAGE --output FOLDER",
     "export": "write a trained network as ONNX or PyTorch program: --format onnx --out model.onnx",
     "sweep": "search settings: --file experiments/sweeps/….yaml",
+    "ablation": "the paper's comparison, with tables and pictures: --size quick",
 }
 #: Commands that take files without a --name: the function's argument, how the help shows it, its help.
 _POSITIONAL: Final = {"predict": ("inputs", "IMAGE|FOLDER|VIDEO", "Images, folders of images, videos.")}

@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader
 from gesturehand.batch import Batch
 from gesturehand.data.appearance import AppearanceJitter
 from gesturehand.data.boxes import BoxSource, CropBoxes, crop_boxes
+from gesturehand.data.controls import fitted_samples, kept_fits
 from gesturehand.data.crop import CropJitter
 from gesturehand.data.dataset import Augmentation, InterHandDataset, collate
 from gesturehand.data.files import annotation_path
@@ -65,6 +66,9 @@ class InterHandDataModule(pl.LightningDataModule):
         seed: Of the order and of the augmentation, which is a function of (seed, epoch, sample).
         read_images: Read images; without, they are black, for what needs annotations only.
         shuffled_images: Control experiment: every training sample shows another training sample's image.
+        shuffled_labels: Control experiment: every training sample has another one's gesture label.
+        fit_share: Share of the captured training frames with MANO fits that keep them.
+        fitted_only: Train on samples with a MANO fit only; without, the others still train the terms that need none.
     """
 
     def __init__(
@@ -105,6 +109,9 @@ class InterHandDataModule(pl.LightningDataModule):
         seed: int = 0,
         read_images: bool = True,
         shuffled_images: bool = False,
+        shuffled_labels: bool = False,
+        fit_share: float = 1.0,
+        fitted_only: bool = False,
     ) -> None:
         super().__init__()
         if flip_probability and mirror_left and layout == "per_hand":
@@ -149,6 +156,9 @@ class InterHandDataModule(pl.LightningDataModule):
         self.seed = seed
         self.read_images = read_images
         self.shuffled_images = shuffled_images
+        self.shuffled_labels = shuffled_labels
+        self.fit_share = fit_share
+        self.fitted_only = fitted_only
         self.datasets: dict[Stage, InterHandDataset] = {}
 
     def dataset(self, stage: Stage) -> InterHandDataset:
@@ -170,8 +180,12 @@ class InterHandDataModule(pl.LightningDataModule):
                 gestures=self.gestures,
                 min_valid_joints=self.min_valid_joints,
             )
+            training = stage == "train"
+            kept = kept_fits(index, self.fit_share, self.seed) if training and self.fit_share < 1 else None
+            if training and self.fitted_only:
+                selection = fitted_samples(index, selection, kept)
             source = self.test_boxes or self.boxes if stage == "test" else self.boxes
-            shuffled = self.shuffled_images and stage == "train"
+            others = np.random.default_rng(self.seed).permutation(len(selection)) if training else None
             self.datasets[stage] = InterHandDataset(
                 index,
                 selection,
@@ -184,7 +198,9 @@ class InterHandDataModule(pl.LightningDataModule):
                 augmentation=self.augmentation if stage == "train" else None,
                 seed=self.seed,
                 read_images=self.read_images,
-                image_of=np.random.default_rng(self.seed).permutation(len(selection)) if shuffled else None,
+                image_of=others if self.shuffled_images else None,
+                label_of=others if self.shuffled_labels else None,
+                kept_fits=kept,
             )
         return self.datasets[stage]
 

@@ -59,6 +59,8 @@ class InterHandDataset(Dataset[Batch]):
         read_images: Read images; without, they are black, for what needs annotations only.
         image_of: (M,) int64, the sample whose image each sample shows, for the control with shuffled images; None: its
             own.
+        label_of: (M,) int64, the sample whose gesture label each sample has, likewise.
+        kept_fits: (F,) bool, the captured frames whose MANO fits are shown; None: all.
     """
 
     def __init__(
@@ -74,6 +76,8 @@ class InterHandDataset(Dataset[Batch]):
         seed: int = 0,
         read_images: bool = True,
         image_of: np.ndarray | None = None,
+        label_of: np.ndarray | None = None,
+        kept_fits: np.ndarray | None = None,
     ) -> None:
         self.index = index
         self.selection = selection
@@ -85,6 +89,8 @@ class InterHandDataset(Dataset[Batch]):
         self.seed = seed
         self.read_images = read_images
         self.image_of = image_of
+        self.label_of = label_of
+        self.kept_fits = kept_fits
 
     def __len__(self) -> int:
         return len(self.selection)
@@ -117,7 +123,10 @@ class InterHandDataset(Dataset[Batch]):
         hand_type = index.hand_type[row]
         present = (hand_type[:, None] & np.array([1, 2])[hand]) > 0
         shown, of_row, of_frame = present[..., None], (row[:, None], hand), (frame[:, None], hand)
-        coarse, fine = self._gesture(row, flip)
+        coarse, fine = self._gesture(row if self.label_of is None else self.selection.row[self.label_of[number]], flip)
+        fitted = index.mano_valid[of_frame] & present
+        if self.kept_fits is not None:
+            fitted &= self.kept_fits[frame][:, None]
         arrays = {
             "annotation_id": index.annotation_id[row],
             "counted": np.array([key.counted for key in given]),
@@ -132,7 +141,7 @@ class InterHandDataset(Dataset[Batch]):
             "joints_world": index.joints_world[of_frame],
             "joint_valid_image": index.joint_valid_image[of_row] & shown,
             "joint_valid_frame": index.joint_valid_frame[of_frame] & shown,
-            "mano_valid": index.mano_valid[of_frame] & present,
+            "mano_valid": fitted,
             "mano_pose": index.mano_pose[of_frame],
             "mano_betas": index.mano_betas[of_frame],
             "mano_trans": index.mano_trans[of_frame],

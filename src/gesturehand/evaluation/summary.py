@@ -100,19 +100,20 @@ def summary_markdown(summary: Summary) -> str:
     return markdown_table(lines)
 
 
-def write_between_markers(document: Path, text: str) -> None:
-    """Replaces what stands between the summary's markers of a document.
+def write_between_markers(document: Path, text: str, markers: tuple[str, str] = MARKERS) -> None:
+    """Replaces what stands between two markers of a document.
 
     Args:
-        document: A text file with a line ``<!-- summary:begin -->`` and a line ``<!-- summary:end -->``.
+        document: A text file with a line of each marker.
         text: What is to stand between them.
+        markers: The lines; the summary's are ``<!-- summary:begin -->`` and ``<!-- summary:end -->``.
 
     Raises:
         UserError: The document lacks a marker.
     """
     content = document.read_text(encoding="utf-8")
-    before, begin, rest = content.partition(MARKERS[0])
-    _, end, after = rest.partition(MARKERS[1])
+    before, begin, rest = content.partition(markers[0])
+    _, end, after = rest.partition(markers[1])
     if not begin or not end:
-        raise UserError(f"'{document}' has no lines '{MARKERS[0]}' and '{MARKERS[1]}': add them where the table goes.")
+        raise UserError(f"'{document}' has no lines '{markers[0]}' and '{markers[1]}': add them where the table goes.")
     document.write_text(f"{before}{begin}\n{text}{end}{after}", encoding="utf-8")

@@ -1,0 +1,241 @@
+"""One training of the comparison, by the ordinary modules and Trainer; its result is what marks it as done."""
+
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.callbacks import ModelCheckpoint
+
+from gesturehand.ablation.curve import Curve
+from gesturehand.ablation.grid import Arm, Pretrain, Size
+from gesturehand.ablation.stored_crops import StoredCropDataModule
+from gesturehand.data.datamodule import InterHandDataModule
+from gesturehand.evaluation.sample_errors import none_for_nan
+from gesturehand.runs import write_json
+from gesturehand.trainers.eanet_regressor import EANetRegressor
+from gesturehand.trainers.gesture_pretrainer import GesturePretrainer
+from gesturehand.trainers.hand_regressor import HandRegressor
+from gesturehand.trainers.token_fusion_regressor import TokenFusionRegressor
+
+RESULT_FILE: Final = "result.json"
+_CHECKPOINT: Final = "last.ckpt"
+#: The metric whose best validation chooses the checkpoint that is tested.
+MONITOR: Final = "val/pa_mpjpe_mm"
+#: Validations of a training, and of one until convergence.
+_VALIDATIONS: Final = 5
+_VALIDATIONS_OF_LONG: Final = 10
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where everything is.
+
+    Attributes:
+        root: The data set.
+        mano: MANO's file or folder, or None for the open hand.
+        out: The comparison's folder.
+        crops: Folder of stored crops, or None to read images.
+        accelerator: The Trainer's.
+    """
+
+    root: str
+    mano: str | None
+    out: Path
+    crops: Path | None
+    accelerator: str
+
+    def folder(self, job: "Job") -> Path:
+        """A job's folder."""
+        return self.out / "jobs" / job.name
+
+
+@dataclass(frozen=True)
+class Job:
+    """A training of one seed.
+
+    Attributes:
+        work: Stage 1, or an arm's stage 2.
+        seed: Of weights, order and augmentation, and of what the data's controls choose.
+    """
+
+    work: Pretrain | Arm
+    seed: int
+
+    @property
+    def name(self) -> str:
+        """Unique within a grid."""
+        return f"{self.work.name}-seed{self.seed}"
+
+    @property
+    def needs(self) -> "Job | None":
+        """The job whose checkpoint this one starts from."""
+        return Job(self.work.pretrain, self.seed) if isinstance(self.work, Arm) and self.work.pretrain else None
+
+
+def run_job(job: Job, size: Size, place: Place, device: int = 0) -> None:
+    """Trains, tests and writes ``result.json`` into the job's folder.
+
+    Args:
+        job: What.
+        size: How large.
+        place: Where.
+        device: Number of the GPU, if there are any.
+    """
+    warnings.filterwarnings("ignore")
+    pl.seed_everything(job.seed, workers=True, verbose=False)
+    folder = place.folder(job)
+    folder.mkdir(parents=True, exist_ok=True)
+    run = _pretrain if isinstance(job.work, Pretrain) else _finetune
+    result = run(job, size, place, folder, device)
+    described = {"name": job.work.name, "seed": job.seed, "device": _device_name(place), **result}
+    write_json(folder / RESULT_FILE, none_for_nan(described))
+
+
+def _pretrain(job: Job, size: Size, place: Place, folder: Path, device: int) -> dict[str, Any]:
+    work = job.work
+    assert isinstance(work, Pretrain)
+    model = GesturePretrainer(
+        backbone=work.backbone,
+        imagenet_weights=size.imagenet_weights,
+        feature_stride=size.feature_stride,
+        image_size=size.image_size,
+        learning_rate=size.pretrain_rate,
+    )
+    data = _data(job, size, place, work.architecture, labelled_only=True, hands="single", shuffled=work.shuffled)
+    curve = Curve()
+    trainer = _trainer(size, place, folder, work.steps, curve, device)
+    trainer.fit(model, data)
+    _check_whole(trainer)
+    trainer.save_checkpoint(folder / _CHECKPOINT, weights_only=True)
+    return {
+        "metrics": {"gesture_fine_top1": curve.points[-1]["gesture_fine_top1"]},
+        "images_per_s": curve.images_per_s,
+        "steps": work.steps,
+        "epochs": _epochs(trainer, data, work.steps),
+        "curve": curve.points,
+    }
+
+
+def _finetune(job: Job, size: Size, place: Place, folder: Path, device: int) -> dict[str, Any]:
+    arm = job.work
+    assert isinstance(arm, Arm)
+    model = _regressor(job, arm, size, place)
+    two_hands = arm.architecture == "EANet"
+    hands = "all" if two_hands else "single"
+    few: dict[str, Any] = {"fit_share": arm.fit_share, "fitted_only": True} if arm.fit_share < 1 else {}
+    data = _data(job, size, place, arm.architecture, hands=hands, **few)
+    curve = Curve()
+    best = ModelCheckpoint(folder, "best", monitor=MONITOR, mode="min", enable_version_counter=False)
+    trainer = _trainer(size, place, folder, arm.steps, curve, device, best)
+    trainer.fit(model, data)
+    _check_whole(trainer)
+    result = {
+        "parameters": sum(p.numel() for p in model.parameters()),
+        "images_per_s": curve.images_per_s,
+        "steps": arm.steps,
+        "epochs": _epochs(trainer, data, arm.steps),
+        "curve": curve.points,
+        "metrics": _test(trainer, model, best, _data(job, size, place, arm.architecture, hands="single", test=True)),
+    }
+    if two_hands:
+        pairs = _data(job, size, place, arm.architecture, hands="interacting", test=True)
+        result["two_hands"] = _test(trainer, model, best, pairs)
+    return result
+
+
+def _regressor(job: Job, arm: Arm, size: Size, place: Place) -> HandRegressor:
+    needed = job.needs
+    shared: dict[str, Any] = {
+        "backbone": arm.backbone,
+        "imagenet_weights": size.imagenet_weights,
+        "feature_stride": size.feature_stride,
+        "image_size": size.image_size,
+        "pretrained": None if needed is None else str(place.folder(needed) / _CHECKPOINT),
+        "mano": place.mano,
+        "width": size.width,
+        "learning_rate": size.finetune_rate,
+    }
+    if arm.architecture == "EANet":
+        return EANetRegressor(**shared, depth=size.eanet_depth)
+    return TokenFusionRegressor(**shared, depth=size.depth, fusion=arm.fusion, gesture_levels=arm.gesture_levels)
+
+
+def _data(
+    job: Job,
+    size: Size,
+    place: Place,
+    architecture: str,
+    *,
+    hands: str,
+    shuffled: bool = False,
+    test: bool = False,
+    **settings: Any,
+) -> InterHandDataModule:
+    """The data as an architecture sees it; for a test, the test split in the validation's place.
+
+    Validation counts all that the table has. The test's further numbers (F-score, …) take minutes over all trainings.
+    """
+    two_hands = architecture == "EANet"
+    settings |= {
+        "root": place.root,
+        "image_size": size.image_size,
+        "batch_size": size.batch_size,
+        "num_workers": size.num_workers,
+        "hands": hands,
+        "layout": "two_hand" if two_hands else "per_hand",
+        "mirror_left": not two_hands,
+        "flip_probability": 0.5 if two_hands else 0.0,
+        "shuffled_labels": shuffled,
+        "val_split": "test" if test else "val",
+        "seed": job.seed,
+        **dict(size.augmentation),
+    }
+    return InterHandDataModule(**settings) if place.crops is None else StoredCropDataModule(place.crops, **settings)
+
+
+def _trainer(
+    size: Size, place: Place, folder: Path, steps: int, curve: Curve, device: int, best: ModelCheckpoint | None = None
+) -> pl.Trainer:
+    validations = _VALIDATIONS if steps <= size.pretrain_steps else _VALIDATIONS_OF_LONG
+    return pl.Trainer(
+        accelerator=place.accelerator,
+        devices=1 if place.accelerator == "cpu" else [device],
+        precision=size.precision,
+        max_steps=steps,
+        max_epochs=-1,
+        val_check_interval=max(1, steps // validations),
+        check_val_every_n_epoch=None,
+        num_sanity_val_steps=0,
+        gradient_clip_val=1.0,
+        callbacks=[curve] if best is None else [curve, best],
+        enable_checkpointing=best is not None,
+        logger=False,
+        default_root_dir=folder,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    )
+
+
+def _test(
+    trainer: pl.Trainer, model: HandRegressor, best: ModelCheckpoint, data: InterHandDataModule
+) -> dict[str, float]:
+    (values,) = trainer.validate(model, data, ckpt_path=best.best_model_path, verbose=False)
+    return {name.removeprefix("val/"): float(value) for name, value in values.items()}
+
+
+def _check_whole(trainer: pl.Trainer) -> None:
+    if trainer.interrupted:
+        raise KeyboardInterrupt
+
+
+def _epochs(trainer: pl.Trainer, data: InterHandDataModule, steps: int) -> float:
+    return steps * data.batch_size / len(data.dataset("train"))
+
+
+def _device_name(place: Place) -> str:
+    if place.accelerator != "cpu":
+        return torch.cuda.get_device_name()
+    return f"CPU, {torch.get_num_threads()} thread(s) a training"

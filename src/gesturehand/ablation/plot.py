@@ -1,0 +1,94 @@
+"""The comparison's pictures: differences with their intervals, and learning curves where fits are few."""
+
+import math
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+import numpy as np
+
+from gesturehand.ablation.grid import Arm, Grid
+from gesturehand.ablation.results import Results, paired_difference, values_of
+from gesturehand.ablation.table import DIFFERENCES
+
+_BLUE, _RED, _GREY, _LIGHT = "#2b6cb0", "#c05621", "#4a5568", "#cbd5e0"
+
+
+def save_differences(path: Path, grid: Grid, results: Results) -> None:
+    """Draws every contrast's paired difference with its 95 % interval; left of zero, the first arm is better."""
+    shown = [contrast for contrast in grid.contrasts if values_of(results, contrast.arm, "pa_mpjpe_mm")]
+    figure, axes = plt.subplots(
+        1, len(DIFFERENCES), figsize=(12.5, 1.6 + 0.3 * max(1, len(shown))), sharey=True, layout="constrained"
+    )
+    for axis, (metric, heading) in zip(axes, DIFFERENCES, strict=True):
+        axis.axvline(0, color=_GREY, linewidth=1)
+        for row, contrast in enumerate(shown):
+            values = (values_of(results, name, metric) for name in (contrast.arm, contrast.reference))
+            found = paired_difference(*values)
+            if found is None:
+                continue
+            colour = _GREY if not found.is_clear else _BLUE if found.mean < 0 else _RED
+            if not math.isnan(found.low):
+                axis.plot([found.low, found.high], [row, row], color=colour, linewidth=2, solid_capstyle="butt")
+            axis.plot(found.mean, row, "o", color=colour, markersize=6)
+        axis.set_title(heading + ", mm", fontsize=10)
+        axis.grid(axis="x", color=_LIGHT, linewidth=0.6)
+        axis.spines[["top", "right", "left"]].set_visible(False)
+        axis.tick_params(axis="y", length=0)
+    axes[0].set_yticks(range(len(shown)), [f"{c.label}  ({c.equal})" for c in shown], fontsize=8)
+    axes[0].set_ylim(len(shown) - 0.5, -0.5)
+    figure.suptitle(
+        f"Paired differences over {grid.size.seeds} seeds with 95 % intervals: left of zero, the first is better "
+        "(grey: the interval holds zero)",
+        fontsize=10,
+    )
+    _save(figure, path)
+
+
+def save_curves(path: Path, grid: Grid, results: Results) -> None:
+    """Draws validation PA-MPJPE over all steps, stage 1's included, with every fit and with few."""
+    base = next(arm for arm in grid.arms if arm.pretrain is not None)
+    shares = (1.0, *(share for share, _ in grid.size.few_fits))
+    figure, axes = plt.subplots(1, len(shares), figsize=(12.5, 3.8), layout="constrained")
+    styles = {"from scratch": (_GREY, "--"), "pretrained": (_BLUE, "-"), "equal total": (_RED, "-")}
+    for axis, share in zip(axes, shares, strict=True):
+        arms = [
+            arm
+            for arm in grid.arms
+            if (arm.architecture, arm.backbone, arm.fit_share) == (base.architecture, base.backbone, share)
+            and arm.section in ("main", "fits")
+        ]
+        for arm in arms:
+            colour, line = styles[next(name for name in reversed(styles) if arm.label.endswith(name))]
+            name = arm.label.split("fits, ")[-1]
+            _curve(axis, arm, results, colour, line, f"{name}, {arm.pretrain_steps} + {arm.steps} steps")
+        axis.set_title(f"{100 * share:g} % of the frames with MANO fits", fontsize=10)
+        axis.set_xlabel("steps, stage 1 included")
+        axis.grid(color=_LIGHT, linewidth=0.6)
+        axis.spines[["top", "right"]].set_visible(False)
+        if arms:
+            axis.legend(fontsize=8, frameon=False)
+    axes[0].set_ylabel("validation PA-MPJPE, mm")
+    figure.suptitle(
+        f"{base.architecture}, {base.backbone}: mean over seeds, band from the smallest to the largest", fontsize=10
+    )
+    _save(figure, path)
+
+
+def _curve(axis: "plt.Axes", arm: Arm, results: Results, colour: str, line: str, label: str) -> None:
+    runs = list(results["runs"].get(arm.name, {}).values())
+    if not runs:
+        axis.plot([], [], line, color=colour, label=f"{label} (missing)")
+        return
+    steps = np.array([point["step"] for point in runs[0]["curve"]]) + arm.pretrain_steps
+    values = np.array([[point["pa_mpjpe_mm"] for point in run["curve"]] for run in runs])
+    axis.fill_between(steps, values.min(0), values.max(0), color=colour, alpha=0.25, linewidth=0)
+    axis.plot(steps, values.mean(0), line, color=colour, linewidth=2, marker="o", markersize=3, label=label)
+
+
+def _save(figure: "plt.Figure", path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=110, facecolor="white")
+    plt.close(figure)

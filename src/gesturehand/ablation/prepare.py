@@ -1,0 +1,56 @@
+"""What has to be there before the first training: settings that fit what is done, data, crops."""
+
+import json
+from pathlib import Path
+from typing import Any, Final
+
+from gesturehand.ablation.grid import Size
+from gesturehand.ablation.job import Place
+from gesturehand.ablation.stored_crops import store_crops
+from gesturehand.errors import UserError
+from gesturehand.runs import write_json
+from gesturehand.synthetic.writer import write_synthetic_set
+
+_SETTINGS_FILE: Final = "settings.json"
+
+
+def check_settings(folder: Path, settings: dict[str, Any]) -> None:
+    """Notes a comparison's settings in its folder; one that is there must have the same.
+
+    Raises:
+        UserError: The folder's comparison has other settings.
+    """
+    path = folder / _SETTINGS_FILE
+    wanted = json.loads(json.dumps(settings))
+    if path.is_file():
+        found = json.loads(path.read_text(encoding="utf-8"))
+        other = sorted(name for name in wanted.keys() | found.keys() if wanted.get(name) != found.get(name))
+        if other:
+            raise UserError(
+                f"'{folder}' holds a comparison with another {other[0]} ({found.get(other[0])}, not "
+                f"{wanted.get(other[0])}): give another --out."
+            )
+        return
+    write_json(path, wanted)
+
+
+def prepare_data(size: Size, root: Path) -> None:
+    """Writes the open synthetic set of a size, if it is not there."""
+    if (root / "annotations").is_dir():
+        return
+    write_synthetic_set(
+        root,
+        subjects=size.subjects,
+        frames=size.frames,
+        two_hand_share=size.two_hand_share,
+        wrist_cone_deg=35.0,
+        without_fit_share=0.0,
+        command="gesturehand ablation",
+    )
+
+
+def store_all_crops(size: Size, place: Place) -> None:
+    """Stores the crops of all splits, where the size wants that."""
+    if place.crops is not None:
+        for split in ("train", "val", "test"):
+            store_crops(place.root, split, place.crops, size.image_size)

@@ -1,0 +1,84 @@
+"""``gesturehand ablation``: the paper's comparison with one command."""
+
+import os
+import sys
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Literal
+
+from rich.console import Console
+
+
+def ablation(
+    size: Literal["quick", "default", "tiny"] = "quick",
+    out: str = "runs/ablation",
+    data: str | None = None,
+    mano: str | None = None,
+    imagenet_weights: bool | None = None,
+    seeds: int | None = None,
+    processes: int | None = None,
+    run: bool = True,
+    docs: str | None = None,
+) -> None:
+    """Trains TokenFusion and EANet with and without gesture pretraining, and writes tables and pictures.
+
+    An interrupted comparison goes on where it stopped when the same command is given again.
+
+    Args:
+        size: "quick" is for two CPU cores, "default" for one GPU; "tiny" only shows that everything runs.
+        out: Folder of the comparison; it gets results.json, ablation.md, two pictures, and a folder for each training.
+        data: InterHand2.6M's folder, or another set in its files; without it, an open synthetic set is written.
+        mano: MANO's file or folder; without it, the open hand.
+        imagenet_weights: Start encoders from timm's weights, which are downloaded; the default size does, "quick" not.
+        seeds: Number of seeds; 3 unless given.
+        processes: Trainings at a time: one a core, or one a GPU, unless given.
+        run: Train what is not done yet; without, only tables and pictures are written anew.
+        docs: Folder of documents whose ablation.md gets the tables, images/ the pictures, results/ the JSON.
+    """
+    import torch
+
+    from gesturehand.ablation.grid import SIZES, make_grid
+    from gesturehand.ablation.job import Place
+    from gesturehand.ablation.prepare import check_settings, prepare_data, store_all_crops
+    from gesturehand.ablation.report import write_documents, write_report, write_results
+    from gesturehand.ablation.results import collect
+    from gesturehand.ablation.schedule import run_all
+    from gesturehand.errors import UserError
+
+    if (seeds is not None and seeds < 1) or (processes is not None and processes < 1):
+        raise UserError("--seeds and --processes must be at least 1.")
+    chosen = SIZES[size]
+    changes = {"imagenet_weights": imagenet_weights, "seeds": seeds}
+    chosen = replace(chosen, **{name: value for name, value in changes.items() if value is not None})  # type: ignore[arg-type]
+    grid = make_grid(chosen)
+    folder = Path(out)
+    settings = {**asdict(chosen), "data": data, "mano": mano}
+    check_settings(folder, {name: value for name, value in settings.items() if name != "seeds"})
+    gpus = torch.cuda.device_count()
+    place = Place(
+        root=data or str(folder / "data"),
+        mano=mano,
+        out=folder,
+        crops=folder / "crops" if chosen.stored_crops else None,
+        accelerator="gpu" if gpus else "cpu",
+    )
+    failures: list[str] = []
+    if run:
+        if data is None:
+            prepare_data(chosen, Path(place.root))
+        store_all_crops(chosen, place)
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        failures = run_all(
+            grid, place, processes or gpus or cores, after_each=lambda: write_results(folder, collect(grid, place))
+        )
+    results = collect(grid, place)
+    written = write_report(folder, grid, results)
+    if docs:
+        written += write_documents(Path(docs), folder, grid, results)
+    console = Console(width=None if sys.stdout.isatty() else 160, highlight=False)
+    for failure in failures:
+        console.print(f"failed: {failure}", soft_wrap=True, markup=False)
+    console.print(f"{results['done']} of {results['jobs']} trainings are done.")
+    console.print(f"Written: {', '.join(str(path) for path in written)}", soft_wrap=True, markup=False)
+    if failures:
+        raise UserError(f"{len(failures)} trainings failed, see above: the same command tries them again.")

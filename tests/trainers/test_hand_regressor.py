@@ -1,0 +1,68 @@
+"""Both architectures and the first stage on every family of backbones, and what they have in common."""
+
+import pytest
+import torch
+
+from gesturehand.trainers.eanet_regressor import EANetRegressor
+from gesturehand.trainers.gesture_pretrainer import GesturePretrainer
+from gesturehand.trainers.hand_regressor import HandRegressor
+from gesturehand.trainers.token_fusion_regressor import TokenFusionRegressor
+
+SIZE = 64
+#: A backbone of each family and a stride that it has.
+FAMILIES = [
+    ("resnet10t", 16),
+    ("hrnet_w18_small", 32),
+    ("convnext_atto", 16),
+    ("mobilenetv3_small_050", 16),
+    ("test_vit", 16),
+    ("swin_tiny_patch4_window7_224", 16),
+]
+ARCHITECTURES = {TokenFusionRegressor: 1, EANetRegressor: 2}
+
+
+@pytest.mark.parametrize(("backbone", "stride"), FAMILIES)
+def test_every_family_serves_both_stages_and_architectures(backbone, stride):
+    """Heads read channels and strides from the backbone; the first stage's state fits both architectures."""
+    encoder = {"backbone": backbone, "feature_stride": stride, "image_size": SIZE, "embedding_dim": 16}
+    image = torch.randint(0, 256, (2, 3, SIZE, SIZE), dtype=torch.uint8)
+    pretrainer = GesturePretrainer(**encoder).eval()
+    with torch.no_grad():
+        assert pretrainer(image)["fine_logits"].shape == (2, 35)
+    for architecture, hands in ARCHITECTURES.items():
+        model = architecture(**encoder, width=32, depth=1).eval()
+        is_right = torch.tensor([True, False])[:hands].expand(2, hands)
+        with torch.no_grad():
+            hand, _ = model(image, is_right)
+        assert hand["joints"].shape == (2, hands, 21, 3)
+        assert all(value.isfinite().all() for value in hand.values())
+        model.network.encoder.load_state_dict(pretrainer.encoder.state_dict())
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_settings_are_kept_and_named(architecture):
+    """Explicit arguments, so that the command line and checkpoints know all of them."""
+    model = architecture(
+        backbone="test_resnet", feature_stride=16, image_size=SIZE, embedding_dim=16, width=32, depth=1
+    )
+    assert isinstance(model, HandRegressor)
+    assert model.hparams["image_size"] == SIZE
+    for name in ("backbone", "gesture_classes", "pretrained", "mano", "tips", "learning_rate", "weight_pose"):
+        assert name in model.hparams
+    assert not any("hand_model" in key for key in model.state_dict())
+    again = architecture(**model.hparams)
+    again.load_state_dict(model.state_dict())
+
+
+def test_the_base_class_alone_is_no_model():
+    with pytest.raises(TypeError, match="abstract"):
+        HandRegressor(
+            gesture_classes="shared",
+            has_gesture_head=True,
+            pretrained=None,
+            weights={},
+            learning_rate=1e-3,
+            encoder_lr_factor=1.0,
+            weight_decay=0.0,
+            warmup_share=0.1,
+        )
