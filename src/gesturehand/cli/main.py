@@ -33,6 +33,7 @@ _GROUPS: Final = {
         "stats": "count a set; errors of the mean pose and of a gesture oracle",
         "import": "make images and joints of yours a set",
         "index": "build the memory-mapped index of annotation files",
+        "check": "list what is wrong in a data set",
     },
     "hand": {"info": "show a hand model", "convert": "turn a MANO pickle into .npz"},
     "run": {"summary": "compare a tested run with its baselines", "latest": "print the newest finished run"},

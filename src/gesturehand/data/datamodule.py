@@ -17,10 +17,12 @@ from gesturehand.data.crop import CropJitter
 from gesturehand.data.dataset import Augmentation, InterHandDataset, collate
 from gesturehand.data.files import annotation_path
 from gesturehand.data.index import read_index
+from gesturehand.data.resumable_loader import ResumableLoader
 from gesturehand.data.sampler import EpochSampler
 from gesturehand.data.selection import Hands, Layout, select
 from gesturehand.errors import UserError
 from gesturehand.gestures import GestureClasses
+from gesturehand.settings import check_range
 
 Stage = Literal["train", "val", "test"]
 
@@ -107,6 +109,21 @@ class InterHandDataModule(pl.LightningDataModule):
         shuffled_images: bool = False,
     ) -> None:
         super().__init__()
+        check_range("data", 1, whole=True, image_size=image_size, batch_size=batch_size)
+        check_range("data", 0, whole=True, num_workers=num_workers, seed=seed)
+        check_range(
+            "data",
+            0,
+            1,
+            rotation_probability=rotation_probability,
+            flip_probability=flip_probability,
+            noise_probability=noise_probability,
+            blur_probability=blur_probability,
+            colour_jitter=colour_jitter,
+        )
+        # A crop's side is multiplied by 1 ± scale_jitter.
+        check_range("data", 0, 1, open_ends="high", scale_jitter=scale_jitter)
+        check_range("data", 0, rotation_jitter_deg=rotation_jitter_deg, shift_jitter=shift_jitter)
         if flip_probability and mirror_left and layout == "per_hand":
             raise UserError(
                 "data.flip_probability would turn mirrored left hands back into left ones: set it to 0, or "
@@ -237,7 +254,7 @@ class InterHandDataModule(pl.LightningDataModule):
                 f"Split '{self.splits[stage]}' of '{self.root}' has {len(dataset)} samples for {sampler.num_replicas} "
                 "processes: train on fewer devices or loosen the selection."
             )
-        return DataLoader(
+        return (ResumableLoader if training else DataLoader)(
             dataset,
             self.batch_size,
             sampler=sampler,
