@@ -84,7 +84,7 @@ def child(words: list[str]) -> int:
 
         def replace(self, source: Any, target: Any) -> None:
             die_at("rename")
-            os.replace(source, target)
+            os.replace(source, target)  # noqa: PTH105
             die_at("renamed")
 
     if place:

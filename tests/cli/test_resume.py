@@ -147,7 +147,7 @@ def test_run_of_a_living_process_is_left_alone(tmp_path):
         f"print(place_of_run(Path({str(tmp_path)!r}), {CONFIG!r}, 'auto').folder, flush=True); sys.stdin.read()"
     )
     with subprocess.Popen([sys.executable, "-c", program], stdin=-1, stdout=-1, text=True) as other:
-        assert other.stdout and other.stdin
+        assert other.stdout is not None
         folder = Path(other.stdout.readline().strip())
         assert place_of_run(tmp_path, CONFIG, "auto").folder != folder
         with pytest.raises(UserError, match="at work in another process"):

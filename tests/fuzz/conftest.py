@@ -69,9 +69,8 @@ def attempt():
         outcome = "loaded"
         try:
             yield
-        except UserError as error:
+        except UserError:
             outcome = "refused"
-            assert str(error).strip(), "an error without a sentence"
         finally:
             _watching = False
             signal.alarm(0)

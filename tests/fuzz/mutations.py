@@ -6,7 +6,8 @@ from typing import Any
 
 #: What stands in the place of a value.
 NASTY: tuple[Any, ...] = (
-    None, True, False, 0, 1, -1, 2**31, 2**63, -(2**63) - 1, 10**40, 0.5, -0.0, 1e308, -1e308, float("nan"), float("inf"),
+    None, True, False, 0, 1, -1, 2**31, 2**63, -(2**63) - 1, 10**40, 0.5, -0.0, 1e308, -1e308, float("nan"),
+    float("inf"),
     "", "x", "0", "nan", "../../../../etc/passwd", "/etc/passwd", "a\0b", "é" * 50, "%s%n{}", "${oc.env:HOME}", "${a}",
     "os.system", "x" * 5000, [], {}, [[]], [None], [0] * 42, [[0, 0, 0]] * 42, {"": ""}, {"class_path": "os.system"},
     {"class_path": "subprocess.Popen", "init_args": {"args": ["touch", "fuzzed"]}},

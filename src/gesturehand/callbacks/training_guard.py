@@ -74,8 +74,8 @@ class TrainingGuard(pl.Callback):
         ]  # fmt: skip
         if bad:
             raise UserError(
-                f"The loss of step {step} is not finite because the data is not: {'; '.join(bad)}. List such entries with "
-                "`gesturehand data check` and leave them out with a subset list."
+                f"The loss of step {step} is not finite because the data is not: {'; '.join(bad)}. List such entries "
+                "with `gesturehand data check` and leave them out with a subset list."
             )
         metrics = {name: value for name, value in trainer.callback_metrics.items() if name.startswith("train/loss_")}
         terms = [name.removeprefix("train/loss_") for name, value in metrics.items() if not torch.isfinite(value)]
@@ -84,7 +84,7 @@ class TrainingGuard(pl.Callback):
         raise UserError(
             f"The loss of step {step} is not finite{part} though its data is, "
             f"among it {self._names(trainer, batch, everything)}: lower model.learning_rate, set "
-            "trainer.gradient_clip_val, or train in another trainer.precision; the weights are those of the step before."
+            "trainer.gradient_clip_val, or train in another trainer.precision; the weights are still good."
         )
 
     def _names(self, trainer: pl.Trainer, batch: Batch, which: Tensor) -> str:

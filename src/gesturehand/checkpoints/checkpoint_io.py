@@ -3,7 +3,7 @@
 import os
 import zipfile
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import torch
 from lightning_fabric.plugins.io.torch_io import TorchCheckpointIO
@@ -57,14 +57,17 @@ def load_checkpoint(path: str | os.PathLike, map_location: Any = "cpu") -> dict[
         UserError: It is missing or damaged, or holds objects that could run code.
     """
     try:
-        file = Path(path).open("rb")
+        with Path(path).open("rb") as file:
+            return _checked(path, file, map_location)
     except FileNotFoundError:
         raise UserError(f"The checkpoint '{path}' does not exist: check the path.") from None
     except OSError as error:
         raise UserError(f"The checkpoint '{path}' cannot be read ({error.strerror}): check the path.") from None
+
+
+def _checked(path: str | os.PathLike, file: BinaryIO, map_location: Any) -> dict[str, Any]:
     try:
-        with file:
-            checkpoint = torch.load(file, map_location=map_location, weights_only=True)
+        checkpoint = torch.load(file, map_location=map_location, weights_only=True)
     except Exception as error:  # torch.load raises whatever its unpickler meets
         if not is_whole(path):
             raise UserError(f"The checkpoint '{path}' is damaged or no checkpoint: use another one.") from error

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -33,7 +33,7 @@ def durable_file(path: str | Path) -> Iterator[BinaryIO]:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        os.replace(temporary, path)
+        os.replace(temporary, path)  # noqa: PTH105 (as the other calls that matter here)
         _sync_folder(path.parent)
     except OSError as error:
         _remove(temporary)
@@ -67,7 +67,5 @@ def _sync_folder(folder: Path) -> None:
 
 
 def _remove(path: Path) -> None:
-    try:
+    with suppress(OSError):  # the disk may be read-only by now; the error that led here is the one to tell
         path.unlink(missing_ok=True)
-    except OSError:  # the disk may be read-only by now; the error that led here is the one to tell
-        pass

@@ -7,6 +7,7 @@ process), so it does not matter what happened before, and every process of a dis
 
 import signal
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -91,8 +92,8 @@ class ResumePoints(Checkpoint):
         """Checks the number of processes and clears what a killed process left."""
         if self._world_size not in (None, trainer.world_size):
             raise UserError(
-                f"The run was interrupted with {self._world_size} processes and goes on with {trainer.world_size}: give "
-                "it as many devices as before, or start anew with --resume=never."
+                f"The run was interrupted with {self._world_size} processes and goes on with {trainer.world_size}: "
+                "give it as many devices as before, or start anew with --resume=never."
             )
         self._world_size = trainer.world_size
         if trainer.is_global_zero:
@@ -168,10 +169,8 @@ class ResumePoints(Checkpoint):
         def stop(signum: int, frame: Any) -> None:
             self._stop_asked = True
 
-        try:
+        with suppress(ValueError):  # not the main thread, which nobody signals
             signal.signal(signal.SIGTERM, stop)
-        except ValueError:  # not the main thread, which nobody signals
-            pass
 
     def _stops(self, trainer: pl.Trainer, batch_idx: int) -> bool:
         """Whether this process or, once in a while, any other was told to stop; the same answer on all of them."""
@@ -185,7 +184,7 @@ class ResumePoints(Checkpoint):
         """Whether an epoch ends or a validation is run after a batch of this epoch."""
         if batch_idx + 1 >= trainer.num_training_batches:
             return True
-        every = trainer.val_check_batch  # type: ignore[attr-defined]
+        every = trainer.val_check_batch
         if every in (None, float("inf")):
             return False
         first = trainer.fit_loop.total_batch_idx - trainer.fit_loop.batch_idx
@@ -210,8 +209,9 @@ class ResumePoints(Checkpoint):
         self._loader_state = trainer.train_dataloader.state_dict()  # type: ignore[union-attr]
         for logger in trainer.loggers:
             logger.save()  # what was logged before a point is not logged again after it
+        epoch = trainer.fit_loop.epoch_progress.current.processed  # type: ignore[attr-defined]
         # Also at an epoch's end the name's number grows: the step before the validation has its own.
-        name = f"step-{trainer.global_step:09d}-epoch-{trainer.fit_loop.epoch_progress.current.processed:06d}.ckpt"
+        name = f"step-{trainer.global_step:09d}-epoch-{epoch:06d}.ckpt"
         trainer.save_checkpoint(self.folder / name, weights_only=False)
         self._saved_step, self._saved_at = trainer.global_step, time.monotonic()
         if trainer.is_global_zero:

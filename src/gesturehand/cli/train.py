@@ -94,14 +94,14 @@ class TrainingCLI(LightningCLI):
             "--resume",
             type=str,
             default="auto",
-            help="fit: go on with the newest unfinished run of the same settings (auto), start a new one (never), or go "
-            "on with the run in this folder.",
+            help="fit: go on with the newest unfinished run of the same settings (auto), start a new one (never), or "
+            "go on with the run in this folder.",
         )
         parser.add_argument(
             "--resume_every_n_steps",
             type=PositiveInt,
             default=500,
-            help="Steps between the checkpoints that an interrupted run goes on from; every 10 minutes there is one too.",
+            help="Steps between checkpoints that an interrupted run goes on from; there is one every 10 minutes too.",
         )
         parser.add_argument(
             "--check_loss_every_n_batches",
@@ -127,7 +127,7 @@ class TrainingCLI(LightningCLI):
         except Exception as error:  # the libraries behind the parser raise whatever they meet
             problem = " ".join(str(error).split())[:300]
             raise UserError(
-                f"The configuration cannot be read ({type(error).__name__}: {problem}): check the files given as --config."
+                f"The configuration cannot be read ({type(error).__name__}: {problem}): check the files of --config."
             ) from error
 
     def _parse_ckpt_path(self) -> None:
@@ -138,8 +138,8 @@ class TrainingCLI(LightningCLI):
         settings = self._setting("trainer")
         if settings.accelerator in ("gpu", "cuda") and not torch.cuda.is_available():
             raise UserError(
-                f"trainer.accelerator is {settings.accelerator} and PyTorch finds no GPU here: run it where there is one, "
-                "or with --trainer.accelerator=cpu --trainer.precision=32."
+                f"trainer.accelerator is {settings.accelerator} and PyTorch finds no GPU here: run it where there is "
+                "one, or with --trainer.accelerator=cpu --trainer.precision=32."
             )
         parent = Path(self._setting("runs")) / self._setting("name")
         trial = os.environ.get(TRIAL_FOLDER_VARIABLE)

@@ -121,7 +121,7 @@ def _cameras(split: str, tables: dict[str, Any]) -> Iterator[tuple[str, str, str
             rotation = parts["camrot"].reshape(3, 3)  # type: ignore[union-attr]
             if not np.allclose(rotation @ rotation.T, np.eye(3), atol=1e-2) or np.linalg.det(rotation) < 0:
                 yield "camera rotation no rotation", where, ""
-            if (parts["focal"] <= 0).any():  # type: ignore[operator]
+            if np.any(parts["focal"] <= 0):  # type: ignore[operator]
                 yield "camera focal length not positive", where, ""
 
 

@@ -4,6 +4,7 @@ import json
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +70,9 @@ def check_data(
     report = CheckReport(str(root))
     for split in splits or sorted(path.name for path in (root / "annotations").iterdir() if path.is_dir()):
         kinds = [kind for kind in KINDS if mano_fits or kind != "MANO_NeuralAnnot"]
-        tables = {kind: _read(annotation_path(root, split, kind), split, report.problems) for kind in kinds}
+        tables: dict[str, Any] = {
+            kind: _read(annotation_path(root, split, kind), split, report.problems) for kind in kinds
+        }
         data = tables["data"] or {}
         images = [entry for entry in _list(data, "images") if isinstance(entry, dict)]
         report.images[split] = len(images)
@@ -80,13 +83,13 @@ def check_data(
         with bar, ThreadPoolExecutor(threads) as pool:
             for start in range(0, len(images), _CHUNK):
                 chunk = images[start : start + _CHUNK]
-                for found in pool.map(lambda image: _image_problem(root, split, image, decode), chunk):
+                for found in pool.map(partial(_image_problem, root, split, decode), chunk):
                     bar.update()
                     report.problems += [found] if found else []
     return report
 
 
-def _image_problem(root: Path, split: str, image: dict[str, Any], decode: bool) -> Problem | None:
+def _image_problem(root: Path, split: str, decode: bool, image: dict[str, Any]) -> Problem | None:
     name = image.get("file_name")
     if not isinstance(name, str) or not stays_inside(name):
         return Problem("path leaves the images' folder", split, repr(name))
