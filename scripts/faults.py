@@ -38,7 +38,7 @@ FAULTS = {
 #: Where the child process ends itself, for faults that depend on the place and not on the time.
 PLACE_VARIABLE = "FAULT_PLACE"
 #: So many that a run is still at work after all faults.
-EPOCHS = 16
+EPOCHS = 8
 
 
 def child(words: list[str]) -> int:

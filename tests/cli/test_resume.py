@@ -64,18 +64,18 @@ def command(synthetic_root, tmp_path, monkeypatch):
 @pytest.fixture
 def sigterm_at_sample(monkeypatch):
     """Sends this process the signal a cluster sends, when so many samples of an epoch's training have been read."""
-    real = InterHandDataset.__getitem__
+    real = InterHandDataset._read
     read = []
 
     def arm(count: int) -> None:
-        def reading(self, key):
-            read.append(key)
+        def reading(self, number):
+            read.append(number)
             if len(read) == count:
                 os.kill(os.getpid(), signal.SIGTERM)
-            return real(self, key)
+            return real(self, number)
 
         read.clear()
-        monkeypatch.setattr(InterHandDataset, "__getitem__", reading)
+        monkeypatch.setattr(InterHandDataset, "_read", reading)
 
     return arm
 

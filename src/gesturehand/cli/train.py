@@ -199,7 +199,11 @@ class TrainingCLI(LightningCLI):
             # In a log file every update is a line.
             extra.append(TQDMProgressBar(refresh_rate=5 if sys.stderr.isatty() else 100))
         if self.subcommand == "fit" and settings.enable_checkpointing is not False and not settings.fast_dev_run:
-            extra.append(TrainingGuard(every_n_batches=self._setting("check_loss_every_n_batches")))
+            extra.append(
+                TrainingGuard(
+                    self._setting("data").unreadable_limit, every_n_batches=self._setting("check_loss_every_n_batches")
+                )
+            )
             extra.append(ResumePoints(self.run_folder / POINTS, self._setting("resume_every_n_steps")))
         if settings.plugins is None:
             kwargs["plugins"] = [DurableCheckpointIO()]

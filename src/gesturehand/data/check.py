@@ -11,8 +11,8 @@ from typing import Any
 from tqdm import tqdm
 
 from gesturehand.data.annotation_problems import Problem, annotation_problems
-from gesturehand.data.files import KINDS, annotation_path, check_root, image_path
-from gesturehand.data.image_file import UnreadableImageError, is_cut_short, problem_of_header, read_image, stays_inside
+from gesturehand.data.files import KINDS, annotation_path, check_root, image_path, stays_inside
+from gesturehand.data.image_file import UnreadableImageError, is_cut_short, problem_of_header, read_image
 
 #: Images that are handed to the threads at a time, so that millions do not lie in memory as futures.
 _CHUNK = 4096

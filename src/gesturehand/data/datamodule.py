@@ -14,7 +14,7 @@ from gesturehand.batch import Batch
 from gesturehand.data.appearance import AppearanceJitter
 from gesturehand.data.boxes import BoxSource, CropBoxes, crop_boxes
 from gesturehand.data.crop import CropJitter
-from gesturehand.data.dataset import Augmentation, InterHandDataset, collate
+from gesturehand.data.dataset import Augmentation, InterHandDataset, Unreadable, collate
 from gesturehand.data.files import annotation_path
 from gesturehand.data.index import read_index
 from gesturehand.data.resumable_loader import ResumableLoader
@@ -67,6 +67,9 @@ class InterHandDataModule(pl.LightningDataModule):
         seed: Of the order and of the augmentation, which is a function of (seed, epoch, sample).
         read_images: Read images; without, they are black, for what needs annotations only.
         shuffled_images: Control experiment: every training sample shows another training sample's image.
+        unreadable: What becomes of a sample whose image cannot be read, in training and validation: ``error`` ends the
+            run, ``skip`` leaves the sample out and counts it. A test never skips.
+        unreadable_limit: So many training samples a process may be left out; one more ends the run.
     """
 
     def __init__(
@@ -107,10 +110,14 @@ class InterHandDataModule(pl.LightningDataModule):
         seed: int = 0,
         read_images: bool = True,
         shuffled_images: bool = False,
+        unreadable: Unreadable = "error",
+        unreadable_limit: int = 100,
     ) -> None:
         super().__init__()
         check_range("data", 1, whole=True, image_size=image_size, batch_size=batch_size)
-        check_range("data", 0, whole=True, num_workers=num_workers, seed=seed)
+        check_range("data", 1, whole=True, prefetch_factor=prefetch_factor)
+        check_range("data", 0, whole=True, num_workers=num_workers, seed=seed, unreadable_limit=unreadable_limit)
+        check_range("data", 1, 21, whole=True, min_valid_joints=min_valid_joints)
         check_range(
             "data",
             0,
@@ -166,6 +173,8 @@ class InterHandDataModule(pl.LightningDataModule):
         self.seed = seed
         self.read_images = read_images
         self.shuffled_images = shuffled_images
+        self.unreadable = unreadable
+        self.unreadable_limit = unreadable_limit
         self.datasets: dict[Stage, InterHandDataset] = {}
 
     def dataset(self, stage: Stage) -> InterHandDataset:
@@ -201,6 +210,7 @@ class InterHandDataModule(pl.LightningDataModule):
                 augmentation=self.augmentation if stage == "train" else None,
                 seed=self.seed,
                 read_images=self.read_images,
+                unreadable="error" if stage == "test" else self.unreadable,
                 image_of=np.random.default_rng(self.seed).permutation(len(selection)) if shuffled else None,
             )
         return self.datasets[stage]

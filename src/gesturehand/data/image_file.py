@@ -1,6 +1,6 @@
 """Reading one image file from a source that is not trusted: by its header first, within a size, or an error."""
 
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Final
 
 import cv2
@@ -19,21 +19,15 @@ class UnreadableImageError(UserError):
     """An image is missing, damaged, too large or not the announced one."""
 
 
-def stays_inside(file_name: str) -> bool:
-    """Whether a name from an annotation file stays in the images' folder: relative, and never upwards.
-
-    Links that somebody put into the folder are followed: they are the owner's and not the file's.
-    """
-    path = PurePosixPath(file_name.replace("\\", "/"))
-    return bool(path.parts) and not path.is_absolute() and ".." not in path.parts and "\0" not in file_name
-
-
-def read_image(path: str | Path, announced: tuple[int, int] | None = None) -> np.ndarray:
+def read_image(
+    path: str | Path, announced: tuple[int, int] | None = None, *, remedy: str = "get it again"
+) -> np.ndarray:
     """Decodes an image after a look at its header.
 
     Args:
         path: A JPEG, PNG, WebP or BMP file.
         announced: Width and height that it should have, px; None for any.
+        remedy: What to do about an error, for the sentence.
 
     Returns:
         (height, width, 3) uint8 RGB, in the orientation in which it is stored.
@@ -51,7 +45,7 @@ def read_image(path: str | Path, announced: tuple[int, int] | None = None) -> np
         except cv2.error:
             image = None
     if image is None:
-        raise UnreadableImageError(f"The image '{path}' {problem or 'is not a readable image'}: get it again.")
+        raise UnreadableImageError(f"The image '{path}' {problem or 'is not a readable image'}: {remedy}.")
     return image
 
 
