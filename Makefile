@@ -90,9 +90,11 @@ bench: $(READY)  ## measure every figure of docs/performance.md: ten minutes, 10
 
 faults: $(READY)  ## kill training runs 26 times and compare with uninterrupted ones; minutes
 	$(BIN)/python scripts/faults.py --out docs/results/faults.json $(ARGS)
+	$(BIN)/python scripts/robustness_tables.py
 
 fuzz: $(READY)  ## try 1,000 mutated files of every kind; minutes
 	FUZZ_EXAMPLES=1000 FUZZ_OUT=docs/results/fuzz.json $(BIN)/python -m pytest tests/fuzz $(ARGS)
+	$(BIN)/python scripts/robustness_tables.py
 
 test: $(READY)  ## the tests, minutes
 	$(BIN)/python -m pytest -m "not slow" $(ARGS)

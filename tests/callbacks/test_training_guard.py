@@ -96,7 +96,10 @@ def test_unreadable_images_are_left_out_counted_and_limited(synthetic_root, tmp_
         trainer_of([guard], steps).fit(GesturePretrainer(**SETTINGS), data)
     assert guard.unreadable == {int(index.annotation_id[row]) for row in (0, 3, 5)}
 
-    with pytest.warns(UserWarning), pytest.raises(UserError, match=r"3 training images .* data\.unreadable_limit"):
+    with (
+        pytest.warns(UserWarning, match="Left out"),
+        pytest.raises(UserError, match=r"3 training images .* data\.unreadable_limit"),
+    ):
         fit(GesturePretrainer(**SETTINGS), data, steps, unreadable_limit=2)
 
 
