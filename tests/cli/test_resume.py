@@ -13,7 +13,7 @@ import torch
 
 from gesturehand.cli import train
 from gesturehand.cli.main import main
-from gesturehand.cli.resume import place_of_run, release_locks
+from gesturehand.cli.resume import place_of_run, release_locks, tell_others, told_by_first
 from gesturehand.data.dataset import InterHandDataset
 from gesturehand.errors import UserError
 from gesturehand.runs import mark_finished
@@ -156,4 +156,20 @@ def test_run_of_a_living_process_is_left_alone(tmp_path):
     release_locks()
     assert json.loads((folder / "resume.json").read_text())["wandb_id"]
     assert place_of_run(tmp_path, CONFIG, str(folder)).folder == folder, "a killed process holds nothing"
+    release_locks()
+
+
+def test_processes_that_a_cluster_started_are_told(tmp_path, monkeypatch):
+    place = place_of_run(tmp_path, CONFIG, "auto")
+    for job in ("7", "8"):
+        monkeypatch.setenv("SLURM_JOB_ID", job)
+        monkeypatch.setenv("SLURM_STEP_ID", "0")
+        if job == "7":
+            tell_others(tmp_path, place._replace(point=tmp_path / "step-000000005-epoch-000000.ckpt"))
+            folder, point = told_by_first(tmp_path, patience_s=5)
+            assert folder == place.folder
+            assert point == str(tmp_path / "step-000000005-epoch-000000.ckpt")
+        else:
+            with pytest.raises(UserError, match="has not said within"):
+                told_by_first(tmp_path, patience_s=0.3)
     release_locks()

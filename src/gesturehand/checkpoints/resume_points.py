@@ -109,6 +109,12 @@ class ResumePoints(Checkpoint):
         Lightning restores a loader only where nothing, such as a schedule's length, has asked for it before.
         """
         self._listen()
+        first = trainer.strategy.broadcast(trainer.global_step)
+        if first != trainer.global_step:
+            raise UserError(
+                f"The first process goes on from step {first} and process {trainer.global_rank} from step "
+                f"{trainer.global_step}: start them again, all from one folder."
+            )
         self._saved_step, self._saved_at = trainer.global_step, time.monotonic()
         if self._loader_state is not None:
             trainer.train_dataloader.load_state_dict(self._loader_state)  # type: ignore[union-attr]

@@ -27,7 +27,7 @@ from gesturehand.checkpoints.checkpoint_io import DurableCheckpointIO
 from gesturehand.checkpoints.resume_points import ResumePoints, remove_points, step_of_point
 from gesturehand.cli.config_trust import TRUST_SWITCH, distrust_configs
 from gesturehand.cli.loggers import RunConfig, make_loggers, wandb_run_finished
-from gesturehand.cli.resume import POINTS, RunPlace, place_of_run, release_locks, remember
+from gesturehand.cli.resume import POINTS, RunPlace, place_of_run, release_locks, remember, tell_others, told_by_first
 from gesturehand.data.datamodule import InterHandDataModule
 from gesturehand.errors import UserError
 from gesturehand.evaluation.origin import code_version
@@ -152,13 +152,18 @@ class TrainingCLI(LightningCLI):
                 )
                 self.run_folder = self.place.folder
                 self.resume_point = str(self.place.point) if self.place.point else None
+                tell_others(parent, self.place)
             else:
                 self.run_folder = new_run(parent, f"{self.subcommand}-")
             os.environ[_RUN_FOLDER_VARIABLE] = str(self.run_folder)
             os.environ[_RESUME_POINT_VARIABLE] = self.resume_point or ""
-        else:
-            self.run_folder = Path(os.environ.get(_RUN_FOLDER_VARIABLE, parent))
+        elif _RUN_FOLDER_VARIABLE in os.environ:
+            self.run_folder = Path(os.environ[_RUN_FOLDER_VARIABLE])
             self.resume_point = os.environ.get(_RESUME_POINT_VARIABLE) or None
+        elif self.subcommand == "fit":
+            self.run_folder, self.resume_point = told_by_first(parent)
+        else:
+            self.run_folder = parent
         if settings.accelerator == "cpu":
             _share_cores(self._setting("data").num_workers)
         model = self._setting("model")
