@@ -76,6 +76,7 @@ DAMAGE = [
     ("data", lambda c: c["annotations"][0].update(joint_valid=[0] * 42), "annotation without joints"),
     ("data", lambda c: c["annotations"][0].update(image_id=-7), "image of an annotation not listed"),
     ("data", lambda c: c["annotations"][0].update(hand_type="foot"), "hand type unknown"),
+    ("data", lambda c: c["annotations"][0].update(hand_type=[]), "hand type unknown"),
     ("data", lambda c: c["annotations"].append(c["annotations"][0]), "annotation id twice"),
     ("data", lambda c: c["images"][0].update(file_name="../../secret.jpg"), "path leaves the images' folder"),
     ("data", lambda c: c["images"][0].update(file_name="/etc/passwd"), "path leaves the images' folder"),

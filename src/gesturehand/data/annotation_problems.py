@@ -61,7 +61,7 @@ def _entries(split: str, tables: dict[str, Any]) -> Iterator[tuple[str, str, str
         image = images.get(str(entry.get("image_id")))
         if image is None:
             yield "image of an annotation not listed", where, f"image id {entry.get('image_id')}"
-        if entry.get("hand_type") not in HAND_TYPES:
+        if str(entry.get("hand_type")) not in HAND_TYPES:
             yield "hand type unknown", where, repr(entry.get("hand_type"))
         box = _array(entry.get("bbox"), 4)
         if box is None or not np.isfinite(box).all():
