@@ -28,7 +28,7 @@ READY := $(VENV)/.ready
 DATA_ARGS := $(if $(DATA),--data.root=$(DATA))
 MANO_ARGS := $(if $(MANO),--model.init_args.mano=$(MANO))
 
-.PHONY: help setup demo data pretrain finetune evaluate sweep ablation gallery openhand-v1 openhand-docs docs bench test test-all lint format clean
+.PHONY: help setup demo data pretrain finetune evaluate sweep ablation gallery openhand-v1 openhand-docs docs bench faults fuzz test test-all lint format clean
 
 help:  ## show the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -92,6 +92,14 @@ openhand-docs: $(BENCHMARK)  ## write the tables and pictures of docs/openhand.m
 
 bench: $(READY)  ## measure every figure of docs/performance.md: ten minutes, 10 GB of memory
 	$(BIN)/python benchmarks/bench.py $(ARGS)
+
+faults: $(READY)  ## kill training runs 26 times and compare with uninterrupted ones; minutes
+	$(BIN)/python scripts/faults.py --out docs/results/faults.json $(ARGS)
+	$(BIN)/python scripts/robustness_tables.py
+
+fuzz: $(READY)  ## try 1,000 mutated files of every kind; minutes
+	FUZZ_EXAMPLES=1000 FUZZ_OUT=docs/results/fuzz.json $(BIN)/python -m pytest tests/fuzz $(ARGS)
+	$(BIN)/python scripts/robustness_tables.py
 
 test: $(READY)  ## the tests, minutes
 	$(BIN)/python -m pytest -m "not slow" $(ARGS)

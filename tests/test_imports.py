@@ -10,9 +10,10 @@ import gesturehand
 ROOT = Path(gesturehand.__file__).parent
 #: Layers from the ground up; modules of one layer may import each other.
 LAYERS = (
-    {"skeleton", "gestures", "camera", "batch", "errors"},
+    {"skeleton", "gestures", "camera", "batch", "errors", "settings"},
     {"hand"},
     {"data"},
+    {"checkpoints"},
     {"synthetic", "own_data"},
     {"models"},
     {"targets", "losses"},

@@ -307,3 +307,20 @@ def test_folder(small_hand, write_official, tmp_path):
     assert find_mano_file(tmp_path, "left") is None
     with pytest.raises(UserError, match="which side"):
         read_mano(tmp_path)
+
+
+def test_sizes_that_would_fill_the_memory_are_refused(small_hand, write_official, tmp_path):
+    path = tmp_path / "MANO_RIGHT.pkl"
+    write_official(small_hand, path)
+    raw = path.read_bytes()
+    shape = b"K\x10K\x1e\x86"  # the regressor's (16, 30)
+    assert raw.count(shape) >= 1
+    path.write_bytes(raw.replace(shape, b"J\x00\x00\x00\x40K\x1e\x86"))
+    with pytest.raises(UserError, match="J_regressor cannot be read"):
+        read_mano(path)
+
+    bomb = tmp_path / "MANO_LEFT.npz"
+    np.savez_compressed(bomb, v_template=np.zeros(2**27 + 1))
+    assert bomb.stat().st_size < 2_000_000
+    with pytest.raises(UserError, match="unpacks to more than"):
+        read_mano(bomb)

@@ -215,5 +215,44 @@ def index(root: str, split: str | None = None, mano_fits: bool = True, rebuild: 
     Console().print(index_table(Path(root), split, mano_fits=mano_fits, rebuild=rebuild))
 
 
+def check(
+    root: str,
+    splits: list[str] | None = None,
+    mano_fits: bool = True,
+    decode: bool = True,
+    threads: int = 8,
+    out: str | None = None,
+    show: int = 20,
+) -> None:
+    """Goes through a data set and lists everything that training would stumble over; exits with 1 if there is anything.
+
+    Args:
+        root: Folder that holds annotations/ and images/.
+        splits: Splits to check, as "[train, val]"; those that are there if not given.
+        mano_fits: Look at the MANO fits too.
+        decode: Decode every image; without, only its header is read, which is many times faster.
+        threads: Images that are read at a time.
+        out: File for the complete list, .json; an existing one is replaced.
+        show: Problems of each kind to print.
+    """
+    from gesturehand.data.check import check_data
+    from gesturehand.runs import write_json
+
+    report = check_data(root, splits, mano_fits=mano_fits, decode=decode, threads=max(1, threads))
+    if out:
+        write_json(Path(out), report.as_json())
+    for kind, count in report.counts().items():
+        _say(f"{kind}: {count}")
+        of_kind = [problem for problem in report.problems if problem.kind == kind]
+        for problem in of_kind[:show]:
+            _say(f"  {problem.split}  {problem.where}{f'  {problem.detail}' if problem.detail else ''}")
+        if count > show:
+            _say(f"  … and {count - show} more{f', all in {out}' if out else ': --out FILE.json keeps all'}")
+    size = ", ".join(f"{split} {report.images[split]:,} images" for split in report.images)
+    _say(f"{root}: {size}; {len(report.problems) or 'no'} problem{'' if len(report.problems) == 1 else 's'}")
+    if report.problems:
+        sys.exit(1)
+
+
 def _say(text: str) -> None:
     Console().print(text, markup=False, highlight=False, soft_wrap=True)

@@ -12,13 +12,23 @@ from urllib.parse import urlparse
 import pytorch_lightning as pl
 import yaml
 from pytorch_lightning.cli import SaveConfigCallback
-from pytorch_lightning.loggers import CSVLogger, Logger, TensorBoardLogger, WandbLogger
+from pytorch_lightning.loggers import Logger, TensorBoardLogger, WandbLogger
 
+from gesturehand.cli.metrics_csv import MetricsCsv
 from gesturehand.errors import UserError
 from gesturehand.evaluation.origin import code_version
 
 
-def make_loggers(folder: Path, *, name: str, wandb: bool, wandb_project: str, tensorboard: bool) -> list[Logger]:
+def make_loggers(
+    folder: Path,
+    *,
+    name: str,
+    wandb: bool,
+    wandb_project: str,
+    tensorboard: bool,
+    wandb_id: str | None = None,
+    resumed_step: int | None = None,
+) -> list[Logger]:
     """The loggers of a run.
 
     Args:
@@ -27,6 +37,8 @@ def make_loggers(folder: Path, *, name: str, wandb: bool, wandb_project: str, te
         wandb: Log to W&B.
         wandb_project: W&B's project.
         tensorboard: Log to TensorBoard.
+        wandb_id: The run's in W&B, the same when it goes on after an interruption; None for a new one.
+        resumed_step: The step that a run goes on from; None at its beginning.
 
     Returns:
         The CSV logger first: it decides where Lightning keeps config and checkpoints.
@@ -34,11 +46,13 @@ def make_loggers(folder: Path, *, name: str, wandb: bool, wandb_project: str, te
     Raises:
         UserError: W&B is to be online and nobody is logged in, or TensorBoard is not installed.
     """
-    loggers: list[Logger] = [CSVLogger(folder, name="", version="")]
+    loggers: list[Logger] = [MetricsCsv(folder, resumed_step)]
     if wandb:
         # What is to be uploaded later stays with the run, not in the home folder.
         os.environ.setdefault("WANDB_DATA_DIR", str(folder.resolve() / "wandb"))
-        logger = WandbLogger(project=wandb_project, name=name, save_dir=str(folder), offline=not wandb_is_online())
+        logger = WandbLogger(
+            project=wandb_project, name=name, save_dir=str(folder), id=wandb_id, offline=not wandb_is_online()
+        )
         # Lightning hands on a setting that W&B no longer has, and W&B warns about it.
         logger._wandb_init.pop("anonymous", None)
         loggers.append(logger)

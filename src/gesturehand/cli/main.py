@@ -1,5 +1,6 @@
 """``gesturehand``: one dispatcher over training, data and hand-model commands."""
 
+import errno
 import importlib
 import inspect
 import os
@@ -10,6 +11,8 @@ from typing import Any, Final
 
 from gesturehand.errors import UserError
 
+#: A full disk, a full quota, a read-only file system.
+_DISK_ERRORS: Final = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 _TRAINING: Final = {
     "fit": "train a stage: --config experiments/….yaml",
     "validate": "evaluate a run on the validation split",
@@ -34,6 +37,7 @@ _GROUPS: Final = {
         "stats": "count a set; errors of the mean pose and of a gesture oracle",
         "import": "make images and joints of yours a set",
         "index": "build the memory-mapped index of annotation files",
+        "check": "list what is wrong in a data set",
     },
     "hand": {"info": "show a hand model", "convert": "turn a MANO pickle into .npz"},
     "run": {"summary": "compare a tested run with its baselines", "latest": "print the newest finished run"},
@@ -77,6 +81,8 @@ def _dispatch(words: list[str]) -> None:
     # Read by the libraries when they are imported: no look for a newer version, no banner.
     os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
     os.environ.setdefault("WANDB_SILENT", "true")
+    # Whatever library loads a checkpoint within a command, none may run code.
+    os.environ.setdefault("TORCH_FORCE_WEIGHTS_ONLY_LOAD", "1")
     command = words[0]
     if command in _TRAINING:
         from gesturehand.cli.train import train
@@ -127,6 +133,9 @@ def _overview() -> str:
 def _user_error(error: BaseException | None) -> UserError | None:
     """The user's mistake behind an error: argument parsers wrap what a constructor raises in errors of their own."""
     while error is not None and not isinstance(error, UserError):
+        if isinstance(error, OSError) and error.errno in _DISK_ERRORS:
+            where = f"'{error.filename}'" if error.filename else "A file"
+            return UserError(f"{where} cannot be written ({error.strerror}): make room, or write elsewhere.")
         error = error.__cause__
     return error
 

@@ -11,18 +11,24 @@ from typing import Any, Final
 import jsonargparse
 import pytorch_lightning as pl
 import torch
-from jsonargparse.typing import NonNegativeInt
+from jsonargparse.typing import NonNegativeInt, PositiveInt
 from pytorch_lightning.callbacks import LearningRateMonitor, ModelCheckpoint, TQDMProgressBar
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
 from pytorch_lightning.utilities import rank_zero_info, rank_zero_only
+from pytorch_lightning.utilities.exceptions import MisconfigurationException, SIGTERMException
 
 from gesturehand.callbacks.checkpoint_artifact import CheckpointArtifact
 from gesturehand.callbacks.embedding_map import EmbeddingMap
 from gesturehand.callbacks.gesture_confusion import GestureConfusion
 from gesturehand.callbacks.prediction_pictures import PredictionPictures
 from gesturehand.callbacks.throughput import Throughput
+from gesturehand.callbacks.training_guard import TrainingGuard
 from gesturehand.callbacks.trial_report import TRIAL_FOLDER_VARIABLE, TrialReport
+from gesturehand.checkpoints.checkpoint_io import DurableCheckpointIO
+from gesturehand.checkpoints.resume_points import ResumePoints, remove_points, step_of_point
+from gesturehand.cli.config_trust import TRUST_SWITCH, distrust_configs
 from gesturehand.cli.loggers import RunConfig, make_loggers, wandb_run_finished
+from gesturehand.cli.resume import POINTS, RunPlace, place_of_run, release_locks, remember, tell_others, told_by_first
 from gesturehand.data.datamodule import InterHandDataModule
 from gesturehand.errors import UserError
 from gesturehand.evaluation.origin import code_version
@@ -33,6 +39,10 @@ from gesturehand.trainers.hand_regressor import HandRegressor
 
 #: Processes that Lightning starts for the other devices find the first one's run folder here.
 _RUN_FOLDER_VARIABLE: Final = "GESTUREHAND_RUN_FOLDER"
+#: … and the checkpoint that all of them go on from.
+_RESUME_POINT_VARIABLE: Final = "GESTUREHAND_RESUME_POINT"
+#: Exit code of a run that was told to stop, as a shell gives it for SIGTERM.
+_STOPPED: Final = 143
 #: What both stages must agree on for a hand-over.
 _ENCODER_SETTINGS: Final = ("backbone", "feature_stride", "embedding_dim", "gesture_classes")
 
@@ -81,31 +91,91 @@ class TrainingCLI(LightningCLI):
             default=False,
             help="Write a test's predictions as predictions.npz, for `gesturehand evaluate`.",
         )
+        parser.add_argument(
+            "--resume",
+            type=str,
+            default="auto",
+            help="fit: go on with the newest unfinished run of the same settings (auto), start a new one (never), or "
+            "go on with the run in this folder.",
+        )
+        parser.add_argument(
+            "--resume_every_n_steps",
+            type=PositiveInt,
+            default=500,
+            help="Steps between checkpoints that an interrupted run goes on from; there is one every 10 minutes too.",
+        )
+        parser.add_argument(
+            "--check_loss_every_n_batches",
+            type=PositiveInt,
+            default=1,
+            help="Batches between checks that the loss is finite; each waits for the GPU once.",
+        )
         parser.add_lightning_class_args(ModelCheckpoint, "checkpoint")
         parser.set_defaults(
             {"checkpoint.filename": "best", "checkpoint.save_last": True, "checkpoint.enable_version_counter": False}
         )
+
+    def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
+        """Parses the command line and its files.
+
+        Raises:
+            UserError: A file is such that the parser fails on it instead of saying what is wrong.
+        """
+        try:
+            super().parse_arguments(parser, args)
+        except UserError:
+            raise
+        except Exception as error:  # the libraries behind the parser raise whatever they meet
+            problem = " ".join(str(error).split())[:300]
+            raise UserError(
+                f"The configuration cannot be read ({type(error).__name__}: {problem}): check the files of --config."
+            ) from error
 
     def _parse_ckpt_path(self) -> None:
         """Settings are the command line's and the run's config; Lightning would put the checkpoint's above both."""
 
     def before_instantiate_classes(self) -> None:
         """Chooses the run folder and the gesture pretraining, once, before anything is built."""
+        settings = self._setting("trainer")
+        if settings.accelerator in ("gpu", "cuda") and not torch.cuda.is_available():
+            raise UserError(
+                f"trainer.accelerator is {settings.accelerator} and PyTorch finds no GPU here: run it where there is "
+                "one, or with --trainer.accelerator=cpu --trainer.precision=32."
+            )
         parent = Path(self._setting("runs")) / self._setting("name")
         trial = os.environ.get(TRIAL_FOLDER_VARIABLE)
+        self.place: RunPlace | None = None
+        self.resume_point: str | None = None
         if rank_zero_only.rank == 0:  # type: ignore[attr-defined]
-            prefix = "" if self.subcommand == "fit" else f"{self.subcommand}-"
-            self.run_folder = Path(trial) if trial else new_run(parent, prefix)
+            if self.subcommand == "fit":
+                self.place = place_of_run(
+                    parent, self._dumped(), self._setting("resume"), Path(trial) if trial else None
+                )
+                self.run_folder = self.place.folder
+                self.resume_point = str(self.place.point) if self.place.point else None
+                tell_others(parent, self.place)
+            else:
+                self.run_folder = new_run(parent, f"{self.subcommand}-")
             os.environ[_RUN_FOLDER_VARIABLE] = str(self.run_folder)
+            os.environ[_RESUME_POINT_VARIABLE] = self.resume_point or ""
+        elif _RUN_FOLDER_VARIABLE in os.environ:
+            self.run_folder = Path(os.environ[_RUN_FOLDER_VARIABLE])
+            self.resume_point = os.environ.get(_RESUME_POINT_VARIABLE) or None
+        elif self.subcommand == "fit":
+            self.run_folder, self.resume_point = told_by_first(parent)
         else:
-            self.run_folder = Path(os.environ.get(_RUN_FOLDER_VARIABLE, parent))
-        settings = self._setting("trainer")
+            self.run_folder = parent
         if settings.accelerator == "cpu":
             _share_cores(self._setting("data").num_workers)
         model = self._setting("model")
         model_class = pydoc.locate(model.class_path)
         if isinstance(model_class, type) and issubclass(model_class, HandRegressor):
-            model.init_args.pretrained = self._pretraining(model.init_args)
+            if self.place is not None and "pretrained" in self.place.state:
+                model.init_args.pretrained = self.place.state["pretrained"]
+            else:
+                model.init_args.pretrained = self._pretraining(model.init_args)
+                if self.place is not None:
+                    remember(self.place, pretrained=model.init_args.pretrained)
 
     def instantiate_trainer(self, **kwargs: Any) -> pl.Trainer:
         """Keeps everything in the run folder: CSV and W&B logs, checkpoints, config."""
@@ -117,6 +187,8 @@ class TrainingCLI(LightningCLI):
                 wandb=self._setting("wandb"),
                 wandb_project=self._setting("wandb_project"),
                 tensorboard=self._setting("tensorboard"),
+                wandb_id=self.place.state["wandb_id"] if self.place else None,
+                resumed_step=step_of_point(Path(self.resume_point)) if self.resume_point else None,
             )
         kwargs.setdefault("default_root_dir", str(self.run_folder))
         # Lightning extends this list in place.
@@ -132,8 +204,25 @@ class TrainingCLI(LightningCLI):
         if settings.enable_progress_bar is not False:
             # In a log file every update is a line.
             extra.append(TQDMProgressBar(refresh_rate=5 if sys.stderr.isatty() else 100))
+        if self.subcommand == "fit" and settings.enable_checkpointing is not False and not settings.fast_dev_run:
+            extra.append(
+                TrainingGuard(
+                    self._setting("data").unreadable_limit, every_n_batches=self._setting("check_loss_every_n_batches")
+                )
+            )
+            extra.append(ResumePoints(self.run_folder / POINTS, self._setting("resume_every_n_steps")))
+        if settings.plugins is None:
+            kwargs["plugins"] = [DurableCheckpointIO()]
         self.trainer_defaults["callbacks"] = extra
         return super().instantiate_trainer(**kwargs)
+
+    def fit(self, model: pl.LightningModule, **kwargs: Any) -> None:
+        """Trains, from the checkpoint of an interrupted run if there is one."""
+        if self.resume_point is not None:
+            kwargs["ckpt_path"] = self.resume_point
+            if isinstance(model, HandRegressor):
+                model.pretrained = None  # the checkpoint holds what became of it, and the file may be gone
+        self.trainer.fit(model, **kwargs)
 
     def after_fit(self) -> None:
         """Marks the run as finished, unless it was interrupted."""
@@ -160,7 +249,12 @@ class TrainingCLI(LightningCLI):
                 "code": code_version(),
             },
         )
+        remove_points(self.run_folder / POINTS)
         rank_zero_info(f"Finished: {self.run_folder}")
+
+    def _dumped(self) -> str:
+        parser = self._parser(self.subcommand)
+        return parser.dump(self.config[str(self.subcommand)], skip_none=False, skip_validation=True, format="yaml")
 
     def _setting(self, key: str) -> Any:
         return self.config[str(self.subcommand)][key]
@@ -205,10 +299,26 @@ def train(words: list[str]) -> None:
             config and best checkpoint.
     """
     _silence_what_is_meant()
+    if f"--{TRUST_SWITCH}=true" in words:
+        words = [word for word in words if word != f"--{TRUST_SWITCH}=true"]
+    else:
+        distrust_configs()
+    try:
+        run_cli(TrainingCLI, _expand_run(words))
+    except SIGTERMException:
+        sys.exit(_STOPPED)
+    except MisconfigurationException as error:
+        raise UserError(f"The trainer cannot be set up so: {' '.join(str(error).split())}") from error
+    finally:
+        release_locks()
+
+
+def run_cli(cli: type[TrainingCLI], words: list[str]) -> TrainingCLI:
+    """Runs a command line through the project's LightningCLI or a class derived from it."""
     # ${data.image_size} in a file means that file's key, wherever the parser nests the file (below "fit" or "test").
     jsonargparse.set_parsing_settings(omegaconf_absolute_to_relative_paths=True)
     with wandb_run_finished():
-        TrainingCLI(
+        return cli(
             pl.LightningModule,
             InterHandDataModule,
             subclass_mode_model=True,
@@ -218,7 +328,7 @@ def train(words: list[str]) -> None:
             trainer_defaults={},
             auto_configure_optimizers=False,
             parser_kwargs={"parser_mode": "omegaconf+", "prog": "gesturehand"},
-            args=_expand_run(words),
+            args=words,
         )
 
 

@@ -15,13 +15,15 @@ from gesturehand.data.appearance import AppearanceJitter
 from gesturehand.data.boxes import BoxSource, CropBoxes, crop_boxes
 from gesturehand.data.controls import fitted_samples, kept_fits
 from gesturehand.data.crop import CropJitter
-from gesturehand.data.dataset import Augmentation, InterHandDataset, collate
+from gesturehand.data.dataset import Augmentation, InterHandDataset, Unreadable, collate
 from gesturehand.data.files import annotation_path
 from gesturehand.data.index import read_index
+from gesturehand.data.resumable_loader import ResumableLoader
 from gesturehand.data.sampler import EpochSampler
 from gesturehand.data.selection import Hands, Layout, select
 from gesturehand.errors import UserError
 from gesturehand.gestures import GestureClasses
+from gesturehand.settings import check_range
 
 Stage = Literal["train", "val", "test"]
 
@@ -69,6 +71,9 @@ class InterHandDataModule(pl.LightningDataModule):
         shuffled_labels: Control experiment: every training sample has another one's gesture label.
         fit_share: Share of the captured training frames with MANO fits that keep them.
         fitted_only: Train on samples with a MANO fit only; without, the others still train the terms that need none.
+        unreadable: What becomes of a sample whose image cannot be read, in training and validation: ``error`` ends the
+            run, ``skip`` leaves the sample out and counts it. A test never skips.
+        unreadable_limit: So many training samples a process may be left out; one more ends the run.
     """
 
     def __init__(
@@ -112,8 +117,27 @@ class InterHandDataModule(pl.LightningDataModule):
         shuffled_labels: bool = False,
         fit_share: float = 1.0,
         fitted_only: bool = False,
+        unreadable: Unreadable = "error",
+        unreadable_limit: int = 100,
     ) -> None:
         super().__init__()
+        check_range("data", 1, whole=True, image_size=image_size, batch_size=batch_size)
+        check_range("data", 1, whole=True, prefetch_factor=prefetch_factor)
+        check_range("data", 0, whole=True, num_workers=num_workers, seed=seed, unreadable_limit=unreadable_limit)
+        check_range("data", 1, 21, whole=True, min_valid_joints=min_valid_joints)
+        check_range(
+            "data",
+            0,
+            1,
+            rotation_probability=rotation_probability,
+            flip_probability=flip_probability,
+            noise_probability=noise_probability,
+            blur_probability=blur_probability,
+            colour_jitter=colour_jitter,
+        )
+        # A crop's side is multiplied by 1 ± scale_jitter.
+        check_range("data", 0, 1, open_ends="high", scale_jitter=scale_jitter)
+        check_range("data", 0, rotation_jitter_deg=rotation_jitter_deg, shift_jitter=shift_jitter)
         if flip_probability and mirror_left and layout == "per_hand":
             raise UserError(
                 "data.flip_probability would turn mirrored left hands back into left ones: set it to 0, or "
@@ -159,6 +183,8 @@ class InterHandDataModule(pl.LightningDataModule):
         self.shuffled_labels = shuffled_labels
         self.fit_share = fit_share
         self.fitted_only = fitted_only
+        self.unreadable = unreadable
+        self.unreadable_limit = unreadable_limit
         self.datasets: dict[Stage, InterHandDataset] = {}
 
     def dataset(self, stage: Stage) -> InterHandDataset:
@@ -201,6 +227,7 @@ class InterHandDataModule(pl.LightningDataModule):
                 image_of=others if self.shuffled_images else None,
                 label_of=others if self.shuffled_labels else None,
                 kept_fits=kept,
+                unreadable="error" if stage == "test" else self.unreadable,
             )
         return self.datasets[stage]
 
@@ -253,7 +280,7 @@ class InterHandDataModule(pl.LightningDataModule):
                 f"Split '{self.splits[stage]}' of '{self.root}' has {len(dataset)} samples for {sampler.num_replicas} "
                 "processes: train on fewer devices or loosen the selection."
             )
-        return DataLoader(
+        return (ResumableLoader if training else DataLoader)(
             dataset,
             self.batch_size,
             sampler=sampler,

@@ -1,9 +1,10 @@
 """One sample: read the image, crop it, change its colours; everything else of the batch is looked up."""
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import cv2
 import numpy as np
@@ -16,10 +17,13 @@ from gesturehand.data.appearance import AppearanceJitter
 from gesturehand.data.boxes import CropBoxes
 from gesturehand.data.crop import CropJitter, crop_affine
 from gesturehand.data.files import image_path
+from gesturehand.data.image_file import UnreadableImageError, read_image
 from gesturehand.data.index import HAND_TYPES, InterHandIndex
 from gesturehand.data.selection import Selection
-from gesturehand.errors import UserError
 from gesturehand.gestures import NO_GESTURE, GestureClasses, vocabulary
+
+#: ``error`` ends the run at an image that cannot be read, ``skip`` leaves its sample out.
+Unreadable = Literal["error", "skip"]
 
 
 class SampleKey(NamedTuple):
@@ -61,6 +65,8 @@ class InterHandDataset(Dataset[Batch]):
             own.
         label_of: (M,) int64, the sample whose gesture label each sample has, likewise.
         kept_fits: (F,) bool, the captured frames whose MANO fits are shown; None: all.
+        unreadable: What becomes of a sample whose image cannot be read: ``error``, or ``skip``, which leaves it in the
+            batch as a black image with ``counted`` False.
     """
 
     def __init__(
@@ -78,6 +84,7 @@ class InterHandDataset(Dataset[Batch]):
         image_of: np.ndarray | None = None,
         label_of: np.ndarray | None = None,
         kept_fits: np.ndarray | None = None,
+        unreadable: Unreadable = "error",
     ) -> None:
         self.index = index
         self.selection = selection
@@ -91,6 +98,7 @@ class InterHandDataset(Dataset[Batch]):
         self.image_of = image_of
         self.label_of = label_of
         self.kept_fits = kept_fits
+        self.unreadable = unreadable
 
     def __len__(self) -> int:
         return len(self.selection)
@@ -115,7 +123,7 @@ class InterHandDataset(Dataset[Batch]):
         index, row, hand = self.index, self.selection.row[number], self.selection.hand[number].astype(np.int64)
         frame, camera = index.frame[row], index.camera[row]
         mirrored = (hand[:, 0] == 1) & self.mirror_left
-        affine, image, flip = self._crops(given, mirrored)
+        affine, image, flip, readable = self._crops(given, mirrored)
         mirrored ^= flip
         if hand.shape[1] == 2:
             hand = np.where(mirrored[:, None], hand[:, ::-1], hand)  # the mirrored left hand fills the right one's slot
@@ -129,7 +137,7 @@ class InterHandDataset(Dataset[Batch]):
             fitted &= self.kept_fits[frame][:, None]
         arrays = {
             "annotation_id": index.annotation_id[row],
-            "counted": np.array([key.counted for key in given]),
+            "counted": np.array([key.counted for key in given]) & readable,
             "crop_affine": affine.astype(np.float32),
             "intrinsics": index.intrinsics[camera],
             "camera_rotation": index.camera_rotation[camera],
@@ -152,12 +160,12 @@ class InterHandDataset(Dataset[Batch]):
         # Rows of pixels stay as they were read: in memory the channels come last, as the encoder wants them.
         return Batch(image=torch.from_numpy(image).permute(0, 3, 1, 2), **tensors)  # type: ignore[typeddict-item]
 
-    def _crops(self, keys: Sequence[SampleKey], mirrored: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Each sample's map (B, 2, 3) float64, crop (B, S, S, 3) uint8, and whether it was flipped (B,) bool."""
+    def _crops(self, keys: Sequence[SampleKey], mirrored: np.ndarray) -> tuple[np.ndarray, ...]:
+        """Each sample's map (B, 2, 3) float64, crop (B, S, S, 3) uint8, and (B,) bool: flipped, its image was read."""
         boxes = self.boxes[np.array([key.sample for key in keys])]
         affines = np.empty((len(keys), 2, 3))
         images = np.empty((len(keys), self.image_size, self.image_size, 3), np.uint8)
-        flips = np.zeros(len(keys), bool)
+        flips, readable = np.zeros(len(keys), bool), np.ones(len(keys), bool)
         for place, key in enumerate(keys):
             box, angle = boxes[place], 0.0
             generator = None
@@ -166,11 +174,19 @@ class InterHandDataset(Dataset[Batch]):
                 box, angle, flips[place] = self.augmentation.crop.draw(box, generator)
             mirror = bool(mirrored[place] ^ flips[place])
             affines[place] = crop_affine(box, self.image_size, angle=angle, mirror=mirror)
-            image = self._image(key.sample, affines[place], images[place])
+            try:
+                image = self._image(key.sample, affines[place], images[place])
+            except UnreadableImageError as error:
+                if self.unreadable == "error":
+                    raise
+                # The sample keeps its place in the batch, black and not counted.
+                warnings.warn(f"Left out: {error}", stacklevel=2)
+                images[place], readable[place] = 0, False
+                continue
             if generator is not None and self.augmentation is not None and self.read_images:
                 image = self.augmentation.appearance(image, int(generator.integers(2**31)))
                 images[place] = image
-        return affines, images, flips
+        return affines, images, flips, readable
 
     def image_file(self, number: int) -> Path:
         """Path of a sample's image."""
@@ -194,15 +210,12 @@ class InterHandDataset(Dataset[Batch]):
         return cv2.warpAffine(image, affine, size, crop, cv2.INTER_LINEAR, cv2.BORDER_CONSTANT)
 
     def _read(self, number: int) -> np.ndarray:
-        path = self.image_file(number)
-        image = cv2.imread(str(path), cv2.IMREAD_COLOR_RGB)
-        if image is None:
-            state = "is not a readable image" if path.is_file() else "is missing"
-            raise UserError(
-                f"The image '{path}' {state}: complete the download of split '{self.index.split}', or give the images "
-                "you have as a subset list."
-            )
-        return image
+        """The whole image, (height, width, 3) uint8 RGB."""
+        remedy = (
+            f"complete the download of split '{self.index.split}', give the images you have as a subset list, or set "
+            "data.unreadable to skip"
+        )
+        return read_image(self.image_file(number), remedy=remedy)
 
     def _gesture(self, row: np.ndarray, flip: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The classes; per hand, a flipped right hand's are a left hand's, a canonically mirrored one's stay."""

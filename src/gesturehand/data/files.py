@@ -4,7 +4,7 @@ import contextlib
 import mmap
 import re
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Final, Literal, TypeVar
 
 import msgspec
@@ -25,8 +25,26 @@ def annotation_path(root: Path, split: str, kind: Kind) -> Path:
     return root / "annotations" / split / f"InterHand2.6M_{split}_{kind}.json"
 
 
+def stays_inside(file_name: str) -> bool:
+    """Whether a name from an annotation file stays in the images' folder: relative, and never upwards.
+
+    Links that somebody put into the folder are followed: they are the owner's and not the file's.
+    """
+    path = PurePosixPath(file_name.replace("\\", "/"))
+    return bool(path.parts) and not path.is_absolute() and ".." not in path.parts and "\0" not in file_name
+
+
 def image_path(root: Path, split: str, file_name: str) -> Path:
-    """``<root>/images/{split}/{file_name}``, ``file_name`` as in ``data.json``."""
+    """``<root>/images/{split}/{file_name}``, ``file_name`` as in ``data.json``.
+
+    Raises:
+        UserError: The name would lead out of that folder.
+    """
+    if not stays_inside(file_name):
+        raise UserError(
+            f"The annotations of split '{split}' in '{root}' name the image {file_name!r}, which lies outside "
+            f"'{root / 'images' / split}': do not use this set, or mend its file names."
+        )
     return root / "images" / split / file_name
 
 

@@ -24,6 +24,9 @@ class EpochSampler(DistributedSampler[Any]):
         seed: Of the order.
         num_replicas: Number of processes.
         rank: This process.
+
+    Attributes:
+        start: Samples of this process's share that the next pass leaves out, as a resumed epoch has seen them.
     """
 
     def __init__(
@@ -33,6 +36,7 @@ class EpochSampler(DistributedSampler[Any]):
         # torch keeps one sample more than fits when dropping; a share is the floor or the ceiling.
         length = len(dataset)  # type: ignore[arg-type]
         self.length = length
+        self.start = 0
         self.num_samples = length // num_replicas if training else -(-length // num_replicas)
         self.total_size = self.num_samples * num_replicas
 
@@ -40,6 +44,7 @@ class EpochSampler(DistributedSampler[Any]):
         order = np.arange(self.length)
         if self.shuffle:
             np.random.default_rng((self.seed, self.epoch)).shuffle(order)
-        for place in range(self.rank, self.total_size, self.num_replicas):
+        first = self.rank + self.start * self.num_replicas
+        for place in range(first, self.total_size, self.num_replicas):
             counted = place < self.length
             yield SampleKey(int(order[place if counted else 0]), self.epoch if self.shuffle else 0, counted)

@@ -14,7 +14,6 @@ a hand share it. With H = 1 the hand is the annotation's only one; with H = 2 th
 in the place of a hand that the annotation does not have is not looked at.
 """
 
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -68,7 +67,7 @@ def read_predictions(path: str | Path) -> SavedPredictions:
         raise UserError(
             f"The predictions '{path}' cannot be read ({error.strerror or error}): check the path."
         ) from None
-    except (ValueError, zipfile.BadZipFile, AttributeError, TypeError):
+    except Exception:  # a damaged archive can fail in any way
         raise UserError(
             f"'{path}' is no .npz of plain arrays: write it with numpy.savez(path, ids=…, joints=…)."
         ) from None

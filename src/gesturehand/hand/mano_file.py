@@ -45,6 +45,8 @@ _SHAPES: Final[dict[str, tuple[int | str, ...]]] = {
 }
 
 
+#: A small archive can unpack to one that fills the memory; MANO's is 3 MB.
+_MAX_UNPACKED_BYTES: Final = 2**30
 _INTEGERS: Final = ("kintree_table", "f")
 
 
@@ -189,6 +191,8 @@ def _file_in(folder: Path, side: Side | None) -> Path:
 def _load_npz(path: Path) -> dict[str, Any]:
     try:
         with np.load(path, allow_pickle=False) as archive:
+            if sum(entry.file_size for entry in archive.zip.infolist()) > _MAX_UNPACKED_BYTES:
+                raise ValueError(f"it unpacks to more than {_MAX_UNPACKED_BYTES} bytes")
             return {key: archive[key] for key in archive.files}
     except Exception as error:  # a damaged archive can fail in any way
         raise UserError(f"{path} is not an .npz archive of plain arrays ({error}); convert the .pkl again.") from None

@@ -6,6 +6,7 @@ turned into arrays by this module, so not even NumPy's own reconstruction code s
 """
 
 import io
+import math
 import pickle
 import re
 from pathlib import Path
@@ -95,6 +96,10 @@ _RECORD_OF_GLOBAL: Final[dict[str, type[_Record]]] = {
 
 #: Booleans, integers and floats; in particular no objects and no structures.
 _PLAIN_DTYPE: Final = re.compile(r"[<>|=]?(b1|[iu][1248]|f[248])")
+
+
+#: A sparse matrix with few entries can claim a size that fills the memory; MANO's joint regressor has 16 x 778.
+_MAX_DENSE: Final = 50_000_000
 
 
 class _RefusedGlobalError(Exception):
@@ -201,7 +206,10 @@ def _dense(record: _Record) -> npt.NDArray[Any]:
     attributes = record.attributes()
     shape = attributes["_shape"] if "_shape" in attributes else attributes["shape"]
     parts = tuple(_decode_array(attributes[name]) for name in ("data", "indices", "indptr"))
-    matrix = scipy.sparse.csc_matrix(parts, shape=tuple(int(size) for size in shape))
+    sizes = tuple(int(size) for size in shape)
+    if math.prod(sizes) > _MAX_DENSE:
+        raise ValueError(f"a sparse matrix of {' x '.join(map(str, sizes))} entries")
+    matrix = scipy.sparse.csc_matrix(parts, shape=sizes)
     matrix.check_format(full_check=True)
     return matrix.toarray()
 

@@ -11,6 +11,7 @@ from gesturehand.hand.layer import HandModel
 from gesturehand.models.eanet import EANet
 from gesturehand.models.encoder import Encoder
 from gesturehand.trainers.hand_regressor import HandRegressor, build_gesture_head
+from gesturehand.trainers.model_settings import check_model_settings
 
 
 class EANetRegressor(HandRegressor):
@@ -120,6 +121,7 @@ class EANetRegressor(HandRegressor):
             warmup_share=warmup_share,
         )
         self.save_hyperparameters()
+        check_model_settings(self.hparams)
         encoder = Encoder(
             backbone, imagenet_weights=imagenet_weights, feature_stride=feature_stride, image_size=image_size
         )

@@ -12,6 +12,7 @@ from gesturehand.losses import counted_labels, gesture_objective
 from gesturehand.metrics.gesture_accuracy import GestureMetrics
 from gesturehand.models.encoder import Encoder
 from gesturehand.models.gesture_head import GestureHead
+from gesturehand.trainers.model_settings import check_model_settings
 from gesturehand.trainers.objective import logged_objective
 from gesturehand.trainers.optimisation import adamw_with_cosine
 
@@ -59,6 +60,7 @@ class GesturePretrainer(pl.LightningModule):
     ) -> None:
         super().__init__()
         self.save_hyperparameters()
+        check_model_settings(self.hparams)
         self.encoder = Encoder(
             backbone, imagenet_weights=imagenet_weights, feature_stride=feature_stride, image_size=image_size
         )

@@ -10,6 +10,7 @@ from gesturehand.models.token_fusion import Fusion
 from gesturehand.models.token_fusion_network import TokenFusionNetwork
 from gesturehand.models.tokens import GestureLevels
 from gesturehand.trainers.hand_regressor import HandRegressor, build_gesture_head
+from gesturehand.trainers.model_settings import check_model_settings
 
 
 class TokenFusionRegressor(HandRegressor):
@@ -110,6 +111,7 @@ class TokenFusionRegressor(HandRegressor):
             warmup_share=warmup_share,
         )
         self.save_hyperparameters()
+        check_model_settings(self.hparams)
         encoder = Encoder(
             backbone, imagenet_weights=imagenet_weights, feature_stride=feature_stride, image_size=image_size
         )

@@ -1,0 +1,225 @@
+"""Points that a killed run goes on from, and the stop that a cluster asks for.
+
+A point is taken only between two steps of the optimiser, where a run that starts from it does exactly what the
+uninterrupted one does. No random state is saved: the generators are seeded anew in each step from (seed, step,
+process), so it does not matter what happened before, and every process of a distributed run knows its own.
+"""
+
+import signal
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.callbacks import Checkpoint
+from pytorch_lightning.utilities import rank_zero_info, rank_zero_warn
+from pytorch_lightning.utilities.exceptions import SIGTERMException
+
+from gesturehand.checkpoints.checkpoint_io import is_whole
+from gesturehand.checkpoints.durable_file import remove_parts
+from gesturehand.errors import UserError
+
+#: How many points are kept: one may be damaged.
+KEPT: Final = 2
+#: Processes ask each other once in so many steps whether one was told to stop: it makes them wait for each other.
+_STEPS_BETWEEN_QUESTIONS: Final = 10
+
+
+def newest_point(folder: Path) -> Path | None:
+    """The newest whole point in a folder; says so if a newer one is damaged."""
+    for path in sorted(folder.glob("step-*.ckpt"), reverse=True):
+        if is_whole(path):
+            return path
+        rank_zero_warn(f"The checkpoint '{path}' is damaged, so the one before it is used.")
+    return None
+
+
+def step_of_point(path: Path) -> int:
+    """Steps of the optimiser that were made before a point was taken."""
+    return int(path.name.split("-")[1])
+
+
+def remove_points(folder: Path) -> None:
+    """Removes the points of a run that has finished."""
+    for path in folder.glob("step-*.ckpt"):
+        path.unlink(missing_ok=True)
+    remove_parts(folder)
+    if folder.is_dir() and not any(folder.iterdir()):
+        folder.rmdir()
+
+
+class ResumePoints(Checkpoint):
+    """Writes points that a run can go on from, and stops it cleanly after a SIGTERM.
+
+    Put it behind every other checkpoint callback, whose state it saves. The training loader must be a
+    :class:`~gesturehand.data.resumable_loader.ResumableLoader`.
+
+    Args:
+        folder: Where the points are kept; nothing else should be in it.
+        every_n_steps: Steps of the optimiser between points; there is one at every epoch's end too.
+        every_n_minutes: Also after so many minutes, or None.
+
+    Raises:
+        UserError: When a point was taken by another number of processes.
+    """
+
+    def __init__(self, folder: str | Path, every_n_steps: int = 500, every_n_minutes: float | None = 10.0) -> None:
+        self.folder = Path(folder)
+        self.every_n_steps = every_n_steps
+        self.every_n_minutes = every_n_minutes
+        self.seed = torch.initial_seed()
+        self._stop_asked = False
+        self._leaving = False
+        self._saved_step = -1
+        self._saved_at = time.monotonic()
+        self._world_size: int | None = None
+        self._loader_state: dict[str, int] | None = None
+
+    def state_dict(self) -> dict[str, Any]:
+        """The seed, how many processes share an epoch, and the loader's place in it."""
+        return {"seed": self.seed, "world_size": self._world_size, "loader": self._loader_state}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Takes over the seed and, when training starts, the place in the epoch."""
+        self._loader_state = state_dict["loader"]
+        self.seed = state_dict["seed"]
+        self._world_size = state_dict["world_size"]
+
+    def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Checks the number of processes and clears what a killed process left."""
+        if self._world_size not in (None, trainer.world_size):
+            raise UserError(
+                f"The run was interrupted with {self._world_size} processes and goes on with {trainer.world_size}: "
+                "give it as many devices as before, or start anew with --resume=never."
+            )
+        self._world_size = trainer.world_size
+        if trainer.is_global_zero:
+            remove_parts(self.folder)
+
+    def on_sanity_check_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Lightning has set its handlers by now; they end a run between any two batches."""
+        self._listen()
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """As before the sanity check, which a resumed run skips; puts the loader in its place.
+
+        Lightning restores a loader only where nothing, such as a schedule's length, has asked for it before.
+        """
+        self._listen()
+        first = trainer.strategy.broadcast(trainer.global_step)
+        if first != trainer.global_step:
+            raise UserError(
+                f"The first process goes on from step {first} and process {trainer.global_rank} from step "
+                f"{trainer.global_step}: start them again, all from one folder."
+            )
+        self._saved_step, self._saved_at = trainer.global_step, time.monotonic()
+        if self._loader_state is not None:
+            trainer.train_dataloader.load_state_dict(self._loader_state)  # type: ignore[union-attr]
+
+    def on_train_batch_start(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        """Ends a stopped run, the step before being logged; else seeds the step.
+
+        With accumulated gradients every batch has its own seed.
+        """
+        if self._leaving:
+            rank_zero_info(f"Told to stop: step {trainer.global_step} is saved, and the same command goes on from it.")
+            raise SIGTERMException
+        place = (self.seed, trainer.current_epoch, batch_idx, trainer.global_rank)
+        torch.manual_seed(int(np.random.SeedSequence(place).generate_state(1, np.uint64)[0] >> 1))
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Writes a point if one is due, and stops if the run was told to."""
+        between_steps = (batch_idx + 1) % trainer.accumulate_grad_batches == 0
+        # After its last batch an epoch's point is taken when the validation is over; going on from here would skip it.
+        if not between_steps or self._validates_after(trainer, batch_idx):
+            return
+        stop = self._stops(trainer, batch_idx)
+        # A stop during the validation goes back to the last point: let that be the step before it.
+        if (
+            stop
+            or self._is_due(trainer, batch_idx)
+            or self._validates_after(trainer, batch_idx + trainer.accumulate_grad_batches)
+        ):
+            self._save(trainer)
+        self._leaving = stop
+
+    def on_validation_batch_end(
+        self,
+        trainer: pl.Trainer,
+        pl_module: pl.LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Stops a validation within training; the last point is from just before it."""
+        if self._stops(trainer, batch_idx):
+            rank_zero_info("Told to stop during validation: the same command goes on from the last point.")
+            raise SIGTERMException
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Writes an epoch's point, its validation and the other callbacks done."""
+        self._save(trainer)
+        if self._stops(trainer, 0):
+            rank_zero_info(f"Told to stop: epoch {trainer.current_epoch} is saved, and the same command goes on.")
+            raise SIGTERMException
+
+    def _listen(self) -> None:
+        def stop(signum: int, frame: Any) -> None:
+            self._stop_asked = True
+
+        with suppress(ValueError):  # not the main thread, which nobody signals
+            signal.signal(signal.SIGTERM, stop)
+
+    def _stops(self, trainer: pl.Trainer, batch_idx: int) -> bool:
+        """Whether this process or, once in a while, any other was told to stop; the same answer on all of them."""
+        if trainer.world_size == 1:
+            return self._stop_asked
+        if batch_idx % _STEPS_BETWEEN_QUESTIONS:
+            return False
+        return bool(trainer.strategy.reduce_boolean_decision(self._stop_asked, all=False))
+
+    def _validates_after(self, trainer: pl.Trainer, batch_idx: int) -> bool:
+        """Whether an epoch ends or a validation is run after a batch of this epoch."""
+        if batch_idx + 1 >= trainer.num_training_batches:
+            return True
+        every = trainer.val_check_batch
+        if every in (None, float("inf")):
+            return False
+        first = trainer.fit_loop.total_batch_idx - trainer.fit_loop.batch_idx
+        number = batch_idx + (first if trainer.check_val_every_n_epoch is None else 0)
+        return (number + 1) % every == 0
+
+    def _is_due(self, trainer: pl.Trainer, batch_idx: int) -> bool:
+        if trainer.global_step == self._saved_step:
+            return False
+        # A step's metrics are logged only when this hook is over: a point there would lack them.
+        every = trainer.log_every_n_steps  # type: ignore[attr-defined]
+        if trainer.global_step - self._saved_step >= self.every_n_steps and (every < 2 or trainer.global_step % every):
+            return True
+        late = self.every_n_minutes is not None and time.monotonic() - self._saved_at > 60 * self.every_n_minutes
+        if trainer.world_size == 1:
+            return late
+        if batch_idx % _STEPS_BETWEEN_QUESTIONS:
+            return False
+        return bool(trainer.strategy.broadcast(late))  # the processes' clocks differ
+
+    def _save(self, trainer: pl.Trainer) -> None:
+        self._loader_state = trainer.train_dataloader.state_dict()  # type: ignore[union-attr]
+        for logger in trainer.loggers:
+            logger.save()  # what was logged before a point is not logged again after it
+        epoch = trainer.fit_loop.epoch_progress.current.processed  # type: ignore[attr-defined]
+        # Also at an epoch's end the name's number grows: the step before the validation has its own.
+        name = f"step-{trainer.global_step:09d}-epoch-{epoch:06d}.ckpt"
+        trainer.save_checkpoint(self.folder / name, weights_only=False)
+        self._saved_step, self._saved_at = trainer.global_step, time.monotonic()
+        if trainer.is_global_zero:
+            for path in sorted(self.folder.glob("step-*.ckpt"), reverse=True)[KEPT:]:
+                path.unlink(missing_ok=True)

@@ -1,0 +1,176 @@
+"""Which folder a training run is kept in: a new one, or that of the same run, interrupted, which then goes on."""
+
+import fcntl
+import hashlib
+import json
+import os
+import secrets
+import time
+from pathlib import Path
+from typing import Any, Final, NamedTuple, TextIO
+
+import yaml
+from pytorch_lightning.utilities import rank_zero_info
+
+from gesturehand.checkpoints.resume_points import newest_point
+from gesturehand.errors import UserError
+from gesturehand.runs import FINISHED_FILE, new_run, write_json
+
+#: Where the points lie within a run's folder.
+POINTS: Final = Path("checkpoints") / "resume"
+_STATE_FILE: Final = "resume.json"
+_LOCK_FILE: Final = ".running"
+#: Settings that do not make another run.
+_NOT_COMPARED: Final = ("config", "resume")
+
+#: Kept open, and thereby locked, until the process ends, however it ends.
+_locks: list[TextIO] = []
+
+
+class RunPlace(NamedTuple):
+    """Where a run is kept.
+
+    Attributes:
+        folder: Its folder.
+        point: The checkpoint it goes on from; None starts at the beginning.
+        state: What a run remembers: ``config_sha256``, ``wandb_id`` and what :func:`remember` added.
+    """
+
+    folder: Path
+    point: Path | None
+    state: dict[str, Any]
+
+
+def place_of_run(parent: Path, config: str, resume: str, given: Path | None = None) -> RunPlace:
+    """Chooses the folder of a training run and locks it for this process.
+
+    Args:
+        parent: Folder of runs of one name.
+        config: The resolved configuration, YAML.
+        resume: ``auto``: go on with the newest unfinished run of the same configuration that no process is working
+            on, or start a new one; ``never``: start a new one; else the folder of the run to go on with.
+        given: A folder that is there for this run, as a sweep's trial has one: it goes on in it or starts in it.
+
+    Raises:
+        UserError: The named run cannot be gone on with.
+    """
+    digest = config_digest(config)
+    if given is not None:
+        state = _read(given / _STATE_FILE)
+        same = state.get("config_sha256") == digest and not (given / FINISHED_FILE).exists()
+        return _go_on(given, state) if same and _lock(given) and resume != "never" else _start(given, digest)
+    if resume == "auto":
+        states = sorted(parent.glob(f"*/{_STATE_FILE}"), key=lambda path: path.parent.name, reverse=True)
+        for path in states:
+            state = _read(path)
+            if state.get("config_sha256") != digest or (path.parent / FINISHED_FILE).exists():
+                continue
+            if _lock(path.parent):
+                return _go_on(path.parent, state)
+            rank_zero_info(f"The same run is at work in '{path.parent}', so this one starts anew.")
+    elif resume != "never":
+        folder = Path(resume)
+        state = _read(folder / _STATE_FILE)
+        if not state:
+            raise UserError(f"'{folder}' is no run that can be gone on with: give a folder under runs/.")
+        if (folder / FINISHED_FILE).exists():
+            raise UserError(f"The run '{folder}' has finished: test it with `gesturehand test --run {folder}`.")
+        if not _lock(folder):
+            raise UserError(f"The run '{folder}' is at work in another process: end that one first.")
+        return _go_on(folder, state)
+    return _start(new_run(parent), digest)
+
+
+def remember(place: RunPlace, **facts: Any) -> None:
+    """Keeps what must be the same when the run goes on."""
+    place.state.update(facts)
+    write_json(place.folder / _STATE_FILE, place.state)
+
+
+def tell_others(parent: Path, place: RunPlace) -> None:
+    """Leaves a note for processes that a cluster started beside this one, which choose nothing themselves."""
+    note = _note(parent)
+    if note is not None:
+        write_json(note, {"folder": str(place.folder), "point": str(place.point) if place.point else None})
+
+
+def told_by_first(parent: Path, patience_s: float = 120.0) -> tuple[Path, str | None]:
+    """Run folder and resume point that the first process chose, from its note.
+
+    Raises:
+        UserError: There is no note after some time.
+    """
+    note = _note(parent)
+    if note is None:  # nothing says which processes belong together; Lightning's own are told by the environment
+        return parent, None
+    began = time.time()
+    while time.time() - began < patience_s:
+        content = _read(note)
+        if content and note.stat().st_mtime > began - patience_s:
+            return Path(content["folder"]), content["point"]
+        time.sleep(0.2)
+    raise UserError(f"The first process has not said within {patience_s:.0f} s where the run is kept: see its output.")
+
+
+def _note(parent: Path) -> Path | None:
+    """One file for all processes of one start of one job."""
+    names = (
+        "SLURM_JOB_ID",
+        "SLURM_STEP_ID",
+        "SLURM_RESTART_COUNT",
+        "TORCHELASTIC_RUN_ID",
+        "TORCHELASTIC_RESTART_COUNT",
+    )
+    known = [os.environ[name] for name in names if name in os.environ]
+    return parent / f".start-{'-'.join(known).replace('/', '_')}.json" if known else None
+
+
+def config_digest(config: str) -> str:
+    """SHA-256 of a configuration without what does not make another run."""
+    settings = {key: value for key, value in yaml.safe_load(config).items() if key not in _NOT_COMPARED}
+    return hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def release_locks() -> None:
+    """Lets other processes go on with the runs of this one, which is done with them."""
+    while _locks:
+        _locks.pop().close()
+
+
+def _start(folder: Path, digest: str) -> RunPlace:
+    _lock(folder)
+    state = {"config_sha256": digest, "wandb_id": secrets.token_hex(4)}
+    write_json(folder / _STATE_FILE, state)
+    return RunPlace(folder, None, state)
+
+
+def _go_on(folder: Path, state: dict[str, Any]) -> RunPlace:
+    point = newest_point(folder / POINTS)
+    where = f"from {point.name}" if point else "from its beginning: it was interrupted before its first checkpoint"
+    rank_zero_info(f"Going on with '{folder}' {where} (--resume=never starts a new run).")
+    return RunPlace(folder, point, state)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _lock(folder: Path) -> bool:
+    """Locks a folder for this process and not its children; the system lets go of it when the process ends."""
+    path = folder / _LOCK_FILE
+    if any(lock.name == str(path) for lock in _locks):
+        return True  # closing a second handle would end the lock of the first
+    file = path.open("w", encoding="utf-8")
+    try:
+        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        file.close()
+        return False
+    file.write(f"{os.getpid()}\n")
+    file.flush()
+    _locks.append(file)
+    return True

@@ -1,0 +1,88 @@
+"""Checkpoints: damage is seen, code in them is refused and not run, a full disk is a sentence."""
+
+import os
+import resource
+import signal
+
+import pytest
+import torch
+
+from gesturehand.checkpoints.checkpoint_io import is_whole, load_checkpoint, save_checkpoint
+from gesturehand.errors import UserError
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "a.ckpt"
+
+
+CONTENT = {"state_dict": {"weight": torch.arange(5000.0)}, "epoch": 3}
+
+
+class Runs:
+    def __init__(self, function, argument):
+        self.call = function, (argument,)
+
+    def __reduce__(self):
+        return self.call
+
+
+def test_round_trip(path):
+    save_checkpoint(CONTENT, path)
+    loaded = load_checkpoint(path)
+    assert is_whole(path)
+    assert loaded["epoch"] == 3
+    torch.testing.assert_close(loaded["state_dict"]["weight"], CONTENT["state_dict"]["weight"], rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 0.9, 0.999])
+def test_cut_short(path, share):
+    save_checkpoint(CONTENT, path)
+    path.write_bytes(path.read_bytes()[: int(path.stat().st_size * share)])
+    assert not is_whole(path)
+    with pytest.raises(UserError, match="is damaged or no checkpoint"):
+        load_checkpoint(path)
+
+
+def test_one_changed_bit_is_seen(path):
+    save_checkpoint(CONTENT, path)
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 4
+    path.write_bytes(content)
+    assert not is_whole(path)
+
+
+@pytest.mark.parametrize(("function", "named"), [(os.system, "posix.system"), (eval, "eval")])
+def test_code_is_refused_by_name_and_not_run(path, tmp_path, function, named):
+    trace = tmp_path / "trace"
+    argument = f"touch {trace}" if function is os.system else f"open({str(trace)!r}, 'w')"
+    torch.save({**CONTENT, "more": Runs(function, argument)}, path)
+    with pytest.raises(UserError, match=named):
+        load_checkpoint(path)
+    assert not trace.exists()
+    torch.load(path, weights_only=False)
+    assert trace.exists(), "the file would have run it"
+
+
+def test_other_files(path, tmp_path):
+    with pytest.raises(UserError, match="does not exist"):
+        load_checkpoint(path)
+    torch.save([1, 2], path)
+    with pytest.raises(UserError, match="no state_dict"):
+        load_checkpoint(path)
+    with pytest.raises(UserError, match="cannot be read"):
+        load_checkpoint(tmp_path)
+
+
+def test_full_disk(path):
+    save_checkpoint(CONTENT, path)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, before[1]))
+    try:
+        with pytest.raises(UserError, match="make room"):
+            save_checkpoint(CONTENT, path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, ignored)
+    assert is_whole(path)

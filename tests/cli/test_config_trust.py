@@ -1,0 +1,122 @@
+"""What a configuration from somebody else can do, and what the machine may lack: each ends in one sentence."""
+
+import errno
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+
+from gesturehand.cli import train
+from gesturehand.cli.main import main
+
+REPOSITORY = Path(__file__).parents[2]
+EXPERIMENT = REPOSITORY / "experiments" / "demo" / "pretrain.yaml"
+
+
+@pytest.fixture(autouse=True)
+def own_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def fit(capsys, *more: str, change=lambda content: None) -> tuple[int, str]:
+    """Exit code and what is said of a configuration that was changed."""
+    content = yaml.safe_load(EXPERIMENT.read_text())
+    change(content)
+    Path("experiment.yaml").write_text(yaml.safe_dump(content))
+    try:
+        code = main(["fit", "--config=experiment.yaml", "--wandb=false", *more])
+    except SystemExit as left:
+        code = int(left.code or 0)
+    return code, capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {"class_path": "subprocess.Popen", "init_args": {"args": ["touch", "ran"]}},
+        {"class_path": "os.system", "init_args": {"command": "touch ran"}},
+        {"class_path": "pickle.loads"},
+        {"class_path": "torch.hub.load"},
+        {"class_path": "evil_module.Callback"},
+    ],
+    ids=lambda spec: spec["class_path"],
+)
+@pytest.mark.parametrize("place", ["callbacks", "logger", "model"])
+def test_classes_of_other_packages_are_not_imported(capsys, monkeypatch, tmp_path, spec, place):
+    (tmp_path / "evil_module.py").write_text("open('ran', 'w').close()\nclass Callback: pass\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+    def change(content):
+        if place == "model":
+            content["model"] = spec
+        else:
+            content["trainer"][place] = [spec]
+
+    code, said = fit(capsys, change=change)
+    assert code == 2
+    assert "not allowed" in said
+    assert not Path("ran").exists()
+
+
+def test_switch_lets_them_in(tmp_path):
+    """In a process of its own: trust is for good."""
+    (tmp_path / "mine.py").write_text(
+        "from pytorch_lightning import Callback\nopen('ran', 'w').close()\nclass Mine(Callback): pass\n"
+    )
+    words = ["fit", f"--config={EXPERIMENT}", "--trainer.callbacks+=mine.Mine", "--print_config"]
+    program = f"import sys; from gesturehand.cli.main import main; sys.exit(main({[*words, '--trust_config=true']!r}))"
+    environment = {**os.environ, "PYTHONPATH": f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}"}
+    subprocess.run([sys.executable, "-c", program], cwd=tmp_path, env=environment, check=True, capture_output=True)
+    assert (tmp_path / "ran").exists()
+
+
+def test_environment_is_not_read(capsys, monkeypatch):
+    monkeypatch.setenv("SECRET", "password")
+    code, said = fit(capsys, change=lambda content: content.update(name="${oc.env:SECRET}"))
+    assert code == 2
+    assert "oc.env" in said
+    assert "password" not in said
+
+
+@pytest.mark.parametrize("raw", [b"\xff\xfe", b"a: [", b"- 1", b"!!python/object/apply:os.system ['touch ran']", b"\0"])
+def test_files_that_are_no_configuration(capsys, raw):
+    Path("broken.yaml").write_bytes(raw)
+    try:
+        code = main(["fit", "--config=broken.yaml"])
+    except SystemExit as left:
+        code = left.code
+    assert code == 2
+    assert capsys.readouterr().err.strip()
+    assert not Path("ran").exists()
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_no_gpu(capsys):
+    code, said = fit(capsys, "--trainer.accelerator=gpu")
+    assert code == 2
+    assert "PyTorch finds no GPU here" in said
+    assert not Path("runs").exists()
+
+
+def test_devices_that_cannot_be(capsys, synthetic_root):
+    code, said = fit(capsys, "--trainer.devices=0", f"--data.root={synthetic_root}")
+    assert code == 2
+    assert said.strip().splitlines()[-1].startswith("gesturehand: The trainer cannot be set up so:")
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EDQUOT])
+def test_disk_that_cannot_be_written(capsys, monkeypatch, number):
+    def full(words):
+        raise OSError(number, os.strerror(number), "metrics.csv")
+
+    monkeypatch.setattr(train, "train", full)
+    code, said = fit(capsys)
+    assert code == 2
+    assert (
+        said
+        == f"gesturehand: 'metrics.csv' cannot be written ({os.strerror(number)}): make room, or write elsewhere.\n"
+    )

@@ -1,0 +1,175 @@
+"""A run that was interrupted goes on with the same command; the end is that of the uninterrupted run, bit for bit."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from gesturehand.cli import train
+from gesturehand.cli.main import main
+from gesturehand.cli.resume import place_of_run, release_locks, tell_others, told_by_first
+from gesturehand.data.dataset import InterHandDataset
+from gesturehand.errors import UserError
+from gesturehand.runs import mark_finished
+
+REPOSITORY = Path(__file__).parents[2]
+WORDS = [
+    "fit",
+    f"--config={REPOSITORY / 'experiments' / 'demo' / 'pretrain'}.yaml",
+    "--model.init_args.backbone=test_resnet",
+    "--data.image_size=32",
+    "--data.batch_size=8",
+    "--data.num_workers=0",
+    "--trainer.max_epochs=2",
+    "--trainer.limit_val_batches=2",
+    "--trainer.enable_progress_bar=false",
+    "--trainer.log_every_n_steps=2",
+    "--resume_every_n_steps=3",
+    "--wandb=false",
+]
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """More would only wait for each other in networks as small as these."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
+def command(synthetic_root, tmp_path, monkeypatch):
+    """Runs the command in a folder; its exit code."""
+    monkeypatch.setattr(train, "remove_points", lambda folder: None)
+
+    def run(folder: str, *more: str) -> int:
+        place = tmp_path / folder
+        place.mkdir(exist_ok=True)
+        monkeypatch.chdir(place)
+        try:
+            return main([*WORDS, f"--data.root={synthetic_root}", *more])
+        except SystemExit as left:
+            return int(left.code or 0)
+
+    return run
+
+
+@pytest.fixture
+def sigterm_at_sample(monkeypatch):
+    """Sends this process the signal a cluster sends, when so many samples of an epoch's training have been read."""
+    real = InterHandDataset._read
+    read = []
+
+    def arm(count: int) -> None:
+        def reading(self, number):
+            read.append(number)
+            if len(read) == count:
+                os.kill(os.getpid(), signal.SIGTERM)
+            return real(self, number)
+
+        read.clear()
+        monkeypatch.setattr(InterHandDataset, "_read", reading)
+
+    return arm
+
+
+def final(folder: Path) -> dict:
+    (run,) = (folder / "runs" / "demo" / "pretrain").iterdir()
+    assert (run / "finished.json").exists()
+    newest = max((run / "checkpoints" / "resume").glob("step-*.ckpt"))
+    return torch.load(newest, weights_only=True) | {"log": list(csv.DictReader((run / "metrics.csv").open()))}
+
+
+def assert_same(one, two, name=""):
+    if isinstance(one, torch.Tensor):
+        assert torch.equal(one, two), name
+    elif isinstance(one, dict):
+        assert one.keys() == two.keys(), name
+        for key in one:
+            assert_same(one[key], two[key], f"{name}.{key}")
+    elif isinstance(one, list):
+        assert len(one) == len(two), name
+        for place, pair in enumerate(zip(one, two, strict=True)):
+            assert_same(*pair, f"{name}.{place}")
+    else:
+        assert one == two, name
+
+
+def test_stopped_twice_and_damaged_gives_the_uninterrupted_result(
+    command, sigterm_at_sample, tmp_path, caplog, recwarn
+):
+    assert command("whole") == 0
+    for samples in (40, 150):  # in the first epoch's training; later, in a validation or behind it
+        sigterm_at_sample(samples)
+        assert command("stopped") == 143
+    *_, before, newest = sorted((tmp_path / "stopped").rglob("step-*.ckpt"))
+    newest.write_bytes(newest.read_bytes()[:-1000])
+    assert command("stopped") == 0
+    assert any(f"{newest.name}' is damaged" in str(warning.message) for warning in recwarn.list)
+    assert f"from {before.name}" in caplog.text
+    one, two = final(tmp_path / "whole"), final(tmp_path / "stopped")
+    for key in ("state_dict", "optimizer_states", "lr_schedulers", "loops", "global_step", "log"):
+        assert_same(one[key], two[key], key)
+
+
+CONFIG = "name: a\nseed: 0\nresume: auto\n"
+
+
+def test_which_run_goes_on(tmp_path):
+    first = place_of_run(tmp_path, CONFIG, "auto")
+    release_locks()
+    assert place_of_run(tmp_path, CONFIG, "auto").folder == first.folder
+    release_locks()
+    assert place_of_run(tmp_path, CONFIG.replace("auto", "x"), "auto").folder == first.folder, "resume is no setting"
+    release_locks()
+    assert place_of_run(tmp_path, "name: a\nseed: 1\n", "auto").folder != first.folder, "another configuration"
+    assert place_of_run(tmp_path, CONFIG, "never").folder != first.folder
+    release_locks()
+    mark_finished(first.folder, {"model": "x"})
+    assert place_of_run(tmp_path, CONFIG, "auto").folder != first.folder, "a finished run is left alone"
+    with pytest.raises(UserError, match="has finished: test it"):
+        place_of_run(tmp_path, CONFIG, str(first.folder))
+    with pytest.raises(UserError, match="no run that can be gone on with"):
+        place_of_run(tmp_path, CONFIG, str(tmp_path / "nowhere"))
+    release_locks()
+
+
+def test_run_of_a_living_process_is_left_alone(tmp_path):
+    program = (
+        "import sys; from pathlib import Path; from gesturehand.cli.resume import place_of_run\n"
+        f"print(place_of_run(Path({str(tmp_path)!r}), {CONFIG!r}, 'auto').folder, flush=True); sys.stdin.read()"
+    )
+    with subprocess.Popen([sys.executable, "-c", program], stdin=-1, stdout=-1, text=True) as other:
+        assert other.stdout is not None
+        folder = Path(other.stdout.readline().strip())
+        assert place_of_run(tmp_path, CONFIG, "auto").folder != folder
+        with pytest.raises(UserError, match="at work in another process"):
+            place_of_run(tmp_path, CONFIG, str(folder))
+        other.kill()
+    release_locks()
+    assert json.loads((folder / "resume.json").read_text())["wandb_id"]
+    assert place_of_run(tmp_path, CONFIG, str(folder)).folder == folder, "a killed process holds nothing"
+    release_locks()
+
+
+def test_processes_that_a_cluster_started_are_told(tmp_path, monkeypatch):
+    place = place_of_run(tmp_path, CONFIG, "auto")
+    for job in ("7", "8"):
+        monkeypatch.setenv("SLURM_JOB_ID", job)
+        monkeypatch.setenv("SLURM_STEP_ID", "0")
+        if job == "7":
+            tell_others(tmp_path, place._replace(point=tmp_path / "step-000000005-epoch-000000.ckpt"))
+            folder, point = told_by_first(tmp_path, patience_s=5)
+            assert folder == place.folder
+            assert point == str(tmp_path / "step-000000005-epoch-000000.ckpt")
+        else:
+            with pytest.raises(UserError, match="has not said within"):
+                told_by_first(tmp_path, patience_s=0.3)
+    release_locks()

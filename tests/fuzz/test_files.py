@@ -1,0 +1,257 @@
+"""Mutated files of every kind that comes from somewhere else: each loads, or the project's own error refuses it."""
+
+import importlib.util
+import io
+import json
+import pickle
+import shutil
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gesturehand.checkpoints.checkpoint_io import load_checkpoint
+from gesturehand.cli.config_trust import distrust_configs
+from gesturehand.cli.train import TrainingCLI, run_cli
+from gesturehand.data.check import check_data
+from gesturehand.data.datamodule import InterHandDataModule
+from gesturehand.data.image_file import read_image
+from gesturehand.errors import UserError
+from gesturehand.evaluation.predictions import SavedPredictions, read_predictions, write_predictions
+from gesturehand.hand.mano_file import ManoData, read_mano, write_npz
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+def sibling(path: str):
+    """A module of the tests by its file."""
+    spec = importlib.util.spec_from_file_location(Path(path).stem + "_for_fuzz", Path(__file__).parents[1] / path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+mutations = sibling("fuzz/mutations.py")
+hands = sibling("hand/conftest.py")
+RANDOM = st.randoms(use_true_random=False)
+FUZZ = settings.get_profile("fuzz")
+
+
+@pytest.fixture(scope="module")
+def small_set(tmp_path_factory, synthetic_root):
+    """A set's validation split with a few images, and its annotation files as JSON."""
+    root = tmp_path_factory.mktemp("fuzz") / "set"
+    shutil.copytree(synthetic_root / "annotations" / "val", root / "annotations" / "val")
+    shutil.copytree(synthetic_root / "images" / "val", root / "images" / "val")
+    texts = {path: path.read_text() for path in sorted((root / "annotations" / "val").glob("*.json"))}
+    contents = {path: json.loads(text) for path, text in texts.items()}
+    data = next(content for path, content in contents.items() if path.name.endswith("_data.json"))
+    kept = data["images"][:6]
+    names = {image["id"] for image in kept}
+    data["images"] = kept
+    data["annotations"] = [entry for entry in data["annotations"] if entry["image_id"] in names]
+    return root, contents
+
+
+def test_annotations(small_set, attempt):
+    root, contents = small_set
+
+    @FUZZ
+    @given(RANDOM)
+    def run(chance):
+        changed = chance.choice(list(contents))
+        for path, content in contents.items():
+            raw = json.dumps(content).encode()
+            if path == changed and chance.random() < 0.7:
+                raw = json.dumps(mutations.change_values(content, chance)).encode()
+            elif path == changed:
+                raw = mutations.change_bytes(raw, chance)
+            path.write_bytes(raw)
+        with attempt("annotation files"):
+            dataset = InterHandDataModule(str(root), image_size=32, num_workers=0, hands="all").dataset("val")
+            for number in range(min(2, len(dataset))):
+                sample = dataset[number]
+                assert sample["image"].shape == (3, 32, 32)
+        with attempt("annotation files, checked"):
+            check_data(root, ["val"], progress=False, decode=False, threads=1)
+
+    run()
+
+
+@pytest.fixture(scope="module")
+def hand_files(tmp_path_factory):
+    """A small hand as an official pickle, a newer pickle and an archive; and pickles that try to run code."""
+    folder = tmp_path_factory.mktemp("hands")
+    rng = np.random.default_rng(0)
+    weights = rng.uniform(size=(8, 16))
+    hand = ManoData(
+        side="right",
+        source="random",
+        v_template=rng.normal(size=(8, 3)),
+        shapedirs=rng.normal(size=(8, 3, 10)),
+        posedirs=rng.normal(size=(8, 3, 135)),
+        J_regressor=rng.uniform(size=(16, 8)),
+        weights=weights / weights.sum(axis=1, keepdims=True),
+        faces=rng.integers(0, 8, (12, 3)),
+        hands_mean=rng.normal(size=45),
+        hands_components=rng.normal(size=(45, 45)),
+    )
+    buffer = io.BytesIO()
+    hands.Python2Pickler(buffer, protocol=2).dump(hands.official_contents(hand))
+    write_npz(hand, folder / "hand.npz")
+    newer = pickle.dumps(hands.mano_dictionary(hand), protocol=4)
+    return folder, [(".pkl", buffer.getvalue()), (".pkl", newer), (".npz", (folder / "hand.npz").read_bytes())]
+
+
+def test_hand_models(hand_files, attempt):
+    folder, originals = hand_files
+    names = [b"chumpy.ch", b"numpy", b"scipy.sparse.csc", b"_reconstruct", b"csc_matrix"]
+    attacks = [b"os", b"builtins", b"posix", b"subprocess", b"system", b"eval", b"exec", b"Popen"]
+
+    @FUZZ
+    @given(RANDOM)
+    def run(chance):
+        suffix, raw = chance.choice(originals)
+        raw = mutations.change_bytes(raw, chance)
+        if suffix == ".pkl" and chance.random() < 0.3:
+            raw = raw.replace(chance.choice(names), chance.choice(attacks))
+        path = folder / f"MANO_RIGHT{suffix}"
+        path.write_bytes(raw)
+        with attempt("hand-model files"):
+            assert np.isfinite(read_mano(path).v_template).all()
+
+    run()
+
+
+class Runs:
+    """Pickles as a call."""
+
+    def __init__(self, function, *arguments):
+        self.call = function, arguments
+
+    def __reduce__(self):
+        return self.call
+
+
+def test_pickles_that_run_code_are_refused_by_name(tmp_path):
+    import os
+
+    trace = tmp_path / "trace"
+    look_alike = b"cchumpy.ch\nCh\n(S'x'\ntR."
+    attacks = {
+        "os.system": pickle.dumps({"f": Runs(os.system, f"touch {trace}")}, protocol=2),
+        "eval": pickle.dumps({"f": Runs(eval, f"open({str(trace)!r}, 'w')")}, protocol=2),
+        "exec": pickle.dumps({"f": Runs(exec, f"open({str(trace)!r}, 'w')")}, protocol=2),
+        "__builtin__.getattr": b"c__builtin__\ngetattr\n(cos\nsystem\nS'x'\ntR.",
+        "chumpy.utils.system": b"cchumpy.utils\nsystem\n(S'touch x'\ntR.",
+        "chumpy.ch.Ch.__init__": b"\x80\x04\x8c\x09chumpy.ch\x8c\x0bCh.__init__\x93.",
+        "numpy.testing._private.utils.runstring": b"cnumpy.testing._private.utils\nrunstring\n(S'x'\n}tR.",
+    }
+    for named, raw in attacks.items():
+        path = tmp_path / "MANO_RIGHT.pkl"
+        path.write_bytes(raw)
+        with pytest.raises(UserError, match="could run code") as caught:
+            read_mano(path)
+        assert named.removeprefix("os.") in str(caught.value)
+        assert not trace.exists()
+    (tmp_path / "MANO_RIGHT.pkl").write_bytes(look_alike)
+    with pytest.raises(UserError):
+        read_mano(tmp_path / "MANO_RIGHT.pkl")
+
+
+def test_images(tmp_path, attempt):
+    picture = cv2.GaussianBlur(np.random.default_rng(0).integers(0, 256, (48, 64, 3), np.uint8), (0, 0), 2)
+    originals = [(s, cv2.imencode(s, picture)[1].tobytes()) for s in (".jpg", ".png", ".bmp", ".webp")]
+
+    @FUZZ
+    @given(RANDOM)
+    def run(chance):
+        suffix, raw = chance.choice(originals)
+        path = tmp_path / f"image{suffix}"
+        path.write_bytes(mutations.change_bytes(raw, chance))
+        with attempt("images"):
+            image = read_image(path)
+            assert image.dtype == np.uint8
+            assert image.ndim == 3
+
+    run()
+
+
+def test_predictions(tmp_path, attempt):
+    path = tmp_path / "predictions.npz"
+    rng = np.random.default_rng(0)
+    write_predictions(
+        path, SavedPredictions(np.arange(5), rng.normal(size=(5, 1, 21, 3)), rng.normal(size=(5, 1, 9, 3)))
+    )
+    raw = path.read_bytes()
+    with_objects = io.BytesIO()
+    np.savez(with_objects, ids=np.arange(5), joints=np.array([Runs(print, "ran")] * 5, object))
+
+    @FUZZ
+    @given(RANDOM)
+    def run(chance):
+        path.write_bytes(mutations.change_bytes(chance.choice((raw, raw, raw, with_objects.getvalue())), chance))
+        with attempt("prediction files"):
+            read_predictions(path)
+
+    run()
+
+
+def test_checkpoints(tmp_path, attempt):
+    path = tmp_path / "best.ckpt"
+    torch.save({"state_dict": {"a": torch.ones(20)}, "epoch": 3, "hyper_parameters": {"width": 4}}, path)
+    raw = path.read_bytes()
+    torch.save({"state_dict": {}, "run": Runs(print, "ran")}, path)
+    evil = path.read_bytes()
+
+    @FUZZ
+    @given(RANDOM)
+    def run(chance):
+        path.write_bytes(mutations.change_bytes(chance.choice((raw, raw, evil)), chance))
+        with attempt("checkpoints"):
+            load_checkpoint(path)
+
+    run()
+
+
+def test_configs(tmp_path, attempt, monkeypatch, capsys):
+    """Through the real command's parser and constructors, up to where training would begin."""
+    monkeypatch.chdir(tmp_path)
+    originals = [yaml.safe_load(path.read_text()) for path in sorted((REPOSITORY / "experiments").glob("demo/*.yaml"))]
+    Path("correct.yaml").write_text(yaml.safe_dump(originals[0]))
+    distrust_configs()
+
+    class UpToTraining(TrainingCLI):
+        def instantiate_classes(self) -> None:
+            """Building the parser takes most of the time, so it is built once and every file parsed with it."""
+
+        before_instantiate_classes = instantiate_classes
+
+        def _run_subcommand(self, subcommand: str) -> None:
+            pass
+
+    cli = run_cli(UpToTraining, ["fit", "--config=correct.yaml"])
+
+    @FUZZ
+    @given(RANDOM)
+    def run(chance):
+        content = chance.choice(originals)
+        if chance.random() < 0.8:
+            text = yaml.safe_dump(mutations.change_values(content, chance), allow_unicode=True).encode()
+        else:
+            text = mutations.change_bytes(yaml.safe_dump(content).encode(), chance)
+        Path("experiment.yaml").write_bytes(text)
+        with attempt("configurations"):
+            try:
+                cli.parse_arguments(cli.parser, ["fit", "--config=experiment.yaml"])
+                InterHandDataModule(**cli.config.fit.data.as_dict())
+            except SystemExit:
+                raise UserError(capsys.readouterr().err.strip().splitlines()[-1]) from None
+
+    run()
+    assert not Path("fuzzed").exists()
