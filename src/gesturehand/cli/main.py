@@ -142,4 +142,5 @@ def _user_error(error: BaseException | None) -> UserError | None:
 
 def _sentence(error: UserError) -> str:
     """A worker process hands an error on with its traceback in front; the sentence is its last line."""
-    return str(error).strip().splitlines()[-1].removeprefix(f"{UserError.__module__}.{UserError.__qualname__}: ")
+    kind = type(error)  # the worker's, which may be a class derived from UserError
+    return str(error).strip().splitlines()[-1].removeprefix(f"{kind.__module__}.{kind.__qualname__}: ")
