@@ -5,7 +5,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
@@ -20,7 +20,13 @@ from gesturehand.synthetic.writer import write_synthetic_set
 HANDS = {side: open_hand(side) for side in SIDES}
 
 
-@settings(max_examples=8, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+@settings(
+    phases=[Phase.explicit, Phase.generate],
+    max_examples=8,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 @given(seed=st.integers(0, 2**31 - 1), views=st.integers(1, 2), cone=st.sampled_from([0.0, 35.0, 90.0, 180.0]))
 def test_a_written_set_keeps_its_word(seed, views, cone):
     with tempfile.TemporaryDirectory() as folder:
@@ -55,7 +61,7 @@ def check_split(root: Path, split: str) -> None:
     inside = np.einsum("nij,nhkj->nhki", rotation, joints) + translation[:, None, None]
     pixels = np.einsum("nij,nhkj->nhki", index.intrinsics[index.camera], inside)
     pixels = pixels[..., :2] / pixels[..., 2:]
-    claimed = index.joint_valid_image
+    claimed = np.asarray(index.joint_valid_image)
     limit = index.image_size_px[:, None, None] - 1
     in_image = ((pixels > -0.01) & (pixels < limit + 0.01)).all(-1)
     assert in_image[claimed].all()

@@ -121,7 +121,7 @@ def test_first_stage_is_handed_over(tmp_path, two_hand_root, attention, classes,
     trainer.fit(pretrainer, data)
     trainer.save_checkpoint(tmp_path / "stage1.ckpt")
     settings = {**SMALL, "gesture_classes": classes, "gesture_attention": attention}
-    model = EANetRegressor(**settings, pretrained=str(tmp_path / "stage1.ckpt"), learning_rate=0.0, weight_decay=0.0)
+    model = EANetRegressor(**settings, pretrained=str(tmp_path / "stage1.ckpt"), learning_rate=1e-30, weight_decay=0.0)
     with caplog.at_level("INFO"):
         trainer_of(max_steps=1, limit_val_batches=0).fit(model, data_of(two_hand_root, gesture_classes=classes))
     assert ("no gesture head" in caplog.text) == (not attention)
