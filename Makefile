@@ -25,6 +25,8 @@ DEMO_SET := --subjects=[8,2,4] --frames=[5600,350,1120] --wrist_cone_deg=35 --tw
 BIN := $(VENV)/bin
 GESTUREHAND := $(BIN)/gesturehand
 READY := $(VENV)/.ready
+# A process a core, each with one thread: two threads of two processes wait for each other.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto
 DATA_ARGS := $(if $(DATA),--data.root=$(DATA))
 MANO_ARGS := $(if $(MANO),--model.init_args.mano=$(MANO))
 
@@ -102,10 +104,10 @@ fuzz: $(READY)  ## try 1,000 mutated files of every kind; minutes
 	$(BIN)/python scripts/robustness_tables.py
 
 test: $(READY)  ## the tests, minutes
-	$(BIN)/python -m pytest -m "not slow" $(ARGS)
+	$(PYTEST) -m "not slow" $(ARGS)
 
 test-all: $(READY)  ## the tests and the slow ones
-	$(BIN)/python -m pytest $(ARGS)
+	$(PYTEST) $(ARGS)
 
 lint: $(READY)  ## formatter, linter, type checker
 	$(BIN)/ruff format --check .
