@@ -77,7 +77,7 @@ gallery: $(READY)  ## draw the poses of the 35 gestures into runs/gallery.png
 docs: $(READY)  ## write the README's table and pictures from the newest demo, and the gallery
 	@mkdir -p docs/images docs/results
 	$(GESTUREHAND) run summary --run latest --out docs/results --into README.md
-	$(BIN)/python -c "import cv2; cv2.imwrite('docs/images/demo_predictions.jpg', cv2.imread('docs/results/predictions.png'))"
+	$(BIN)/python -c "import cv2; cv2.imwrite('docs/images/demo_predictions.jpg', cv2.imread('docs/results/predictions.png'), [cv2.IMWRITE_JPEG_QUALITY, 80])"
 	rm -f docs/results/*.png
 	mv docs/results/summary.json docs/results/demo.json
 	$(GESTUREHAND) data gallery --out docs/images/gallery.jpg

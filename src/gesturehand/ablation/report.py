@@ -15,6 +15,11 @@ from gesturehand.runs import write_json
 #: The lines of docs/ablation.md between which the tables are kept.
 MARKERS: Final = ("<!-- ablation:begin -->", "<!-- ablation:end -->")
 DOCUMENT: Final = "ablation.md"
+#: Pictures by name, with the text that stands for them.
+_PICTURES: Final = {
+    "differences": "Paired differences with their intervals",
+    "curves": "Validation PA-MPJPE while training",
+}
 _JPEG_QUALITY: Final = 90
 
 
@@ -28,7 +33,7 @@ def write_results(folder: Path, results: Results) -> Path:
 def write_report(folder: Path, grid: Grid, results: Results) -> list[Path]:
     """Writes ``results.json``, ``ablation.md``, ``ablation_differences.png`` and ``ablation_curves.png``."""
     paths = [write_results(folder, results), folder / DOCUMENT]
-    paths += [folder / f"ablation_{name}.png" for name in ("differences", "curves")]
+    paths += [folder / f"ablation_{name}.png" for name in _PICTURES]
     paths[1].write_text(ablation_markdown(grid, results), encoding="utf-8")
     save_differences(paths[2], grid, results)
     save_curves(paths[3], grid, results)
@@ -49,12 +54,13 @@ def write_documents(docs: Path, folder: Path, grid: Grid, results: Results) -> l
     """
     document = docs / DOCUMENT
     source = f"<!-- written by `gesturehand ablation --size {grid.size.name} --docs {docs}` -->\n"
-    write_between_markers(document, source + ablation_markdown(grid, results), MARKERS)
+    pictures = "".join(f"![{text}](images/ablation_{name}.jpg)\n\n" for name, text in _PICTURES.items())
+    write_between_markers(document, source + pictures + ablation_markdown(grid, results), MARKERS)
     (docs / "results").mkdir(parents=True, exist_ok=True)
     (docs / "images").mkdir(parents=True, exist_ok=True)
     paths = [document, docs / "results" / f"ablation_{grid.size.name}.json"]
     write_json(paths[1], results)
-    for name in ("differences", "curves"):
+    for name in _PICTURES:
         paths.append(docs / "images" / f"ablation_{name}.jpg")
         picture = cv2.imread(str(folder / f"ablation_{name}.png"))
         assert picture is not None, "write_report comes first"
