@@ -1,6 +1,7 @@
 """One short run of each stage, logged to everything; what W&B kept offline is read from its own file."""
 
 import struct
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -61,6 +62,16 @@ def wandb_records(path: Path) -> Iterator:
             yield record
 
 
+def finished_records(path: Path) -> list:
+    """All records; W&B's own process may still be writing when the run's has ended."""
+    for _ in range(300):
+        records = list(wandb_records(path))
+        if any(record.WhichOneof("record_type") == "exit" for record in records):
+            return records
+        time.sleep(0.1)
+    raise AssertionError(f"{path} has no end")
+
+
 @pytest.fixture(scope="session")
 def runs(tmp_path_factory, synthetic_root) -> dict[str, Run]:
     folder = tmp_path_factory.mktemp("callbacks")
@@ -74,6 +85,6 @@ def runs(tmp_path_factory, synthetic_root) -> dict[str, Run]:
         found = {}
         for run, description in finished_runs("runs"):
             (file,) = run.glob("wandb/offline-run-*/*.wandb")
-            found[description["model"]] = Run(folder / run, list(wandb_records(file)))
+            found[description["model"]] = Run(folder / run, finished_records(file))
     assert yaml.safe_load((found["GesturePretrainer"].folder / "config.yaml").read_text())["tensorboard"] is True
     return found
