@@ -67,8 +67,12 @@ def rows(result: dict[str, Any]) -> list[tuple[str, str, str]]:
                 "≤ 1.3 ×",
             )
         )
-        eanet = n["of_backbone"].get("eanet")
-        table.append(("… EANet's step (two hands)", f"{eanet:.2f} ×" if eanet else "absent", "for comparison"))
+        eanet = n["of_backbone"]["eanet"]
+        table.append(("… EANet's step (both hands' heads)", f"{eanet:.2f} ×", "for comparison"))
+        shares = ", ".join(
+            f"{name.split('::')[-1]} {100 * share:.0f} %" for name, share in n["profile"]["token_fusion"].items()
+        )
+        table.append((f"… where TokenFusion's step goes: {shares}", "", "–"))
         if n["device"] == "cpu":
             table.append(("on a GPU: images/s, share of the bf16 peak", "not measured: no GPU", "–"))
     return table

@@ -1,13 +1,14 @@
-"""A training step of each second stage against the bare backbone's forward and backward on the same images.
+"""A training step of each second stage against the bare backbone's forward and backward on as many images.
 
     python benchmarks/training_step.py [--backbone hrnet_w32] [--image-size 256] [--batch-size 8] [--repeats 3]
 
-In turns; the best of each counts. On a GPU where there is one (bf16), else on the CPU (float32).
+The steps hold forward, losses, backward and the optimiser; the backbone's forward and backward only. In turns; the
+best of each counts. On a GPU where there is one (bf16), else on the CPU (float32).
 """
 
 import argparse
-import importlib
 import json
+import logging
 import tempfile
 import time
 from collections.abc import Callable
@@ -21,9 +22,11 @@ from gesturehand.batch import Batch
 from gesturehand.data.datamodule import InterHandDataModule
 from gesturehand.models.encoder import Encoder
 from gesturehand.synthetic.writer import write_synthetic_set
+from gesturehand.trainers.eanet_regressor import EANetRegressor
 from gesturehand.trainers.optimisation import adamw_with_cosine
+from gesturehand.trainers.token_fusion_regressor import TokenFusionRegressor
 
-REGRESSORS = {"token_fusion": "TokenFusionRegressor", "eanet": "EANetRegressor"}
+REGRESSORS = {"token_fusion": TokenFusionRegressor, "eanet": EANetRegressor}
 
 
 def synthetic_batch(size: int, count: int, layout: str) -> Batch:
@@ -40,8 +43,10 @@ def synthetic_batch(size: int, count: int, layout: str) -> Batch:
         return next(iter(data.train_dataloader()))
 
 
-def step_of(module: torch.nn.Module, loss: Callable[[], torch.Tensor], device: str) -> Callable[[], None]:
-    """Forward, backward and the optimiser's step."""
+def step_of(
+    module: torch.nn.Module, loss: Callable[[], torch.Tensor], device: str, *, optimise: bool
+) -> Callable[[], None]:
+    """Forward, backward and, unless told not to, the optimiser's step."""
     settings = {"learning_rate": 1e-4, "weight_decay": 0.01, "warmup_share": 0.1, "total_steps": 1000}
     optimizer = adamw_with_cosine([(module, 1.0)], **settings)["optimizer"]
 
@@ -50,51 +55,47 @@ def step_of(module: torch.nn.Module, loss: Callable[[], torch.Tensor], device: s
         with torch.autocast(device, torch.bfloat16, enabled=device == "cuda"):
             value = loss()
         value.backward()
-        optimizer.step()
+        if optimise:
+            optimizer.step()
         if device == "cuda":
             torch.cuda.synchronize()
 
     return run
 
 
-def regressor_step(
-    name: str, device: str, settings: dict[str, Any], count: int
-) -> tuple[Callable[[], None], Any] | None:
-    try:
-        module_class = getattr(importlib.import_module(f"gesturehand.trainers.{name}_regressor"), REGRESSORS[name])
-    except ImportError:
-        return None
-    module: pl.LightningModule = module_class(**settings).to(device).train()
+def regressor_step(name: str, device: str, settings: dict[str, Any], count: int) -> Callable[[], None]:
+    module: pl.LightningModule = REGRESSORS[name](**settings).to(device).train()
     batch = synthetic_batch(settings["image_size"], count, "two_hand" if name == "eanet" else "per_hand")
     batch = {key: value.to(device) for key, value in batch.items()}  # type: ignore[assignment]
-    # The step without a Trainer: nothing to log to, one process.
+    # The step without a Trainer's loop: nothing to log to, one process.
     module.log = lambda *arguments, **named: None  # type: ignore[method-assign]
-    trainer = pl.Trainer(accelerator="cpu" if device == "cpu" else "gpu", devices=1, logger=False, barebones=False,
-                         enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False)  # fmt: skip
-    module._trainer = trainer
-    return step_of(module, lambda: module.training_step(batch, 0), device), module
+    module._trainer = pl.Trainer(accelerator="cpu" if device == "cpu" else "gpu", devices=1, logger=False,
+                                 enable_checkpointing=False, enable_progress_bar=False,
+                                 enable_model_summary=False)  # fmt: skip
+    return step_of(module, lambda: module.training_step(batch, 0), device, optimise=True)
 
 
-def profile_of(run: Callable[[], None], device: str) -> str:
+def shares_of(run: Callable[[], None], device: str, count: int = 6) -> dict[str, float]:
+    """Shares of the time of the operations that take most, by PyTorch's profiler."""
     activities = [torch.profiler.ProfilerActivity.CPU]
     activities += [torch.profiler.ProfilerActivity.CUDA] if device == "cuda" else []
     with torch.profiler.profile(activities=activities) as profile:
         run()
-    return profile.key_averages().table(sort_by=f"self_{device}_time_total", row_limit=15, max_name_column_width=50)
+    key = f"self_{device}_time_total" if device == "cpu" else "self_device_time_total"
+    times = {event.key: getattr(event, key) for event in profile.key_averages()}
+    total = sum(times.values())
+    return {name: times[name] / total for name in sorted(times, key=times.__getitem__)[: -count - 1 : -1]}
 
 
-def measure(
-    backbone: str = "hrnet_w32", image_size: int = 256, count: int = 8, repeats: int = 3, profile: bool = False
-) -> dict[str, Any]:
+def measure(backbone: str = "hrnet_w32", image_size: int = 256, count: int = 8, repeats: int = 3) -> dict[str, Any]:
     """Seconds of a step each, and ratios to the backbone's."""
+    logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     encoder = Encoder(backbone, image_size=image_size).to(device).train()
     images = synthetic_batch(image_size, count, "per_hand")["image"].to(device)
-    runs = {"backbone": step_of(encoder, lambda: encoder(images).feature_map.float().mean(), device)}
+    runs = {"backbone": step_of(encoder, lambda: encoder(images).feature_map.float().mean(), device, optimise=False)}
     for name in REGRESSORS:
-        made = regressor_step(name, device, {"backbone": backbone, "image_size": image_size}, count)
-        if made is not None:
-            runs[name] = made[0]
+        runs[name] = regressor_step(name, device, {"backbone": backbone, "image_size": image_size}, count)
     best = dict.fromkeys(runs, float("inf"))
     for number in range(repeats + 1):
         for name, run in runs.items():
@@ -108,8 +109,7 @@ def measure(
         "of_backbone": {name: best[name] / best["backbone"] for name in best if name != "backbone"},
     }
     result["images_per_s"] = {name: count / seconds for name, seconds in best.items()}
-    if profile:
-        print(profile_of(runs["token_fusion"], device))
+    result["profile"] = {name: shares_of(runs[name], device) for name in ("backbone", "token_fusion")}
     return result
 
 
@@ -119,9 +119,8 @@ def main() -> None:
     parser.add_argument("--image-size", type=int, default=256)
     parser.add_argument("--batch-size", type=int, default=8)
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--profile", action="store_true")
     arguments = parser.parse_args()
-    settings = (arguments.backbone, arguments.image_size, arguments.batch_size, arguments.repeats, arguments.profile)
+    settings = (arguments.backbone, arguments.image_size, arguments.batch_size, arguments.repeats)
     print(json.dumps(measure(*settings), indent=2))
 
 

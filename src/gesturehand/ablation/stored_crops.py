@@ -102,10 +102,11 @@ class StoredCropDataset(Dataset[Batch]):
             sample, epoch, _ = key if isinstance(key, SampleKey) else SampleKey(int(key))
             place = self.place[sample]
             image = cv2.warpAffine(self.images[place], affine @ self.to_image[place], (size, size))
-            if augmentation is not None:
-                seed = np.random.SeedSequence((self.dataset.seed, epoch, sample)).generate_state(1)[0]
-                image = augmentation.appearance(image, int(seed >> 1))
-            images[number] = image
+            if augmentation is None:
+                images[number] = image
+            else:
+                generator = np.random.default_rng((self.dataset.seed, epoch, sample, 1))
+                augmentation.appearance(image, generator, images[number])
         batch["image"] = torch.from_numpy(images).permute(0, 3, 1, 2)
         return batch
 

@@ -32,35 +32,36 @@ class AppearanceJitter:
         # Only what is drawn runs: albumentations' own draw costs more than a colour change.
         self.blur = albumentations.GaussianBlur(blur_limit=(3, 3), sigma_limit=(0.3, 1.0), p=1.0)
 
-    def __call__(self, image: np.ndarray, seed: int) -> np.ndarray:
-        """The changed image, a function of the image and the seed alone.
+    def __call__(self, image: np.ndarray, random: np.random.Generator, out: np.ndarray) -> None:
+        """Writes the changed image, a function of the image and the generator's state alone.
 
         Args:
-            image: (S, S, 3) uint8 RGB.
-            seed: Non-negative.
+            image: (S, S, 3) uint8 RGB; stays as it is.
+            random: Where the changes are drawn from.
+            out: Where the result goes, of the same shape; not ``image`` itself.
         """
-        random = np.random.default_rng(seed)
         # The same number of draws for every crop, so that one setting does not disturb another's.
         factors = random.uniform(1 - self.colour, 1 + self.colour, 3)
         noisy, blurred, strength, place = random.random(4)
         if self.colour > 0:
             # A matrix on 8-bit pixels is vectorised; a look-up table of three channels takes nine times as long.
-            image = cv2.transform(image, np.diag(factors))
+            cv2.transform(image, np.diag(factors), out)
+        else:
+            out[:] = image
         if noisy < self.noise_probability:
-            image = _with_noise(image, 255 * (_NOISE[0] + strength * (_NOISE[1] - _NOISE[0])), place)
+            _add_noise(out, 255 * (_NOISE[0] + strength * (_NOISE[1] - _NOISE[0])), place)
         if blurred < self.blur_probability:
             self.blur.set_random_seed(int(random.integers(2**31)))
-            image = self.blur(image=image)["image"]
-        return image
+            out[:] = self.blur(image=out)["image"]
 
 
-def _with_noise(image: np.ndarray, deviation: float, place: float) -> np.ndarray:
+def _add_noise(image: np.ndarray, deviation: float, place: float) -> None:
     """Adds normal noise: a stretch of a fixed sheet of it, at a place between 0 and 1."""
     sheet = _noise_sheet(2 * image.size)
     start = int(place * (sheet.size - image.size))
     noise = sheet[start : start + image.size].reshape(image.shape)
     # Rounded before it is added: the sum's rounding is the same, since pixels are integers.
-    return cv2.add(image, np.rint(noise * np.float32(deviation)).astype(np.int16), dtype=cv2.CV_8U)
+    cv2.add(image, np.rint(noise * np.float32(deviation)).astype(np.int16), image, dtype=cv2.CV_8U)
 
 
 @cache

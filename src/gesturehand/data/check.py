@@ -105,12 +105,12 @@ def _image_problem(root: Path, split: str, decode: bool, image: dict[str, Any]) 
     if problem_of_header(path, announced) is not None:  # type: ignore[arg-type]
         return Problem("image size other than announced", split, name, str(problem_of_header(path, announced)))  # type: ignore[arg-type]
     if decode:
+        if is_cut_short(path):
+            return Problem("image cut short", split, name, "the end of the JPEG is missing")
         try:
             read_image(path)
         except UnreadableImageError as error:
             return Problem("image unreadable", split, name, str(error))
-        if is_cut_short(path):
-            return Problem("image cut short", split, name, "the end of the JPEG is missing")
     return None
 
 

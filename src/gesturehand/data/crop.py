@@ -1,5 +1,6 @@
 """The one affine map of a sample: crop, rotation, scale and mirroring in one matrix that image and geometry share."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,9 +32,9 @@ class CropJitter:
         scale, turn, *shift = generator.standard_normal(4)
         rotate, flip = generator.random(2)
         side = box[2] * (1 + self.scale * min(max(scale, -1.0), 1.0))
-        centre = box[:2] + self.shift * np.clip(shift, -1, 1) * box[2]
+        x, y = (box[axis] + self.shift * min(max(shift[axis], -1.0), 1.0) * box[2] for axis in (0, 1))
         angle = self.rotation_rad * float(min(max(turn, -2.0), 2.0)) if rotate < self.rotation_probability else 0.0
-        return np.array([*centre, side]), angle, bool(flip < self.flip_probability)
+        return np.array([x, y, side]), angle, bool(flip < self.flip_probability)
 
 
 def crop_affine(box: np.ndarray, size_px: int, *, angle: float = 0.0, mirror: bool = False) -> np.ndarray:
@@ -54,9 +55,13 @@ def crop_affine(box: np.ndarray, size_px: int, *, angle: float = 0.0, mirror: bo
         >>> (affine @ [100.0, 50.0, 1.0]).tolist()
         [63.5, 63.5]
     """
-    scale = size_px / box[2]
-    sin, cos = np.sin(angle), np.cos(angle)
-    linear = scale * np.array([[cos, -sin], [sin, cos]])
-    if mirror:
-        linear = np.diag([-1.0, 1.0]) @ linear
-    return np.column_stack([linear, (size_px - 1) / 2 - linear @ box[:2]])
+    # Plain numbers: this runs for every sample, and arrays of two are slow.
+    x, y, side = box.tolist()
+    scale, middle, sign = size_px / side, (size_px - 1) / 2, -1.0 if mirror else 1.0
+    sin, cos = scale * math.sin(angle), scale * math.cos(angle)
+    return np.array(
+        [
+            [sign * cos, -sign * sin, middle - sign * (cos * x - sin * y)],
+            [sin, cos, middle - (sin * x + cos * y)],
+        ]
+    )

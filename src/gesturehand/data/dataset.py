@@ -162,20 +162,33 @@ class InterHandDataset(Dataset[Batch]):
 
     def _crops(self, keys: Sequence[SampleKey], mirrored: np.ndarray) -> tuple[np.ndarray, ...]:
         """Each sample's map (B, 2, 3) float64, crop (B, S, S, 3) uint8, and (B,) bool: flipped, its image was read."""
-        boxes = self.boxes[np.array([key.sample for key in keys])]
+        numbers = np.array([key.sample for key in keys])
+        boxes = self.boxes[numbers]
         affines = np.empty((len(keys), 2, 3))
         images = np.empty((len(keys), self.image_size, self.image_size, 3), np.uint8)
         flips, readable = np.zeros(len(keys), bool), np.ones(len(keys), bool)
-        for place, key in enumerate(keys):
-            box, angle = boxes[place], 0.0
-            generator = None
+        generators = []
+        for place, (key, box) in enumerate(zip(keys, boxes, strict=True)):
+            angle = 0.0
             if self.augmentation is not None:
-                generator = np.random.default_rng((self.seed, key.epoch, key.sample))
-                box, angle, flips[place] = self.augmentation.crop.draw(box, generator)
+                generators.append(np.random.default_rng((self.seed, key.epoch, key.sample)))
+                box, angle, flips[place] = self.augmentation.crop.draw(box, generators[-1])
             mirror = bool(mirrored[place] ^ flips[place])
             affines[place] = crop_affine(box, self.image_size, angle=angle, mirror=mirror)
+        if not self.read_images:
+            images[:] = 0
+            return affines, images, flips, readable
+        maps = affines
+        if self.image_of is not None:
+            maps = np.stack([self._map_of_other(*pair) for pair in zip(numbers.tolist(), affines, strict=True)])
+            numbers = self.image_of[numbers]
+        files = [self.image_file(number) for number in numbers.tolist()]
+        # Pixels by themselves: what comes between two images has left the processor's cache by the next one. Colours
+        # are written from a buffer that stays in the cache to the batch, which does not.
+        unchanged = np.empty_like(images[0])
+        for place, file in enumerate(files):
             try:
-                image = self._image(key.sample, affines[place], images[place])
+                image = self._read(file)
             except UnreadableImageError as error:
                 if self.unreadable == "error":
                     raise
@@ -183,39 +196,32 @@ class InterHandDataset(Dataset[Batch]):
                 warnings.warn(f"Left out: {error}", stacklevel=2)
                 images[place], readable[place] = 0, False
                 continue
-            if generator is not None and self.augmentation is not None and self.read_images:
-                image = self.augmentation.appearance(image, int(generator.integers(2**31)))
-                images[place] = image
+            crop = images[place] if self.augmentation is None else unchanged
+            cv2.warpAffine(image, maps[place], crop.shape[:2], crop, cv2.INTER_LINEAR, cv2.BORDER_CONSTANT)
+            if self.augmentation is not None:
+                self.augmentation.appearance(crop, generators[place], images[place])
         return affines, images, flips, readable
+
+    def _map_of_other(self, number: int, affine: np.ndarray) -> np.ndarray:
+        """The map of another sample's image into this one's place: its box goes where this one's goes."""
+        assert self.image_of is not None
+        move, back = np.eye(3), np.eye(3)
+        move[:2] = crop_affine(self.boxes[int(self.image_of[number])], 1)
+        back[:2] = crop_affine(self.boxes[number], 1)
+        return affine @ np.linalg.inv(back) @ move
 
     def image_file(self, number: int) -> Path:
         """Path of a sample's image."""
         row = self.selection.row[number]
         return image_path(self.index.root, self.index.split, self.index.file_name[row].decode())
 
-    def _image(self, number: int, affine: np.ndarray, crop: np.ndarray) -> np.ndarray:
-        """Fills the crop, (S, S, 3) uint8 RGB, and returns it."""
-        if not self.read_images:
-            crop[:] = 0
-            return crop
-        if self.image_of is not None:
-            # Another sample's image in this sample's place: its box is moved under this one's, jittered as this one's.
-            own, number = self.boxes[number], int(self.image_of[number])
-            move = np.eye(3)
-            move[:2] = crop_affine(self.boxes[number], 1)
-            back = np.linalg.inv(np.vstack([crop_affine(own, 1), [0, 0, 1]]))
-            affine = affine @ back @ move
-        image = self._read(number)
-        size = (self.image_size, self.image_size)
-        return cv2.warpAffine(image, affine, size, crop, cv2.INTER_LINEAR, cv2.BORDER_CONSTANT)
-
-    def _read(self, number: int) -> np.ndarray:
+    def _read(self, file: Path) -> np.ndarray:
         """The whole image, (height, width, 3) uint8 RGB."""
         remedy = (
             f"complete the download of split '{self.index.split}', give the images you have as a subset list, or set "
             "data.unreadable to skip"
         )
-        return read_image(self.image_file(number), remedy=remedy)
+        return read_image(file, remedy=remedy)
 
     def _gesture(self, row: np.ndarray, flip: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The classes; per hand, a flipped right hand's are a left hand's, a canonically mirrored one's stay."""

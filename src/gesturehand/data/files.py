@@ -4,7 +4,7 @@ import contextlib
 import mmap
 import re
 from collections.abc import Iterator
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, Final, Literal, TypeVar
 
 import msgspec
@@ -30,8 +30,9 @@ def stays_inside(file_name: str) -> bool:
 
     Links that somebody put into the folder are followed: they are the owner's and not the file's.
     """
-    path = PurePosixPath(file_name.replace("\\", "/"))
-    return bool(path.parts) and not path.is_absolute() and ".." not in path.parts and "\0" not in file_name
+    name = file_name.replace("\\", "/")
+    parts = set(name.split("/")) - {"", "."}
+    return bool(parts) and not name.startswith("/") and ".." not in parts and "\0" not in name
 
 
 def image_path(root: Path, split: str, file_name: str) -> Path:
@@ -45,7 +46,7 @@ def image_path(root: Path, split: str, file_name: str) -> Path:
             f"The annotations of split '{split}' in '{root}' name the image {file_name!r}, which lies outside "
             f"'{root / 'images' / split}': do not use this set, or mend its file names."
         )
-    return root / "images" / split / file_name
+    return root.joinpath("images", split, file_name)
 
 
 def check_root(root: Path) -> None:
