@@ -38,7 +38,7 @@ def rows(result: dict[str, Any]) -> list[tuple[str, str, str]]:
             ("… opened in", f"{1e3 * n['open_s']:.1f} ms", "< 0.2 s"),
             (
                 "… each further worker, spawned / forked",
-                f"{n['worker_spawn_mb']:.0f} / {n['worker_fork_mb']:.0f} MB",
+                f"{n['worker_spawn_mb']:.0f} / {max(n['worker_fork_mb'], 0):.0f} MB",
                 "< 50 MB",
             ),
         ]
