@@ -6,12 +6,13 @@ from dataclasses import replace
 import cv2
 import pytest
 
-from gesturehand.ablation.grid import SIZES, Grid, make_grid
+from gesturehand.ablation.grid import Grid, make_grid
 from gesturehand.ablation.job import Job, Place, run_job
 from gesturehand.ablation.prepare import check_settings
 from gesturehand.ablation.report import write_documents, write_report
 from gesturehand.ablation.results import collect
 from gesturehand.ablation.schedule import is_done, jobs_of, run_all
+from gesturehand.ablation.sizes import SIZES
 from gesturehand.errors import UserError
 
 SIZE = replace(SIZES["tiny"], seeds=1, stored_crops=False, pretrain_steps=3, finetune_steps=2)

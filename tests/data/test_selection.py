@@ -1,6 +1,7 @@
 """Which samples a split has, against a plain reading."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -185,12 +186,14 @@ def test_empty_selection_says_which_settings_left_nothing(synthetic_root, tmp_pa
         select(read_index(synthetic_root, "val"), subset=path)
 
 
-def test_captures_people_gestures_and_valid_joints_against_a_loop(two_hand_root, plain_records):
+def test_captures_cameras_people_gestures_and_valid_joints_against_a_loop(two_hand_root, plain_records):
     records, index = plain_records(two_hand_root, "train"), read_index(two_hand_root, "train")
     captures = [record["file_name"].split("/")[0].removeprefix("Capture") for record in records]
     fine = [vocabulary().fine[max(gesture_of_sequence(record["seq_name"])[1], 0)] for record in records]
     labelled = [gesture_of_sequence(record["seq_name"])[1] >= 0 for record in records]
+    cameras = [re.search("cam([0-9]+)", record["file_name"])[1] for record in records]
     settings = {
+        "cameras": ([int(cameras[0])], lambda row: cameras[row] == cameras[0]),
         "captures": ([int(captures[0])], lambda row: captures[row] == captures[0]),
         "subjects": ([records[-1]["subject"]], lambda row: records[row]["subject"] == records[-1]["subject"]),
         "gestures": (["fist"], lambda row: labelled[row] and fine[row] == "fist"),
@@ -214,6 +217,7 @@ def test_captures_people_gestures_and_valid_joints_against_a_loop(two_hand_root,
     ("setting", "says"),
     [
         ({"captures": [99]}, "data.captures names '99'"),
+        ({"cameras": [99]}, "data.cameras names '99'"),
         ({"subjects": [99]}, "data.subjects names '99'"),
         ({"gestures": ["fisst"]}, "did you mean 'fist'"),
         ({"min_valid_joints": 0}, "data.min_valid_joints=0"),

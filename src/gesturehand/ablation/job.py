@@ -10,7 +10,8 @@ import torch
 from pytorch_lightning.callbacks import ModelCheckpoint
 
 from gesturehand.ablation.curve import Curve
-from gesturehand.ablation.grid import Arm, Pretrain, Size
+from gesturehand.ablation.grid import Arm, Pretrain
+from gesturehand.ablation.sizes import Size
 from gesturehand.ablation.stored_crops import StoredCropDataModule
 from gesturehand.data.datamodule import InterHandDataModule
 from gesturehand.evaluation.sample_errors import none_for_nan

@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 from typing import Any, Final
 
-from gesturehand.ablation.grid import Size
 from gesturehand.ablation.job import Place
+from gesturehand.ablation.sizes import Size
 from gesturehand.ablation.stored_crops import store_crops
 from gesturehand.errors import UserError
 from gesturehand.runs import write_json

@@ -11,8 +11,9 @@ from typing import Any
 
 from tqdm import tqdm
 
-from gesturehand.ablation.grid import Arm, Grid, Pretrain, Size
+from gesturehand.ablation.grid import Arm, Grid, Pretrain
 from gesturehand.ablation.job import RESULT_FILE, Job, Place, run_job
+from gesturehand.ablation.sizes import Size
 from gesturehand.errors import UserError
 
 

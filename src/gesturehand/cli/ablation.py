@@ -37,12 +37,13 @@ def ablation(
     """
     import torch
 
-    from gesturehand.ablation.grid import SIZES, make_grid
+    from gesturehand.ablation.grid import make_grid
     from gesturehand.ablation.job import Place
     from gesturehand.ablation.prepare import check_settings, prepare_data, store_all_crops
     from gesturehand.ablation.report import write_documents, write_report, write_results
     from gesturehand.ablation.results import collect
     from gesturehand.ablation.schedule import run_all
+    from gesturehand.ablation.sizes import SIZES
     from gesturehand.errors import UserError
 
     if (seeds is not None and seeds < 1) or (processes is not None and processes < 1):

@@ -11,8 +11,7 @@ from typing import Any, Final
 import jsonargparse
 import pytorch_lightning as pl
 import torch
-from jsonargparse.typing import NonNegativeInt, PositiveInt
-from pytorch_lightning.callbacks import LearningRateMonitor, ModelCheckpoint, TQDMProgressBar
+from pytorch_lightning.callbacks import LearningRateMonitor, TQDMProgressBar
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
 from pytorch_lightning.utilities import rank_zero_info, rank_zero_only
 from pytorch_lightning.utilities.exceptions import MisconfigurationException, SIGTERMException
@@ -27,13 +26,16 @@ from gesturehand.callbacks.trial_report import TRIAL_FOLDER_VARIABLE, TrialRepor
 from gesturehand.checkpoints.checkpoint_io import DurableCheckpointIO
 from gesturehand.checkpoints.resume_points import ResumePoints, remove_points, step_of_point
 from gesturehand.cli.config_trust import TRUST_SWITCH, distrust_configs
+from gesturehand.cli.expand_run import expand_run
 from gesturehand.cli.loggers import RunConfig, make_loggers, wandb_run_finished
+from gesturehand.cli.pretraining import ENCODER_SETTINGS, find_pretraining, mirrors_left
 from gesturehand.cli.resume import POINTS, RunPlace, place_of_run, release_locks, remember, tell_others, told_by_first
+from gesturehand.cli.run_keys import add_run_keys
 from gesturehand.data.datamodule import InterHandDataModule
 from gesturehand.errors import UserError
 from gesturehand.evaluation.origin import code_version
 from gesturehand.evaluation.test_report import TestReport
-from gesturehand.runs import CONFIG_FILE, best_checkpoint, finished_runs, mark_finished, new_run, newest_run
+from gesturehand.runs import CONFIG_FILE, mark_finished, new_run
 from gesturehand.trainers.gesture_pretrainer import GesturePretrainer
 from gesturehand.trainers.hand_regressor import HandRegressor
 
@@ -43,8 +45,6 @@ _RUN_FOLDER_VARIABLE: Final = "GESTUREHAND_RUN_FOLDER"
 _RESUME_POINT_VARIABLE: Final = "GESTUREHAND_RESUME_POINT"
 #: Exit code of a run that was told to stop, as a shell gives it for SIGTERM.
 _STOPPED: Final = 143
-#: What both stages must agree on for a hand-over.
-_ENCODER_SETTINGS: Final = ("backbone", "feature_stride", "embedding_dim", "gesture_classes")
 
 
 class TrainingCLI(LightningCLI):
@@ -55,65 +55,7 @@ class TrainingCLI(LightningCLI):
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Adds the run's keys and a checkpoint callback that keeps the best and the last state."""
-        parser.add_argument("--name", type=str, default="experiment", help="A run is kept in <runs>/<name>/<time>.")
-        parser.add_argument("--runs", type=str, default="runs", help="Folder of all runs.")
-        parser.add_argument(
-            "--wandb",
-            type=bool,
-            default=True,
-            help="Log to W&B: offline, unless you are logged in. CSV is always kept.",
-        )
-        parser.add_argument("--wandb_project", type=str, default="gesturehand", help="W&B project.")
-        parser.add_argument(
-            "--wandb_checkpoints", type=bool, default=False, help="Hand the best checkpoint to W&B as an artifact."
-        )
-        parser.add_argument(
-            "--tensorboard", type=bool, default=False, help="Log to TensorBoard, into the run's folder."
-        )
-        parser.add_argument(
-            "--pictures_every_n_epochs",
-            type=NonNegativeInt,
-            default=2,
-            help="Epochs between pictures of the validation (predictions, gesture confusion, embedding); 0: none.",
-        )
-        parser.add_argument(
-            "--val_pictures",
-            type=NonNegativeInt,
-            default=8,
-            help="Validation samples that are drawn with prediction and truth.",
-        )
-        parser.add_argument(
-            "--test_pictures", type=int, default=16, help="Test samples that are drawn with prediction and truth."
-        )
-        parser.add_argument(
-            "--save_predictions",
-            type=bool,
-            default=False,
-            help="Write a test's predictions as predictions.npz, for `gesturehand evaluate`.",
-        )
-        parser.add_argument(
-            "--resume",
-            type=str,
-            default="auto",
-            help="fit: go on with the newest unfinished run of the same settings (auto), start a new one (never), or "
-            "go on with the run in this folder.",
-        )
-        parser.add_argument(
-            "--resume_every_n_steps",
-            type=PositiveInt,
-            default=500,
-            help="Steps between checkpoints that an interrupted run goes on from; there is one every 10 minutes too.",
-        )
-        parser.add_argument(
-            "--check_loss_every_n_batches",
-            type=PositiveInt,
-            default=1,
-            help="Batches between checks that the loss is finite; each waits for the GPU once.",
-        )
-        parser.add_lightning_class_args(ModelCheckpoint, "checkpoint")
-        parser.set_defaults(
-            {"checkpoint.filename": "best", "checkpoint.save_last": True, "checkpoint.enable_version_counter": False}
-        )
+        add_run_keys(parser)
 
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
         """Parses the command line and its files.
@@ -239,8 +181,8 @@ class TrainingCLI(LightningCLI):
                 "model": type(self.model).__name__,
                 "kinds": [kind.__name__ for kind in type(self.model).__mro__ if issubclass(kind, HandRegressor)],
                 "settings": {
-                    **{key: self.model.hparams.get(key) for key in _ENCODER_SETTINGS},
-                    "mirror_left": _mirrors_left(self.datamodule),
+                    **{key: self.model.hparams.get(key) for key in ENCODER_SETTINGS},
+                    "mirror_left": mirrors_left(self.datamodule),
                 },
                 "checkpoint": os.path.relpath(best, self.run_folder) if best else None,
                 "monitor": getattr(checkpoint, "monitor", None),
@@ -260,25 +202,11 @@ class TrainingCLI(LightningCLI):
         return self.config[str(self.subcommand)][key]
 
     def _pretraining(self, settings: Any) -> str | None:
-        """The checkpoint that ``pretrained`` stands for: a path, ``auto`` or ``none``."""
-        wanted = settings.pretrained
-        if self.subcommand != "fit" or wanted in (None, "none"):
+        if self.subcommand != "fit":
             return None
-        if wanted != "auto":
-            return str(wanted)
-        runs = self._setting("runs")
         # An encoder that has seen left hands mirrored is not one for a network that sees them as they are.
-        own = {key: settings[key] for key in _ENCODER_SETTINGS} | {"mirror_left": _mirrors_left(self._setting("data"))}
-        for folder, description in finished_runs(runs):
-            if description["model"] == GesturePretrainer.__name__ and description["settings"] == own:
-                path = str(best_checkpoint(folder))
-                rank_zero_info(f"Gesture pretraining: {path}")
-                return path
-        wanted_text = ", ".join(f"{key}={value}" for key, value in own.items())
-        raise UserError(
-            f"No finished gesture pretraining with {wanted_text} under '{runs}': run `make pretrain` first, name a "
-            "checkpoint as model.pretrained, or go without with PRETRAINED=none."
-        )
+        own = {key: settings[key] for key in ENCODER_SETTINGS} | {"mirror_left": mirrors_left(self._setting("data"))}
+        return find_pretraining(settings.pretrained, self._setting("runs"), own)
 
     def _pictures(self) -> list[pl.Callback]:
         every = self._setting("pictures_every_n_epochs")
@@ -304,7 +232,7 @@ def train(words: list[str]) -> None:
     else:
         distrust_configs()
     try:
-        run_cli(TrainingCLI, _expand_run(words))
+        run_cli(TrainingCLI, expand_run(words))
     except SIGTERMException:
         sys.exit(_STOPPED)
     except MisconfigurationException as error:
@@ -332,11 +260,6 @@ def run_cli(cli: type[TrainingCLI], words: list[str]) -> TrainingCLI:
         )
 
 
-def _mirrors_left(data: Any) -> bool:
-    """Whether data, or its settings, show left hands as right ones."""
-    return bool(data.mirror_left and data.layout == "per_hand")
-
-
 def _share_cores(workers: int) -> None:
     """Leaves a core to every worker process.
 
@@ -359,23 +282,3 @@ def _silence_what_is_meant() -> None:
         warnings.filterwarnings("ignore", message)
     # Lightning's advertisements come through the same logger as its messages.
     logging.getLogger("pytorch_lightning.utilities.rank_zero").addFilter(lambda record: "Tip:" not in record.msg)
-
-
-def _expand_run(words: list[str]) -> list[str]:
-    """Replaces ``--run FOLDER`` by its config and best checkpoint; later words override the config's."""
-    for place, word in enumerate(words):
-        name, has_value, value = word.partition("=")
-        if name != "--run":
-            continue
-        if not has_value and place + 1 == len(words):
-            raise UserError("--run needs the folder of a run, or 'latest'.")
-        value = value if has_value else words[place + 1]
-        rest = words[1:place] + words[place + (1 if has_value else 2) :]
-        run = newest_run("runs", HandRegressor.__name__) if value == "latest" else Path(value)
-        config = run / CONFIG_FILE
-        if not config.is_file():
-            raise UserError(f"The run '{run}' has no {CONFIG_FILE}: give the folder of a run under runs/.")
-        # What comes of it is kept inside the run's own folder.
-        location = [f"--runs={run.parent}", f"--name={run.name}"]
-        return [words[0], f"--config={config}", f"--ckpt_path={best_checkpoint(run)}", *location, *rest]
-    return words

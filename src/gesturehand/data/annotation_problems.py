@@ -79,9 +79,7 @@ def _frames(split: str, tables: dict[str, Any]) -> Iterator[tuple[str, str, str]
     table = tables.get("joint_3d")
     if table is None:
         return
-    for capture, name in dict.fromkeys(
-        (str(image.get("capture")), str(image.get("frame_idx"))) for image in _dicts(tables["data"].get("images"))
-    ):
+    for capture, name in _of_images(tables, "frame_idx"):
         where = f"frame [{capture}][{name}]"
         frame = _get(table, capture, name)
         if not isinstance(frame, dict):
@@ -104,9 +102,7 @@ def _cameras(split: str, tables: dict[str, Any]) -> Iterator[tuple[str, str, str
     table = tables.get("camera")
     if table is None:
         return
-    for capture, name in dict.fromkeys(
-        (str(image.get("capture")), str(image.get("camera"))) for image in _dicts(tables["data"].get("images"))
-    ):
+    for capture, name in _of_images(tables, "camera"):
         where = f"camera [{capture}][{name}]"
         parts = {
             kind: _array(_get(table, capture, kind, name), size)
@@ -147,6 +143,13 @@ def _fits(split: str, table: dict[str, Any] | None) -> Iterator[tuple[str, str, 
                 wrong = [text for text, is_wrong in limits.items() if is_wrong]
                 if wrong:
                     yield "MANO parameters absurd", where, ", ".join(wrong)
+
+
+def _of_images(tables: dict[str, Any], key: str) -> dict[tuple[str, str], None]:
+    """Capture and frame, or capture and camera, of the listed images, each once."""
+    return dict.fromkeys(
+        (str(image.get("capture")), str(image.get(key))) for image in _dicts(tables["data"].get("images"))
+    )
 
 
 def _dicts(value: Any) -> list[dict[str, Any]]:

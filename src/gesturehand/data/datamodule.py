@@ -53,6 +53,7 @@ class InterHandDataModule(pl.LightningDataModule):
         val_subset: The same for validation.
         test_subset: The same for the test.
         captures: Keep these captures only, in every split.
+        cameras: Keep images of these cameras only, by name, in every split.
         subjects: Keep these people only, in every split.
         gestures: Keep sequences of these fine gesture classes only, in every split.
         min_valid_joints: A hand with fewer valid joints is left out, 1 to 21.
@@ -99,6 +100,7 @@ class InterHandDataModule(pl.LightningDataModule):
         val_subset: str | None = None,
         test_subset: str | None = None,
         captures: list[int] | None = None,
+        cameras: list[int | str] | None = None,
         subjects: list[int] | None = None,
         gestures: list[str] | None = None,
         min_valid_joints: int = 1,
@@ -160,6 +162,7 @@ class InterHandDataModule(pl.LightningDataModule):
         self.splits: dict[Stage, str] = {"train": train_split, "val": val_split, "test": test_split}
         self.subsets: dict[Stage, str | None] = {"train": train_subset, "val": val_subset, "test": test_subset}
         self.captures = captures
+        self.cameras = cameras
         self.subjects = subjects
         self.gestures = gestures
         self.min_valid_joints = min_valid_joints
@@ -202,6 +205,7 @@ class InterHandDataModule(pl.LightningDataModule):
                 labelled_only=self.labelled_only and stage != "test",
                 subset=self.subsets[stage],
                 captures=self.captures,
+                cameras=self.cameras,
                 subjects=self.subjects,
                 gestures=self.gestures,
                 min_valid_joints=self.min_valid_joints,

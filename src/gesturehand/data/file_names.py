@@ -29,6 +29,11 @@ class FileNames:
         """(F,) bytes, the capture of every captured frame."""
         return self._tables["frame_capture"]
 
+    @property
+    def camera_name(self) -> np.ndarray:
+        """(C,) bytes, the name of every capture's every camera."""
+        return self._tables["camera_name"]
+
     def __len__(self) -> int:
         return len(self._rows["frame"])
 

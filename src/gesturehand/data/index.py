@@ -81,6 +81,11 @@ class InterHandIndex:
         """(N,) bytes, the capture's name."""
         return self.file_name.frame_capture[self.frame]
 
+    @property
+    def camera_name(self) -> np.ndarray:
+        """(N,) bytes, the camera's name."""
+        return self.file_name.camera_name[self.camera]
+
     def __reduce__(self) -> tuple[Any, ...]:
         return open_index, (self.path, self.root, self.split, self.mano_fits)
 

@@ -1,4 +1,4 @@
-"""Which samples a data set has: hands, labels, captures, people, gestures and published subsets; columns at once."""
+"""Which samples a data set has: hands, labels, captures, cameras, people, gestures, published subsets; columns at once."""
 
 import json
 from collections.abc import Sequence
@@ -57,6 +57,7 @@ def select(
     labelled_only: bool = False,
     subset: str | Path | None = None,
     captures: Sequence[int | str] | None = None,
+    cameras: Sequence[int | str] | None = None,
     subjects: Sequence[int] | None = None,
     gestures: Sequence[str] | None = None,
     min_valid_joints: int = 1,
@@ -72,13 +73,14 @@ def select(
         labelled_only: Leave out sequences without a gesture label.
         subset: A list of annotation ids or image file names: a text file with one a line, or a JSON list.
         captures: Keep these captures only.
+        cameras: Keep images of these cameras only, by name, such as 400002.
         subjects: Keep these people only.
         gestures: Keep sequences of these fine classes only.
         min_valid_joints: Of a hand, 1 to 21.
 
     Raises:
-        UserError: The list cannot be read or names something this split does not have, a capture, person or gesture is
-            unknown, or nothing is left.
+        UserError: The list cannot be read or names something this split does not have, a capture, camera, person or
+            gesture is unknown, or nothing is left.
     """
     keep = np.isin(index.hand_type, _MASKS[hands])
     if labelled_only:
@@ -87,6 +89,8 @@ def select(
         keep &= _in_subset(index, Path(subset))
     if captures is not None:
         keep &= _among("captures", index, [str(capture) for capture in captures], index.capture)
+    if cameras is not None:
+        keep &= _among("cameras", index, [str(camera) for camera in cameras], index.camera_name)
     if subjects is not None:
         keep &= _among("subjects", index, list(subjects), index.subject)
     if gestures is not None:
@@ -107,6 +111,7 @@ def select(
         further = {
             "subset": subset,
             "captures": captures,
+            "cameras": cameras,
             "subjects": subjects,
             "gestures": gestures,
             "min_valid_joints": min_valid_joints if min_valid_joints > 1 else None,

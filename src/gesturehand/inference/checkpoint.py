@@ -4,8 +4,7 @@ import inspect
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-import torch
-
+from gesturehand.checkpoints.checkpoint_io import load_checkpoint
 from gesturehand.errors import UserError
 from gesturehand.runs import CONFIG_FILE, best_checkpoint, finished_runs
 from gesturehand.trainers.eanet_regressor import EANetRegressor
@@ -70,14 +69,10 @@ def load_regressor(checkpoint: str | Path, mano: str | None = None) -> LoadedReg
         UserError: No such file, no regressor's checkpoint, or another hand model than it was trained with.
     """
     path = find_checkpoint(checkpoint)
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-        settings, state = dict(content["hyper_parameters"]), content["state_dict"]
-    except Exception as error:  # torch.load raises whatever its unpickler meets
-        raise UserError(
-            f"'{path}' is not a checkpoint of a hand regressor ({type(error).__name__}): give one that "
-            "`gesturehand fit` wrote."
-        ) from error
+    content = load_checkpoint(path)
+    settings = content.get("hyper_parameters")
+    if not isinstance(settings, dict):
+        raise UserError(f"'{path}' is not a checkpoint of a hand regressor: give one that `gesturehand fit` wrote.")
     regressor = _class_of(settings, path)
     known = inspect.signature(regressor.__init__).parameters
     settings = {key: value for key, value in settings.items() if not key.startswith("_")}
@@ -95,7 +90,7 @@ def load_regressor(checkpoint: str | Path, mano: str | None = None) -> LoadedReg
             "that one as --mano."
         )
     try:
-        model.load_state_dict(state)
+        model.load_state_dict(content["state_dict"])
     except RuntimeError as error:
         raise UserError(
             f"'{path}' does not fit {regressor.__name__} ({str(error).splitlines()[-1].strip()}): it is of another "

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import torch
 from torch import nn
 
+from gesturehand.checkpoints.checkpoint_io import load_checkpoint
 from gesturehand.errors import UserError
 
 
@@ -36,18 +37,11 @@ def hand_over(path: str | Path, modules: dict[str, nn.Module]) -> HandOver:
         UserError: The file is not there or no such checkpoint, or a tensor is missing, left over or of another shape;
             the message names the keys.
     """
-    try:
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-        state = dict(checkpoint["state_dict"])
-    except FileNotFoundError:
+    if not Path(path).is_file():
         raise UserError(
             f"The gesture pretraining '{path}' does not exist: run `make pretrain`, or set model.pretrained to none."
-        ) from None
-    except Exception as error:  # torch.load raises whatever its unpickler meets
-        raise UserError(
-            f"'{path}' is not a checkpoint of the gesture pretraining ({type(error).__name__}): give one that "
-            "`gesturehand fit` wrote."
-        ) from error
+        )
+    state = load_checkpoint(path)["state_dict"]
     loaded = {}
     for name, module in modules.items():
         prefix = f"{name}."

@@ -1,7 +1,6 @@
 """What all second stages share: data, targets, losses, metrics, the hand-over from the first stage, the optimiser."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
 from typing import Any, ClassVar, TypedDict
 
 import pytorch_lightning as pl
@@ -42,15 +41,15 @@ class Evaluated(TypedDict):
 class HandRegressor(pl.LightningModule, ABC):
     """One crop → MANO parameters, mesh and 21 joints of H hands, and their gesture.
 
-    A subclass names its constructor arguments, keeps them with ``save_hyperparameters()`` (``gesture_classes`` and
-    ``image_size`` among them) and builds ``network``, a module with the attributes ``encoder``, ``gesture_head`` (or
-    None) and ``hand_model``, called with images (B, 3, S, S) and sides (B, H).
+    A subclass names its constructor arguments, keeps them with ``save_hyperparameters()`` (``gesture_classes``,
+    ``image_size`` and a ``weight_…`` of every loss term among them) and builds ``network``, a module with the
+    attributes ``encoder``, ``gesture_head`` (or None) and ``hand_model``, called with images (B, 3, S, S) and sides
+    (B, H).
 
     Args:
         gesture_classes: ``shared`` by both hands, or ``per_hand``.
         has_gesture_head: The network predicts gestures.
         pretrained: A checkpoint of the first stage, or None.
-        weights: Of every loss term that the network has.
         learning_rate: Peak.
         encoder_lr_factor: The encoder's and gesture head's share of the learning rate.
         weight_decay: AdamW's.
@@ -71,7 +70,6 @@ class HandRegressor(pl.LightningModule, ABC):
         gesture_classes: GestureClasses,
         has_gesture_head: bool,
         pretrained: str | None,
-        weights: Mapping[str, float],
         learning_rate: float,
         encoder_lr_factor: float,
         weight_decay: float,
@@ -79,7 +77,6 @@ class HandRegressor(pl.LightningModule, ABC):
     ) -> None:
         super().__init__()
         self.pretrained = pretrained
-        self.weights = dict(weights)
         self.learning_rate = learning_rate
         self.encoder_lr_factor = encoder_lr_factor
         self.weight_decay = weight_decay
@@ -93,6 +90,15 @@ class HandRegressor(pl.LightningModule, ABC):
         self.gesture_metrics = nn.ModuleDict(
             {stage: GestureMetrics(coarse, fine) for stage in ("val", "test")} if has_gesture_head else {}
         )
+
+    @property
+    def weights(self) -> dict[str, float]:
+        """Of every loss term: the ``weight_…`` arguments; that of the gesture losses is the same for all three."""
+        weights = {
+            name.removeprefix("weight_"): value for name, value in self.hparams.items() if name.startswith("weight_")
+        }
+        gesture = weights.pop("gesture")
+        return weights | {f"gesture_{term}": gesture for term in ("coarse", "fine", "hierarchy")}
 
     @property
     def hand_model(self) -> HandModel:

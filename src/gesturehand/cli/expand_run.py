@@ -1,0 +1,34 @@
+"""``--run FOLDER`` on the command line: an earlier run's config and checkpoint."""
+
+from pathlib import Path
+
+from gesturehand.errors import UserError
+from gesturehand.runs import CONFIG_FILE, best_checkpoint, newest_run
+from gesturehand.trainers.hand_regressor import HandRegressor
+
+
+def expand_run(words: list[str]) -> list[str]:
+    """Replaces ``--run FOLDER`` by its config and best checkpoint; later words override the config's.
+
+    Args:
+        words: The command line, the subcommand first.
+
+    Raises:
+        UserError: There is no such run, or it has no config.
+    """
+    for place, word in enumerate(words):
+        name, has_value, value = word.partition("=")
+        if name != "--run":
+            continue
+        if not has_value and place + 1 == len(words):
+            raise UserError("--run needs the folder of a run, or 'latest'.")
+        value = value if has_value else words[place + 1]
+        rest = words[1:place] + words[place + (1 if has_value else 2) :]
+        run = newest_run("runs", HandRegressor.__name__) if value == "latest" else Path(value)
+        config = run / CONFIG_FILE
+        if not config.is_file():
+            raise UserError(f"The run '{run}' has no {CONFIG_FILE}: give the folder of a run under runs/.")
+        # What comes of it is kept inside the run's own folder.
+        location = [f"--runs={run.parent}", f"--name={run.name}"]
+        return [words[0], f"--config={config}", f"--ckpt_path={best_checkpoint(run)}", *location, *rest]
+    return words
