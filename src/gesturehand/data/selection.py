@@ -1,4 +1,4 @@
-"""Which samples a data set has: hands, labels, captures, cameras, people, gestures, published subsets; columns at once."""
+"""Which samples a data set has: hands, labels, captures, cameras, people, gestures, subsets; columns at once."""
 
 import json
 from collections.abc import Sequence
