@@ -92,7 +92,7 @@ openhand-docs: $(BENCHMARK)  ## write the tables and pictures of docs/openhand.m
 	$(GESTUREHAND) data samples --root $(BENCHMARK) --out docs/images/openhand_samples.jpg
 	$(GESTUREHAND) data stats --root $(BENCHMARK) --out docs/results/openhand.json --into docs/openhand.md $(ARGS)
 
-bench: $(READY)  ## measure every figure of docs/performance.md: ten minutes, 10 GB of memory
+bench: $(READY)  ## measure every figure of docs/performance.md: five minutes, 10 GB of memory
 	$(BIN)/python benchmarks/bench.py $(ARGS)
 
 faults: $(READY)  ## kill training runs 26 times and compare with uninterrupted ones; minutes

@@ -1,4 +1,4 @@
-"""Every figure of docs/performance.md in one run: `make bench`. Takes about ten minutes and 10 GB of memory.
+"""Every figure of docs/performance.md in one run: `make bench`. Takes about five minutes and 10 GB of memory.
 
     python benchmarks/bench.py [--only index,samples,step] [--without-plain]
 
@@ -8,6 +8,7 @@ figures stay as they were measured.
 
 import argparse
 import json
+import os
 import platform
 import time
 from pathlib import Path
@@ -18,8 +19,12 @@ import sample_path
 import torch
 import training_step
 
+from gesturehand.evaluation.report_markdown import markdown_table
+from gesturehand.evaluation.summary import write_between_markers
+from gesturehand.runs import write_json
+
 DOCS = Path(__file__).parent.parent / "docs"
-START, END = "<!-- bench -->", "<!-- /bench -->"
+MARKERS = ("<!-- bench:begin -->", "<!-- bench:end -->")
 
 
 def rows(result: dict[str, Any]) -> list[tuple[str, str, str]]:
@@ -69,23 +74,26 @@ def rows(result: dict[str, Any]) -> list[tuple[str, str, str]]:
         )
         eanet = n["of_backbone"]["eanet"]
         table.append(("… EANet's step (both hands' heads)", f"{eanet:.2f} ×", "for comparison"))
-        shares = ", ".join(
-            f"{name.split('::')[-1]} {100 * share:.0f} %" for name, share in n["profile"]["token_fusion"].items()
-        )
-        table.append((f"… where TokenFusion's step goes: {shares}", "", "–"))
         if n["device"] == "cpu":
             table.append(("on a GPU: images/s, share of the bf16 peak", "not measured: no GPU", "–"))
     return table
 
 
+def profile_sentence(step: dict[str, Any]) -> str:
+    """Where a step's time goes, one sentence."""
+    shares = step["profile"]["token_fusion"].items()
+    listed = ", ".join(f"`{name}` {100 * share:.0f} %" for name, share in shares)
+    return f"Where TokenFusion's step goes, by PyTorch's profiler: {listed}."
+
+
 def write(result: dict[str, Any]) -> None:
-    (DOCS / "results" / "bench.json").write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
-    lines = ["| what | measured | wanted |", "|---|---:|---:|", *(f"| {' | '.join(row)} |" for row in rows(result))]
-    print("\n".join(lines))
-    path = DOCS / "performance.md"
-    before, rest = path.read_text(encoding="utf-8").split(START)
-    text = before + START + "\n" + "\n".join(lines) + "\n" + END + rest.split(END)[1]
-    path.write_text(text, encoding="utf-8")
+    """The JSON, and what stands between the document's markers."""
+    write_json(DOCS / "results" / "bench.json", result)
+    text = markdown_table([("what", "measured", "wanted"), *rows(result)])
+    if "step" in result:
+        text += f"\n{profile_sentence(result['step'])}\n"
+    print(text)
+    write_between_markers(DOCS / "performance.md", text, MARKERS)
 
 
 def main() -> None:
@@ -95,7 +103,12 @@ def main() -> None:
     arguments = parser.parse_args()
     path = DOCS / "results" / "bench.json"
     result = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    result["machine"] = {"cpu": platform.processor(), "torch": torch.__version__, "measured": time.strftime("%Y-%m-%d")}
+    result["machine"] = {
+        "cpu": platform.processor(),
+        "cores": os.cpu_count(),
+        "torch": torch.__version__,
+        "measured": time.strftime("%Y-%m-%d"),
+    }
     parts = {
         "index": lambda: index_scale.measure(
             index_scale.IMAGES, index_scale.FRAMES, with_plain=not arguments.without_plain

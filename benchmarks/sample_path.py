@@ -153,6 +153,7 @@ def usual(dataset: InterHandDataset) -> Callable[[int], None]:
 
 def measure(image_size: int = 256, samples: int = 256, repeats: int = 5) -> dict[str, Any]:
     """Samples per second of each way, and ours as a share of theirs, with and without augmentation."""
+    threads = cv2.getNumThreads(), torch.get_num_threads()
     cv2.setNumThreads(0)
     torch.set_num_threads(1)
     result: dict[str, Any] = {"image_size": image_size, "samples": samples, "repeats": repeats}
@@ -178,6 +179,8 @@ def measure(image_size: int = 256, samples: int = 256, repeats: int = 5) -> dict
                 "of_decode_and_warp": rates["ours"] / rates["decode_and_warp"],
                 "times_the_usual": rates["ours"] / rates["usual"],
             }
+    cv2.setNumThreads(threads[0])
+    torch.set_num_threads(threads[1])
     return result
 
 
