@@ -46,6 +46,15 @@ def test_every_pretraining_gain_stands_beside_equal_total_steps(grid):
     assert sorted(gains) == sorted((label, e) for label in labels for e in ("equal stage-2 steps", "equal total steps"))
 
 
+def test_shuffled_labels_stand_beside_every_share_of_fits(grid):
+    shares = {arm.fit_share for arm in grid.arms}
+    assert {arm.fit_share for arm in grid.arms if arm.pretrain and arm.pretrain.shuffled} == shares
+    arms = {arm.name: arm for arm in grid.arms}
+    compared = [c for c in grid.contrasts if c.label.endswith("pretrained − shuffled labels")]
+    assert {arms[contrast.reference].fit_share for contrast in compared} == shares
+    assert all(arms[contrast.reference].pretrain.shuffled for contrast in compared)
+
+
 def test_factors_vary_one_at_a_time(grid):
     base = next(arm for arm in grid.arms if arm.pretrain is not None)
     factors = ("architecture", "backbone", "fusion", "gesture_levels", "fit_share", "steps")

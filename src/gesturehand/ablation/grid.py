@@ -147,8 +147,12 @@ def make_grid(size: Size) -> Grid:
     for share, steps in size.few_fits:
         few = replace(base, section="fits", steps=steps, fit_share=share)
         rows = list(_three(few))
-        arms += rows
-        contrasts += _pretraining_contrasts(f"TokenFusion, {100 * share:g} % of the fits", rows)
+        control = replace(few, label=f"{100 * share:g} % of the fits, shuffled labels", pretrain=shuffled.pretrain)
+        arms += [*rows, control]
+        name = f"TokenFusion, {100 * share:g} % of the fits"
+        contrasts += _pretraining_contrasts(name, rows)
+        # Pretraining sees the images of all frames: what it owes to the labels is told by this control alone.
+        contrasts.append(Contrast(f"{name}: pretrained − shuffled labels", rows[1].name, control.name, _TOTAL))
     fusions: tuple[Fusion, ...] = ("none", "cross")
     for fusion in fusions:
         arms.append(replace(base, section="fusion", label=f"fusion {fusion}", fusion=fusion))

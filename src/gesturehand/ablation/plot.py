@@ -14,6 +14,7 @@ from gesturehand.ablation.results import Results, paired_difference, values_of
 from gesturehand.ablation.table import DIFFERENCES
 
 _BLUE, _RED, _GREY, _LIGHT = "#2b6cb0", "#c05621", "#4a5568", "#cbd5e0"
+_OCHRE = "#b7791f"
 
 
 def save_differences(path: Path, grid: Grid, results: Results) -> None:
@@ -38,7 +39,7 @@ def save_differences(path: Path, grid: Grid, results: Results) -> None:
         axis.spines[["top", "right", "left"]].set_visible(False)
         axis.tick_params(axis="y", length=0)
     axes[0].set_yticks(range(len(shown)), [f"{c.label}  ({c.equal})" for c in shown], fontsize=8)
-    axes[0].set_ylim(len(shown) - 0.5, -0.5)
+    axes[0].set_ylim(max(len(shown), 1) - 0.5, -0.5)
     figure.suptitle(
         f"Paired differences over {grid.size.seeds} seeds with 95 % intervals: left of zero, the first is better "
         "(grey: the interval holds zero)",
@@ -51,14 +52,19 @@ def save_curves(path: Path, grid: Grid, results: Results) -> None:
     """Draws validation PA-MPJPE over all steps, stage 1's included, with every fit and with few."""
     base = next(arm for arm in grid.arms if arm.pretrain is not None)
     shares = (1.0, *(share for share, _ in grid.size.few_fits))
-    figure, axes = plt.subplots(1, len(shares), figsize=(12.5, 3.8), layout="constrained")
-    styles = {"from scratch": (_GREY, "--"), "pretrained": (_BLUE, "-"), "equal total": (_RED, "-")}
+    figure, axes = plt.subplots(1, len(shares), figsize=(12.5, 4.6), layout="constrained")
+    styles = {
+        "from scratch": (_GREY, "--"),
+        "pretrained": (_BLUE, "-"),
+        "equal total": (_RED, "-"),
+        "shuffled labels": (_OCHRE, "-."),
+    }
     for axis, share in zip(axes, shares, strict=True):
         arms = [
             arm
             for arm in grid.arms
             if (arm.architecture, arm.backbone, arm.fit_share) == (base.architecture, base.backbone, share)
-            and arm.section in ("main", "fits")
+            and arm.section in ("main", "fits", "controls")
         ]
         for arm in arms:
             colour, line = styles[next(name for name in reversed(styles) if arm.label.endswith(name))]
@@ -69,7 +75,7 @@ def save_curves(path: Path, grid: Grid, results: Results) -> None:
         axis.grid(color=_LIGHT, linewidth=0.6)
         axis.spines[["top", "right"]].set_visible(False)
         if arms:
-            axis.legend(fontsize=8, frameon=False)
+            axis.legend(fontsize=8, frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.16))
     axes[0].set_ylabel("validation PA-MPJPE, mm")
     figure.suptitle(
         f"{base.architecture}, {base.backbone}: mean over seeds, band from the smallest to the largest", fontsize=10
