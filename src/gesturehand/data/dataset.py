@@ -123,7 +123,8 @@ class InterHandDataset(Dataset[Batch]):
         index, row, hand = self.index, self.selection.row[number], self.selection.hand[number].astype(np.int64)
         frame, camera = index.frame[row], index.camera[row]
         mirrored = (hand[:, 0] == 1) & self.mirror_left
-        affine, image, flip, readable = self._crops(given, mirrored)
+        affine, flip, generators = self._maps(given, mirrored)
+        image, readable = self._crops(number, affine, generators)
         mirrored ^= flip
         if hand.shape[1] == 2:
             hand = np.where(mirrored[:, None], hand[:, ::-1], hand)  # the mirrored left hand fills the right one's slot
@@ -160,14 +161,12 @@ class InterHandDataset(Dataset[Batch]):
         # Rows of pixels stay as they were read: in memory the channels come last, as the encoder wants them.
         return Batch(image=torch.from_numpy(image).permute(0, 3, 1, 2), **tensors)  # type: ignore[typeddict-item]
 
-    def _crops(self, keys: Sequence[SampleKey], mirrored: np.ndarray) -> tuple[np.ndarray, ...]:
-        """Each sample's map (B, 2, 3) float64, crop (B, S, S, 3) uint8, and (B,) bool: flipped, its image was read."""
-        numbers = np.array([key.sample for key in keys])
-        boxes = self.boxes[numbers]
-        affines = np.empty((len(keys), 2, 3))
-        images = np.empty((len(keys), self.image_size, self.image_size, 3), np.uint8)
-        flips, readable = np.zeros(len(keys), bool), np.ones(len(keys), bool)
-        generators = []
+    def _maps(
+        self, keys: Sequence[SampleKey], mirrored: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, list[np.random.Generator]]:
+        """Each sample's map (B, 2, 3) float64, (B,) bool whether it was flipped, and its colours' generator."""
+        boxes = self.boxes[np.array([key.sample for key in keys])]
+        affines, flips, generators = np.empty((len(keys), 2, 3)), np.zeros(len(keys), bool), []
         for place, (key, box) in enumerate(zip(keys, boxes, strict=True)):
             angle = 0.0
             if self.augmentation is not None:
@@ -175,12 +174,19 @@ class InterHandDataset(Dataset[Batch]):
                 box, angle, flips[place] = self.augmentation.crop.draw(box, generators[-1])
             mirror = bool(mirrored[place] ^ flips[place])
             affines[place] = crop_affine(box, self.image_size, angle=angle, mirror=mirror)
+        return affines, flips, generators
+
+    def _crops(
+        self, numbers: np.ndarray, affines: np.ndarray, generators: list[np.random.Generator]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The samples' crops (B, S, S, 3) uint8 RGB, and (B,) bool whether their images were read."""
+        images = np.empty((len(numbers), self.image_size, self.image_size, 3), np.uint8)
+        readable = np.ones(len(numbers), bool)
         if not self.read_images:
             images[:] = 0
-            return affines, images, flips, readable
-        maps = affines
+            return images, readable
         if self.image_of is not None:
-            maps = np.stack([self._map_of_other(*pair) for pair in zip(numbers.tolist(), affines, strict=True)])
+            affines = np.stack([self._map_of_other(*pair) for pair in zip(numbers.tolist(), affines, strict=True)])
             numbers = self.image_of[numbers]
         files = [self.image_file(number) for number in numbers.tolist()]
         # Pixels by themselves: what comes between two images has left the processor's cache by the next one. Colours
@@ -197,10 +203,10 @@ class InterHandDataset(Dataset[Batch]):
                 images[place], readable[place] = 0, False
                 continue
             crop = images[place] if self.augmentation is None else unchanged
-            cv2.warpAffine(image, maps[place], crop.shape[:2], crop, cv2.INTER_LINEAR, cv2.BORDER_CONSTANT)
+            cv2.warpAffine(image, affines[place], crop.shape[:2], crop, cv2.INTER_LINEAR, cv2.BORDER_CONSTANT)
             if self.augmentation is not None:
                 self.augmentation.appearance(crop, generators[place], images[place])
-        return affines, images, flips, readable
+        return images, readable
 
     def _map_of_other(self, number: int, affine: np.ndarray) -> np.ndarray:
         """The map of another sample's image into this one's place: its box goes where this one's goes."""
