@@ -74,8 +74,13 @@ def rows(result: dict[str, Any]) -> list[tuple[str, str, str]]:
         )
         eanet = n["of_backbone"]["eanet"]
         table.append(("… EANet's step (both hands' heads)", f"{eanet:.2f} ×", "for comparison"))
-        if n["device"] == "cpu":
-            table.append(("on a GPU: images/s, share of the bf16 peak", "not measured: no GPU", "–"))
+        on_gpu = not n["device"].startswith("CPU")
+        rate_of = f"images/s, share of a {'bf16' if on_gpu else 'float32'} matrix product's rate"
+        for name, words in (("token_fusion", "TokenFusion"), ("eanet", "EANet")):
+            share = 100 * n["of_matrix_product_rate"][name]
+            table.append((f"… {words}: {rate_of}", f"{n['images_per_s'][name]:.1f}, {share:.0f} %", "–"))
+        if not on_gpu:
+            table.append(("… the same on a GPU", "not measured: no GPU", "–"))
     return table
 
 

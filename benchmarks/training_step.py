@@ -17,6 +17,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 
 from gesturehand.batch import Batch
 from gesturehand.data.datamodule import InterHandDataModule
@@ -87,10 +88,32 @@ def shares_of(run: Callable[[], None], device: str, count: int = 6) -> dict[str,
     return {name: times[name] / total for name in sorted(times, key=times.__getitem__)[: -count - 1 : -1]}
 
 
+def operations_of(run: Callable[[], None]) -> int:
+    """Floating-point operations of convolutions and matrix products, forward and backward."""
+    with FlopCounterMode(display=False) as counter:
+        run()
+    return counter.get_total_flops()
+
+
+def matrix_rate(device: str) -> float:
+    """Operations per second of a large matrix product, bf16 on a GPU: the peak that the machine reaches in practice."""
+    side, dtype = (8192, torch.bfloat16) if device == "cuda" else (2048, torch.float32)
+    matrix = torch.randn(side, side, device=device).to(dtype)
+    best = float("inf")
+    for _ in range(5):
+        start = time.perf_counter()
+        matrix @ matrix
+        if device == "cuda":
+            torch.cuda.synchronize()
+        best = min(best, time.perf_counter() - start)
+    return 2 * side**3 / best
+
+
 def measure(backbone: str = "hrnet_w32", image_size: int = 256, count: int = 8, repeats: int = 3) -> dict[str, Any]:
     """Seconds of a step each, and ratios to the backbone's."""
     logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
     device = "cuda" if torch.cuda.is_available() else "cpu"
+    machine = torch.cuda.get_device_name() if device == "cuda" else f"CPU, {torch.get_num_threads()} threads"
     encoder = Encoder(backbone, image_size=image_size).to(device).train()
     images = synthetic_batch(image_size, count, "per_hand")["image"].to(device)
     runs = {"backbone": step_of(encoder, lambda: encoder(images).feature_map.float().mean(), device, optimise=False)}
@@ -103,12 +126,15 @@ def measure(backbone: str = "hrnet_w32", image_size: int = 256, count: int = 8, 
             run()
             if number:
                 best[name] = min(best[name], time.perf_counter() - start)
-    result: dict[str, Any] = {"device": device, "backbone": backbone, "image_size": image_size, "batch_size": count}
+    result: dict[str, Any] = {"device": machine, "backbone": backbone, "image_size": image_size, "batch_size": count}
     result |= {
         "seconds": best,
         "of_backbone": {name: best[name] / best["backbone"] for name in best if name != "backbone"},
     }
     result["images_per_s"] = {name: count / seconds for name, seconds in best.items()}
+    rate = matrix_rate(device)
+    result["matrix_product_tflops"] = rate / 1e12
+    result["of_matrix_product_rate"] = {name: operations_of(runs[name]) / best[name] / rate for name in runs}
     result["profile"] = {name: shares_of(runs[name], device) for name in ("backbone", "token_fusion")}
     return result
 

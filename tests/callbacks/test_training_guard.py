@@ -6,7 +6,6 @@ import torch
 
 from gesturehand.callbacks.training_guard import TrainingGuard
 from gesturehand.data.datamodule import InterHandDataModule
-from gesturehand.data.image_file import read_image
 from gesturehand.errors import UserError
 from gesturehand.trainers.gesture_pretrainer import GesturePretrainer
 from gesturehand.trainers.token_fusion_regressor import TokenFusionRegressor
@@ -107,8 +106,8 @@ def test_left_out_sample_does_not_change_the_others(synthetic_root, tmp_path):
     """The batch keeps its shape, and the loss is that of the readable samples."""
     whole = data_of(synthetic_root).dataset("val")
     copy = InterHandDataModule(str(synthetic_root), image_size=32, num_workers=0, unreadable="skip").dataset("val")
-    real = copy._read
-    copy._read = lambda number: real(number) if number != 1 else unreadable(tmp_path)
+    real, missing = copy.image_file, tmp_path / "nothing.jpg"
+    copy.image_file = lambda number: real(number) if number != 1 else missing
     with pytest.warns(UserWarning, match="Left out"):
         batch = copy.__getitems__([0, 1, 2])
     expected = whole.__getitems__([0, 1, 2])
@@ -116,7 +115,3 @@ def test_left_out_sample_does_not_change_the_others(synthetic_root, tmp_path):
     assert not batch["image"][1].any()
     assert torch.equal(batch["image"][[0, 2]], expected["image"][[0, 2]])
     assert batch["image"].shape == expected["image"].shape
-
-
-def unreadable(folder):
-    return read_image(folder / "nothing.jpg")

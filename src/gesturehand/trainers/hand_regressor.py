@@ -94,9 +94,8 @@ class HandRegressor(pl.LightningModule, ABC):
     @property
     def weights(self) -> dict[str, float]:
         """Of every loss term: the ``weight_…`` arguments; that of the gesture losses is the same for all three."""
-        weights = {
-            name.removeprefix("weight_"): value for name, value in self.hparams.items() if name.startswith("weight_")
-        }
+        names = [name for name in self.hparams if name.startswith("weight_") and name != "weight_decay"]
+        weights = {name.removeprefix("weight_"): self.hparams[name] for name in names}
         gesture = weights.pop("gesture")
         return weights | {f"gesture_{term}": gesture for term in ("coarse", "fine", "hierarchy")}
 

@@ -1,0 +1,31 @@
+"""The benchmarks run, at a size that measures nothing, and give every figure that the documents have a row for."""
+
+from pathlib import Path
+
+import pytest
+
+BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+
+
+@pytest.mark.slow
+def test_bench_has_a_figure_for_every_row(monkeypatch):
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    import bench
+    import index_scale
+    import sample_path
+    import training_step
+
+    result = {
+        "index": index_scale.measure(600, 52),
+        "samples": sample_path.measure(image_size=64, samples=64, repeats=1),
+        "step": training_step.measure("test_resnet", image_size=64, count=2, repeats=1),
+    }
+    assert result["index"]["records"] == 600
+    rows = bench.rows(result)
+    assert len({what for what, _, _ in rows[:7]}) == 7
+    assert all(measured and "nan" not in measured and "inf" not in measured for _, measured, _ in rows)
+    documented = (BENCHMARKS.parent / "docs" / "performance.md").read_text(encoding="utf-8")
+    for what, _, wanted in rows:
+        if wanted.startswith(("<", ">", "≤", "≥")) and "images" not in what and "(" not in what:
+            assert f"| {what} " in documented
+    assert "convolution" in bench.profile_sentence(result["step"])
