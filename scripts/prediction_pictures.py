@@ -44,12 +44,22 @@ def boxes_of(index: InterHandIndex, row: int) -> list[dict[str, object]]:
 
 
 def row_of(index: InterHandIndex, kind: int) -> int:
-    """The first frame of a kind whose joints all lie in the image."""
+    """The first frame of a kind whose joints all lie in the image; of pairs, the one whose hands are farthest apart.
+
+    The demo's network sees one hand at a time and has never met another one in its crop.
+    """
     hands = [hand for hand in range(2) if kind & (1, 2)[hand]]
-    for row in np.flatnonzero(index.hand_type == kind).tolist():
-        if all(np.asarray(index.joint_valid_image[row, hand]).all() for hand in hands):
-            return row
-    raise SystemExit("None of the frames shows such hands as a whole: write more.")
+    rows = np.flatnonzero(index.hand_type == kind).tolist()
+    whole = [row for row in rows if all(np.asarray(index.joint_valid_image[row, hand]).all() for hand in hands)]
+    if not whole:
+        raise SystemExit("None of the frames shows such hands as a whole: write more.")
+    return whole[0] if len(hands) == 1 else max(whole, key=lambda row: gap_of(index, row))
+
+
+def gap_of(index: InterHandIndex, row: int) -> float:
+    """Pixels between a pair's boxes along the axis where they are farther apart; negative where they overlap."""
+    (x, y, width, height), (u, v, across, down) = (box["box"] for box in boxes_of(index, row))  # type: ignore[misc]
+    return float(max(u - x - width, x - u - across, v - y - height, y - v - down))
 
 
 def words_of(name: str, boxes: list[dict[str, object]], intrinsics: np.ndarray, folder: Path) -> list[str]:
