@@ -28,4 +28,7 @@ def test_bench_has_a_figure_for_every_row(monkeypatch):
     for what, _, wanted in rows:
         if wanted.startswith(("<", ">", "≤", "≥")) and "images" not in what and "(" not in what:
             assert f"| {what} " in documented
-    assert "convolution" in bench.profile_sentence(result["step"])
+    for shares in result["step"]["profile"].values():
+        assert 0 < min(shares.values()) <= sum(shares.values()) <= 1
+        assert any(name in shares for name in ("aten::mm", "aten::addmm", "aten::convolution_backward"))
+    assert all(name in bench.profile_sentence(result["step"]) for name in result["step"]["profile"]["token_fusion"])
