@@ -104,6 +104,12 @@ def test_weights_of_another_network_are_refused(trained_checkpoint, tmp_path):
         )
 
 
+def test_checkpoint_of_something_else_is_named(tmp_path):
+    torch.save({"state_dict": {}}, tmp_path / "c.ckpt")
+    with pytest.raises(UserError, match=r"c\.ckpt' is not a checkpoint of a hand regressor"):
+        load_regressor(tmp_path / "c.ckpt")
+
+
 class Command:
     def __reduce__(self):
         return os.system, ("echo executed",)

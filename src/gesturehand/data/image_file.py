@@ -40,7 +40,7 @@ def read_image(
         UnreadableImageError: It is missing, no image, damaged, of another size, or has more than
             :data:`MAX_IMAGE_PIXELS`.
     """
-    problem, content = _examined(str(path), announced)
+    problem, content = _examined(path, announced, whole=True)
     image = None
     if content is not None:
         try:
@@ -54,11 +54,11 @@ def read_image(
 
 def problem_of_header(path: str | Path, announced: tuple[int, int] | None = None) -> str | None:
     """What is wrong with an image as far as its header tells, as the rest of a sentence; None for nothing."""
-    return _examined(path, announced)[0]
+    return _examined(path, announced, whole=False)[0]
 
 
-def _examined(path: str | Path, announced: tuple[int, int] | None) -> tuple[str | None, bytes | None]:
-    """What the header tells is wrong, or nothing and the file's content: read once, and only if it is an image."""
+def _examined(path: str | Path, announced: tuple[int, int] | None, *, whole: bool) -> tuple[str | None, bytes | None]:
+    """What the header tells is wrong, or nothing and, if wanted, the content: read once, and only of an image."""
     try:
         with Path(path).open("rb", buffering=0) as file:
             head = file.read(_HEAD_BYTES)
@@ -67,7 +67,7 @@ def _examined(path: str | Path, announced: tuple[int, int] | None) -> tuple[str 
                 with Image.open(path, formats=_FORMATS) as image:
                     size = image.size
             problem = _problem_of_size(size, announced)
-            return problem, None if problem else head + file.read()
+            return problem, head + file.read() if whole and problem is None else None
     except FileNotFoundError:
         return "is missing", None
     except Image.DecompressionBombError:

@@ -1,7 +1,7 @@
 """The dome: cameras on a sphere around the place where hands are held, as InterHand2.6M's stand.
 
 The world is InterHand2.6M's: about a metre in front of its first camera lies the dome's centre, y points down. Of the
-real cameras the sizes, focal lengths, distances and numbering are taken (40xxxx colour, 41xxxx grey).
+real cameras the sizes, focal lengths, distances and numbering are taken (colour from 400000, grey from 410000).
 """
 
 from dataclasses import dataclass
