@@ -22,7 +22,9 @@ from torch.utils.data import default_collate
 from gesturehand.data.crop import crop_affine
 from gesturehand.data.datamodule import InterHandDataModule
 from gesturehand.data.dataset import InterHandDataset, SampleKey, collate
-from gesturehand.hand.layer import HandModel
+from gesturehand.hand.open_hand import open_hand
+from gesturehand.hand.smplx_layer import SmplxLayer
+from gesturehand.skeleton import SIDES
 from gesturehand.synthetic.writer import write_synthetic_set
 
 BATCH = 32
@@ -80,7 +82,8 @@ class UsualDataset:
         self.side = dataset.image_size
         self.augmented = dataset.augmentation is not None
         # smplx's layer as such loaders hold it: one per side, called with a batch of one.
-        self.layers = {bool(right): layer for right, layer in zip((1, 0), HandModel().layers, strict=True)}
+        right, left = SmplxLayer([open_hand(side) for side in SIDES]).layers
+        self.layers = {True: right, False: left}
         boxes, index, rows = np.asarray(dataset.boxes), dataset.index, dataset.selection.row
         self.records = []
         for number, row in enumerate(rows):

@@ -1,6 +1,9 @@
 """Imports inside the package point down: from what is used by few to what is used by many."""
 
 import ast
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -81,3 +84,71 @@ def test_the_check_sees_imports():
     names = imported(Path("targets.py"))
     assert "gesturehand.hand.layer.HandModel" in names
     assert "torch" in names
+
+
+#: Run in a process of its own, in which smplx cannot be imported; its licence is non-commercial.
+WITHOUT_SMPLX = """
+import sys
+from pathlib import Path
+
+sys.modules["smplx"] = None
+from gesturehand.cli.main import main
+
+
+def run(*words):
+    assert main(list(words)) == 0, words
+
+
+"""
+
+
+def run_without_smplx(program: str, folder: Path) -> None:
+    """Runs a program after :data:`WITHOUT_SMPLX` in a folder."""
+    environment = {**os.environ, "WANDB_MODE": "disabled", "PYTHONPATH": str(ROOT.parent), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_SMPLX + program], cwd=folder, env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+
+
+def test_the_open_hand_is_posed_without_smplx(tmp_path):
+    run_without_smplx(
+        """
+import torch
+from gesturehand.hand.layer import HandModel
+import gesturehand.inference, gesturehand.trainers.eanet_regressor, gesturehand.cli.train
+
+vertices, _ = HandModel()(torch.eye(3).expand(1, 16, 3, 3), torch.zeros(1, 10), None, torch.tensor([True]))
+assert vertices.shape == (1, 1609, 3)
+try:
+    import smplx
+except ImportError:
+    sys.exit(0)
+sys.exit("smplx could be imported")
+""",
+        tmp_path,
+    )
+
+
+@pytest.mark.slow
+def test_every_command_works_on_the_open_hand_without_smplx(tmp_path):
+    experiments = Path(__file__).parents[1] / "experiments" / "demo"
+    run_without_smplx(
+        f"""
+tiny = [
+    "--model.init_args.backbone=test_resnet", "--data.root=set", "--data.image_size=64", "--data.batch_size=4",
+    "--data.num_workers=0", "--trainer.max_epochs=1", "--trainer.limit_train_batches=2",
+    "--trainer.limit_val_batches=1", "--trainer.enable_progress_bar=false", "--wandb=false",
+]
+run("data", "synth", "--out=set", "--subjects=[2,1,1]", "--frames=[16,8,8]", "--views=1", "--processes=1")
+run("fit", "--config={experiments / "pretrain.yaml"}", *tiny)
+run("fit", "--config={experiments / "finetune.yaml"}", *tiny)
+run("fit", "--config={experiments / "eanet.yaml"}", *tiny, "--model.init_args.pretrained=none")
+run("test", "--run=latest", "--save_predictions=true")
+run("run", "summary", "--run=latest")
+image = next(Path("set/images/test").rglob("*.jpg"))
+run("predict", str(image), "--checkpoint=latest", "--output=out", "--box=100,60,200,200", "--hand=right")
+run("export", "--checkpoint=latest", "--format=pt2", "--out=model.pt2", "--data=set")
+""",
+        tmp_path,
+    )

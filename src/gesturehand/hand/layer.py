@@ -1,26 +1,26 @@
-"""The hand model on the device: smplx's MANO layer for both hands, on batches of right and left hands mixed."""
+"""The hand model on the device: both hands of the open hand or of MANO, on batches of right and left hands mixed."""
 
 import contextlib
 import hashlib
-import io
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import roma
 import torch
-from smplx import MANOLayer
-from smplx.utils import Struct
 from torch import Tensor, nn
 
 from gesturehand.errors import UserError
 from gesturehand.hand.load import load_hand
-from gesturehand.hand.mano_file import NUM_BETAS, ManoData, mano_dictionary
+from gesturehand.hand.mano_file import NUM_BETAS
+from gesturehand.hand.skinning_layer import SkinningLayer
 from gesturehand.skeleton import JOINTS_FROM_MANO_AND_TIPS, NUM_MANO_JOINTS, SIDES, TIP_VERTICES
 
 
 class HandModel(nn.Module):
     """Both hands of one model, differentiable. Metres; V vertices, F triangles; joints in the papers' order of 21.
+
+    The open hand is skinned by :class:`~gesturehand.hand.skinning_layer.SkinningLayer`, MANO's files by smplx's layer.
 
     The model's arrays are not part of ``state_dict``: a checkpoint never contains MANO's licensed data, and a trained
     network can be loaded next to another hand model. Arithmetic is float32 even under autocast, because half precision
@@ -40,8 +40,6 @@ class HandModel(nn.Module):
     _tips: Tensor
     _order: Tensor
     _regressors: Tensor
-    _root_template: Tensor
-    _root_directions: Tensor
 
     def __init__(self, mano: str | Path | None = None, tips: str = "eanet") -> None:
         """Loads the model.
@@ -65,7 +63,13 @@ class HandModel(nn.Module):
         self.fingerprint = hashlib.sha256("".join(hand.fingerprint for hand in hands).encode()).hexdigest()
         self.tips = tips
         self.num_vertices = right.num_vertices
-        self.layers = nn.ModuleList(_mano_layer(hand) for hand in hands)
+        #: Skins either model; what an exported program contains.
+        self.skinning = SkinningLayer(hands)
+        self._layer: nn.Module = self.skinning
+        if mano is not None:
+            from gesturehand.hand.smplx_layer import SmplxLayer
+
+            self._layer = SmplxLayer(hands)
 
         buffers = {
             "faces": torch.from_numpy(np.stack([hand.faces for hand in hands])),
@@ -73,19 +77,14 @@ class HandModel(nn.Module):
             "_tips": torch.tensor(TIP_VERTICES[tips]),
             "_order": torch.tensor(JOINTS_FROM_MANO_AND_TIPS),
             "_regressors": _float32([hand.J_regressor for hand in hands]),
-            "_root_template": _float32([hand.joints[0] for hand in hands]),
-            "_root_directions": _float32([np.tensordot(hand.J_regressor[0], hand.shapedirs, 1) for hand in hands]),
         }
         for name, tensor in buffers.items():
-            self.register_buffer(name, tensor)
-        for module in self.modules():
-            for name, tensor in list(module.named_buffers(recurse=False)):
-                module.register_buffer(name, tensor, persistent=False)
+            self.register_buffer(name, tensor, persistent=False)
 
     @property
     def dtype(self) -> torch.dtype:
         """Of the results: float32, or float64 after ``.double()``."""
-        return self._root_template.dtype
+        return self.hands_mean.dtype
 
     def forward(
         self, rotations: Tensor, betas: Tensor, transl: Tensor | None, is_right: Tensor
@@ -109,21 +108,8 @@ class HandModel(nn.Module):
             if transl is not None:
                 transl = transl.to(self.dtype).expand(*leading, 3).reshape(-1, 3)
             is_right = is_right.expand(leading).reshape(-1)
-            vertices = rotations.new_zeros(len(rotations), self.num_vertices, 3)
-            joints = rotations.new_zeros(len(rotations), NUM_MANO_JOINTS, 3)
-            for layer, mask in zip(self.layers, (is_right, ~is_right), strict=True):
-                rows = mask.nonzero()[:, 0]
-                if len(rows) == 0:  # smplx cannot reshape an empty batch
-                    continue
-                output = layer(
-                    betas=betas[rows],
-                    global_orient=rotations[rows, :1],
-                    hand_pose=rotations[rows, 1:],
-                    transl=None if transl is None else transl[rows],
-                )
-                vertices = vertices.index_copy(0, rows, output.vertices)
-                joints = joints.index_copy(0, rows, output.joints)
-            joints = self._with_tips(joints, vertices)
+            vertices, joints = self._layer(rotations, betas, transl, is_right)
+            joints = self.with_tips(joints, vertices)
         return vertices.reshape(*leading, *vertices.shape[1:]), joints.reshape(*leading, *joints.shape[1:])
 
     def joints_from_vertices(self, vertices: Tensor, is_right: Tensor) -> Tensor:
@@ -141,7 +127,7 @@ class HandModel(nn.Module):
         with _full_precision(vertices.device):
             vertices = vertices.to(self.dtype)
             right, left = (regressor @ vertices for regressor in self._regressors)
-            return self._with_tips(torch.where(is_right[..., None, None], right, left), vertices)
+            return self.with_tips(torch.where(is_right[..., None, None], right, left), vertices)
 
     def rest_root(self, betas: Tensor, is_right: Tensor) -> Tensor:
         """The root joint J₀(β) at rest, about which a hand turns; ``change_frame`` needs it.
@@ -154,9 +140,7 @@ class HandModel(nn.Module):
             (..., 3) metres.
         """
         with _full_precision(betas.device):
-            side = (~is_right).long()
-            moved = self._root_directions[side] @ betas.to(self.dtype)[..., None]
-            return self._root_template[side] + moved[..., 0]
+            return self.skinning.rest_joints(betas.to(self.dtype), is_right)[..., 0, :]
 
     def rotations_from_file_pose(self, pose: Tensor, is_right: Tensor) -> Tensor:
         """Joint rotations from a pose as annotation files hold it, relative to the mean pose.
@@ -177,21 +161,9 @@ class HandModel(nn.Module):
             vectors = torch.cat([pose[..., :3], pose[..., 3:] + mean], dim=-1)
             return roma.rotvec_to_rotmat(vectors.reshape(*vectors.shape[:-1], NUM_MANO_JOINTS, 3))
 
-    def _with_tips(self, joints: Tensor, vertices: Tensor) -> Tensor:
+    def with_tips(self, joints: Tensor, vertices: Tensor) -> Tensor:
         """From (..., 16, 3) joints in MANO's order and the mesh to the 21 joints in the papers' order."""
         return torch.cat([joints, vertices[..., self._tips, :]], dim=-2)[..., self._order, :]
-
-
-def _mano_layer(hand: ManoData) -> MANOLayer:
-    """The layer of smplx, made from arrays at hand, so that it opens no file and needs no chumpy."""
-    with contextlib.redirect_stdout(io.StringIO()):  # it prints that there are only ten shape coefficients
-        return MANOLayer(
-            model_path="",
-            is_rhand=hand.side == "right",
-            data_struct=Struct(**mano_dictionary(hand)),
-            use_pca=False,
-            create_body_pose=False,
-        )
 
 
 def _float32(arrays: list[np.ndarray]) -> Tensor:
