@@ -4,12 +4,8 @@ import pytest
 import torch
 
 from gesturehand.hand.layer import HandModel
-from gesturehand.models.ea_block import EABlock
-from gesturehand.models.eanet import EANet
-from gesturehand.models.eanet_head import EANetHead
+from gesturehand.models.eanet import CrossAttentionBlock, EABlock, EANet, EANetHead, FuseFormer, GestureAttention
 from gesturehand.models.encoder import Encoder
-from gesturehand.models.fuse_former import CrossAttentionBlock, FuseFormer
-from gesturehand.models.gesture_attention import GestureAttention
 from gesturehand.models.gesture_head import GestureHead
 
 SIZE = 64

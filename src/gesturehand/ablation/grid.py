@@ -5,8 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from gesturehand.ablation.sizes import Size
-from gesturehand.models.token_fusion import Fusion
-from gesturehand.models.tokens import GestureLevels
+from gesturehand.models.token_fusion import Fusion, GestureLevels
 
 Architecture = Literal["TokenFusion", "EANet"]
 #: What the encoder was trained on before: nothing, gesture labels, or gesture labels of other samples.

@@ -1,17 +1,26 @@
-"""EANet (Park et al., ICCVW 2023): one crop of up to two hands → both hands and the way from one to the other."""
+"""EANet (Park et al., ICCVW 2023): one crop of up to two hands → both hands and the way from one to the other.
+
+:class:`EANet` is the whole; its parts follow in the order in which an image passes them.
+"""
 
 import torch
+from timm.layers import Mlp
+from timm.models.vision_transformer import Block
 from torch import Tensor, nn
+from torch.nn import functional as F
 
-from gesturehand.batch import GesturePrediction, HandPrediction
+from gesturehand.batch import NUM_BETAS, GesturePrediction, HandPrediction
 from gesturehand.hand.layer import HandModel
-from gesturehand.models.ea_block import EABlock
-from gesturehand.models.eanet_head import EANetHead
 from gesturehand.models.encoder import Encoder
 from gesturehand.models.gesture_head import GestureHead
-from gesturehand.models.hand_prediction import predicted_hands
-from gesturehand.models.mano_head import ManoParameters
-from gesturehand.skeleton import SIDES
+from gesturehand.models.hand_prediction import (
+    TYPICAL_CAMERA_SCALE,
+    JointVolumeHead,
+    ManoParameters,
+    predicted_hands,
+    rotation_from_6d,
+)
+from gesturehand.skeleton import NUM_JOINTS, NUM_MANO_JOINTS, SIDES
 
 
 class EANet(nn.Module):
@@ -88,3 +97,230 @@ class EANet(nn.Module):
         pooled = torch.cat(features, 1).mean((-2, -1))
         hand["relative_translation"] = self.relative_translation(pooled).float()
         return hand, gesture
+
+
+class EABlock(nn.Module):
+    """Splits an image's features into the hands', extracts what they share and adapts it to each.
+
+    Args:
+        in_channels: Of the encoder's feature map.
+        places: h · w of the feature map.
+        width: Channels of a hand's features (EANet: 512).
+        depth: Blocks of each attention in a FuseFormer.
+        heads: Attention heads.
+        mlp_ratio: Width of a block's MLP over the token's.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        places: int,
+        *,
+        width: int = 512,
+        depth: int = 4,
+        heads: int = 4,
+        mlp_ratio: float = 4.0,
+    ) -> None:
+        super().__init__()
+
+        def fuse_former() -> FuseFormer:
+            return FuseFormer(places, width=width, depth=depth, heads=heads, mlp_ratio=mlp_ratio)
+
+        self.split = nn.ModuleList(pointwise(in_channels, width) for _ in SIDES)
+        self.extract = fuse_former()
+        self.adapt = nn.ModuleList(fuse_former() for _ in SIDES)
+        self.out = nn.ModuleList(pointwise(2 * width, 2 * width) for _ in SIDES)
+
+    def forward(self, feature_map: Tensor) -> list[Tensor]:
+        """Feature map (B, C, h, w) → features of the right and of the left hand, each (B, 2 · width, h, w)."""
+        hands = [split(feature_map) for split in self.split]
+        interaction = self.extract(*hands)
+        return [
+            out(torch.cat([hand, adapt(hand, interaction)], 1))
+            for hand, adapt, out in zip(hands, self.adapt, self.out, strict=True)
+        ]
+
+
+class FuseFormer(nn.Module):
+    """Features of ``first`` fused with those of ``second`` (EANet, Extract and Adaptation).
+
+    *JoinToken*: both features of a place side by side, brought to one width. *SimToken*: a class token and the places
+    of both maps as tokens of one sequence, after self-attention. JoinTokens then attend to SimTokens.
+
+    Args:
+        places: h · w of a feature map (EANet: 64).
+        width: Channels of a feature map and of a token.
+        depth: Blocks of self-attention, and as many of cross-attention.
+        heads: Attention heads.
+        mlp_ratio: Width of a block's MLP over the token's.
+    """
+
+    def __init__(
+        self, places: int, *, width: int = 512, depth: int = 4, heads: int = 4, mlp_ratio: float = 4.0
+    ) -> None:
+        super().__init__()
+        self.join = nn.Linear(2 * width, width)
+        self.class_token = nn.Parameter(torch.randn(1, width) * 0.02)
+        self.position_similar = nn.Parameter(torch.randn(1 + 2 * places, width) * 0.02)
+        self.self_attention = nn.ModuleList(Block(width, heads, mlp_ratio, qkv_bias=False) for _ in range(depth))
+        self.similar = nn.Linear(width, width)
+        self.position_query = nn.Parameter(torch.randn(places, width) * 0.02)
+        self.position_context = nn.Parameter(torch.randn(1 + 2 * places, width) * 0.02)
+        self.cross_attention = nn.ModuleList(CrossAttentionBlock(width, heads, mlp_ratio) for _ in range(depth))
+        self.out = nn.Linear(width, width)
+
+    def forward(self, first: Tensor, second: Tensor) -> Tensor:
+        """Two feature maps (B, width, h, w) → (B, width, h, w)."""
+        size = first.shape[-2:]
+        a, b = (feature.flatten(2).mT for feature in (first, second))
+        joined = self.join(torch.cat([a, b], -1))
+        similar = torch.cat([self.class_token.expand(a.shape[0], 1, -1), a, b], 1) + self.position_similar
+        for block in self.self_attention:
+            similar = block(similar)
+        context = self.similar(similar) + self.position_context
+        tokens = joined + self.position_query
+        for block in self.cross_attention:
+            tokens = block(tokens, context)
+        return self.out(tokens).mT.unflatten(-1, size)
+
+
+class CrossAttentionBlock(nn.Module):
+    """Pre-norm cross-attention and MLP, as EANet's: no bias in query, key, value and MLP.
+
+    Args:
+        width: Of a token.
+        heads: Attention heads.
+        mlp_ratio: Width of the MLP over the token's.
+    """
+
+    def __init__(self, width: int, heads: int, mlp_ratio: float = 4.0) -> None:
+        super().__init__()
+        self.heads = heads
+        self.norm_query = nn.LayerNorm(width)
+        self.norm_context = nn.LayerNorm(width)
+        self.query = nn.Linear(width, width, bias=False)
+        self.key_value = nn.Linear(width, 2 * width, bias=False)
+        self.projection = nn.Linear(width, width)
+        self.norm_mlp = nn.LayerNorm(width)
+        self.mlp = Mlp(width, int(width * mlp_ratio), bias=False)
+
+    def forward(self, tokens: Tensor, context: Tensor) -> Tensor:
+        """Tokens (B, N, width) attend to the context (B, M, width) → (B, N, width)."""
+        query = self._split(self.query(self.norm_query(tokens)))
+        key, value = (self._split(part) for part in self.key_value(self.norm_context(context)).chunk(2, -1))
+        attended = F.scaled_dot_product_attention(query, key, value).transpose(1, 2).flatten(2)
+        tokens = tokens + self.projection(attended)
+        return tokens + self.mlp(self.norm_mlp(tokens))
+
+    def _split(self, tokens: Tensor) -> Tensor:
+        """(B, N, width) → (B, heads, N, width / heads)."""
+        return tokens.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+
+
+class EANetHead(nn.Module):
+    """A hand's features → its 2.5D joints and MANO's parameters.
+
+    Joint tokens are the features under the (detached) 2.5D joints, refined by self-attention; all of them side by side
+    with their coordinates give the rotations. Shape and camera come from the pooled features.
+
+    Args:
+        in_channels: Of the hand's features (EANet: 1024).
+        width: Of a joint token.
+        depth: Blocks of self-attention.
+        heads: Attention heads.
+        mlp_ratio: Width of a block's MLP over the token's.
+        volume_depth: Cells of the 2.5D volume along depth.
+        gesture_logits: Coarse and fine classes that joint tokens attend to; 0 is EANet as published.
+        gesture_heads: Attention heads of that.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        *,
+        width: int = 512,
+        depth: int = 4,
+        heads: int = 4,
+        mlp_ratio: float = 4.0,
+        volume_depth: int = 8,
+        gesture_logits: int = 0,
+        gesture_heads: int = 8,
+    ) -> None:
+        super().__init__()
+        self.joint_volume = JointVolumeHead(in_channels, volume_depth)
+        self.feature = pointwise(in_channels, width)
+        self.gesture_attention = (
+            GestureAttention(gesture_logits, width, heads=gesture_heads) if gesture_logits else None
+        )
+        self.position = nn.Parameter(torch.randn(NUM_JOINTS, width) * 0.02)
+        self.blocks = nn.ModuleList(Block(width, heads, mlp_ratio, qkv_bias=False) for _ in range(depth))
+        flat = NUM_JOINTS * (width + 3)
+        self.global_rotation = nn.Linear(flat, 6)
+        self.joint_rotation = nn.Linear(flat, (NUM_MANO_JOINTS - 1) * 6)
+        self.shape = nn.Linear(in_channels, NUM_BETAS)
+        self.camera = nn.Linear(in_channels, 3)
+        for layer in (self.global_rotation, self.joint_rotation, self.shape, self.camera):
+            # Hundreds of inputs each: the sum's deviation is what has to be small, for rotations near the identity.
+            nn.init.normal_(layer.weight, std=0.1 * layer.in_features**-0.5)
+            nn.init.zeros_(layer.bias)
+        identity = torch.eye(3)[:, :2].flatten()
+        self.global_rotation.bias.data.copy_(identity)
+        self.joint_rotation.bias.data.copy_(identity.repeat(NUM_MANO_JOINTS - 1))
+
+    def forward(self, features: Tensor, gesture: GesturePrediction | None) -> tuple[Tensor, ManoParameters]:
+        """A hand's features (B, C, h, w) → joints (B, 21, 3), normalised 2.5D coordinates, and MANO's parameters."""
+        joints_25d = self.joint_volume(features)
+        places = joints_25d.detach()
+        sampled = F.grid_sample(self.feature(features).float(), places[:, :, None, :2], align_corners=False)
+        tokens = sampled[..., 0].mT
+        if self.gesture_attention is not None and gesture is not None:
+            tokens = self.gesture_attention(tokens, gesture)
+        tokens = tokens + self.position
+        for block in self.blocks:
+            tokens = block(tokens)
+        flat = torch.cat([tokens, places], -1).flatten(1)
+        six = torch.cat([self.global_rotation(flat), self.joint_rotation(flat)], -1)
+        pooled = features.mean((-2, -1))
+        scale, shift = self.camera(pooled).float().split([1, 2], -1)
+        mano = ManoParameters(
+            rotations=rotation_from_6d(six.unflatten(-1, (NUM_MANO_JOINTS, 6))),
+            betas=self.shape(pooled).float(),
+            camera=torch.cat([TYPICAL_CAMERA_SCALE * scale.exp(), shift], -1),
+        )
+        return joints_25d, mano
+
+
+class GestureAttention(nn.Module):
+    """Every gesture logit is a token; joint tokens attend to them, let through by a learned gate.
+
+    output = LayerNorm(x + σ(gate) · Δ), the gate starting at 0. (In the author's public code the right hand reads the
+    coarse and the left hand the fine logits; here each hand reads both levels.)
+
+    Args:
+        num_logits: Coarse and fine classes together.
+        width: Of a joint token.
+        heads: Attention heads.
+        dropout: In the attention and after it.
+    """
+
+    def __init__(self, num_logits: int, width: int, *, heads: int = 8, dropout: float = 0.1) -> None:
+        super().__init__()
+        self.logit = nn.Linear(1, width)
+        self.position = nn.Parameter(torch.randn(num_logits, width) * 0.02)
+        self.norm_query = nn.LayerNorm(width)
+        self.attention = nn.MultiheadAttention(width, heads, dropout=dropout, batch_first=True)
+        self.out = nn.Sequential(nn.Linear(width, width), nn.Dropout(dropout))
+        self.gate = nn.Parameter(torch.zeros(()))
+        self.norm = nn.LayerNorm(width)
+
+    def forward(self, joint_tokens: Tensor, gesture: GesturePrediction) -> Tensor:
+        """Joint tokens (B, 21, width), guided by both levels of a gesture prediction → (B, 21, width)."""
+        logits = torch.cat([gesture["coarse_logits"], gesture["fine_logits"]], -1)
+        context = self.logit(logits[..., None]) + self.position
+        attended, _ = self.attention(self.norm_query(joint_tokens), context, context, need_weights=False)
+        return self.norm(joint_tokens + self.gate.sigmoid() * self.out(attended))
+
+
+def pointwise(in_channels: int, out_channels: int) -> nn.Sequential:
+    """1 × 1 convolution, batch normalisation, ReLU."""
+    return nn.Sequential(nn.Conv2d(in_channels, out_channels, 1), nn.BatchNorm2d(out_channels), nn.ReLU())

@@ -1,13 +1,167 @@
-"""The fusion Transformer: joint tokens refined under the guidance of gesture tokens."""
+"""The paper's second stage: gesture tokens guide joint tokens, from an image of a hand to MANO.
+
+:class:`TokenFusionNetwork` is the whole; its parts follow in the order in which an image passes them. The encoder and
+the gesture head are the first stage's, the 2.5D head is every architecture's.
+"""
 
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
+
+from gesturehand.batch import NUM_BETAS, GesturePrediction, HandPrediction
+from gesturehand.hand.layer import HandModel
+from gesturehand.models.encoder import Encoder
+from gesturehand.models.gesture_head import GestureHead
+from gesturehand.models.hand_prediction import (
+    TYPICAL_CAMERA_SCALE,
+    JointVolumeHead,
+    ManoParameters,
+    predicted_hands,
+    rotation_from_6d,
+)
+from gesturehand.skeleton import JOINT_OF_MANO_ROTATION, NUM_JOINTS
 
 #: ``concat``: self-attention over gesture and joint tokens. ``cross``: joint tokens attend to each other, then to the
 #: gesture tokens. ``none``: joint tokens alone, the ablation.
 Fusion = Literal["concat", "cross", "none"]
+
+#: Which gesture predictions become tokens.
+GestureLevels = Literal["both", "coarse", "fine"]
+
+
+class TokenFusionNetwork(nn.Module):
+    """One RGB crop of a hand → gesture, 2.5D joints, MANO, mesh and 21 joints.
+
+    Args:
+        encoder: Shared with the first stage.
+        gesture_head: Likewise.
+        hand_model: MANO's layer.
+        fusion: How gesture tokens guide the joint tokens.
+        gesture_levels: Which class levels become tokens.
+        width: Of a token.
+        depth: Fusion blocks.
+        heads: Attention heads.
+        mlp_ratio: Of a fusion block.
+        dropout: In the fusion blocks.
+        volume_depth: Cells of the 2.5D volume along depth.
+    """
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        gesture_head: GestureHead,
+        hand_model: HandModel,
+        *,
+        fusion: Fusion = "concat",
+        gesture_levels: GestureLevels = "both",
+        width: int = 512,
+        depth: int = 4,
+        heads: int = 4,
+        mlp_ratio: float = 4.0,
+        dropout: float = 0.0,
+        volume_depth: int = 8,
+    ) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.gesture_head = gesture_head
+        self.hand_model = hand_model
+        self.joint_volume = JointVolumeHead(encoder.channels, volume_depth)
+        self.joint_tokens = JointTokens(encoder.channels, width)
+        self.gesture_tokens = (
+            None
+            if fusion == "none"
+            else GestureTokens(
+                gesture_head.coarse.out_features,
+                gesture_head.fine.out_features,
+                gesture_head.embedding_dim,
+                width,
+                gesture_levels,
+            )
+        )
+        self.token_fusion = TokenFusion(
+            fusion, width=width, depth=depth, heads=heads, mlp_ratio=mlp_ratio, dropout=dropout
+        )
+        self.mano_head = ManoHead(width, encoder.pooled_channels)
+
+    def forward(self, image: Tensor, is_right: Tensor) -> tuple[HandPrediction, GesturePrediction]:
+        """Predicts one hand a crop.
+
+        Args:
+            image: (B, 3, S, S) uint8 RGB.
+            is_right: (B, 1) bool, the side of the hand as the crop shows it.
+
+        Returns:
+            The hand (H = 1) and its gesture.
+        """
+        features = self.encoder(image)
+        gesture = self.gesture_head(features.pooled)
+        joints_25d = self.joint_volume(features.feature_map)
+        tokens = self.joint_tokens(features.feature_map, joints_25d)
+        guidance = None if self.gesture_tokens is None else self.gesture_tokens(gesture)
+        mano = self.mano_head(self.token_fusion(tokens, guidance), features.pooled)
+        one = ManoParameters(*(parameter[:, None] for parameter in mano))
+        hand = predicted_hands(joints_25d[:, None], one, self.hand_model, is_right)
+        return hand, gesture
+
+
+class JointTokens(nn.Module):
+    """One token a joint: the feature under it, its 2.5D place, and which joint it is.
+
+    The coordinate is detached before sampling, as EANet does: the feature's gradient would otherwise pull the joint
+    towards places that are easy to read instead of where it is.
+
+    Args:
+        in_channels: Of the feature map.
+        width: Of a token.
+    """
+
+    def __init__(self, in_channels: int, width: int) -> None:
+        super().__init__()
+        self.feature = nn.Linear(in_channels, width)
+        self.coordinate = nn.Linear(3, width)
+        self.joint = nn.Parameter(torch.randn(NUM_JOINTS, width) * 0.02)
+
+    def forward(self, feature_map: Tensor, joints_25d: Tensor) -> Tensor:
+        """Feature map (B, C, h, w) and normalised joints (B, 21, 3) → tokens (B, 21, width)."""
+        places = joints_25d.detach()
+        sampled = F.grid_sample(feature_map.float(), places[:, :, None, :2], align_corners=False)
+        return self.feature(sampled[..., 0].mT) + self.coordinate(places) + self.joint
+
+
+class GestureTokens(nn.Module):
+    """Gesture predictions as tokens: soft class embeddings and the image's gesture embedding.
+
+    A class token is the table of class embeddings weighted by the predicted probabilities, so that an uncertain
+    prediction gives a mixture and the gradient reaches the gesture head.
+
+    Args:
+        num_coarse: Coarse classes.
+        num_fine: Fine classes.
+        embedding_dim: Of the gesture embedding.
+        width: Of a token.
+        levels: Class levels that become tokens; the embedding always does.
+    """
+
+    def __init__(
+        self, num_coarse: int, num_fine: int, embedding_dim: int, width: int, levels: GestureLevels = "both"
+    ) -> None:
+        super().__init__()
+        self.coarse = nn.Linear(num_coarse, width, bias=False) if levels != "fine" else None
+        self.fine = nn.Linear(num_fine, width, bias=False) if levels != "coarse" else None
+        self.embedding = nn.Linear(embedding_dim, width)
+        self.count = 1 + (self.coarse is not None) + (self.fine is not None)
+        self.kind = nn.Parameter(torch.randn(self.count, width) * 0.02)
+
+    def forward(self, gesture: GesturePrediction) -> Tensor:
+        """A gesture prediction → tokens (B, 2 or 3, width)."""
+        tokens = [self.embedding(gesture["gesture_embedding"])]
+        if self.coarse is not None:
+            tokens.append(self.coarse(gesture["coarse_logits"].softmax(-1)))
+        if self.fine is not None:
+            tokens.append(self.fine(gesture["fine_logits"].softmax(-1)))
+        return torch.stack(tokens, 1) + self.kind
 
 
 class TokenFusion(nn.Module):
@@ -65,3 +219,38 @@ class TokenFusion(nn.Module):
         for block in self.blocks:
             tokens = block(tokens, gesture_tokens) if self.fusion == "cross" else block(tokens)
         return self.norm(tokens[:, -joint_tokens.shape[1] :])
+
+
+class ManoHead(nn.Module):
+    """Each finger joint's rotation from its own token; root, shape and camera from all tokens and the pooled feature.
+
+    Args:
+        width: Of a joint token.
+        pooled_channels: Of the encoder's pooled feature.
+    """
+
+    def __init__(self, width: int, pooled_channels: int) -> None:
+        super().__init__()
+        self.pooled = nn.Linear(pooled_channels, width)
+        self.joint_rotation = nn.Linear(width, 6)
+        self.global_rotation = nn.Linear(2 * width, 6)
+        self.shape = nn.Linear(2 * width, NUM_BETAS)
+        self.camera = nn.Linear(2 * width, 3)
+        for layer in (self.joint_rotation, self.global_rotation, self.shape, self.camera):
+            nn.init.normal_(layer.weight, std=0.01)
+            nn.init.zeros_(layer.bias)
+        identity = torch.eye(3)[:, :2].flatten()
+        for layer in (self.joint_rotation, self.global_rotation):
+            layer.bias.data.copy_(identity)
+
+    def forward(self, joint_tokens: Tensor, pooled: Tensor) -> ManoParameters:
+        """Joint tokens (B, 21, width) and the pooled feature (B, C') → :class:`ManoParameters`."""
+        whole = torch.cat([joint_tokens.mean(1), self.pooled(pooled)], -1)
+        fingers = self.joint_rotation(joint_tokens[:, list(JOINT_OF_MANO_ROTATION[1:])])
+        six = torch.cat([self.global_rotation(whole)[:, None], fingers], 1)
+        scale, shift = self.camera(whole).float().split([1, 2], -1)
+        return ManoParameters(
+            rotations=rotation_from_6d(six),
+            betas=self.shape(whole).float(),
+            camera=torch.cat([TYPICAL_CAMERA_SCALE * scale.exp(), shift], -1),
+        )

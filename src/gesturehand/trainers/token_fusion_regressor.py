@@ -6,9 +6,7 @@ from gesturehand.batch import GesturePrediction, HandPrediction
 from gesturehand.gestures import GestureClasses
 from gesturehand.hand.layer import HandModel
 from gesturehand.models.encoder import Encoder
-from gesturehand.models.token_fusion import Fusion
-from gesturehand.models.token_fusion_network import TokenFusionNetwork
-from gesturehand.models.tokens import GestureLevels
+from gesturehand.models.token_fusion import Fusion, GestureLevels, TokenFusionNetwork
 from gesturehand.trainers.hand_regressor import HandRegressor, build_gesture_head
 from gesturehand.trainers.model_settings import check_model_settings
 
@@ -117,5 +115,5 @@ class TokenFusionRegressor(HandRegressor):
         )
 
     def forward(self, image: Tensor, is_right: Tensor) -> tuple[HandPrediction, GesturePrediction]:
-        """Predicts one hand a crop; see :class:`~gesturehand.models.token_fusion_network.TokenFusionNetwork`."""
+        """Predicts one hand a crop; see :class:`~gesturehand.models.token_fusion.TokenFusionNetwork`."""
         return self.network(image, is_right)

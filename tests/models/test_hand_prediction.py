@@ -1,10 +1,11 @@
-"""Soft-argmax against a slow expectation, and the head around it."""
+"""Soft-argmax against a slow expectation, the 2.5D head around it, rotations from six numbers."""
 
 import numpy as np
 import pytest
 import torch
+from scipy.spatial.transform import Rotation
 
-from gesturehand.models.joint_volume import JointVolumeHead, soft_argmax
+from gesturehand.models.hand_prediction import JointVolumeHead, rotation_from_6d, soft_argmax
 
 
 def slow(volume):
@@ -72,3 +73,41 @@ def test_head_starts_near_the_middle():
     torch.manual_seed(0)
     joints = JointVolumeHead(64)(torch.randn(4, 64, 8, 8))
     assert joints.abs().max() < 0.2
+
+
+def gram_schmidt(six):
+    """Zhou et al. (CVPR 2019), the six numbers as the rows of a (3, 2) matrix of two columns."""
+    a, b = np.asarray(six).reshape(3, 2).T
+    first = a / np.linalg.norm(a)
+    second = b - (first @ b) * first
+    second /= np.linalg.norm(second)
+    return np.stack([first, second, np.cross(first, second)], -1)
+
+
+def test_rotation_is_gram_schmidts():
+    six = np.random.default_rng(0).normal(size=(3, 5, 6))
+    result = rotation_from_6d(torch.from_numpy(six))
+    assert result.dtype == torch.float32
+    for place in np.ndindex(3, 5):
+        np.testing.assert_allclose(result[place], gram_schmidt(six[place]), atol=1e-5)
+
+
+def test_first_two_columns_of_a_rotation_give_it_back():
+    matrices = Rotation.random(50, rng=np.random.default_rng(0)).as_matrix()
+    six = torch.from_numpy(matrices[:, :, :2].reshape(50, 6))
+    result = rotation_from_6d(six)
+    np.testing.assert_allclose(result, matrices, atol=1e-6)
+    np.testing.assert_allclose(torch.linalg.det(result), np.ones(50), atol=1e-5)
+    # Scale is free, and so is a part of the first column in the second.
+    skewed = six.unflatten(-1, (3, 2)) * torch.tensor([3.0, 0.5])
+    skewed[..., 1] += 0.7 * skewed[..., 0]
+    np.testing.assert_allclose(rotation_from_6d(skewed.flatten(-2)), matrices, atol=1e-5)
+
+
+def test_rotation_is_computed_in_float32_under_autocast():
+    six = torch.randn(4, 6, generator=torch.Generator().manual_seed(0))
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert torch.equal(rotation_from_6d(six), rotation_from_6d(six))
+        result = rotation_from_6d(six.bfloat16())
+    assert result.dtype == torch.float32
+    torch.testing.assert_close(result @ result.mT, torch.eye(3).expand(4, 3, 3), atol=1e-5, rtol=0)
