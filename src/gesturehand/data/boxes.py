@@ -119,7 +119,7 @@ def image_joints(index: InterHandIndex, selection: Selection) -> tuple[np.ndarra
     """Where the joints of samples lie in their images.
 
     Returns:
-        (M, H, 21, 2) px and (M, H, 21) bool: valid by the frame's flag, in front of the camera, of a hand that is there.
+        (M, H, 21, 2) px and (M, H, 21) bool: valid by the frame's flag, in front of the camera, of a shown hand.
     """
     frame, camera = index.frame[selection.row, None], index.camera[selection.row, None]
     joints = transform_points(

@@ -94,7 +94,7 @@ def assemble_hands(
     back = np.linalg.inv(np.vstack([crop_affine, [0, 0, 1]]))[:2]
     joints = arrays["joints"][slots].astype(np.float64)
     roots = joints[:, WRIST : WRIST + 1].copy()
-    seen_px = transform_affine(normalised_to_px(_seen(arrays, slots), image_size), back)
+    seen_px = transform_affine(normalised_to_px(seen_joints(arrays, slots), image_size), back)
     # Two hands whose relative place is predicted are placed as one body.
     way = np.zeros((len(slots), 3))
     if "way" in arrays and len(slots) == 2:
@@ -115,8 +115,8 @@ def assemble_hands(
     ]
 
 
-def _seen(arrays: dict[str, np.ndarray], slots: list[int]) -> np.ndarray:
-    """Normalised crop coordinates (H', 21, 2) of the joints in the image.
+def seen_joints(arrays: dict[str, np.ndarray], slots: list[int]) -> np.ndarray:
+    """Normalised crop coordinates (H', 21, 2) of the joints in the image, of one crop's arrays.
 
     The network says them twice, as 2.5D joints and as the mesh's weak-perspective joints. Their mean lies nearest to
     the true ones (docs/predict.md has the figures).

@@ -51,13 +51,12 @@ class ImageWindow:
         if less == 1:
             return ImageWindow(part, _pair(low + inside_start * factor), factor)
         before, after = inside_start - start, stop - inside_stop
-        part = cv2.copyMakeBorder(part, before[1], after[1], before[0], after[0], cv2.BORDER_CONSTANT)
+        if before.any() or after.any():
+            part = cv2.copyMakeBorder(part, before[1], after[1], before[0], after[0], cv2.BORDER_CONSTANT)
         small = cv2.resize(part, (blocks, blocks), interpolation=cv2.INTER_AREA)
         return ImageWindow(small, _pair(low + start * factor), factor * less)
 
-    def crop(
-        self, square: np.ndarray, size_px: int, mirror: bool, angle: float = 0.0
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def crop(self, square: np.ndarray, size_px: int, mirror: bool, angle: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
         """Cuts out a square, turns and resizes it.
 
         Args:
@@ -72,7 +71,7 @@ class ImageWindow:
         """
         affine = crop_affine(square, size_px, angle=angle, mirror=mirror)
         window = self
-        if square[2] / self.factor >= 4 * size_px:
+        if square[2] >= 4 * size_px * self.factor:
             window = self.around(square, size_px, 1.0 if angle == 0 else float(np.sqrt(2)))
         # Centres of the window's pixels: px = factor · small + (factor − 1) / 2 + low.
         back = np.diag([window.factor, window.factor, 1.0])
