@@ -9,7 +9,7 @@ from torch import Tensor
 
 from gesturehand.batch import GesturePrediction, HandPrediction
 from gesturehand.camera import frame_of_affine, normalised_to_px, project, transform_affine
-from gesturehand.evaluation.prediction_writer import to_camera_frame
+from gesturehand.evaluation.prediction_writer import camera_rotations
 from gesturehand.hand.layer import HandModel
 from gesturehand.inference.query import CropRequest
 from gesturehand.inference.result import GestureResult, HandResult
@@ -43,7 +43,7 @@ def numpy_prediction(
         the left one, where predicted; ``coarse``, ``fine`` (B, classes) probabilities and ``embedding``, likewise.
     """
     frame = frame_of_affine(crop_affine.float())
-    rotations = to_camera_frame(hand, crop_affine)["rotations"]
+    rotations = camera_rotations(hand["rotations"].float(), frame)
     sides = is_right ^ (torch.linalg.det(frame) < 0)[:, None]
     vertices, joints = hand_model(rotations, hand["betas"], None, sides)
     predicted: dict[str, Any] = {**hand}

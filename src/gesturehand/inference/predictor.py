@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -14,7 +13,7 @@ from gesturehand.gestures import class_names
 from gesturehand.inference.assemble import assemble_hands, numpy_prediction
 from gesturehand.inference.boxes import BOX_SCALE
 from gesturehand.inference.checkpoint import LoadedRegressor, load_regressor
-from gesturehand.inference.crop import ImageWindow, crop_image
+from gesturehand.inference.crop import crop_image
 from gesturehand.inference.query import (
     Boxes,
     CropRequest,
@@ -29,7 +28,7 @@ from gesturehand.inference.query import (
 )
 from gesturehand.inference.result import HandResult
 from gesturehand.inference.translation import FloatArray, assumed_intrinsics
-from gesturehand.inference.upright import REACH, Crop, FreeHand, Row, upright_looks
+from gesturehand.inference.upright import Crop, FreeHand, Row, upright_looks
 from gesturehand.skeleton import SIDES
 
 #: Crops at a time.
@@ -164,10 +163,9 @@ class HandPredictor:
         for request in requests:
             mirror = self.mirror_left and request.sides == ("left",)
             if self.upright and request.turn_deg is None:
-                window = ImageWindow(image).around(request.square, self.image_size, REACH)
-                window = replace(window, pixels=window.pixels.copy())  # a view would keep the image
-                free.append(FreeHand(request.square, window, mirror, request.sides[0] == "right"))
-                crops.append((*window.crop(request.square, self.image_size, mirror), mirror))
+                hand = FreeHand.of(image, request.square, self.image_size, mirror, request.sides[0] == "right")
+                free.append(hand)
+                crops.append((*hand.window.crop(request.square, self.image_size, mirror), mirror))
             else:
                 turn = math.radians(request.turn_deg or 0.0)
                 free.append(None)
