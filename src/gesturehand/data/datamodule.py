@@ -17,10 +17,11 @@ from gesturehand.data.controls import fitted_samples, kept_fits
 from gesturehand.data.crop import CropJitter
 from gesturehand.data.dataset import Augmentation, InterHandDataset, Unreadable, collate
 from gesturehand.data.files import annotation_path
-from gesturehand.data.index import read_index
+from gesturehand.data.index import InterHandIndex, read_index
+from gesturehand.data.mixture import AddedSet, MixedDataset, check_shares, mixed_sampler
 from gesturehand.data.resumable_loader import ResumableLoader
 from gesturehand.data.sampler import EpochSampler
-from gesturehand.data.selection import Hands, Layout, select
+from gesturehand.data.selection import Hands, Layout, Selection, select
 from gesturehand.data.upright import TurnJitter
 from gesturehand.errors import UserError
 from gesturehand.gestures import GestureClasses
@@ -36,6 +37,10 @@ class InterHandDataModule(pl.LightningDataModule):
 
     Args:
         root: Folder that holds ``annotations/`` and ``images/``.
+        sets: Further sets to train on, mixed into every batch by their shares: a list of ``{root, share, split, hands,
+            mano_fits, labelled_only}`` (:class:`~gesturehand.data.mixture.AddedSet`). Where a set lacks a label, the
+            terms that need it are masked. Subsets and choices of captures, cameras, people and gestures hold for
+            ``root`` only; validation and test are ``root``'s.
         image_size: Side of the square crop, px.
         batch_size: Samples a process and step.
         num_workers: Worker processes of each loader.
@@ -132,6 +137,7 @@ class InterHandDataModule(pl.LightningDataModule):
         fitted_only: bool = False,
         unreadable: Unreadable = "error",
         unreadable_limit: int = 100,
+        sets: list[AddedSet] | None = None,
     ) -> None:
         super().__init__()
         check_range("data", 1, whole=True, image_size=image_size, batch_size=batch_size)
@@ -160,6 +166,8 @@ class InterHandDataModule(pl.LightningDataModule):
                 "data.flip_probability would turn mirrored left hands back into left ones: set it to 0, or "
                 "data.mirror_left to false."
             )
+        self.sets = sets or []
+        check_shares(self.sets)
         self.root = root
         self.image_size = image_size
         self.batch_size = batch_size
@@ -206,9 +214,10 @@ class InterHandDataModule(pl.LightningDataModule):
         self.unreadable = unreadable
         self.unreadable_limit = unreadable_limit
         self.datasets: dict[Stage, InterHandDataset] = {}
+        self.mixture: MixedDataset | None = None
 
     def dataset(self, stage: Stage) -> InterHandDataset:
-        """The data set of one stage, read on first use.
+        """The data set of one stage, read on first use; of the training, ``root``'s.
 
         Raises:
             UserError: The folder or a file is missing or broken, or nothing is left to load.
@@ -227,43 +236,71 @@ class InterHandDataModule(pl.LightningDataModule):
                 gestures=self.gestures,
                 min_valid_joints=self.min_valid_joints,
             )
-            training = stage == "train"
-            kept = kept_fits(index, self.fit_share, self.seed) if training and self.fit_share < 1 else None
-            if training and self.fitted_only:
-                selection = fitted_samples(index, selection, kept)
-            source = self.test_boxes or self.boxes if stage == "test" else self.boxes
-            others = np.random.default_rng(self.seed).permutation(len(selection)) if training else None
-            self.datasets[stage] = InterHandDataset(
-                index,
-                selection,
-                crop_boxes(index, selection, source, self.rootnet_file)
-                if source == "rootnet"
-                else CropBoxes(index, selection, source),
-                image_size=self.image_size,
-                mirror_left=self.mirror_left,
-                upright=self.upright,
-                gesture_classes=self.gesture_classes,
-                augmentation=self.augmentation if stage == "train" else None,
-                seed=self.seed,
-                read_images=self.read_images,
-                image_of=others if self.shuffled_images else None,
-                label_of=others if self.shuffled_labels else None,
-                kept_fits=kept,
-                unreadable="error" if stage == "test" else self.unreadable,
-            )
+            self.datasets[stage] = self._dataset_of(index, selection, stage, self.seed)
         return self.datasets[stage]
+
+    def mixed_dataset(self) -> MixedDataset:
+        """What training sees where there are further sets: ``root``'s samples, then those of each set.
+
+        Raises:
+            UserError: As :meth:`dataset`.
+        """
+        parts = [self.dataset("train")]
+        for place, added in enumerate(self.sets, 1):
+            index = read_index(Path(added.root), added.split, mano_fits=added.mano_fits)
+            selection = select(
+                index,
+                hands=added.hands or self.hands,
+                layout=self.layout,
+                labelled_only=added.labelled_only,
+                min_valid_joints=self.min_valid_joints,
+            )
+            # Each set has random numbers of its own: sample 0 of one is not changed as sample 0 of another is.
+            seed = int(np.random.SeedSequence((self.seed, place)).generate_state(1)[0])
+            parts.append(self._dataset_of(index, selection, "train", seed))
+        return MixedDataset(parts)
+
+    def _dataset_of(self, index: InterHandIndex, selection: Selection, stage: Stage, seed: int) -> InterHandDataset:
+        training = stage == "train"
+        kept = kept_fits(index, self.fit_share, seed) if training and self.fit_share < 1 else None
+        if training and self.fitted_only:
+            selection = fitted_samples(index, selection, kept)
+        source = self.test_boxes or self.boxes if stage == "test" else self.boxes
+        others = np.random.default_rng(seed).permutation(len(selection)) if training else None
+        return InterHandDataset(
+            index,
+            selection,
+            crop_boxes(index, selection, source, self.rootnet_file)
+            if source == "rootnet"
+            else CropBoxes(index, selection, source),
+            image_size=self.image_size,
+            mirror_left=self.mirror_left,
+            upright=self.upright,
+            gesture_classes=self.gesture_classes,
+            augmentation=self.augmentation if training else None,
+            seed=seed,
+            read_images=self.read_images,
+            image_of=others if self.shuffled_images else None,
+            label_of=others if self.shuffled_labels else None,
+            kept_fits=kept,
+            unreadable="error" if stage == "test" else self.unreadable,
+        )
 
     def prepare_data(self) -> None:
         """Builds missing indices on one process of a machine, before the others ask for them."""
-        for split in dict.fromkeys(self.splits.values()):
-            if annotation_path(Path(self.root), split, "data").is_file():
-                read_index(self.root, split, mano_fits=self.mano_fits)
+        splits = [(self.root, split, self.mano_fits) for split in dict.fromkeys(self.splits.values())]
+        splits += [(added.root, added.split, added.mano_fits) for added in self.sets]
+        for root, split, mano_fits in splits:
+            if annotation_path(Path(root), split, "data").is_file():
+                read_index(root, split, mano_fits=mano_fits)
 
     def setup(self, stage: str) -> None:
         """Reads the data sets of a Trainer stage."""
         stages: dict[str, tuple[Stage, ...]] = {"fit": ("train", "val"), "validate": ("val",)}
         for name in stages.get(stage, ("test",)):
             self.dataset(name)
+        if stage == "fit" and self.sets:
+            self.mixture = self.mixed_dataset()
 
     def train_dataloader(self) -> DataLoader[Batch]:
         """Shuffled, augmented training batches; an incomplete last one is dropped if there is another."""
@@ -286,17 +323,21 @@ class InterHandDataModule(pl.LightningDataModule):
         return self._loader(stage, training=False)
 
     def _loader(self, stage: Stage, *, training: bool = False) -> DataLoader[Batch]:
-        dataset = self.dataset(stage)
+        dataset: InterHandDataset | MixedDataset = self.dataset(stage)
         if self.num_workers:
             # A forked worker would inherit OpenCV's thread pool without its threads and wait for them for ever.
             cv2.setNumThreads(0)
-        sampler = EpochSampler(
-            dataset,
-            training=training,
-            seed=self.seed,
-            num_replicas=self.trainer.world_size if self.trainer else 1,
-            rank=self.trainer.global_rank if self.trainer else 0,
-        )
+        processes = {
+            "num_replicas": self.trainer.world_size if self.trainer else 1,
+            "rank": self.trainer.global_rank if self.trainer else 0,
+        }
+        if training and self.sets:
+            dataset = self.mixture = self.mixture or self.mixed_dataset()
+            sampler: EpochSampler = mixed_sampler(
+                dataset, self.sets, block=self.batch_size, seed=self.seed, **processes
+            )
+        else:
+            sampler = EpochSampler(dataset, training=training, seed=self.seed, **processes)
         if training and not len(sampler):
             raise UserError(
                 f"Split '{self.splits[stage]}' of '{self.root}' has {len(dataset)} samples for {sampler.num_replicas} "

@@ -1,0 +1,175 @@
+"""Several sets in one training: every batch is mixed by given shares."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import torch
+from torch.utils.data import Dataset
+
+from gesturehand.batch import Batch
+from gesturehand.data.dataset import InterHandDataset, SampleKey
+from gesturehand.data.sampler import EpochSampler
+from gesturehand.data.selection import Hands
+from gesturehand.errors import UserError
+from gesturehand.settings import check_range
+
+#: Separates the random numbers of a set's second pass within an epoch from those of every epoch's first.
+_PASS_STRIDE: Final = 1_000_000
+
+
+@dataclass
+class AddedSet:
+    """A further set to train on, beside ``data.root``.
+
+    Attributes:
+        root: Folder that holds ``annotations/`` and ``images/``.
+        share: Share of the training samples that come from it, above 0; what all of them leave is ``data.root``'s.
+        split: Its split to train on.
+        hands: Which of its annotations; ``data.hands`` if not given.
+        mano_fits: Read its ``MANO_NeuralAnnot.json``; without it only joints and gestures are known.
+        labelled_only: Train on its sequences with a gesture label only.
+    """
+
+    root: str
+    share: float
+    split: str = "train"
+    hands: Hands | None = None
+    mano_fits: bool = True
+    labelled_only: bool = False
+
+
+def check_shares(sets: Sequence[AddedSet]) -> None:
+    """Checks that the shares leave something for ``data.root``.
+
+    Raises:
+        UserError: A share is not above 0 and below 1, or all of them together reach 1.
+    """
+    for place, added in enumerate(sets):
+        check_range(f"data.sets[{place}]", 0, 1, open_ends="low high", share=added.share)
+    total = sum(added.share for added in sets)
+    if total >= 1:
+        raise UserError(
+            f"The shares of data.sets add up to {total:g}, which leaves nothing for data.root: keep their sum below 1."
+        )
+
+
+class MixedDataset(Dataset[Batch]):
+    """Data sets behind one another; a batch of keys may be of several.
+
+    Args:
+        datasets: The parts; a sample's number is its own set's, behind the samples of the sets before it.
+
+    Attributes:
+        lengths: Samples of each part.
+        starts: Number of each part's first sample.
+    """
+
+    def __init__(self, datasets: Sequence[InterHandDataset]) -> None:
+        self.datasets = list(datasets)
+        self.lengths = [len(dataset) for dataset in self.datasets]
+        self.starts = np.concatenate([[0], np.cumsum(self.lengths)[:-1]])
+
+    def __len__(self) -> int:
+        return sum(self.lengths)
+
+    def set_of(self, number: int) -> int:
+        """Which part a sample belongs to."""
+        return int(np.searchsorted(self.starts, number, side="right")) - 1
+
+    def __getitems__(self, keys: Sequence[SampleKey]) -> Batch:
+        """Several samples as one batch, in the order of the keys.
+
+        Raises:
+            UserError: An image is missing or unreadable.
+        """
+        parts = np.array([self.set_of(key.sample) for key in keys])
+        places, batches = [], []
+        for part in np.unique(parts):
+            own = np.flatnonzero(parts == part)
+            start = int(self.starts[part])
+            places.append(own)
+            batches.append(
+                self.datasets[part].__getitems__(
+                    [keys[k]._replace(sample=keys[k].sample - start) for k in own.tolist()]
+                )
+            )
+        if len(batches) == 1:
+            return batches[0]
+        back = torch.from_numpy(np.argsort(np.concatenate(places)))
+        names: list[str] = list(batches[0])
+        joined = {name: torch.cat([dict(batch)[name] for batch in batches])[back] for name in names}
+        return Batch(**joined)  # type: ignore[typeddict-item]
+
+
+class MixedSampler(EpochSampler):
+    """The training order of several sets: within every block of a batch's length the shares hold to one sample.
+
+    An epoch is as long as it takes to see the first set once. Of the other sets it takes what their shares ask for: a
+    part of a large one, a small one several times, each time in another order and with other augmentation. The order
+    is a function of (seed, epoch) alone, so that several processes divide the order of one.
+
+    Args:
+        dataset: The sets.
+        shares: Share of each of them; they add up to 1.
+        block: Samples within which the shares hold: the batch size of a process.
+        seed: Of the order.
+        num_replicas: Number of processes.
+        rank: This process.
+    """
+
+    def __init__(
+        self,
+        dataset: MixedDataset,
+        shares: Sequence[float],
+        *,
+        block: int,
+        seed: int = 0,
+        num_replicas: int = 1,
+        rank: int = 0,
+    ) -> None:
+        super().__init__(dataset, training=True, seed=seed, num_replicas=num_replicas, rank=rank)
+        self.mixed = dataset
+        self.shares = np.asarray(shares, np.float64)
+        self.block = block
+        self.length = int(dataset.lengths[0] / self.shares[0])
+        self.num_samples = self.length // num_replicas
+        self.total_size = self.num_samples * num_replicas
+
+    def __iter__(self) -> Iterator[SampleKey]:
+        parts = self._parts()
+        numbers, epochs = np.empty(self.length, np.int64), np.empty(self.length, np.int64)
+        for part, length in enumerate(self.mixed.lengths):
+            own = np.flatnonzero(parts == part)
+            orders = [
+                np.random.default_rng((self.seed, self.epoch, part, number)).permutation(length)
+                for number in range(-(-len(own) // length))
+            ]
+            numbers[own] = self.mixed.starts[part] + np.concatenate([*orders, np.zeros(0, np.int64)])[: len(own)]
+            epochs[own] = self.epoch + np.arange(len(own)) // length * _PASS_STRIDE
+        first = self.rank + self.start * self.num_replicas
+        for place in range(first, self.total_size, self.num_replicas):
+            yield SampleKey(int(numbers[place]), int(epochs[place]))
+
+    def _parts(self) -> np.ndarray:
+        """(length,) int64, the set of every place: each block has its share to one sample, in random order."""
+        rng = np.random.default_rng((self.seed, self.epoch, len(self.shares)))
+        given = np.zeros(len(self.shares), np.int64)
+        blocks = []
+        for end in range(self.block, self.length + self.block, self.block):
+            end = min(end, self.length)
+            due = end * self.shares - given
+            counts = np.maximum(np.floor(due), 0).astype(np.int64)
+            left = end - int(given.sum()) - int(counts.sum())
+            # What is left of the block goes to the sets that are furthest behind.
+            counts[np.argsort(counts - due, kind="stable")[:left]] += 1
+            given += counts
+            blocks.append(rng.permutation(np.repeat(np.arange(len(self.shares)), counts)))
+        return np.concatenate(blocks)
+
+
+def mixed_sampler(dataset: MixedDataset, sets: Sequence[AddedSet], **settings: Any) -> MixedSampler:
+    """The sampler of ``data.root`` and the sets beside it; further arguments are :class:`MixedSampler`'s."""
+    others = [added.share for added in sets]
+    return MixedSampler(dataset, [1 - sum(others), *others], **settings)

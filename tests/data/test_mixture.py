@@ -1,0 +1,140 @@
+"""Several sets in one training: shares, order, and samples exactly as each set gives them by itself."""
+
+import pytest
+import torch
+
+from gesturehand.data.datamodule import InterHandDataModule
+from gesturehand.data.dataset import SampleKey
+from gesturehand.data.mixture import AddedSet, MixedSampler
+from gesturehand.errors import UserError
+
+
+class Lengths:
+    """Stands for sets of these lengths where only their lengths matter."""
+
+    def __init__(self, *lengths):
+        self.lengths = list(lengths)
+        self.starts = [sum(lengths[:k]) for k in range(len(lengths))]
+
+    def __len__(self):
+        return sum(self.lengths)
+
+
+def order(lengths, shares, *, block=8, epoch=0, seed=0, processes=1, start=0):
+    """The keys in the order in which the processes together see them."""
+    each = []
+    for rank in range(processes):
+        sampler = MixedSampler(Lengths(*lengths), shares, block=block, seed=seed, num_replicas=processes, rank=rank)
+        sampler.set_epoch(epoch)
+        sampler.start = start
+        each.append(list(sampler))
+    return [key for step in zip(*each, strict=True) for key in step]
+
+
+def part_of(number, lengths):
+    return next(k for k in range(len(lengths)) if number < sum(lengths[: k + 1]))
+
+
+@pytest.mark.parametrize("shares", [(0.5, 0.5), (0.7, 0.2, 0.1), (0.9, 0.05, 0.05), (1 / 3, 1 / 3, 1 / 3)])
+def test_every_block_has_its_shares_to_one_sample(shares):
+    lengths = [240, 50, 1000][: len(shares)]
+    keys = order(lengths, shares, block=10)
+    assert len(keys) == int(240 / shares[0])
+    for first in range(0, len(keys) - 9, 10):
+        parts = [part_of(key.sample, lengths) for key in keys[first : first + 10]]
+        for part, share in enumerate(shares):
+            assert abs(parts.count(part) - 10 * share) <= 1
+    parts = [part_of(key.sample, lengths) for key in keys]
+    for part, share in enumerate(shares):
+        assert abs(parts.count(part) / len(keys) - share) < 0.01
+
+
+def test_an_epoch_sees_the_first_set_once_and_goes_round_the_others():
+    lengths = [60, 7, 500]
+    keys = order(lengths, (0.5, 0.25, 0.25))
+    first = [key for key in keys if key.sample < 60]
+    assert sorted(key.sample for key in first) == list(range(60))
+    assert {key.epoch for key in first} == {0}
+    small = [key for key in keys if 60 <= key.sample < 67]
+    assert len(small) == 30
+    # Each round sees all seven once, and no sample with the same random numbers twice.
+    for start in range(0, 28, 7):
+        assert {key.sample for key in small[start : start + 7]} == set(range(60, 67))
+    assert len(set(small)) == 30
+    large = [key.sample for key in keys if key.sample >= 67]
+    assert len(set(large)) == len(large) == 30
+
+
+def test_order_is_a_function_of_seed_and_epoch():
+    settings = [40, 9], (0.8, 0.2)
+    assert order(*settings) == order(*settings)
+    assert order(*settings, epoch=1) != order(*settings) != order(*settings, seed=1)
+
+
+@pytest.mark.parametrize("processes", [2, 3])
+def test_processes_divide_the_order_of_one(processes):
+    together = order([40, 9], (0.8, 0.2), processes=processes)
+    assert together == order([40, 9], (0.8, 0.2))[: len(together)]
+
+
+def test_a_resumed_epoch_goes_on_where_it_was():
+    assert order([40, 9], (0.8, 0.2), start=16) == order([40, 9], (0.8, 0.2))[16:]
+
+
+@pytest.fixture(scope="module")
+def mixed(synthetic_root, two_hand_root):
+    sets = [AddedSet(str(two_hand_root), 0.25, hands="all"), AddedSet(str(synthetic_root), 0.25, split="val")]
+    return lambda **settings: InterHandDataModule(
+        str(synthetic_root), image_size=32, batch_size=8, **{"num_workers": 0, "sets": sets, **settings}
+    )
+
+
+def test_samples_are_those_of_their_own_set(mixed, two_hand_root):
+    data = mixed(augment=False)
+    dataset = data.mixed_dataset()
+    start = dataset.lengths[0]
+    batch = dataset.__getitems__([SampleKey(start + 3), SampleKey(1), SampleKey(start), SampleKey(0)])
+    alone = InterHandDataModule(str(two_hand_root), image_size=32, num_workers=0, hands="all", augment=False)
+    for place, dataset_alone, number in (
+        (0, alone.dataset("train"), 3),
+        (1, data.dataset("train"), 1),
+        (2, alone.dataset("train"), 0),
+        (3, data.dataset("train"), 0),
+    ):
+        for name, value in dataset_alone[number].items():
+            assert torch.equal(batch[name][place], value), name
+
+
+def batches(data, epoch=0):
+    loader = data.train_dataloader()
+    loader.sampler.set_epoch(epoch)
+    return list(loader)
+
+
+def test_batches_do_not_depend_on_the_number_of_workers(mixed):
+    plain, with_workers = batches(mixed()), batches(mixed(num_workers=2))
+    assert len(plain) == len(with_workers) > 3
+    for one, other in zip(plain, with_workers, strict=True):
+        assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_a_set_without_fits_trains_what_it_can(synthetic_root):
+    sets = [AddedSet(str(synthetic_root), 0.5, mano_fits=False)]
+    data = InterHandDataModule(str(synthetic_root), image_size=32, batch_size=8, num_workers=0, sets=sets)
+    fitted = torch.cat([batch["mano_valid"].any(1) for batch in batches(data)])
+    assert 0.3 < fitted.float().mean() < 0.5  # a tenth of the frames has no fit in either
+
+
+@pytest.mark.parametrize(
+    ("shares", "sentence"),
+    [
+        ([0.0], "data.sets[0].share is 0.0"),
+        ([1.0], "data.sets[0].share is 1.0"),
+        ([0.5, float("nan")], "data.sets[1].share is nan"),
+        ([0.5, 0.5], "add up to 1, which leaves nothing for data.root"),
+    ],
+)
+def test_shares_that_cannot_be_are_refused(shares, sentence):
+    with pytest.raises(UserError) as raised:
+        InterHandDataModule(sets=[AddedSet("elsewhere", share) for share in shares])
+    assert sentence in str(raised.value)
