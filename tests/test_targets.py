@@ -383,7 +383,7 @@ def test_samples_that_do_not_count_are_masked_everywhere(synthetic_root, hand_mo
 
 
 def test_each_mask_comes_from_its_flag(synthetic_root, hand_model):
-    """The per-frame flag rules 2D and 3D targets, the per-image flag the 2.5D ones and evaluation."""
+    """The per-frame flag rules 2D and 3D targets; the 2.5D ones and evaluation need the per-image flag too."""
     batch = batch_of(synthetic_root)
     rng = torch.Generator().manual_seed(0)
     shape = batch["joint_valid_frame"].shape
@@ -392,15 +392,38 @@ def test_each_mask_comes_from_its_flag(synthetic_root, hand_model):
     for b in range(shape[0]):
         for j in range(21):
             frame, image = bool(in_frame[b, 0, j]), bool(in_image[b, 0, j])
-            frame_root, image_root = bool(in_frame[b, 0, 0]), bool(in_image[b, 0, 0])
+            frame_root, both_root = bool(in_frame[b, 0, 0]), bool((in_frame & in_image)[b, 0, 0])
+            both = frame and image
             inside = bool((targets["joints_2d"][b, 0, j].abs() <= 1).all())
             in_range = bool(targets["joints_25d"][b, 0, j, 2].abs() <= 1)
             assert targets["joint_valid_2d"][b, 0, j] == frame
             assert targets["joint_valid_3d"][b, 0, j] == (frame and frame_root)
-            assert targets["joint_valid_eval"][b, 0, j] == (image and image_root)
-            expected = [image and inside, image and inside, image and image_root and inside and in_range]
+            assert targets["joint_valid_eval"][b, 0, j] == (both and both_root)
+            expected = [both and inside, both and inside, both and both_root and inside and in_range]
             assert targets["joint_valid_25d"][b, 0, j].tolist() == expected
     assert torch.equal(targets["mano_valid"], batch["mano_valid"])
+
+
+@pytest.mark.fault(
+    kind="validity",
+    variant="training on a joint that is valid in data.json and not in joint_3d.json",
+    outcome="no loss term counts it",
+)
+def test_joint_without_coordinates_is_not_trained_on(synthetic_root, hand_model):
+    """Its place in space may be anything: no term changes when it moves."""
+    batch = batch_of(synthetic_root)
+    in_frame = batch["joint_valid_frame"].clone()
+    in_frame[::2, :, 7] = in_frame[1::4, :, 0] = False
+    in_image = torch.ones_like(in_frame)
+    near = prediction_near(build_targets(batch, hand_model), hand_model, batch["is_right"])
+    totals = []
+    for place in (0.0, 0.35):
+        world = torch.where(in_frame[..., None], batch["joints_world"], torch.tensor(place))
+        flags = {"joint_valid_frame": in_frame, "joint_valid_image": in_image, "joints_world": world}
+        targets = build_targets(changed(batch, **flags), hand_model)
+        totals.append({name: [float(v) for v in term] for name, term in layered_objective(near, targets).items()})
+    assert totals[0] == totals[1]
+    assert all(count > 0 for _, count in totals[0].values())
 
 
 def test_unknown_depth_leaves_the_image_plane_only(synthetic_root, hand_model):

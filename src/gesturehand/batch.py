@@ -35,6 +35,7 @@ class Batch(TypedDict):
         is_right: (B, H) bool, the hand's side *as the crop shows it* (a mirrored left hand is a right one).
         hand_present: (B, H) bool.
         interacting: (B,) bool, the annotation's hand type is "interacting".
+        pair_fitted: (B,) bool, so is it, both of its hands are in the data set's samples, and both have a MANO fit.
         depth_known: (B,) bool, False where only 2D joints were annotated: ``joints_world`` is then their lift to a
             plane, right in the image and arbitrary in depth.
         joints_world: (B, H, 21, 3) float32, m, world, the papers' order; 0 where invalid.
@@ -58,6 +59,7 @@ class Batch(TypedDict):
     is_right: Tensor
     hand_present: Tensor
     interacting: Tensor
+    pair_fitted: Tensor
     depth_known: Tensor
     joints_world: Tensor
     joint_valid_image: Tensor
@@ -83,8 +85,9 @@ class Targets(TypedDict):
             image-plane part of ``joint_valid_25d``.
         joint_valid_2d: (B, H, 21) bool, per-frame flag.
         joint_valid_3d: (B, H, 21) bool, per-frame flag × the wrist's.
-        joint_valid_25d: (B, H, 21, 3) bool, per-image flag × inside the volume; depth also × the wrist's flag.
-        joint_valid_eval: (B, H, 21) bool, per-image flag × the wrist's: what evaluation counts.
+        joint_valid_25d: (B, H, 21, 3) bool, per-image × per-frame flag × inside the volume; depth also × the wrist's
+            flags.
+        joint_valid_eval: (B, H, 21) bool, per-image × per-frame flag × the wrist's: what evaluation counts.
         rotations: (B, H, 16, 3, 3), crop frame, the mean pose added; identity where there is no fit.
         betas: (B, H, 10).
         transl: (B, H, 3) m, crop frame.

@@ -56,7 +56,8 @@ def _build(batch: Batch, hand_model: HandModel) -> Targets:
 
     seen = batch["hand_present"] & batch["counted"][:, None]
     valid_frame = batch["joint_valid_frame"] & in_front & seen[..., None]
-    valid_image = batch["joint_valid_image"] & in_front & seen[..., None]
+    # A joint that the image's file alone calls valid has no coordinates to be held against.
+    valid_image = batch["joint_valid_image"] & valid_frame
     depth_known = batch["depth_known"][:, None]
     mano_valid = batch["mano_valid"] & seen & depth_known
     mirrored = torch.linalg.det(affine[..., :2]) < 0

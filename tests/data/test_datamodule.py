@@ -23,6 +23,7 @@ FIELDS = {
     "is_right": (("H",), torch.bool),
     "hand_present": (("H",), torch.bool),
     "interacting": ((), torch.bool),
+    "pair_fitted": ((), torch.bool),
     "depth_known": ((), torch.bool),
     "joints_world": (("H", 21, 3), torch.float32),
     "joint_valid_image": (("H", 21), torch.bool),

@@ -1,6 +1,7 @@
 """Saved predictions score as the test that saved them, and mistakes in a file are named."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -137,6 +138,75 @@ def test_relative_place_of_two_hands_is_scored_only_in_one_frame(tmp_path, two_h
     arrays["joints"] -= arrays["joints"][:, :, :1]
     report = score_predictions(save(tmp_path, arrays), module(two_hand_root, **data), hand_model)
     assert "mrrpe_mm" not in report["metrics"]
+
+
+@pytest.mark.fault(
+    kind="averaging of two hands",
+    variant="one file scored with --layout per_hand and with two_hand",
+    outcome="MPVPE under eanet is the mean of both hands in either",
+)
+def test_pairs_have_one_vertex_error_whatever_the_layout(tmp_path, two_hand_root, hand_model):
+    """Errors of 5 mm on right and 9 mm on left hands; some pairs have one fit only and do not count."""
+    pairs = module(two_hand_root, hands="all", layout="two_hand", test_split="train")
+    arrays = truth_of(pairs, hand_model)
+    noise = np.random.default_rng(0).normal(size=arrays["vertices"].shape).astype(np.float32)
+    arrays["vertices"] += noise * np.array([0.005, 0.009], np.float32)[:, None, None]
+    path = save(tmp_path, arrays)
+    together = score_predictions(path, pairs, hand_model)["metrics"]
+    hands = module(two_hand_root, hands="all", layout="per_hand", test_split="train")
+    fits = torch.cat([batch["mano_valid"].all(-1) & batch["interacting"] for batch in pairs.test_dataloader()])
+    shown = torch.cat([batch["interacting"] for batch in pairs.test_dataloader()])
+    assert 0 < fits.sum() < shown.sum()
+    alone = score_predictions(path, hands, hand_model)["metrics"]
+    for name in ("mpvpe_eanet_interacting_mm", "mpvpe_eanet_single_mm", "mpvpe_eanet_mm", "mpjpe_eanet_mm"):
+        assert alone[name] == pytest.approx(together[name], abs=1e-4), name
+    assert together["mpvpe_eanet_interacting_mm"] > 5
+
+
+#: Which joints joint_3d.json calls invalid and data.json does not, by frame, in InterHand2.6M's order (wrists 20, 41).
+INVALID = [
+    pytest.param({0: (20, 41), 1: (20, 41), 2: (41,)}, id="wrists of three frames"),
+    pytest.param({0: (20,)}, id="one wrist"),
+    pytest.param({1: (0, 4, 30)}, id="tips"),
+    pytest.param({2: tuple(range(42))}, id="a whole hand"),
+    pytest.param({3: tuple(range(1, 21))}, id="all but a tip"),
+]
+
+
+@pytest.mark.fault(
+    kind="validity",
+    variant="joints of the real frames valid in data.json and not in joint_3d.json: wrists, tips, whole hands",
+    outcome="not evaluated: perfect predictions have no error",
+)
+@pytest.mark.parametrize("invalid", INVALID)
+def test_joints_without_coordinates_are_not_scored(invalid, tmp_path, real_sample, hand_model):
+    """A perfect file stays perfect, and as many joints are counted as have both flags and a wrist with both."""
+    data = {"hands": "all", "layout": "two_hand", "mano_fits": False}
+    arrays = {
+        name: array for name, array in truth_of(module(real_sample, **data), hand_model).items() if name != "vertices"
+    }
+    root = tmp_path / "set"
+    shutil.copytree(real_sample / "annotations", root / "annotations", ignore=shutil.ignore_patterns("*.safetensors"))
+    path = root / "annotations" / "test" / "InterHand2.6M_test_joint_3d.json"
+    content = json.loads(path.read_text())
+    images = json.loads(path.with_name("InterHand2.6M_test_data.json").read_text())["images"]
+    frames = [content[str(image["capture"])][str(image["frame_idx"])] for image in images]
+    counted = 0
+    for number, frame in enumerate(frames):
+        flags = np.array(frame["joint_valid"]).reshape(2, 21)
+        flags.reshape(-1)[list(invalid.get(number, ()))] = 0
+        frame["joint_valid"] = flags.reshape(-1, 1).tolist()
+        counted += int((flags * flags[:, 20:]).sum())
+    path.write_text(json.dumps(content))
+    changed_set = module(root, **data)
+    batches = list(changed_set.test_dataloader())
+    valid = sum(int(build_targets(batch, hand_model)["joint_valid_eval"].sum()) for batch in batches)
+    assert valid == counted
+    keep = np.isin(arrays["ids"], torch.cat([batch["annotation_id"] for batch in batches]).numpy())
+    perfect = {name: array[keep] for name, array in arrays.items()}
+    metrics = score_predictions(save(tmp_path, perfect), changed_set, hand_model)["metrics"]
+    for name in ("mpjpe_mm", "pa_mpjpe_mm"):
+        assert metrics[name] == pytest.approx(0, abs=1e-2), name
 
 
 def test_place_of_a_hand_that_is_not_there_may_hold_anything(tmp_path, truth, synthetic_root, hand_model):

@@ -37,7 +37,8 @@ def hands(seed):
         "mano_valid": fitted,
         "source_is_right": is_right,
     }
-    return prediction, targets, {"is_right": is_right, "interacting": interacting}
+    batch = {"is_right": is_right, "interacting": interacting, "pair_fitted": interacting & fitted.all(-1)}
+    return prediction, targets, batch
 
 
 @pytest.fixture(scope="module")

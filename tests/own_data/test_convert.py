@@ -176,13 +176,13 @@ def test_photo_turned_by_its_camera_has_the_loaders_size(own_data, tmp_path):
     (tmp_path / "images").mkdir()
     exif = Image.Exif()
     exif[274] = 6
-    Image.new("RGB", (80, 40)).save(tmp_path / "images" / "turned.jpg", exif=exif)
+    Image.new("RGB", (800, 400)).save(tmp_path / "images" / "turned.jpg", exif=exif)
     hand = {**without(own_data.hands, "joints_3d", "intrinsics")[0], "image": "turned.jpg"}
     convert(read_entries(written(tmp_path, [hand])), tmp_path / "images", tmp_path / "set")
     path = tmp_path / "set" / "annotations" / "train" / "InterHand2.6M_train_data.json"
     (image,) = json.loads(path.read_text())["images"]
     height, width = cv2.imread(str(tmp_path / "set" / "images" / "train" / image["file_name"])).shape[:2]
-    assert (image["width"], image["height"]) == (width, height) == (40, 80)
+    assert (image["width"], image["height"]) == (width, height) == (400, 800)
 
 
 @pytest.mark.parametrize(

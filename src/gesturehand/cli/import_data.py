@@ -1,11 +1,19 @@
 """``gesturehand data import``: a folder of images and their joints as a set to train on."""
 
 from pathlib import Path
+from typing import Final
 
 from gesturehand.cli.console import say
 from gesturehand.own_data.convert import convert
 from gesturehand.own_data.entries import read_entries
 from gesturehand.skeleton import Side
+
+#: What a set lacks without images of a split, and how to have them.
+_WITHOUT: Final = {
+    "train": "it can be tested on and not trained on; mark images with the split train",
+    "val": "training will run without validation, and without a best checkpoint; mark images with the split val, or "
+    "give at least three images (or people, where they are named) and a --val_share",
+}
 
 
 def import_(
@@ -44,4 +52,7 @@ def import_(
     hands = written.hands
     text = f"{written.root}: images {counts}; hands: {hands['2D']} with 2D joints only, {hands['3D']} with 3D joints"
     say(f"{text}, {hands['MANO']} with a MANO fit")
+    for split, loss in _WITHOUT.items():
+        if split not in written.images:
+            say(f"There is no {split} image: {loss}.")
     say(f"Look at it: gesturehand data show --root {written.root} --split train --out check.png")

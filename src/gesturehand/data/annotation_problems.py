@@ -1,19 +1,43 @@
 """What can be wrong in the annotation files of one split, entry by entry, without ever failing on one."""
 
+import re
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any, Final
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, NamedTuple, TypeVar
 
+import msgspec
 import numpy as np
 
-from gesturehand.data.index import HAND_TYPES
-from gesturehand.skeleton import NUM_JOINTS, SIDES
+from gesturehand.camera import project, transform_points
+from gesturehand.data.annotation_reader import Key, camera_of, frame_fits, frame_joints, list_entries
+from gesturehand.data.annotation_types import AnnotationEntry, Calibration, DataFile, ImageEntry
+from gesturehand.data.bone_lengths import better_order
+from gesturehand.data.files import Kind, MisfitError, annotation_path, decode, mapped
+from gesturehand.data.flags import FlagReader, unpack_flags
+from gesturehand.data.index_build import HAND_TYPES
+from gesturehand.data.plausibility import (
+    Implausible,
+    implausible_camera,
+    implausible_fit,
+    implausible_pixels,
+    implausible_size,
+)
+from gesturehand.errors import UserError
+from gesturehand.skeleton import JOINTS_FROM_INTERHAND, NUM_JOINTS, SIDES
 
-#: Beyond these a fit is no hand: standard deviations of the shape, radians of a joint, metres from the origin.
-_MAX_BETA: Final = 15.0
-_MAX_ANGLE_RAD: Final = 2 * np.pi
-_MAX_TRANSLATION_M: Final = 20.0
-_FIT_SIZES: Final = {"pose": 48, "shape": 10, "trans": 3}
+#: What an entry is called whose field does not fit; else it is "image entry broken" or "annotation entry broken".
+_KINDS: Final = {
+    "bbox": "box not four numbers",
+    "hand_type": "hand type unknown",
+    "joint_valid": "joint_valid not 42 flags",
+}
+_FIELD: Final = re.compile(r"`\$[^.`]*\.\w+\[\d+\]\.(\w+)|field `(\w+)`")
+#: Hands whose proportions are enough to tell the joints' order.
+_HANDS_FOR_ORDER: Final = 2000
+
+T = TypeVar("T")
+Finding = tuple[str, str, str]
 
 
 @dataclass(frozen=True)
@@ -33,139 +57,258 @@ class Problem:
     detail: str = ""
 
 
-def annotation_problems(split: str, tables: dict[str, dict[str, Any] | None]) -> list[Problem]:
-    """Problems of a split's annotations.
+class FrameHands(NamedTuple):
+    """A captured frame's hands: joints (2, 21, 3) float32 m, validity (2, 21), and whether their depth is known."""
+
+    joints: np.ndarray
+    valid: np.ndarray
+    depth_known: bool
+
+
+class CameraMap(NamedTuple):
+    """World → camera as R X + t, m, and the intrinsics (3, 3) px."""
+
+    rotation: np.ndarray
+    translation: np.ndarray
+    intrinsics: np.ndarray
+
+
+@dataclass
+class SplitAnnotations:
+    """A split's annotation files as far as they could be read.
+
+    Attributes:
+        split: Its name.
+        images: The listed images as they stand in the file, those that are objects.
+        annotations: How many are listed.
+        problems: What is wrong with them.
+    """
+
+    split: str
+    images: list[dict[str, Any]] = field(default_factory=list)
+    annotations: int = 0
+    problems: list[Problem] = field(default_factory=list)
+
+    def add(self, findings: Iterator[Finding]) -> None:
+        """Adds what is found."""
+        self.problems += [Problem(kind, self.split, where, detail) for kind, where, detail in findings]
+
+
+def annotation_problems(root: Path, split: str, *, mano_fits: bool = True) -> SplitAnnotations:
+    """Reads a split's annotations as the index does and lists what does not fit, and what cannot be.
 
     Args:
+        root: The data set's folder.
         split: Its name.
-        tables: The files as parsed JSON by kind; None for one that could not be read.
+        mano_fits: Look at ``MANO_NeuralAnnot.json`` too.
     """
-    found = (
-        *_entries(split, tables),
-        *_frames(split, tables),
-        *_cameras(split, tables),
-        *_fits(split, tables.get("MANO_NeuralAnnot")),
-    )
-    return [Problem(kind, split, where, detail) for kind, where, detail in found]
+    result = SplitAnnotations(split)
+    data = _read(root, "data", DataFile, result)
+    frames: dict[Key, FrameHands] = {}
+    cameras: dict[Key, CameraMap] = {}
+    joints = _read(root, "joint_3d", dict[str, dict[str, msgspec.Raw]], result)
+    calibrations = _read(root, "camera", dict[str, Calibration], result)
+    fits = _read(root, "MANO_NeuralAnnot", dict[str, dict[str, msgspec.Raw] | None], result) if mano_fits else None
+    if data is None:
+        return result
+    path = annotation_path(root, split, "data")
+    images: dict[int, ImageEntry] = {}
+    try:
+        raw_images = decode(path, data.images, list[msgspec.Raw], ".images")
+        result.annotations = len(decode(path, data.annotations, list[msgspec.Raw], ".annotations"))
+    except UserError as error:
+        result.add(iter([("annotation file unreadable", str(path), _reason(error))]))
+        return result
+    found = (decode(path, raw, Any) for raw in raw_images)
+    result.images = [image for image in found if isinstance(image, dict)]
+    result.add(_images(path, data.images, images))
+    if joints is not None:
+        result.add(_frames(annotation_path(root, split, "joint_3d"), joints, images, frames))
+    if calibrations is not None:
+        result.add(_cameras(annotation_path(root, split, "camera"), calibrations, images, cameras))
+    result.add(_annotations(path, data.annotations, images, frames, cameras))
+    result.add(_fits(annotation_path(root, split, "MANO_NeuralAnnot"), fits or {}))
+    if not result.annotations:
+        result.add(iter([("split without annotations", str(path), "there is nothing to train or test on")]))
+    return result
 
 
-def _entries(split: str, tables: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
-    data = tables["data"]
-    images = {str(image.get("id")): image for image in _dicts(data.get("images"))}
-    seen: set[str] = set()
-    for entry in _dicts(data.get("annotations")):
-        where = f"annotation {entry.get('id')}"
-        if where in seen:
+def _read(root: Path, kind: Kind, content_type: Any, result: SplitAnnotations) -> Any:
+    """A file's content, or None, which is a problem of its own."""
+    path = annotation_path(root, result.split, kind)
+    try:
+        with mapped(path, kind) as content:
+            return decode(path, content, content_type)
+    except UserError as error:
+        problem = "annotation file unreadable" if path.exists() else "annotation file missing"
+        result.problems.append(Problem(problem, result.split, str(path), _reason(error) if path.exists() else ""))
+        return None
+
+
+def _reason(error: UserError) -> str:
+    return error.reason if isinstance(error, MisfitError) else str(error)
+
+
+def _unfit(error: MisfitError, otherwise: str) -> Finding:
+    """What an entry that does not fit is called."""
+    match = _FIELD.search(error.reason)
+    place = error.reason.rpartition("`$.")[2].rstrip("`")
+    return _KINDS.get((match[1] or match[2]) if match else "", otherwise), place, error.reason
+
+
+def _images(path: Path, raw: msgspec.Raw, images: dict[int, ImageEntry]) -> Iterator[Finding]:
+    for image in list_entries(path, raw, ImageEntry, "images"):
+        if isinstance(image, MisfitError):
+            yield _unfit(image, "image entry broken")
+            continue
+        if image.id in images:
+            yield "image id twice", f"image {image.id}", image.file_name
+        images[image.id] = image
+
+
+def _annotations(
+    path: Path,
+    raw: msgspec.Raw,
+    images: dict[int, ImageEntry],
+    frames: dict[Key, FrameHands],
+    cameras: dict[Key, CameraMap],
+) -> Iterator[Finding]:
+    seen: set[int] = set()
+    read_flags = FlagReader()
+    for number, entry in enumerate(list_entries(path, raw, AnnotationEntry, "annotations")):
+        if isinstance(entry, MisfitError):
+            yield _unfit(entry, "annotation entry broken")
+            continue
+        where = f"annotation {entry.id}"
+        if entry.id in seen:
             yield "annotation id twice", where, ""
-        seen.add(where)
-        image = images.get(str(entry.get("image_id")))
-        if image is None:
-            yield "image of an annotation not listed", where, f"image id {entry.get('image_id')}"
-        if str(entry.get("hand_type")) not in HAND_TYPES:
-            yield "hand type unknown", where, repr(entry.get("hand_type"))
-        box = _array(entry.get("bbox"), 4)
-        if box is None or not np.isfinite(box).all():
-            yield "box not four numbers", where, repr(entry.get("bbox"))[:100]
+        seen.add(entry.id)
+        box = np.array(entry.bbox, np.float64)
+        if not np.isfinite(box).all():
+            yield "box not four numbers", where, str(list(entry.bbox))
         elif (box[2:] <= 0).any():
             yield "box empty", where, str(box.tolist())
-        valid = _array(entry.get("joint_valid"), 2 * NUM_JOINTS)
-        if valid is None:
-            yield "joint_valid not 42 flags", where, ""
-        elif not valid.any():
+        try:
+            valid = unpack_flags(np.array(read_flags(entry.joint_valid), np.uint32))
+        except ValueError as error:
+            yield "joint_valid not 42 flags", f"annotations[{number}]", str(error)
+            continue
+        if not valid.any():
             yield "annotation without joints", where, ""
+        image = images.get(entry.image_id)
+        if image is None:
+            yield "image of an annotation not listed", where, f"image id {entry.image_id}"
+            continue
+        frame, camera = frames.get(_frame_key(image)), cameras.get(_camera_key(image))
+        if frame is not None and camera is not None:
+            for side in range(len(SIDES)):
+                if HAND_TYPES[entry.hand_type] & (1 << side):
+                    found = _hand_in_image(frame, valid[side], side, camera, (image.width, image.height))
+                    yield from ((p.kind, where, f"{SIDES[side]} hand: {p.detail}") for p in found)
 
 
-def _frames(split: str, tables: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
-    table = tables.get("joint_3d")
-    if table is None:
-        return
-    for capture, name in _of_images(tables, "frame_idx"):
-        where = f"frame [{capture}][{name}]"
-        frame = _get(table, capture, name)
-        if not isinstance(frame, dict):
+def _hand_in_image(
+    frame: FrameHands, valid: np.ndarray, side: int, camera: CameraMap, size: tuple[float, float]
+) -> Iterator[Implausible]:
+    valid = valid & frame.valid[side]
+    joints = transform_points(frame.joints[side].astype(np.float64), camera.rotation, camera.translation)
+    behind = valid & ~(joints[:, 2] > 0)
+    if behind.any():
+        yield Implausible("joints behind the camera", f"{behind.sum()} of {valid.sum()}", "check frame and camera")
+        valid = valid & ~behind
+    points = project(np.where(valid[:, None], joints, 1.0), camera.intrinsics)
+    yield from implausible_pixels(points, valid, size)
+
+
+def _frame_key(image: ImageEntry) -> Key:
+    return str(image.capture), str(image.frame_idx)
+
+
+def _camera_key(image: ImageEntry) -> Key:
+    return str(image.capture), str(image.camera)
+
+
+def _frames(
+    path: Path, table: dict[str, dict[str, msgspec.Raw]], images: dict[int, ImageEntry], frames: dict[Key, FrameHands]
+) -> Iterator[Finding]:
+    read_flags = FlagReader()
+    for key in dict.fromkeys(map(_frame_key, images.values())):
+        where = f"frame [{key[0]}][{key[1]}]"
+        raw = table.get(key[0], {}).get(key[1])
+        if raw is None:
             yield "frame missing in joint_3d", where, ""
             continue
-        joints, valid = (
-            _array(frame.get("world_coord"), 6 * NUM_JOINTS),
-            _array(frame.get("joint_valid"), 2 * NUM_JOINTS),
-        )
-        if joints is None or valid is None:
-            yield "joints not 42 points with flags", where, ""
+        try:
+            entry, words = frame_joints(path, raw, key, read_flags)
+        except MisfitError as error:
+            yield "joints not 42 points with flags", where, error.reason
             continue
-        if not np.isfinite(joints.reshape(-1, 3)[valid.astype(bool)]).all():
-            yield "joints not finite", where, ""
+        valid = unpack_flags(np.array(words, np.uint32))
+        joints = (
+            np.array(entry.world_coord, np.float64).reshape(2, NUM_JOINTS, 3)[:, list(JOINTS_FROM_INTERHAND)] / 1000
+        )
+        # As the index keeps them: what its numbers cannot hold is not finite there.
+        with np.errstate(over="ignore"):
+            joints = joints.astype(np.float32)
         if not valid.any():
             yield "frame without joints", where, ""
+        if not np.isfinite(joints[valid]).all():
+            yield "joints not finite", where, ""
+            continue
+        frames[key] = FrameHands(joints, valid, entry.depth_known)
+        for side in range(len(SIDES)) if entry.depth_known else ():
+            for problem in implausible_size(joints[side], valid[side]):
+                yield problem.kind, where, f"{SIDES[side]} hand: {problem.detail}"
+    yield from _order(path, [frame for frame in frames.values() if frame.depth_known])
 
 
-def _cameras(split: str, tables: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
-    table = tables.get("camera")
-    if table is None:
-        return
-    for capture, name in _of_images(tables, "camera"):
-        where = f"camera [{capture}][{name}]"
-        parts = {
-            kind: _array(_get(table, capture, kind, name), size)
-            for kind, size in (("camrot", 9), ("campos", 3), ("focal", 2), ("princpt", 2))
-        }
-        missing = [kind for kind, part in parts.items() if part is None]
-        if missing:
-            yield "camera missing", where, ", ".join(missing)
-        elif not all(np.isfinite(part).all() for part in parts.values() if part is not None):
-            yield "camera not finite", where, ""
-        else:
-            rotation = parts["camrot"].reshape(3, 3)  # type: ignore[union-attr]
-            if not np.allclose(rotation @ rotation.T, np.eye(3), atol=1e-2) or np.linalg.det(rotation) < 0:
-                yield "camera rotation no rotation", where, ""
-            if np.any(parts["focal"] <= 0):  # type: ignore[operator]
-                yield "camera focal length not positive", where, ""
+def _order(path: Path, frames: list[FrameHands]) -> Iterator[Finding]:
+    chosen = frames[:: max(1, 2 * len(frames) // _HANDS_FOR_ORDER)]
+    if chosen:
+        joints, valid = (np.concatenate([frame[part] for frame in chosen]) for part in (0, 1))
+        order = better_order(joints, valid)
+        if order is not None:
+            yield "joints in another order", str(path), f"their bones are those of hands in {order}"
 
 
-def _fits(split: str, table: dict[str, Any] | None) -> Iterator[tuple[str, str, str]]:
-    for capture, frames in (table or {}).items():
-        for name, fits in (frames if isinstance(frames, dict) else {}).items():
-            for side in SIDES:
-                fit = fits.get(side) if isinstance(fits, dict) else None
-                if fit is None:
-                    continue
-                where = f"fit [{capture}][{name}][{side}]"
-                parts = {k: _array(fit.get(k) if isinstance(fit, dict) else None, n) for k, n in _FIT_SIZES.items()}
-                if any(part is None or not np.isfinite(part).all() for part in parts.values()):
-                    yield "MANO parameters absurd", where, "not 48 + 10 + 3 finite numbers"
-                    continue
-                angle = np.linalg.norm(parts["pose"].reshape(-1, 3), axis=-1).max()  # type: ignore[union-attr]
-                limits = {
-                    f"joint angle {angle:.3g} rad": angle > _MAX_ANGLE_RAD,
-                    f"beta {np.abs(parts['shape']).max():.3g}": np.abs(parts["shape"]).max() > _MAX_BETA,  # type: ignore[arg-type]
-                    f"translation {np.abs(parts['trans']).max():.3g} m": np.abs(parts["trans"]).max()  # type: ignore[arg-type]
-                    > _MAX_TRANSLATION_M,
-                }
-                wrong = [text for text, is_wrong in limits.items() if is_wrong]
-                if wrong:
-                    yield "MANO parameters absurd", where, ", ".join(wrong)
+def _cameras(
+    path: Path, table: dict[str, Calibration], images: dict[int, ImageEntry], cameras: dict[Key, CameraMap]
+) -> Iterator[Finding]:
+    sizes = {_camera_key(image): (image.width, image.height) for image in images.values()}
+    for key, size in sizes.items():
+        where = f"camera [{key[0]}][{key[1]}]"
+        try:
+            camera = camera_of(path, table, key)
+        except KeyError as error:
+            yield "camera missing", where, str(error)
+            continue
+        except MisfitError as error:
+            yield "camera broken", where, error.reason
+            continue
+        rotation = np.array(camera.camrot)
+        with np.errstate(over="ignore", invalid="ignore"):
+            turns = np.allclose(rotation @ rotation.T, np.eye(3), atol=1e-2) and np.linalg.det(rotation) > 0
+        if not turns:
+            yield "camera rotation no rotation", where, ""
+        problems = list(implausible_camera(camera.focal, camera.princpt, size))
+        yield from ((problem.kind, where, problem.detail) for problem in problems)
+        if turns and not problems:
+            intrinsics = np.diag([*camera.focal, 1.0])
+            intrinsics[:2, 2] = camera.princpt
+            cameras[key] = CameraMap(rotation, -rotation @ np.array(camera.campos) / 1000, intrinsics)
 
 
-def _of_images(tables: dict[str, Any], key: str) -> dict[tuple[str, str], None]:
-    """Capture and frame, or capture and camera, of the listed images, each once."""
-    return dict.fromkeys(
-        (str(image.get("capture")), str(image.get(key))) for image in _dicts(tables["data"].get("images"))
-    )
-
-
-def _dicts(value: Any) -> list[dict[str, Any]]:
-    return [entry for entry in value if isinstance(entry, dict)] if isinstance(value, list) else []
-
-
-def _get(table: Any, *keys: str) -> Any:
-    for key in keys:
-        table = table.get(key) if isinstance(table, dict) else None
-    return table
-
-
-def _array(value: Any, size: int) -> np.ndarray | None:
-    """So many numbers, flat; None for anything else."""
-    try:
-        array = np.asarray(value, np.float64).ravel()
-    except (TypeError, ValueError, OverflowError):
-        return None
-    return array if array.size == size else None
+def _fits(path: Path, table: dict[str, dict[str, msgspec.Raw] | None]) -> Iterator[Finding]:
+    for capture, frames in table.items():
+        for name, raw in (frames or {}).items():
+            where = f"fit [{capture}][{name}]"
+            try:
+                entry = frame_fits(path, raw, (capture, name))
+            except MisfitError as error:
+                yield "MANO parameters absurd", where, error.reason
+                continue
+            for side, fit in zip(SIDES, (entry.right, entry.left) if entry else (), strict=False):
+                if fit is not None:
+                    parts = (np.array(part, np.float64) for part in (fit.pose, fit.shape, fit.trans))
+                    for problem in implausible_fit(*parts):
+                        yield problem.kind, f"{where}[{side}]", problem.detail

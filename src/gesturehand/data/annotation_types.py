@@ -1,9 +1,10 @@
 """The entries of InterHand2.6M's annotation files as types that msgspec checks while it parses.
 
-Keys that are not listed are ignored. What is long and read in a way of its own (42 flags per image) is left raw.
+Keys that are not listed are ignored. What is long and read in a way of its own (42 flags per image) is left raw. A
+number that its column of the index cannot hold does not fit.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 
@@ -11,6 +12,9 @@ import msgspec
 Number = float | None
 Name = int | str
 _Joints = msgspec.Meta(min_length=42, max_length=42)
+Id = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+_LARGEST_SIDE_PX: Final = 2**31 - 1
+_SUBJECTS: Final = range(-(2**15), 2**15)
 
 
 class DataFile(msgspec.Struct):
@@ -23,7 +27,7 @@ class DataFile(msgspec.Struct):
 class ImageEntry(msgspec.Struct, gc=False):
     """An entry of ``data.json``'s ``images``."""
 
-    id: int
+    id: Id
     file_name: str
     width: int | float
     height: int | float
@@ -33,12 +37,24 @@ class ImageEntry(msgspec.Struct, gc=False):
     frame_idx: Name
     subject: Name = -1
 
+    def __post_init__(self) -> None:
+        for name in ("width", "height"):
+            side = getattr(self, name)
+            if not 1 <= side <= _LARGEST_SIDE_PX or side != int(side):
+                raise ValueError(f"Expected a number of pixels, got {side:g} - at `$.{name}`")
+        try:
+            subject = int(self.subject)
+        except ValueError:
+            raise ValueError("Expected a whole number - at `$.subject`") from None
+        if subject not in _SUBJECTS:
+            raise ValueError(f"Expected a number from {_SUBJECTS[0]} to {_SUBJECTS[-1]} - at `$.subject`")
+
 
 class AnnotationEntry(msgspec.Struct, gc=False):
     """An entry of ``data.json``'s ``annotations``."""
 
-    id: int
-    image_id: int
+    id: Id
+    image_id: Id
     bbox: tuple[Number, Number, Number, Number]
     joint_valid: msgspec.Raw
     hand_type: Literal["right", "left", "interacting"]
@@ -68,9 +84,9 @@ class FrameFits(msgspec.Struct, gc=False):
 
 
 class Calibration(msgspec.Struct, gc=False):
-    """A capture's entry of ``camera.json``, each by the camera's name."""
+    """A capture's entry of ``camera.json``, each by the camera's name: numbers are read of cameras that are used."""
 
-    campos: dict[str, tuple[float, float, float]]
-    camrot: dict[str, tuple[tuple[float, float, float], tuple[float, float, float], tuple[float, float, float]]]
-    focal: dict[str, tuple[float, float]]
-    princpt: dict[str, tuple[float, float]]
+    campos: dict[str, msgspec.Raw]
+    camrot: dict[str, msgspec.Raw]
+    focal: dict[str, msgspec.Raw]
+    princpt: dict[str, msgspec.Raw]

@@ -1,6 +1,5 @@
 """Goes through a data set and lists everything that training would stumble over."""
 
-import json
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
@@ -11,8 +10,9 @@ from typing import Any
 from tqdm import tqdm
 
 from gesturehand.data.annotation_problems import Problem, annotation_problems
-from gesturehand.data.files import KINDS, annotation_path, check_root, image_path, stays_inside
+from gesturehand.data.files import check_root, image_path, stays_inside
 from gesturehand.data.image_file import UnreadableImageError, is_cut_short, problem_of_header, read_image
+from gesturehand.errors import UserError
 
 #: Images that are handed to the threads at a time, so that millions do not lie in memory as futures.
 _CHUNK = 4096
@@ -68,17 +68,14 @@ def check_data(
     root = Path(root)
     check_root(root)
     report = CheckReport(str(root))
-    for split in splits or sorted(path.name for path in (root / "annotations").iterdir() if path.is_dir()):
-        kinds = [kind for kind in KINDS if mano_fits or kind != "MANO_NeuralAnnot"]
-        tables: dict[str, Any] = {
-            kind: _read(annotation_path(root, split, kind), split, report.problems) for kind in kinds
-        }
-        data = tables["data"] or {}
-        images = [entry for entry in _list(data, "images") if isinstance(entry, dict)]
-        report.images[split] = len(images)
-        report.annotations[split] = len(_list(data, "annotations"))
-        if data:
-            report.problems += annotation_problems(split, tables)
+    splits = splits or sorted(path.name for path in (root / "annotations").iterdir() if path.is_dir())
+    if not splits:
+        raise UserError(f"'{root / 'annotations'}' has no split's annotation files: give the folder of a set.")
+    for split in splits:
+        annotations = annotation_problems(root, split, mano_fits=mano_fits)
+        images = annotations.images
+        report.images[split], report.annotations[split] = len(images), annotations.annotations
+        report.problems += annotations.problems
         bar = tqdm(total=len(images), desc=f"{split} images", unit="image", disable=not progress)
         with bar, ThreadPoolExecutor(threads) as pool:
             for start in range(0, len(images), _CHUNK):
@@ -112,23 +109,3 @@ def _image_problem(root: Path, split: str, decode: bool, image: dict[str, Any]) 
         except UnreadableImageError as error:
             return Problem("image unreadable", split, name, str(error))
     return None
-
-
-def _read(path: Path, split: str, problems: list[Problem]) -> dict[str, Any] | None:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        problems.append(Problem("annotation file missing", split, str(path)))
-        return None
-    except (OSError, ValueError, RecursionError) as error:
-        problems.append(Problem("annotation file unreadable", split, str(path), str(error)))
-        return None
-    if not isinstance(content, dict):
-        problems.append(Problem("annotation file unreadable", split, str(path), "no JSON object"))
-        return None
-    return content
-
-
-def _list(data: dict[str, Any], key: str) -> list[Any]:
-    value = data.get(key)
-    return value if isinstance(value, list) else []

@@ -22,6 +22,7 @@ from gesturehand.data.index import HAND_TYPES, InterHandIndex
 from gesturehand.data.selection import Selection
 from gesturehand.data.upright import TurnJitter, upright_turns
 from gesturehand.gestures import NO_GESTURE, GestureClasses, vocabulary
+from gesturehand.skeleton import SIDES
 
 #: ``error`` ends the run at an image that cannot be read, ``skip`` leaves its sample out.
 Unreadable = Literal["error", "skip"]
@@ -104,6 +105,9 @@ class InterHandDataset(Dataset[Batch]):
         self.label_of = label_of
         self.kept_fits = kept_fits
         self.unreadable = unreadable
+        slots = selection.hand.shape[1]
+        # (N,) bool by row of the index: both hands are shown, as one sample or as two.
+        self._both_shown = np.bincount(selection.row, minlength=len(index)) * slots == len(SIDES)
 
     def __len__(self) -> int:
         return len(self.selection)
@@ -138,9 +142,12 @@ class InterHandDataset(Dataset[Batch]):
         present = (hand_type[:, None] & np.array([1, 2])[hand]) > 0
         shown, of_row, of_frame = present[..., None], (row[:, None], hand), (frame[:, None], hand)
         coarse, fine = self._gesture(row if self.label_of is None else self.selection.row[self.label_of[number]], flip)
-        fitted = index.mano_valid[of_frame] & present
+        known_fit = index.mano_valid[frame]
         if self.kept_fits is not None:
-            fitted &= self.kept_fits[frame][:, None]
+            known_fit = known_fit & self.kept_fits[frame][:, None]
+        fitted = np.take_along_axis(known_fit, hand, 1) & present
+        interacting = hand_type == HAND_TYPES["interacting"]
+        pair_fitted = interacting & self._both_shown[row] & known_fit.all(-1)
         arrays = {
             "annotation_id": index.annotation_id[row],
             "counted": np.array([key.counted for key in given]) & readable,
@@ -150,7 +157,8 @@ class InterHandDataset(Dataset[Batch]):
             "camera_translation": index.camera_translation[camera],
             "is_right": (hand == 0) != mirrored[:, None],
             "hand_present": present,
-            "interacting": hand_type == HAND_TYPES["interacting"],
+            "interacting": interacting,
+            "pair_fitted": pair_fitted,
             "depth_known": index.depth_known[frame],
             "joints_world": index.joints_world[of_frame],
             "joint_valid_image": index.joint_valid_image[of_row] & shown,

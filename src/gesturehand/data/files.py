@@ -135,14 +135,29 @@ def decode(path: Path, content: Any, kind: type[T], place: str = "") -> T:
         raise UserError(f"The annotation file '{path}' is not valid JSON ({error}): download it again.") from None
     except UnicodeDecodeError as error:
         raise UserError(f"The annotation file '{path}' is not valid JSON ({error}): download it again.") from None
+    except RecursionError:
+        raise UserError(f"The annotation file '{path}' is nested too deeply: download it again.") from None
 
 
-def misfit(path: Path, error: object, place: str = "") -> UserError:
+class MisfitError(UserError):
+    """A file is JSON but not InterHand2.6M's.
+
+    Attributes:
+        reason: What was expected and found, and where.
+    """
+
+    def __init__(self, message: str, reason: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+def misfit(path: Path, error: object, place: str = "") -> MisfitError:
     """The error for a file that is JSON but not InterHand2.6M's; ``place`` as in :func:`decode`."""
     text = str(error)
     where = f"`${place}"
     text = text.replace("`$", where, 1) if "`$" in text else f"{text} - at {where}`"
-    return UserError(
+    return MisfitError(
         f"The annotation file '{path}' does not fit InterHand2.6M's format ({text}): download this split's annotations "
-        "again, all from one release."
+        "again, all from one release.",
+        text,
     )

@@ -65,6 +65,11 @@ def pack_flags(flags: np.ndarray) -> np.ndarray:
     return (flags.astype(np.uint32) << _BITS).sum(-1, dtype=np.uint32)
 
 
+def unpack_flags(words: np.ndarray) -> np.ndarray:
+    """(...) uint32 → (..., 21) bool."""
+    return (np.asarray(words)[..., None] >> _BITS & 1).astype(bool)
+
+
 class JointFlags:
     """(N, 2, 21) bool as an array that is kept packed, 8 bytes a row, and unpacked where it is indexed.
 
@@ -86,7 +91,7 @@ class JointFlags:
         return len(self.words)
 
     def __getitem__(self, index: Any) -> np.ndarray:
-        return (np.asarray(self.words[index])[..., None] >> _BITS & 1).astype(bool)
+        return unpack_flags(self.words[index])
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         return self[:] if dtype is None else self[:].astype(dtype)

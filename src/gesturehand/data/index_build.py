@@ -9,9 +9,10 @@ import msgspec
 import numpy as np
 from tqdm import tqdm
 
-from gesturehand.data.annotation_types import AnnotationEntry, Calibration, DataFile, FrameFits, FrameJoints, ImageEntry
-from gesturehand.data.files import Kind, annotation_path, decode, mapped, misfit
-from gesturehand.data.flags import FlagReader
+from gesturehand.data.annotation_reader import Key, camera_of, frame_fits, frame_joints, list_entries
+from gesturehand.data.annotation_types import AnnotationEntry, Calibration, DataFile, ImageEntry
+from gesturehand.data.files import Kind, MisfitError, annotation_path, decode, mapped, misfit
+from gesturehand.data.flags import FlagReader, unpack_flags
 from gesturehand.errors import UserError
 from gesturehand.gestures import NO_GESTURE, gesture_of_sequence
 from gesturehand.skeleton import JOINTS_FROM_INTERHAND, NUM_JOINTS
@@ -20,10 +21,7 @@ from gesturehand.skeleton import JOINTS_FROM_INTERHAND, NUM_JOINTS
 HAND_TYPES: Final = {"right": 1, "left": 2, "interacting": 3}
 
 Columns = dict[str, np.ndarray]
-Key = tuple[str, str]
 Entry = TypeVar("Entry")
-#: Below this many entries a bar would be gone before it is seen.
-_BAR_FROM: Final = 50_000
 
 
 def build_columns(root: Path, split: str, *, mano_fits: bool = True, progress: bool = True) -> Columns:
@@ -60,19 +58,12 @@ def build_columns(root: Path, split: str, *, mano_fits: bool = True, progress: b
     return columns | _fits(root, split, frames, mano_fits)
 
 
-def _entries(path: Path, raw: msgspec.Raw, kind: type[Entry], name: str, progress: bool) -> Iterator[Entry]:
-    """The entries of a list one at a time; an error has the entry's number in its path."""
-    entries = decode(path, raw, list[msgspec.Raw], f".{name}")
-    read = msgspec.json.Decoder(kind).decode
-    shown = progress and len(entries) > _BAR_FROM
-    bar = tqdm(
-        entries, desc=f"index: {path.stem}, {name}", unit="", unit_scale=True, disable=not shown, mininterval=0.5
-    )
-    for number, entry in enumerate(bar):
-        try:
-            yield read(entry)
-        except msgspec.ValidationError as error:
-            raise misfit(path, error, f".{name}[{number}]") from None
+def _fitting(entries: Iterator[Entry | MisfitError]) -> Iterator[Entry]:
+    """The entries, up to the first one that does not fit."""
+    for entry in entries:
+        if isinstance(entry, MisfitError):
+            raise entry
+        yield entry
 
 
 def _images(path: Path, raw: msgspec.Raw, progress: bool) -> tuple[Columns, dict[str, Any]]:
@@ -82,12 +73,9 @@ def _images(path: Path, raw: msgspec.Raw, progress: bool) -> tuple[Columns, dict
     frames: dict[Key, int] = {}
     cameras: dict[Key, int] = {}
     other_names: dict[int, str] = {}
-    for number, image in enumerate(_entries(path, raw, ImageEntry, "images", progress)):
+    for number, image in enumerate(_fitting(list_entries(path, raw, ImageEntry, "images", progress))):
         capture, name, shot = str(image.capture), str(image.camera), str(image.frame_idx)
-        try:
-            subjects.append(int(image.subject))
-        except ValueError as error:
-            raise misfit(path, error, f".images[{number}].subject") from None
+        subjects.append(int(image.subject))
         ids.append(image.id)
         sizes.extend((int(image.width), int(image.height)))
         sequence.append(sequences.setdefault(image.seq_name, len(sequences)))
@@ -112,7 +100,8 @@ def _annotations(path: Path, raw: msgspec.Raw, image_ids: np.ndarray, progress: 
     ids, image_of, hand_type, flags = (array(kind) for kind in "qqBI")
     boxes: array[float] = array("f")
     read_flags = FlagReader()
-    for number, entry in enumerate(_entries(path, raw, AnnotationEntry, "annotations", progress)):
+    entries = _fitting(list_entries(path, raw, AnnotationEntry, "annotations", progress))
+    for number, entry in enumerate(entries):
         ids.append(entry.id)
         image_of.append(entry.image_id)
         hand_type.append(HAND_TYPES[entry.hand_type])
@@ -193,15 +182,10 @@ def _joints(root: Path, split: str, frames: list[Key], progress: bool) -> Column
         table = decode(path, content, dict[str, dict[str, msgspec.Raw]])
         for row, key in enumerate(tqdm(frames, desc=f"index: {path.stem}", disable=not progress or len(frames) < 5000)):
             raw = _lookup(root, split, "joint_3d", table, key, lambda table, capture, name: table[capture][name])
-            place = f"[{key[0]}][{key[1]}]"
-            entry = decode(path, raw, FrameJoints, place)
+            entry, flags[row] = frame_joints(path, raw, key, read_flags)
             world[row], depth_known[row] = entry.world_coord, entry.depth_known
-            try:
-                flags[row] = read_flags(entry.joint_valid)
-            except ValueError as error:
-                raise misfit(path, error, f"{place}.joint_valid") from None
     joints = (world / 1000).reshape(-1, 2, NUM_JOINTS, 3)[:, :, list(JOINTS_FROM_INTERHAND)]
-    valid = (flags[..., None] >> np.arange(NUM_JOINTS, dtype=np.uint32) & 1).astype(bool)
+    valid = unpack_flags(flags)
     return {
         "joints_world": np.where(valid[..., None], joints, np.float32(0)),
         "joint_valid_frame": valid,
@@ -217,7 +201,9 @@ def _cameras(root: Path, split: str, cameras: list[Key]) -> Columns:
     position_m = np.zeros((len(cameras), 3))
     intrinsics = np.tile(np.eye(3, dtype=np.float32), (len(cameras), 1, 1))
     for row, key in enumerate(cameras):
-        camrot, campos, focal, princpt = _lookup(root, split, "camera", table, key, _calibration)
+        camrot, campos, focal, princpt = _lookup(
+            root, split, "camera", table, key, lambda table, *key: camera_of(path, table, key)
+        )
         rotation[row], position_m[row] = camrot, np.array(campos) / 1000
         intrinsics[row, (0, 1), (0, 1)] = focal
         intrinsics[row, :2, 2] = princpt
@@ -226,11 +212,6 @@ def _cameras(root: Path, split: str, cameras: list[Key]) -> Columns:
         "camera_translation": -np.einsum("cij,cj->ci", rotation, position_m).astype(np.float32),
         "intrinsics": intrinsics,
     }
-
-
-def _calibration(table: dict[str, Calibration], capture: str, name: str) -> tuple[Any, ...]:
-    entry = table[capture]
-    return entry.camrot[name], entry.campos[name], entry.focal[name], entry.princpt[name]
 
 
 def _fits(root: Path, split: str, frames: list[Key], mano_fits: bool) -> Columns:
@@ -249,7 +230,7 @@ def _fits(root: Path, split: str, frames: list[Key], mano_fits: bool) -> Columns
         for row, (capture, name) in enumerate(frames):
             # A frame, a hand or the whole capture may be missing or null.
             raw = (table.get(capture) or {}).get(name)
-            entry = raw and decode(path, raw, FrameFits | None, f"[{capture}][{name}]")  # type: ignore[arg-type]
+            entry = raw and frame_fits(path, raw, (capture, name))
             for hand, fit in enumerate((entry.right, entry.left) if entry else ()):
                 if fit is not None:
                     columns["mano_valid"][row, hand] = True

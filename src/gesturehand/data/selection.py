@@ -13,6 +13,7 @@ from gesturehand.data.index import HAND_TYPES, InterHandIndex
 from gesturehand.errors import UserError
 from gesturehand.gestures import NO_GESTURE, fine_index
 from gesturehand.skeleton import NUM_JOINTS
+from gesturehand.text_file import read_text
 
 #: Which annotations: one hand of either side, one of the sides, two hands, or all.
 Hands = Literal["single", "right", "left", "interacting", "all"]
@@ -143,7 +144,7 @@ def _shown(value: Any) -> str:
 
 def _in_subset(index: InterHandIndex, path: Path) -> np.ndarray:
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_text(path)
         wanted = json.loads(text) if path.suffix == ".json" else text.split()
     except OSError as error:
         raise UserError(f"The subset list '{path}' cannot be read ({error.strerror}): check the path.") from None

@@ -117,7 +117,7 @@ class HandMetrics(nn.Module):
             "mpjpe_eanet_mm": (mesh_joints, true_mesh_joints, valid_fitted, group),
             "mpvpe_mm": meshes,
             "pa_mpvpe_mm": meshes,
-            "mpvpe_eanet_mm": meshes,
+            "mpvpe_eanet_mm": (*meshes, batch["pair_fitted"]),
         }
         if self.f_score is not None:
             # The published code takes a mesh of zeros for the truth of a hand without a fit.

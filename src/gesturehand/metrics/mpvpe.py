@@ -14,8 +14,8 @@ class MPVPE(SumMetric):
     """Mean per-vertex position error in millimetres.
 
     Mean over the vertices of each sample, then over samples. An interacting sample is the mean of its hands and counts
-    only if all have a fit; with H = 1 every hand is a sample. ``compute`` gives a float64 scalar, NaN if nothing was
-    counted.
+    only if all have a fit; with H = 1 every hand is a sample unless ``update`` is told of pairs. ``compute`` gives a
+    float64 scalar, NaN if nothing was counted.
 
     Args:
         protocol: ``root``, ``eanet`` (root and scale of the joints), ``procrustes`` (registers the vertices, as
@@ -53,6 +53,7 @@ class MPVPE(SumMetric):
         target_joints: Tensor,
         valid: Tensor,
         interacting: Tensor,
+        pair_fitted: Tensor | None = None,
     ) -> None:
         """Add a batch.
 
@@ -63,6 +64,8 @@ class MPVPE(SumMetric):
             target_joints: (B, H, 21, 3) true joints, regressed from the posed mesh, m.
             valid: (B, H) bool, the hand is there and has a fit.
             interacting: (B,) bool, the frame is one of two interacting hands.
+            pair_fitted: (B,) bool, with H = 1 only: both hands of the interacting frame are samples with a fit, each
+                of which is then half a sample. None: every hand is a sample of its own.
 
         Raises:
             ValueError: A shape is wrong.
@@ -77,6 +80,7 @@ class MPVPE(SumMetric):
                 interacting,
                 self.protocol,
                 self.chunk_hands,
+                pair_fitted,
             )
         )
 

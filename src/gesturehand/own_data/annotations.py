@@ -8,10 +8,9 @@ import numpy as np
 from gesturehand.data.files import Kind
 from gesturehand.errors import UserError
 from gesturehand.own_data.entries import HandEntry
+from gesturehand.own_data.hand_checks import Intrinsics, projected
 from gesturehand.skeleton import INTERHAND_FROM_JOINTS, NUM_JOINTS, SIDES
 
-#: fx, fy, cx, cy, px.
-Intrinsics = tuple[float, float, float, float]
 _CAPTURE: Final = "0"
 #: Where 2D joints are put: on the plane z = 1 m.
 _PLANE_MM: Final = 1000.0
@@ -72,7 +71,7 @@ def add_image(
     for hand in hands:
         side = SIDES.index(hand.hand)
         joints[side] = _joints_mm(hand, calibration)
-        pixels[side] = joints[side, :, :2] / joints[side, :, 2:] * calibration[:2] + np.array(calibration[2:])
+        pixels[side] = projected(joints[side], calibration)
     valid = np.isfinite(joints).all(-1)
     flags = valid[:, list(INTERHAND_FROM_JOINTS)].ravel()
     kind = hands[0].hand if len(hands) == 1 else "interacting"
@@ -127,8 +126,7 @@ def _joints_mm(hand: HandEntry, calibration: Intrinsics) -> np.ndarray:
         assert hand.joints_2d is not None  # entries have one of them
         return lifted(hand.joints_2d, calibration)
     if hand.joints_2d is not None:
-        projected = hand.joints_3d[:, :2] / hand.joints_3d[:, 2:] * calibration[:2] + np.array(calibration[2:])
-        distance = np.linalg.norm(projected - hand.joints_2d, axis=1)
+        distance = np.linalg.norm(projected(hand.joints_3d, calibration) - hand.joints_2d, axis=1)
         size = np.ptp(hand.joints_2d[np.isfinite(distance)], axis=0).max(initial=1.0)
         if np.isfinite(distance).any() and np.nanmean(distance) > _MOST_DISAGREEMENT * size:
             raise UserError(

@@ -15,8 +15,9 @@ from tqdm import tqdm
 from gesturehand.data.files import Kind, annotation_path, image_path
 from gesturehand.errors import UserError
 from gesturehand.file_writing import write_text
-from gesturehand.own_data.annotations import Intrinsics, add_image, empty_files
+from gesturehand.own_data.annotations import add_image, empty_files
 from gesturehand.own_data.entries import HandEntry
+from gesturehand.own_data.hand_checks import Intrinsics, check_hand, check_order
 from gesturehand.own_data.splits import choose_splits
 from gesturehand.skeleton import SIDES
 
@@ -67,7 +68,7 @@ def convert(
 
     Raises:
         UserError: An image is missing or unreadable, 3D joints have no intrinsics or disagree with the 2D ones, a hand
-            is there twice, or ``out`` is not empty.
+            is there twice or cannot be one, the joints are in another order, or ``out`` is not empty.
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UserError(f"'{out}' is not empty: give a new folder.")
@@ -77,6 +78,7 @@ def convert(
     for name, hands in groups.items():
         if len({hand.hand for hand in hands}) < len(hands):
             raise UserError(f"The image '{name}' has two {hands[0].hand} hands: one right and one left at most.")
+    check_order(entries)
     split_of = choose_splits(groups, val_share, test_share, seed)
     subjects = {
         name: row for row, name in enumerate(dict.fromkeys(e.subject for e in entries if e.subject is not None))
@@ -94,6 +96,8 @@ def convert(
             size = _image_size(images / name)
             calibration = _calibration(hands, intrinsics, size)
             camera = cameras.setdefault(calibration, f"{400000 + len(cameras)}")
+            for hand in hands:
+                check_hand(hand, calibration, size)
             hands = sorted(hands, key=lambda hand: SIDES.index(hand.hand))
             subject = subjects.get(hands[0].subject or "", 0)
             file_name = add_image(content, number, hands, size, camera, calibration, subject, Path(name).suffix)

@@ -1,24 +1,26 @@
 """Hands annotated in images, from a JSON list or a CSV table; docs/own_data.md describes both."""
 
-import csv
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from reprlib import repr as shortened
 from typing import Any, Final
 
 import numpy as np
 
 from gesturehand.batch import NUM_BETAS
+from gesturehand.data.files import stays_inside
 from gesturehand.errors import UserError
 from gesturehand.gestures import fine_index, vocabulary
+from gesturehand.own_data.table import read_table
 from gesturehand.skeleton import JOINT_NAMES, NUM_JOINTS, SIDES, Side
 from gesturehand.splits import SPLITS
+from gesturehand.text_file import read_text
 
 _KEYS: Final = ("image", "hand", "joints_2d", "joints_3d", "intrinsics", "gesture", "split", "subject", "mano")
 _MANO_SIZES: Final = {"pose": 48, "shape": NUM_BETAS, "trans": 3}
-#: What CSV's empty cells are.
-_NO_VALUE: Final = ("", "nan", "NaN", "None", "null")
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,7 @@ def read_entries(path: Path, hand: Side | None = None) -> list[HandEntry]:
     """Reads a file of annotated hands.
 
     Args:
-        path: ``.json`` or ``.csv``.
+        path: ``.json`` or ``.csv``, in any Unicode encoding or Windows-1252.
         hand: The side of hands of which the file does not say it.
 
     Raises:
@@ -62,14 +64,12 @@ def read_entries(path: Path, hand: Side | None = None) -> list[HandEntry]:
     if path.suffix.lower() not in (".json", ".csv"):
         raise UserError(f"'{path}' is neither .json nor .csv: give the joints in one of these.")
     try:
-        text = path.read_text(encoding="utf-8")
-        rows = (
-            json.loads(text)
-            if path.suffix.lower() == ".json"
-            else [_row(row) for row in csv.DictReader(text.splitlines())]
-        )
+        text = read_text(path)
+        rows = json.loads(text) if path.suffix.lower() == ".json" else read_table(path, text)
     except OSError as error:
         raise UserError(f"The joints file '{path}' cannot be read ({error.strerror}): check its name.") from None
+    except RecursionError:
+        raise UserError(f"The joints file '{path}' is nested too deeply: write a list with one entry a hand.") from None
     except ValueError as error:
         raise UserError(f"The joints file '{path}' is broken ({error}): correct it.") from None
     if not isinstance(rows, list) or not rows:
@@ -77,35 +77,24 @@ def read_entries(path: Path, hand: Side | None = None) -> list[HandEntry]:
     return [_entry(path, number, row, hand) for number, row in enumerate(rows)]
 
 
-def _row(cells: Mapping[str, Any]) -> dict[str, Any]:
-    """A line of a table as an entry of a list: ``wrist_x`` … px, ``wrist_x_m`` … m, ``fx`` …"""
-    cells = {name: value for name, value in cells.items() if value not in _NO_VALUE and value is not None}
-    entry: dict[str, Any] = {
-        name: cells[name] for name in ("image", "hand", "gesture", "split", "subject") if name in cells
-    }
-    for key, endings in (("joints_2d", ("x", "y")), ("joints_3d", ("x_m", "y_m", "z_m"))):
-        points = [[cells.get(f"{joint}_{ending}") for ending in endings] for joint in JOINT_NAMES]
-        if any(value is not None for point in points for value in point):
-            entry[key] = [[None if value is None else float(value) for value in point] for point in points]
-    if all(name in cells for name in ("fx", "fy", "cx", "cy")):
-        entry["intrinsics"] = [float(cells[name]) for name in ("fx", "fy", "cx", "cy")]
-    return entry
-
-
 def _entry(path: Path, number: int, row: Any, hand: Side | None) -> HandEntry:
     where = f"Entry {number} of '{path}'"
     if not isinstance(row, dict) or not row.get("image"):
         raise UserError(f"{where} names no image: give its file name as 'image'.")
-    where += f" ({row['image']})"
+    image = _text(where, row, "image")
+    assert image is not None  # checked above
+    if not stays_inside(image):
+        raise UserError(f"{where} has the image {shortened(image)}, which leaves --images: name it relative to it.")
+    where += f" ({image})"
     unknown = sorted(set(row) - set(_KEYS))
     if unknown:
         raise UserError(f"{where} has the unknown key '{unknown[0]}': the keys are {', '.join(_KEYS)}.")
     side = row.get("hand") or hand
     if side not in SIDES:
-        raise UserError(f"{where} has the hand '{side}': say right or left, or --hand for all of them.")
+        raise UserError(f"{where} has the hand {shortened(side)}: say right or left, or --hand for all of them.")
     split = row.get("split")
     if split is not None and split not in SPLITS:
-        raise UserError(f"{where} has the split '{split}': choose train, val or test.")
+        raise UserError(f"{where} has the split {shortened(split)}: choose train, val or test.")
     flat, deep = _joints(where, row, "joints_2d", 2), _joints(where, row, "joints_3d", 3)
     if flat is None and deep is None:
         raise UserError(f"{where} has neither joints_2d nor joints_3d: give one of them.")
@@ -113,29 +102,65 @@ def _entry(path: Path, number: int, row: Any, hand: Side | None) -> HandEntry:
     if intrinsics is not None:
         intrinsics = _numbers(where, "intrinsics", intrinsics, 4)
     if deep is not None and (deep[np.isfinite(deep).all(-1), 2] <= 0).any():
-        raise UserError(f"{where} has a joint behind the camera: joints_3d are metres, x right, y down, z forward.")
+        raise UserError(
+            f"{where} has a joint behind the camera: joints_3d are metres, x right, y down, z forward; a joint that is "
+            "not annotated is null."
+        )
     mano = row.get("mano")
     if mano is not None:
+        if not isinstance(mano, dict) or set(mano) - set(_MANO_SIZES):
+            raise UserError(f"{where} has the MANO fit {shortened(mano)}: give an object of pose, shape and trans.")
         mano = {name: list(_numbers(where, f"mano.{name}", mano.get(name), size)) for name, size in _MANO_SIZES.items()}
     subject = row.get("subject")
     return HandEntry(
-        image=str(row["image"]),
+        image=image,
         hand=side,
         joints_2d=flat,
         joints_3d=deep,
         intrinsics=intrinsics,
-        sequence=_sequence(row.get("gesture")),
+        sequence=_sequence(where, _text(where, row, "gesture")),
         split=split,
-        subject=None if subject is None else str(subject),
+        subject=str(subject) if _is_integer(subject) else _text(where, row, "subject"),
         mano=mano,
     )
 
 
+def _text(where: str, row: Mapping[str, Any], key: str) -> str | None:
+    value = row.get(key)
+    if value is not None and not isinstance(value, str):
+        raise UserError(f"{where} has {shortened(value)} as {key}: give text.")
+    return value
+
+
+def _is_integer(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _number(value: Any) -> float:
+    """Of a number or of text that is one; NaN for null.
+
+    Raises:
+        ValueError: It is something else, infinity included.
+    """
+    if value is None:
+        return math.nan
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        raise ValueError(value)
+    try:
+        number = float(value)
+    except OverflowError:
+        raise ValueError(value) from None
+    if math.isinf(number):
+        raise ValueError(value)
+    return number
+
+
 def _joints(where: str, row: Mapping[str, Any], key: str, size: int) -> np.ndarray | None:
-    if row.get(key) is None:
+    points = row.get(key)
+    if points is None:
         return None
     try:
-        joints = np.array([point or [None] * size for point in row[key]], dtype=object).astype(np.float64)
+        joints = np.array([[_number(value) for value in point or [None] * size] for point in points])
     except (TypeError, ValueError):
         joints = np.zeros(0)
     if joints.shape != (NUM_JOINTS, size):
@@ -143,25 +168,34 @@ def _joints(where: str, row: Mapping[str, Any], key: str, size: int) -> np.ndarr
             f"{where} needs {key} as {NUM_JOINTS} points of {size} numbers in the order "
             f"{', '.join(JOINT_NAMES[:3])}, …, {JOINT_NAMES[-1]}; a joint that is not annotated is null."
         )
+    missing = np.isnan(joints)
+    if missing.all():
+        raise UserError(f"{where} has no joint in {key}, all are null: annotate some or leave the hand out.")
+    half = np.flatnonzero(missing.any(-1) & ~missing.all(-1))
+    if len(half):
+        raise UserError(f"{where} has {JOINT_NAMES[half[0]]} in {key} without all its {size} numbers: complete it.")
     return joints
 
 
 def _numbers(where: str, key: str, value: Any, size: int) -> Any:
     try:
-        numbers = tuple(float(number) for number in value)
+        numbers = tuple(_number(number) for number in value)
     except (TypeError, ValueError):
         numbers = ()
-    if len(numbers) != size or not np.isfinite(numbers).all():
+    if isinstance(value, str) or len(numbers) != size or not np.isfinite(numbers).all():
         raise UserError(f"{where} needs {key} as {size} numbers: correct it.")
     return numbers
 
 
-def _sequence(gesture: str | None) -> str | None:
+def _sequence(where: str, gesture: str | None) -> str | None:
     """The first sequence of a fine class; a sequence's own name is one too."""
     if gesture is None:
         return None
     known = vocabulary().fine_of_sequence
     if gesture in known:
         return gesture
-    fine = fine_index(gesture)
+    try:
+        fine = fine_index(gesture)
+    except UserError as error:
+        raise UserError(f"{where}: {error}") from None
     return next(name for name, index in known.items() if index == fine)

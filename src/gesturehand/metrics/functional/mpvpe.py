@@ -15,7 +15,7 @@ class VertexErrorSums(NamedTuple):
 
     Attributes:
         sample_error_mm: (2,) float64, sum of the samples' errors: of single-hand frames, of interacting ones.
-        sample_count: (2,) int64, how many were counted.
+        sample_count: (2,) float64, how many were counted; one hand of a pair is half a sample.
     """
 
     sample_error_mm: Tensor
@@ -24,7 +24,7 @@ class VertexErrorSums(NamedTuple):
     @classmethod
     def zeros(cls) -> "VertexErrorSums":
         """The sums before any sample was seen."""
-        return cls(torch.zeros(2, dtype=torch.float64), torch.zeros(2, dtype=torch.int64))
+        return cls(torch.zeros(2, dtype=torch.float64), torch.zeros(2, dtype=torch.float64))
 
 
 def mpvpe_update(
@@ -36,11 +36,13 @@ def mpvpe_update(
     interacting: Tensor,
     protocol: Protocol = "eanet",
     chunk_hands: int = CHUNK_HANDS,
+    pair_fitted: Tensor | None = None,
 ) -> VertexErrorSums:
     """The sums of one batch.
 
     A sample's error is the mean over its hands that have a fit; an interacting sample counts only if all its H hands
-    have one. With H = 1 every hand is therefore a sample of its own, in interacting frames too.
+    have one. With H = 1 every hand is therefore a sample of its own, in interacting frames too, unless ``pair_fitted``
+    says which hands belong to a pair: half a sample each, so that the two are counted as with H = 2.
 
     Args:
         prediction_vertices: (B, H, V, 3) predicted vertices, m.
@@ -51,6 +53,8 @@ def mpvpe_update(
         interacting: (B,) bool, the frame is one of two interacting hands.
         protocol: The protocol.
         chunk_hands: Hands worked on at a time, which bounds the extra memory.
+        pair_fitted: (B,) bool, with H = 1 only: both hands of the interacting frame are samples with a fit. None: every
+            hand is a sample of its own.
 
     Returns:
         The sums over the batch.
@@ -64,7 +68,7 @@ def mpvpe_update(
         >>> joints, vertices = torch.rand(2, 2, 21, 3), torch.rand(2, 2, 778, 3)
         >>> fit, interacting = torch.tensor([[True, True], [True, False]]), torch.tensor([True, True])
         >>> mpvpe_update(vertices, vertices, joints, joints, fit, interacting).sample_count
-        tensor([0, 1])
+        tensor([0., 1.], dtype=torch.float64)
     """
     check_trailing("prediction_vertices", prediction_vertices, (None, None, None, 3))
     check_shape("valid", valid, tuple(prediction_vertices.shape[:-2]))
@@ -74,9 +78,13 @@ def mpvpe_update(
     )
     valid, interacting = valid.bool(), interacting.bool()
     counted = torch.where(interacting, valid.all(-1), valid.any(-1))
+    weight = torch.ones_like(errors_mm[:, 0])
+    if pair_fitted is not None and valid.shape[1] == 1:
+        counted = counted & (pair_fitted.bool() | ~interacting)
+        weight = torch.where(interacting, 0.5, weight)
     sample_mm = torch.where(valid, errors_mm, 0.0).sum(-1) / valid.sum(-1).clamp(min=1)
-    kinds = torch.stack([counted & ~interacting, counted & interacting])
-    return VertexErrorSums(torch.where(kinds, sample_mm, 0.0).sum(-1), kinds.sum(-1))
+    kinds = torch.stack([counted & ~interacting, counted & interacting]) * weight
+    return VertexErrorSums(torch.where(kinds > 0, sample_mm * kinds, 0.0).sum(-1), kinds.sum(-1))
 
 
 def mpvpe_by_kind(sums: VertexErrorSums) -> Tensor:

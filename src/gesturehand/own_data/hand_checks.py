@@ -1,0 +1,77 @@
+"""What is refused of somebody's hands before anything is written, in one sentence that names the entry."""
+
+from collections.abc import Iterable, Sequence
+from itertools import chain
+from typing import Final
+
+import numpy as np
+
+from gesturehand.data.bone_lengths import better_order
+from gesturehand.data.plausibility import (
+    Implausible,
+    implausible_camera,
+    implausible_fit,
+    implausible_pixels,
+    implausible_size,
+)
+from gesturehand.errors import UserError
+from gesturehand.own_data.entries import HandEntry
+
+#: fx, fy, cx, cy, px.
+Intrinsics = tuple[float, float, float, float]
+#: So many hands in the image plane tell a joint order; few may be foreshortened into any proportions.
+_HANDS_FOR_ORDER_2D: Final = 20
+
+
+def check_hand(hand: HandEntry, intrinsics: Intrinsics, size: tuple[int, int]) -> None:
+    """Holds a hand against its image, its camera and other hands.
+
+    Args:
+        hand: As it was read.
+        intrinsics: Of its image's camera.
+        size: Width and height of its image, px.
+
+    Raises:
+        UserError: Something of it cannot be.
+    """
+    found: list[Iterable[Implausible]] = [implausible_camera(intrinsics[:2], intrinsics[2:], size)]
+    if hand.joints_2d is not None:
+        found.append(implausible_pixels(hand.joints_2d, np.isfinite(hand.joints_2d).all(-1), size))
+    if hand.joints_3d is not None:
+        valid = np.isfinite(hand.joints_3d).all(-1)
+        found.append(implausible_size(hand.joints_3d, valid))
+        if hand.joints_2d is None:
+            found.append(implausible_pixels(projected(hand.joints_3d, intrinsics), valid, size))
+    if hand.mano is not None:
+        pose, betas, trans = (np.array(hand.mano[name]) for name in ("pose", "shape", "trans"))
+        found.append(implausible_fit(pose, betas, trans))
+    problem = next(chain.from_iterable(found), None)
+    if problem is not None:
+        raise UserError(
+            f"The {hand.hand} hand of '{hand.image}' has {problem.kind} ({problem.detail}): {problem.remedy}."
+        )
+
+
+def check_order(entries: Sequence[HandEntry]) -> None:
+    """Holds all hands' proportions against those of a hand in other joint orders.
+
+    Raises:
+        UserError: They are those of a hand in another project's order.
+    """
+    for key, fewest in (("joints_3d", 1), ("joints_2d", _HANDS_FOR_ORDER_2D)):
+        hands = [joints for entry in entries if (joints := getattr(entry, key)) is not None]
+        if len(hands) < fewest:
+            continue
+        joints = np.stack(hands)
+        order = better_order(joints, np.isfinite(joints).all(-1))
+        if order is not None:
+            raise UserError(
+                f"The bones of {key} are those of hands in {order}: give the order of FreiHAND, MediaPipe and OpenPose "
+                "(wrist, then thumb, index, middle, ring, pinky, each from the palm to the tip)."
+            )
+
+
+def projected(joints: np.ndarray, intrinsics: Intrinsics) -> np.ndarray:
+    """(21, 3), camera frame, in any unit → (21, 2) px."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return joints[:, :2] / joints[:, 2:] * intrinsics[:2] + np.array(intrinsics[2:])

@@ -1,0 +1,107 @@
+"""CSV tables of hands as spreadsheets write them: any separator, decimal commas, any encoding."""
+
+import csv
+import io
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from gesturehand.errors import UserError
+from gesturehand.skeleton import JOINT_NAMES
+
+_TEXTS: Final = ("image", "hand", "gesture", "split", "subject")
+_INTRINSICS: Final = ("fx", "fy", "cx", "cy")
+_POINTS: Final = {"joints_2d": ("x", "y"), "joints_3d": ("x_m", "y_m", "z_m")}
+_COLUMNS: Final = (
+    *_TEXTS,
+    *_INTRINSICS,
+    *(f"{joint}_{ending}" for joint in JOINT_NAMES for endings in _POINTS.values() for ending in endings),
+)
+#: What empty cells are.
+_NO_VALUE: Final = ("", "nan", "na", "n/a", "none", "null")
+_SEPARATORS: Final = (",", ";", "\t", "|")
+#: Excel's own way to name the separator, in a line before the header.
+_SEPARATOR_LINE: Final = re.compile(r'"?sep=(.)"?\r?\n', re.IGNORECASE)
+_DECIMAL_COMMA: Final = re.compile(r"[-+]?\d*,\d+(?:[eE][-+]?\d+)?")
+
+
+def read_table(path: Path, text: str) -> list[dict[str, Any]]:
+    """The rows of a table as entries of a list: ``wrist_x`` … px, ``wrist_x_m`` … m, ``fx`` …
+
+    Args:
+        path: The file, for messages.
+        text: Its content.
+
+    Raises:
+        UserError: A column is unknown or there twice, a line has more cells than columns, or a cell is no number.
+    """
+    given = _SEPARATOR_LINE.match(text)
+    text = text[given.end() :] if given else text
+    header, _, _ = text.partition("\n")
+    separator = given[1] if given else max(_SEPARATORS, key=header.count)
+    try:
+        rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=separator))
+    except csv.Error as error:
+        raise UserError(f"The joints file '{path}' is broken ({error}): correct it.") from None
+    columns = [name.strip() for name in rows[0]] if rows else []
+    _check_columns(path, columns)
+    cells = [[cell.strip() for cell in row] for row in rows[1:]]
+    longest = max(map(len, cells), default=0)
+    if longest > len(columns):
+        line = next(number for number, row in enumerate(cells) if len(row) == longest) + 2
+        raise UserError(
+            f"Line {line} of '{path}' has {longest} cells for {len(columns)} columns: quote what holds a '{separator}'."
+        )
+    filled = [
+        {name: cell for name, cell in zip(columns, row, strict=False) if cell.lower() not in _NO_VALUE} for row in cells
+    ]
+    comma = _has_decimal_commas(path, filled)
+    return [_entry(f"Row {number} of '{path}'", row, comma) for number, row in enumerate(filled, 1) if row]
+
+
+def _check_columns(path: Path, columns: Sequence[str]) -> None:
+    # A nameless column is a spreadsheet's or pandas' row number.
+    named = [name for name in columns if name and not name.startswith("Unnamed:")]
+    unknown = [name for name in named if name not in _COLUMNS]
+    if unknown:
+        raise UserError(
+            f"'{path}' has the unknown column '{unknown[0]}': the columns are {', '.join(_COLUMNS[:9])}, wrist_x, "
+            f"wrist_y, thumb1_x, … in px and wrist_x_m, wrist_y_m, wrist_z_m, … in metres."
+        )
+    twice = [name for number, name in enumerate(named) if name in named[:number]]
+    if twice:
+        raise UserError(f"'{path}' has the column '{twice[0]}' twice: keep one.")
+
+
+def _has_decimal_commas(path: Path, rows: Sequence[Mapping[str, str]]) -> bool:
+    numbers = [cell for row in rows for name, cell in row.items() if name not in _TEXTS and name in _COLUMNS]
+    commas = [cell for cell in numbers if _DECIMAL_COMMA.fullmatch(cell)]
+    points = [cell for cell in numbers if "." in cell]
+    if commas and points:
+        raise UserError(
+            f"'{path}' has numbers with decimal commas ('{commas[0]}') and with points ('{points[0]}'): write all of "
+            "them in one way."
+        )
+    return bool(commas)
+
+
+def _entry(where: str, cells: Mapping[str, str], comma: bool) -> dict[str, Any]:
+    def number(name: str) -> float | None:
+        if name not in cells:
+            return None
+        text = cells[name]
+        try:
+            return float(text.replace(",", ".") if comma else text)
+        except ValueError:
+            raise UserError(f"{where} has '{text[:40]}' as {name}, which is no number: correct it.") from None
+
+    entry: dict[str, Any] = {name: cells[name] for name in _TEXTS if name in cells}
+    for key, endings in _POINTS.items():
+        points = [[number(f"{joint}_{ending}") for ending in endings] for joint in JOINT_NAMES]
+        if any(value is not None for point in points for value in point):
+            entry[key] = [None if all(value is None for value in point) else point for point in points]
+    intrinsics = [number(name) for name in _INTRINSICS]
+    if any(value is not None for value in intrinsics):
+        entry["intrinsics"] = intrinsics
+    return entry
