@@ -13,6 +13,7 @@ LAYERS = (
     {"skeleton", "gestures", "camera", "batch", "errors", "settings"},
     {"hand"},
     {"data"},
+    {"detection"},
     {"checkpoints"},
     {"synthetic", "own_data"},
     {"models"},
