@@ -13,6 +13,7 @@ from gesturehand.camera import project, transform_points
 from gesturehand.data.files import image_path
 from gesturehand.data.index import HAND_TYPES, InterHandIndex
 from gesturehand.data.selection import Selection
+from gesturehand.data.upright import turned_extent
 from gesturehand.errors import UserError
 
 #: ``joints``: EANet's, from the valid joints. ``annotation``: InterNet's, from the annotated box. ``rootnet``: EANet's
@@ -51,6 +52,33 @@ class CropBoxes:
             return self[np.array([number])][0]
         return crop_boxes(self.index, self.selection.part(number), self.source)
 
+    def turned(self, numbers: np.ndarray, turns: np.ndarray) -> np.ndarray:
+        """The boxes of crops that are turned.
+
+        Boxes of joints are squares around the turned joints, those of hands at the image's edge around what the image
+        holds of them; annotated ones are turned about their centres.
+
+        Args:
+            numbers: (m,) samples of one hand each.
+            turns: (m,) radians, clockwise as seen.
+
+        Returns:
+            (m, 3).
+        """
+        boxes, selection = self[numbers], self.selection.part(numbers)
+        if self.source != "joints":
+            return boxes
+        points, valid = (array[:, 0] for array in image_joints(self.index, selection))
+        limit = self.index.image_size_px[selection.row, None] - 1.0
+        inside = np.clip(points, 0, limit)
+        seen = ((inside == points).all(-1) & valid).any(-1)
+        known = valid.any(-1)
+        points = np.where(seen[:, None, None], inside, points)[known]
+        centre, size = turned_extent(points, valid[known], turns[known])
+        corner = centre - size * (_MARGIN / 2)
+        boxes[known] = _square(np.concatenate([corner, size * _MARGIN], -1)) * [1, 1, _MARGIN]
+        return boxes
+
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         boxes = crop_boxes(self.index, self.selection, self.source)
         return boxes if dtype is None else boxes.astype(dtype)
@@ -87,15 +115,24 @@ def crop_boxes(
     return np.where(whole[:, None], annotated, boxes)
 
 
-def _joint_boxes(index: InterHandIndex, selection: Selection) -> np.ndarray:
-    """EANet's: each hand's tight box of the valid joints × 1.25, their union clipped to the image; x, y, w, h."""
+def image_joints(index: InterHandIndex, selection: Selection) -> tuple[np.ndarray, np.ndarray]:
+    """Where the joints of samples lie in their images.
+
+    Returns:
+        (M, H, 21, 2) px and (M, H, 21) bool: valid by the frame's flag, in front of the camera, of a shown hand.
+    """
     frame, camera = index.frame[selection.row, None], index.camera[selection.row, None]
     joints = transform_points(
         index.joints_world[frame, selection.hand], index.camera_rotation[camera], index.camera_translation[camera]
     )
     present = index.hand_type[selection.row, None] & np.array([1, 2])[selection.hand] > 0
     valid = index.joint_valid_frame[frame, selection.hand] & present[..., None] & (joints[..., 2] > 0)
-    points = project(np.where(valid[..., None], joints, 1.0), index.intrinsics[camera])
+    return project(np.where(valid[..., None], joints, 1.0), index.intrinsics[camera]), valid
+
+
+def _joint_boxes(index: InterHandIndex, selection: Selection) -> np.ndarray:
+    """EANet's: each hand's tight box of the valid joints × 1.25, their union clipped to the image; x, y, w, h."""
+    points, valid = image_joints(index, selection)
     low = np.where(valid[..., None], points, np.inf).min(2)
     high = np.where(valid[..., None], points, -np.inf).max(2)
     # The margin of a hand without a valid joint is -inf, which keeps it out of the union.

@@ -21,6 +21,7 @@ from gesturehand.data.index import read_index
 from gesturehand.data.resumable_loader import ResumableLoader
 from gesturehand.data.sampler import EpochSampler
 from gesturehand.data.selection import Hands, Layout, select
+from gesturehand.data.upright import TurnJitter
 from gesturehand.errors import UserError
 from gesturehand.gestures import GestureClasses
 from gesturehand.settings import check_range
@@ -40,6 +41,9 @@ class InterHandDataModule(pl.LightningDataModule):
         hands: Which annotations: ``single`` (one hand, either side), ``right``, ``left``, ``interacting``, ``all``.
         layout: ``per_hand``: one hand a sample (H = 1); ``two_hand``: right and left (H = 2).
         mirror_left: Show left hands as right ones, so that one model serves both; ``per_hand`` only.
+        upright: Turn crops so that the way from the wrist to the middle knuckle points up; ``per_hand`` only. Training
+            adds jitter, in place of the rotation's. Validation and test add none: they take the hand's turn in the
+            image as known, from the annotated joints. Boxes of joints are then squares around the turned joints.
         labelled_only: Train and validate on sequences with a gesture label only.
         gesture_classes: ``shared`` by both hands (27 and 35), or ``per_hand`` (54 and 70).
         boxes: Where crops come from: ``joints``, ``annotation`` or ``rootnet``.
@@ -61,6 +65,8 @@ class InterHandDataModule(pl.LightningDataModule):
         scale_jitter: Relative standard deviation of the crop's size (cut off at 1).
         rotation_jitter_deg: Standard deviation of the rotation in the image, degrees (cut off at 2).
         rotation_probability: Share of training samples that are rotated.
+        upright_jitter_deg: Standard deviation of upright crops' turn, degrees.
+        upright_far_share: Share of upright training crops that are turned by up to 90° more, either way.
         shift_jitter: Standard deviation of the crop's shift, as a share of its side (cut off at 1).
         flip_probability: Share of training samples mirrored (EANet: 0.5, with both hands shown).
         colour_jitter: Factor of each colour channel, uniform in 1 ± this.
@@ -87,6 +93,7 @@ class InterHandDataModule(pl.LightningDataModule):
         hands: Hands = "single",
         layout: Layout = "per_hand",
         mirror_left: bool = True,
+        upright: bool = False,
         labelled_only: bool = False,
         gesture_classes: GestureClasses = "shared",
         boxes: BoxSource = "joints",
@@ -108,6 +115,8 @@ class InterHandDataModule(pl.LightningDataModule):
         scale_jitter: float = 0.25,
         rotation_jitter_deg: float = 30.0,
         rotation_probability: float = 0.6,
+        upright_jitter_deg: float = 12.0,
+        upright_far_share: float = 0.08,
         shift_jitter: float = 0.0,
         flip_probability: float = 0.0,
         colour_jitter: float = 0.2,
@@ -132,6 +141,7 @@ class InterHandDataModule(pl.LightningDataModule):
             0,
             1,
             rotation_probability=rotation_probability,
+            upright_far_share=upright_far_share,
             flip_probability=flip_probability,
             noise_probability=noise_probability,
             blur_probability=blur_probability,
@@ -140,6 +150,9 @@ class InterHandDataModule(pl.LightningDataModule):
         # A crop's side is multiplied by 1 ± scale_jitter.
         check_range("data", 0, 1, open_ends="high", scale_jitter=scale_jitter)
         check_range("data", 0, rotation_jitter_deg=rotation_jitter_deg, shift_jitter=shift_jitter)
+        check_range("data", 0, upright_jitter_deg=upright_jitter_deg)
+        if upright and layout == "two_hand":
+            raise UserError("data.upright turns crops of one hand: set data.layout to per_hand, or upright to false.")
         if flip_probability and mirror_left and layout == "per_hand":
             raise UserError(
                 "data.flip_probability would turn mirrored left hands back into left ones: set it to 0, or "
@@ -153,6 +166,7 @@ class InterHandDataModule(pl.LightningDataModule):
         self.hands = hands
         self.layout = layout
         self.mirror_left = mirror_left
+        self.upright = upright
         self.labelled_only = labelled_only
         self.gesture_classes = gesture_classes
         self.boxes = boxes
@@ -171,11 +185,12 @@ class InterHandDataModule(pl.LightningDataModule):
                 CropJitter(
                     scale_jitter,
                     math.radians(rotation_jitter_deg),
-                    rotation_probability,
+                    0.0 if upright else rotation_probability,
                     shift_jitter,
                     flip_probability,
                 ),
                 AppearanceJitter(colour_jitter, noise_probability, blur_probability),
+                TurnJitter(math.radians(upright_jitter_deg), upright_far_share),
             )
             if augment
             else None
@@ -224,6 +239,7 @@ class InterHandDataModule(pl.LightningDataModule):
                 else CropBoxes(index, selection, source),
                 image_size=self.image_size,
                 mirror_left=self.mirror_left,
+                upright=self.upright,
                 gesture_classes=self.gesture_classes,
                 augmentation=self.augmentation if stage == "train" else None,
                 seed=self.seed,

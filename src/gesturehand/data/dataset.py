@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -14,12 +14,13 @@ from torch.utils.data import Dataset, default_collate
 
 from gesturehand.batch import Batch
 from gesturehand.data.appearance import AppearanceJitter
-from gesturehand.data.boxes import CropBoxes
+from gesturehand.data.boxes import CropBoxes, image_joints
 from gesturehand.data.crop import CropJitter, crop_affine
 from gesturehand.data.files import image_path
 from gesturehand.data.image_file import UnreadableImageError, read_image
 from gesturehand.data.index import HAND_TYPES, InterHandIndex
 from gesturehand.data.selection import Selection
+from gesturehand.data.upright import TurnJitter, upright_turns
 from gesturehand.gestures import NO_GESTURE, GestureClasses, vocabulary
 
 #: ``error`` ends the run at an image that cannot be read, ``skip`` leaves its sample out.
@@ -42,10 +43,11 @@ class SampleKey(NamedTuple):
 
 @dataclass(frozen=True)
 class Augmentation:
-    """Random changes of a training sample; see the parts."""
+    """Random changes of a training sample; see the parts. ``turn`` is of upright crops only."""
 
     crop: CropJitter
     appearance: AppearanceJitter
+    turn: TurnJitter = field(default_factory=TurnJitter)
 
 
 class InterHandDataset(Dataset[Batch]):
@@ -57,6 +59,7 @@ class InterHandDataset(Dataset[Batch]):
         boxes: (M, 3) centre and side of each sample's crop, px; an array, or what computes them.
         image_size: Side of the crop, px.
         mirror_left: Show left hands as right ones (one-hand samples only).
+        upright: Turn crops so that wrist → middle knuckle points up (one-hand samples only).
         gesture_classes: Whether the two hands share gesture classes.
         augmentation: Random changes, or None.
         seed: Of the augmentation.
@@ -77,6 +80,7 @@ class InterHandDataset(Dataset[Batch]):
         *,
         image_size: int = 256,
         mirror_left: bool = True,
+        upright: bool = False,
         gesture_classes: GestureClasses = "shared",
         augmentation: Augmentation | None = None,
         seed: int = 0,
@@ -91,6 +95,7 @@ class InterHandDataset(Dataset[Batch]):
         self.boxes = boxes
         self.image_size = image_size
         self.mirror_left = mirror_left and selection.hand.shape[1] == 1
+        self.upright = upright and selection.hand.shape[1] == 1
         self.gesture_classes = gesture_classes
         self.augmentation = augmentation
         self.seed = seed
@@ -165,16 +170,31 @@ class InterHandDataset(Dataset[Batch]):
         self, keys: Sequence[SampleKey], mirrored: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray, list[np.random.Generator]]:
         """Each sample's map (B, 2, 3) float64, (B,) bool whether it was flipped, and its colours' generator."""
-        boxes = self.boxes[np.array([key.sample for key in keys])]
-        affines, flips, generators = np.empty((len(keys), 2, 3)), np.zeros(len(keys), bool), []
-        for place, (key, box) in enumerate(zip(keys, boxes, strict=True)):
+        generators = []
+        if self.augmentation is not None:
+            generators = [np.random.default_rng((self.seed, key.epoch, key.sample)) for key in keys]
+        boxes, turns = self._places(np.array([key.sample for key in keys]), generators)
+        affines, flips = np.empty((len(keys), 2, 3)), np.zeros(len(keys), bool)
+        for place, (box, turn) in enumerate(zip(boxes, turns.tolist(), strict=True)):
             angle = 0.0
             if self.augmentation is not None:
-                generators.append(np.random.default_rng((self.seed, key.epoch, key.sample)))
-                box, angle, flips[place] = self.augmentation.crop.draw(box, generators[-1])
+                box, angle, flips[place] = self.augmentation.crop.draw(box, generators[place])
             mirror = bool(mirrored[place] ^ flips[place])
-            affines[place] = crop_affine(box, self.image_size, angle=angle, mirror=mirror)
+            affines[place] = crop_affine(box, self.image_size, angle=turn + angle, mirror=mirror)
         return affines, flips, generators
+
+    def _places(
+        self, numbers: np.ndarray, generators: Sequence[np.random.Generator] = ()
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Samples' boxes (m, 3) and turns (m,), radians; with generators, the turns deviate from upright."""
+        if not self.upright:
+            return self.boxes[numbers], np.zeros(len(numbers))
+        points, valid = image_joints(self.index, self.selection.part(numbers))
+        turns = upright_turns(points[:, 0], valid[:, 0])
+        if self.augmentation is not None and generators:
+            turns = turns + [self.augmentation.turn.draw(generator) for generator in generators]
+        boxes = self.boxes.turned(numbers, turns) if isinstance(self.boxes, CropBoxes) else self.boxes[numbers]
+        return boxes, turns
 
     def _crops(
         self, numbers: np.ndarray, affines: np.ndarray, generators: list[np.random.Generator]
@@ -212,8 +232,8 @@ class InterHandDataset(Dataset[Batch]):
         """The map of another sample's image into this one's place: its box goes where this one's goes."""
         assert self.image_of is not None
         move, back = np.eye(3), np.eye(3)
-        move[:2] = crop_affine(self.boxes[int(self.image_of[number])], 1)
-        back[:2] = crop_affine(self.boxes[number], 1)
+        boxes, turns = self._places(np.array([self.image_of[number], number]))
+        move[:2], back[:2] = (crop_affine(box, 1, angle=turn) for box, turn in zip(boxes, turns.tolist(), strict=True))
         return affine @ np.linalg.inv(back) @ move
 
     def image_file(self, number: int) -> Path:

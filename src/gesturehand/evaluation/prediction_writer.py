@@ -24,14 +24,9 @@ def to_camera_frame(prediction: HandPrediction, crop_affine: Tensor) -> dict[str
         where the way between the two is predicted, and ``rotations`` (B, H, 16, 3, 3), float32, in the camera's frame
         of the original image.
     """
-    frame = frame_of_affine(crop_affine.float())[:, None]
-    mirrored = (torch.linalg.det(frame) < 0)[..., None, None, None]
-    rotations = prediction["rotations"].float()
-    sign = torch.where(mirrored, -1.0, 1.0)[..., 0]
-    # A mirroring frame is Q' diag(-1, 1, 1): Q' is taken back first, which turns the root alone, then the mirror.
-    turn = torch.cat([frame[..., :1] * sign, frame[..., 1:]], -1)
-    root = turn.mT @ rotations[..., 0, :, :]
-    turned = torch.cat([root[..., None, :, :], rotations[..., 1:, :, :]], -3)
+    frame = frame_of_affine(crop_affine.float())
+    rotations = camera_rotations(prediction["rotations"].float(), frame)
+    frame = frame[:, None]
     joints, vertices = prediction["joints"].float(), prediction["vertices"].float()
     if "relative_translation" in prediction:
         way = prediction["relative_translation"].float()
@@ -40,8 +35,27 @@ def to_camera_frame(prediction: HandPrediction, crop_affine: Tensor) -> dict[str
     return {
         "joints": joints @ frame,
         "vertices": vertices @ frame,
-        "rotations": torch.where(mirrored, mirror_x(turned, turned[..., 0, 0, :])[0], turned),
+        "rotations": rotations,
     }
+
+
+def camera_rotations(rotations: Tensor, frame: Tensor) -> Tensor:
+    """Predicted rotations as the original image shows the hands.
+
+    Args:
+        rotations: (B, H, 16, 3, 3), crop frame.
+        frame: (B, 3, 3), :func:`~gesturehand.camera.frame_of_affine` of each crop's map.
+
+    Returns:
+        (B, H, 16, 3, 3), the camera's frame of the original image; a mirrored hand's are those of the other side.
+    """
+    mirrored = (torch.linalg.det(frame) < 0)[:, None, None, None]
+    sign = torch.where(mirrored, -1.0, 1.0)
+    # A mirroring frame is Q' diag(-1, 1, 1): Q' is taken back first, which turns the root alone, then the mirror.
+    turn = torch.cat([frame[:, None, :, :1] * sign, frame[:, None, :, 1:]], -1)
+    root = turn.mT @ rotations[..., 0, :, :]
+    turned = torch.cat([root[..., None, :, :], rotations[..., 1:, :, :]], -3)
+    return torch.where(mirrored[..., None], mirror_x(turned, turned[..., 0, 0, :])[0], turned)
 
 
 class PredictionWriter:

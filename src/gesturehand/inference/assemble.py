@@ -9,7 +9,7 @@ from torch import Tensor
 
 from gesturehand.batch import GesturePrediction, HandPrediction
 from gesturehand.camera import frame_of_affine, normalised_to_px, project, transform_affine
-from gesturehand.evaluation.prediction_writer import to_camera_frame
+from gesturehand.evaluation.prediction_writer import camera_rotations
 from gesturehand.hand.layer import HandModel
 from gesturehand.inference.query import CropRequest
 from gesturehand.inference.result import GestureResult, HandResult
@@ -43,7 +43,7 @@ def numpy_prediction(
         the left one, where predicted; ``coarse``, ``fine`` (B, classes) probabilities and ``embedding``, likewise.
     """
     frame = frame_of_affine(crop_affine.float())
-    rotations = to_camera_frame(hand, crop_affine)["rotations"]
+    rotations = camera_rotations(hand["rotations"].float(), frame)
     sides = is_right ^ (torch.linalg.det(frame) < 0)[:, None]
     vertices, joints = hand_model(rotations, hand["betas"], None, sides)
     predicted: dict[str, Any] = {**hand}
@@ -94,7 +94,7 @@ def assemble_hands(
     back = np.linalg.inv(np.vstack([crop_affine, [0, 0, 1]]))[:2]
     joints = arrays["joints"][slots].astype(np.float64)
     roots = joints[:, WRIST : WRIST + 1].copy()
-    seen_px = transform_affine(normalised_to_px(_seen(arrays, slots), image_size), back)
+    seen_px = transform_affine(normalised_to_px(seen_joints(arrays, slots), image_size), back)
     # Two hands whose relative place is predicted are placed as one body.
     way = np.zeros((len(slots), 3))
     if "way" in arrays and len(slots) == 2:
@@ -115,8 +115,8 @@ def assemble_hands(
     ]
 
 
-def _seen(arrays: dict[str, np.ndarray], slots: list[int]) -> np.ndarray:
-    """Normalised crop coordinates (H', 21, 2) of the joints in the image.
+def seen_joints(arrays: dict[str, np.ndarray], slots: list[int]) -> np.ndarray:
+    """Normalised crop coordinates (H', 21, 2) of the joints in the image, of one crop's arrays.
 
     The network says them twice, as 2.5D joints and as the mesh's weak-perspective joints. Their mean lies nearest to
     the true ones (docs/predict.md has the figures).

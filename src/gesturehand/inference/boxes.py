@@ -28,10 +28,13 @@ class HandBox:
     Attributes:
         box: x, y, width, height, px: a box around what is seen of the hand. None: the whole image is the hand.
         hand: Which hand it is. None: the network's default (a right hand; both, where it sees two).
+        turn_deg: How the picture must be turned, clockwise, so that wrist → middle knuckle points up. None: not known,
+            and a network of upright crops finds it. Networks that see two hands do not turn.
     """
 
     box: tuple[float, float, float, float] | None = None
     hand: Hand | None = None
+    turn_deg: float | None = None
 
 
 def parse_box(value: Any, where: str) -> tuple[float, float, float, float]:
@@ -61,6 +64,18 @@ def parse_hand(value: Any, where: str) -> Hand | None:
     return value
 
 
+def parse_turn(value: Any, where: str) -> float | None:
+    """A turn in degrees, clockwise; None where it is not known.
+
+    Raises:
+        UserError: It is no number.
+    """
+    numbers = None if value is None or isinstance(value, str | bool) else parse_numbers([value], 1)
+    if value is not None and numbers is None:
+        raise UserError(f"{where} is {_short(value)}: give the degrees, clockwise, that turn the hand upright.")
+    return None if numbers is None else numbers[0]
+
+
 def parse_numbers(value: Any, count: int) -> list[float] | None:
     """That many finite numbers from text with commas or a sequence, or None."""
     parts = value.split(",") if isinstance(value, str) else value
@@ -78,8 +93,8 @@ class BoxFile:
       list that holds for every frame, or ``{"0": [...], "1": [...]}`` by frame number.
     - ``[{"box": …, "hand": …}, …]``: the same boxes for every image.
 
-    ``hand`` may be left out, and so may ``box``: the whole image. An image that a file by names does not name has no
-    hands.
+    ``hand`` may be left out, and so may ``box``: the whole image. ``turn_deg`` may be added (:class:`HandBox`). An
+    image that a file by names does not name has no hands.
 
     Args:
         path: The JSON file.
@@ -146,7 +161,8 @@ class BoxFile:
         for number, hand in enumerate(entry):
             place = f"of hand {number} of {where} in '{self.path}'"
             box = None if hand.get("box") is None else parse_box(hand["box"], f"The box {place}")
-            hands.append(HandBox(box, parse_hand(hand.get("hand"), f"The side {place}")))
+            side = parse_hand(hand.get("hand"), f"The side {place}")
+            hands.append(HandBox(box, side, parse_turn(hand.get("turn_deg"), f"The turn {place}")))
         return hands
 
 

@@ -17,18 +17,30 @@ REGRESSORS: Final[dict[str, type[HandRegressor]]] = {
 }
 
 
+class CropSettings(NamedTuple):
+    """How a network's training crops showed hands, which prediction must do likewise.
+
+    Attributes:
+        mirror_left: Left hands as right ones.
+        upright: Turned so that wrist → middle knuckle points up.
+    """
+
+    mirror_left: bool = True
+    upright: bool = False
+
+
 class LoadedRegressor(NamedTuple):
     """A regressor ready to predict.
 
     Attributes:
         model: In evaluation mode, on the CPU.
         path: Of its checkpoint.
-        mirror_left: Whether it was trained on left hands shown as right ones (from the run's config; True without).
+        crops: What it was trained on, from the run's config; the defaults where there is none.
     """
 
     model: HandRegressor
     path: Path
-    mirror_left: bool
+    crops: CropSettings = CropSettings()
 
 
 def find_checkpoint(checkpoint: str | Path, runs: str | Path = "runs") -> Path:
@@ -96,7 +108,7 @@ def load_regressor(checkpoint: str | Path, mano: str | None = None) -> LoadedReg
             f"'{path}' does not fit {regressor.__name__} ({str(error).splitlines()[-1].strip()}): it is of another "
             "version of this library."
         ) from error
-    return LoadedRegressor(model.eval(), path, _mirror_left(path))
+    return LoadedRegressor(model.eval(), path, _crop_settings(path))
 
 
 def _class_of(settings: dict[str, Any], path: Path) -> type[HandRegressor]:
@@ -115,12 +127,13 @@ def _class_of(settings: dict[str, Any], path: Path) -> type[HandRegressor]:
     )
 
 
-def _mirror_left(path: Path) -> bool:
+def _crop_settings(path: Path) -> CropSettings:
     """What the run's config says; it lies two folders above a run's checkpoint."""
     config = path.parent.parent / CONFIG_FILE
     if not config.is_file():
-        return True
+        return CropSettings()
     from omegaconf import OmegaConf
 
-    value = OmegaConf.select(OmegaConf.load(config), "data.mirror_left")
-    return value is None or bool(value)
+    loaded = OmegaConf.load(config)
+    values = {name: OmegaConf.select(loaded, f"data.{name}") for name in CropSettings._fields}
+    return CropSettings(**{name: bool(value) for name, value in values.items() if value is not None})

@@ -1,47 +1,102 @@
 """A hand's crop as training saw it, from images of any size."""
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 
 from gesturehand.data.crop import crop_affine
 
 
-def crop_image(image: np.ndarray, square: np.ndarray, size_px: int, mirror: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Cuts out a square and resizes it.
+@dataclass(frozen=True)
+class ImageWindow:
+    """Part of an image, averaged down by whole pixels: what crops of one hand need of it.
 
     Training shrinks crops of about 200 px by a factor of 2 at most; a bilinear warp of a photo would shrink by 10 and
-    alias. So a larger crop is first averaged down, by whole pixels, to at most twice the wanted size.
+    alias. So what a larger crop shows is first averaged down to at most twice the wanted size.
+
+    Attributes:
+        pixels: (H, W, 3) uint8.
+        low: (2,) int, the first pixel's place in the image.
+        factor: Pixels of the image that one of the window is the mean of, along each axis.
+    """
+
+    pixels: np.ndarray
+    low: tuple[int, int] = (0, 0)
+    factor: int = 1
+
+    def around(self, square: np.ndarray, size_px: int, reach: float = 1.0) -> "ImageWindow":
+        """The part that crops of a square take.
+
+        Args:
+            square: (3,) centre x, centre y and side, px of the image.
+            size_px: Side of the crops.
+            reach: Side of what is kept over that of the square: √2 for a turned crop.
+
+        Returns:
+            A view where nothing is averaged; outside the image black.
+        """
+        low, factor = np.array(self.low), self.factor
+        middle, side = (square[:2] - low - (factor - 1) / 2) / factor, square[2] / factor
+        height, width = self.pixels.shape[:2]
+        less = max(1, int(side // (2 * size_px)))
+        # In whole blocks of less × less px; one pixel more on either side for the warp's interpolation.
+        start = np.floor((middle - side * reach / 2 - (less == 1)) / less).astype(int) * less
+        blocks = int(np.ceil(side * reach / less)) + (1 if less > 1 else 3)
+        stop = start + blocks * less
+        inside_start, inside_stop = np.maximum(start, 0), np.minimum(stop, [width, height])
+        if (inside_stop <= inside_start).any():
+            return ImageWindow(np.zeros((1, 1, 3), np.uint8), self.low, factor)
+        part = self.pixels[inside_start[1] : inside_stop[1], inside_start[0] : inside_stop[0]]
+        if less == 1:
+            return ImageWindow(part, _pair(low + inside_start * factor), factor)
+        before, after = inside_start - start, stop - inside_stop
+        if before.any() or after.any():
+            part = cv2.copyMakeBorder(part, before[1], after[1], before[0], after[0], cv2.BORDER_CONSTANT)
+        small = cv2.resize(part, (blocks, blocks), interpolation=cv2.INTER_AREA)
+        return ImageWindow(small, _pair(low + start * factor), factor * less)
+
+    def crop(self, square: np.ndarray, size_px: int, mirror: bool, angle: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
+        """Cuts out a square, turns and resizes it.
+
+        Args:
+            square: (3,) centre x, centre y and side, px of the image.
+            size_px: Side of the crop.
+            mirror: Mirror left to right, after turning.
+            angle: Turn of the content, radians, clockwise as seen.
+
+        Returns:
+            The crop (S, S, 3) uint8, black outside the window, and the map (2, 3) from px of the image to px of the
+            crop.
+        """
+        affine = crop_affine(square, size_px, angle=angle, mirror=mirror)
+        window = self
+        if square[2] >= 4 * size_px * self.factor:
+            window = self.around(square, size_px, 1.0 if angle == 0 else float(np.sqrt(2)))
+        # Centres of the window's pixels: px = factor · small + (factor − 1) / 2 + low.
+        back = np.diag([window.factor, window.factor, 1.0])
+        back[:2, 2] = (window.factor - 1) / 2 + np.array(window.low)
+        size = (size_px, size_px)
+        crop = cv2.warpAffine(
+            window.pixels, affine @ back, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT
+        )
+        return crop, affine
+
+
+def crop_image(
+    image: np.ndarray, square: np.ndarray, size_px: int, mirror: bool, angle: float = 0.0
+) -> tuple[np.ndarray, np.ndarray]:
+    """One crop of an image; see :meth:`ImageWindow.crop`.
 
     Args:
         image: (H, W, 3) uint8.
         square: (3,) centre x, centre y and side, px of the image.
         size_px: Side of the crop.
-        mirror: Mirror left to right.
-
-    Returns:
-        The crop (S, S, 3) uint8, black outside the image, and the map (2, 3) from px of the image to px of the crop.
+        mirror: Mirror left to right, after turning.
+        angle: Turn of the content, radians, clockwise as seen.
     """
-    affine = crop_affine(square, size_px, mirror=mirror)
-    factor = int(square[2] // (2 * size_px))
-    if factor < 2:
-        return _warp(image, affine, size_px), affine
-    height, width = image.shape[:2]
-    # What the crop needs of the image, in whole blocks of factor × factor px.
-    low = np.floor((square[:2] - square[2] / 2) / factor).astype(int) * factor
-    blocks = int(np.ceil(square[2] / factor)) + 1
-    high = low + blocks * factor
-    inside_low, inside_high = np.maximum(low, 0), np.minimum(high, [width, height])
-    if (inside_high <= inside_low).any():
-        return np.zeros((size_px, size_px, 3), np.uint8), affine
-    region = image[inside_low[1] : inside_high[1], inside_low[0] : inside_high[0]]
-    before, after = inside_low - low, high - inside_high
-    region = cv2.copyMakeBorder(region, before[1], after[1], before[0], after[0], cv2.BORDER_CONSTANT)
-    small = cv2.resize(region, (blocks, blocks), interpolation=cv2.INTER_AREA)
-    # Centres of small pixels: px = factor · small + (factor − 1) / 2 + low.
-    back = np.diag([factor, factor, 1.0])
-    back[:2, 2] = (factor - 1) / 2 + low
-    return _warp(small, affine @ back, size_px), affine
+    return ImageWindow(image).crop(square, size_px, mirror, angle)
 
 
-def _warp(image: np.ndarray, affine: np.ndarray, size_px: int) -> np.ndarray:
-    return cv2.warpAffine(image, affine, (size_px, size_px), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+def _pair(values: np.ndarray) -> tuple[int, int]:
+    return int(values[0]), int(values[1])

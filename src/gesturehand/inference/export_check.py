@@ -10,7 +10,8 @@ import torch
 
 from gesturehand.data.datamodule import InterHandDataModule
 from gesturehand.errors import UserError
-from gesturehand.inference.predictor import Crop, HandPredictor
+from gesturehand.inference.predictor import HandPredictor
+from gesturehand.inference.upright import Crop
 from gesturehand.skeleton import SIDES, WRIST
 from gesturehand.synthetic.writer import write_synthetic_set
 

@@ -1,5 +1,6 @@
 """The predictor: a checkpoint and images in, hands out."""
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -19,6 +20,7 @@ from gesturehand.inference.query import (
     Image,
     ImageQuery,
     Intrinsics,
+    Turns,
     crops_of,
     hands_from,
     image_of,
@@ -26,6 +28,7 @@ from gesturehand.inference.query import (
 )
 from gesturehand.inference.result import HandResult
 from gesturehand.inference.translation import FloatArray, assumed_intrinsics
+from gesturehand.inference.upright import Crop, FreeHand, Row, upright_looks
 from gesturehand.skeleton import SIDES
 
 #: Crops at a time.
@@ -51,6 +54,8 @@ class HandPredictor:
         checkpoint: Its path.
         device: Where it runs.
         two_hand: It sees two hands a crop.
+        mirror_left: It sees left hands as right ones.
+        upright: It sees upright hands; where a hand's turn is not given, it looks for it in several passes.
         open_hand: It was trained with the open hand, that is on rendered hands: no model of hands in the wild.
     """
 
@@ -61,7 +66,8 @@ class HandPredictor:
         self.model = regressor.model.to(self.device)
         self.checkpoint = regressor.path
         self.two_hand = self.model.layout == "two_hand"
-        self.mirror_left = regressor.mirror_left and not self.two_hand
+        self.mirror_left = regressor.crops.mirror_left and not self.two_hand
+        self.upright = regressor.crops.upright and not self.two_hand
         self.box_scale = box_scale
         settings: Any = self.model.hparams
         self.image_size = int(settings["image_size"])
@@ -99,6 +105,7 @@ class HandPredictor:
         boxes: Boxes = None,
         hands: str | Sequence[str] | None = None,
         intrinsics: Intrinsics = None,
+        turns: Turns = None,
     ) -> list[HandResult]:
         """Predicts the hands of one image.
 
@@ -109,15 +116,17 @@ class HandPredictor:
                 takes "both", which is then what it does if nothing is given.
             intrinsics: (fx, fy, cx, cy) or (3, 3), px. None: a stated guess
                 (:func:`~gesturehand.inference.translation.assumed_intrinsics`).
+            turns: Degrees, clockwise, that turn each hand upright: for all, or one a box, None where it is not known.
+                A network that sees two hands does not turn.
 
         Returns:
             One result a hand, in the order of the boxes, all in one camera frame.
 
         Raises:
-            UserError: The image, a box, a side or the intrinsics cannot serve; the message says why.
+            UserError: The image, a box, a side, a turn or the intrinsics cannot serve; the message says why.
         """
         name = f"'{image}'" if isinstance(image, (str, Path)) else "the image"
-        return next(self.predict_many([ImageQuery(image, hands_from(boxes, hands), intrinsics, name)]))
+        return next(self.predict_many([ImageQuery(image, hands_from(boxes, hands, turns), intrinsics, name)]))
 
     def predict_many(
         self, queries: Iterable[ImageQuery | Image], batch_size: int = BATCH_SIZE
@@ -149,26 +158,43 @@ class HandPredictor:
         assumed = query.intrinsics is None
         intrinsics = assumed_intrinsics(width, height) if assumed else intrinsics_matrix(query.intrinsics)
         requests = crops_of(query, image, self.two_hand, self.box_scale)
-        crops = []
+        crops: list[Crop] = []
+        free: list[FreeHand | None] = []
         for request in requests:
             mirror = self.mirror_left and request.sides == ("left",)
-            crops.append((*crop_image(image, request.square, self.image_size, mirror), mirror))
-        return _Prepared(requests, crops, intrinsics, assumed)
+            if self.upright and request.turn_deg is None:
+                hand = FreeHand.of(image, request.square, self.image_size, mirror, request.sides[0] == "right")
+                free.append(hand)
+                crops.append((*hand.window.crop(request.square, self.image_size, mirror), mirror))
+            else:
+                turn = math.radians(request.turn_deg or 0.0)
+                free.append(None)
+                crops.append((*crop_image(image, request.square, self.image_size, mirror, turn), mirror))
+        return _Prepared(requests, crops, free, intrinsics, assumed)
 
     def _predict(self, waiting: "list[_Prepared]", batch_size: int) -> Iterator[list[HandResult]]:
+        def run(crops: Sequence[Crop], is_right: Sequence[bool]) -> list[Row]:
+            rows: list[Row] = []
+            for start in range(0, len(crops), batch_size):
+                part = slice(start, start + batch_size)
+                arrays = self.run_crops(crops[part], is_right[part])
+                rows += [{name: array[i] for name, array in arrays.items()} for i in range(len(crops[part]))]
+            return rows
+
         crops = [crop for prepared in waiting for crop in prepared.crops]
-        is_right = [request.sides[0] == "right" for prepared in waiting for request in prepared.requests]
-        rows: list[dict[str, np.ndarray]] = []
-        for start in range(0, len(crops), batch_size):
-            part = slice(start, start + batch_size)
-            arrays = self.run_crops(crops[part], is_right[part])
-            rows += [{name: array[i] for name, array in arrays.items()} for i in range(len(crops[part]))]
+        rows = run(crops, [request.sides[0] == "right" for prepared in waiting for request in prepared.requests])
+        free = dict(enumerate(hand for prepared in waiting for hand in prepared.free))
+        hands = {number: hand for number, hand in free.items() if hand is not None}
+        first = [(crops[number], rows[number]) for number in hands]
+        looks = upright_looks(run, list(hands.values()), first, self.image_size)
+        for number, (crop, row) in zip(hands, looks, strict=True):
+            crops[number], rows[number] = crop, row
         place = 0
         for prepared in waiting:
-            own = rows[place : place + len(prepared.requests)]
-            place += len(own)
+            own = slice(place, place + len(prepared.requests))
+            place = own.stop
             found: list[tuple[float, HandResult]] = []
-            for request, row, (_, affine, _) in zip(prepared.requests, own, prepared.crops, strict=True):
+            for request, row, (_, affine, _) in zip(prepared.requests, rows[own], crops[own], strict=True):
                 slots = [SIDES.index(side) if self.two_hand else 0 for side in request.sides]
                 results = assemble_hands(
                     row,
@@ -186,7 +212,7 @@ class HandPredictor:
             yield [result for _, result in sorted(found, key=lambda entry: entry[0])]
 
     @torch.inference_mode()
-    def run_crops(self, crops: "list[Crop]", is_right: Sequence[bool]) -> dict[str, np.ndarray]:
+    def run_crops(self, crops: Sequence[Crop], is_right: Sequence[bool]) -> dict[str, np.ndarray]:
         """The network on a batch of crops, without placing anything.
 
         Args:
@@ -207,12 +233,10 @@ class HandPredictor:
         return numpy_prediction(hand, gesture, affine, shown, self.model.hand_model)
 
 
-Crop = tuple[np.ndarray, np.ndarray, bool]
-
-
 class _Prepared(NamedTuple):
     requests: list[CropRequest]
     crops: list[Crop]
+    free: list[FreeHand | None]
     intrinsics: FloatArray
     assumed: bool
 

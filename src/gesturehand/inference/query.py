@@ -10,11 +10,20 @@ import numpy as np
 import numpy.typing as npt
 
 from gesturehand.errors import UserError
-from gesturehand.inference.boxes import HandBox, check_inside, parse_box, parse_hand, parse_numbers, square_of
+from gesturehand.inference.boxes import (
+    HandBox,
+    check_inside,
+    parse_box,
+    parse_hand,
+    parse_numbers,
+    parse_turn,
+    square_of,
+)
 from gesturehand.skeleton import SIDES, Side
 
 Image = npt.NDArray[np.uint8] | str | Path
 Boxes = Sequence[Sequence[float]] | npt.NDArray[np.floating] | npt.NDArray[np.integer] | None
+Turns = float | Sequence[float | None] | npt.NDArray[np.floating] | None
 Intrinsics = Sequence[float] | npt.NDArray[np.floating] | None
 
 #: Slots of a two-hand network, in order.
@@ -47,12 +56,14 @@ class CropRequest:
         box: (4,) x, y, width, height px: what it was made from.
         sides: The hands wanted of it: one, or both of a two-hand network.
         order: Place of each in the result.
+        turn_deg: Turn of the crop's content, clockwise; None where it is not known.
     """
 
     square: np.ndarray
     box: tuple[float, float, float, float]
     sides: tuple[Side, ...]
     order: tuple[float, ...]
+    turn_deg: float | None = None
 
 
 def read_image(path: str | Path) -> npt.NDArray[np.uint8]:
@@ -87,15 +98,16 @@ def image_of(query: ImageQuery) -> npt.NDArray[np.uint8]:
     return image
 
 
-def hands_from(boxes: Boxes, hands: str | Sequence[str] | None) -> tuple[HandBox, ...]:
+def hands_from(boxes: Boxes, hands: str | Sequence[str] | None, turns: Turns = None) -> tuple[HandBox, ...]:
     """Hands from the plain arguments of a call.
 
     Args:
         boxes: (N, 4) or one (4,): x, y, w, h px. None: the whole image.
         hands: A side for all, or one a box.
+        turns: Degrees for all, or one or None a box (:attr:`~gesturehand.inference.boxes.HandBox.turn_deg`).
 
     Raises:
-        UserError: Boxes or sides are wrong, or their numbers differ.
+        UserError: Boxes, sides or turns are wrong, or their numbers differ.
     """
     rows: list[tuple[float, float, float, float] | None] = [None]
     if boxes is not None:
@@ -107,7 +119,13 @@ def hands_from(boxes: Boxes, hands: str | Sequence[str] | None) -> tuple[HandBox
     sides = [hands] * len(rows) if hands is None or isinstance(hands, str) else list(hands)
     if (boxes is None and len(sides) != 1) or len(sides) != len(rows):
         raise UserError(f"There are {len(rows)} boxes and {len(sides)} hands: give one side a box, or one for all.")
-    return tuple(HandBox(box, parse_hand(side, "The side")) for box, side in zip(rows, sides, strict=True))
+    each = list(turns) if isinstance(turns, Sequence | np.ndarray) and np.ndim(turns) else [turns] * len(rows)
+    if len(each) != len(rows):
+        raise UserError(f"There are {len(rows)} boxes and {len(each)} turns: give one turn a box, or one for all.")
+    return tuple(
+        HandBox(box, parse_hand(side, "The side"), parse_turn(turn, "The turn"))
+        for box, side, turn in zip(rows, sides, each, strict=True)
+    )
 
 
 def intrinsics_matrix(intrinsics: Intrinsics | str) -> npt.NDArray[np.float64]:
@@ -146,7 +164,8 @@ def crops_of(query: ImageQuery, image: np.ndarray, two_hand: bool, box_scale: fl
         sides: tuple[Side, ...] = _BOTH if side == "both" else (side,)
         order = (number, number + 0.5)[: len(sides)]
         square = square_of(hand.box, width, height, box_scale)
-        requests.append(CropRequest(square, hand.box or (0.0, 0.0, float(width), float(height)), sides, order))
+        box, turn = hand.box or (0.0, 0.0, float(width), float(height)), None if two_hand else hand.turn_deg
+        requests.append(CropRequest(square, box, sides, order, turn))
     return _merge_pairs(requests, box_scale) if two_hand else requests
 
 
