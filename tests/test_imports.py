@@ -17,6 +17,7 @@ LAYERS = (
     | {"file_writing", "file_lock", "json_files", "markdown", "text_file"},
     {"hand"},
     {"data"},
+    {"detection"},
     {"checkpoints"},
     {"synthetic", "own_data"},
     {"models"},

@@ -1,0 +1,116 @@
+"""From a photo to its hands: palms at several scales, landmarks in two passes, each hand once."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from gesturehand.detection.landmarks import LandmarkNetwork, Landmarks, crops_of_joints, crops_of_palms, upright_angles
+from gesturehand.detection.palms import PalmNetwork
+from gesturehand.detection.pyramid import ImagePyramid
+from gesturehand.detection.same_hand import each_once
+from gesturehand.detection.views import views_of
+from gesturehand.errors import UserError
+from gesturehand.skeleton import MIDDLE_MCP, SIDES, WRIST, Side
+
+#: Hands are reported from this score on.
+MIN_SCORE: Final = 0.5
+#: What the first pass, whose crop comes of a palm alone, is not sure of may still be a hand in the second.
+_FIRST_PRESENCE: Final = 0.2
+#: A second pass that leads further away than this, over the hand's size, has gone to another one.
+_LOST: Final = 0.5
+#: Side of the box over that of the joints' box.
+_BOX_OVER_JOINTS: Final = 1.1
+
+
+@dataclass(frozen=True)
+class HandDetection:
+    """A hand in a photo.
+
+    Attributes:
+        box: x, y, width, height px: the joints' box, a tenth wider, which is about what is seen of the hand.
+        side: Which hand it is, as the picture shows it: of a mirrored selfie, the other one.
+        score: 0…1, that a hand is there.
+        joints_2d: (21, 2) px float64, the papers' order.
+        turn_deg: How far a crop must be turned, clockwise as seen, so that wrist → middle knuckle points up.
+    """
+
+    box: tuple[float, float, float, float]
+    side: Side
+    score: float
+    joints_2d: npt.NDArray[np.float64]
+    turn_deg: float
+
+
+class HandDetector:
+    """Finds hands in photos: any number, any turn, down to a size.
+
+    Example::
+
+        for hand in HandDetector()(image):
+            print(hand.side, hand.box, hand.score)
+
+    Args:
+        smallest_px: Size (the longer side of the box) of the smallest hands that are looked for. Time grows with the
+            number of tiles that this takes, see :func:`~gesturehand.detection.views.views_of`.
+        threads: Of a call of a network.
+
+    Raises:
+        UserError: ONNX Runtime is not installed, or the size is none.
+    """
+
+    def __init__(self, smallest_px: float = 40.0, threads: int = 1) -> None:
+        if not smallest_px > 0:
+            raise UserError(f"smallest_px is {smallest_px}: give a number of pixels above 0.")
+        self.smallest_px = smallest_px
+        self._palms = PalmNetwork(threads)
+        self._landmarks = LandmarkNetwork(threads)
+
+    def __call__(
+        self, image: npt.NDArray[np.uint8], *, min_score: float = MIN_SCORE, max_hands: int | None = None
+    ) -> list[HandDetection]:
+        """The hands of an image.
+
+        Args:
+            image: (H, W, 3) uint8 RGB.
+            min_score: Hands below are left out.
+            max_hands: At most so many, the most certain ones.
+
+        Returns:
+            Hands, the most certain first.
+        """
+        pyramid = ImagePyramid(image)
+        palms = self._palms(pyramid, views_of(pyramid.width, pyramid.height, self.smallest_px))
+        hands = self._landmarks(pyramid, crops_of_palms(palms))
+        hands = each_once(hands.part(hands.presence >= _FIRST_PRESENCE))
+        hands = each_once(self._second_pass(pyramid, hands))
+        centres = hands.joints.mean(1)
+        inside = ((centres >= 0) & (centres < [pyramid.width, pyramid.height])).all(-1)
+        return _detections(hands.part((hands.presence >= min_score) & inside))[:max_hands]
+
+    def _second_pass(self, pyramid: ImagePyramid, first: Landmarks) -> Landmarks:
+        """Looks again, at the upright crop around the joints of the first pass, which stays where that leads astray."""
+        second = self._landmarks(pyramid, crops_of_joints(first.joints))
+        moved = np.linalg.norm(second.joints - first.joints, axis=-1).mean(-1)
+        worse = (second.presence < MIN_SCORE) & (second.presence < first.presence)
+        astray = worse | (moved > _LOST * np.ptp(first.joints, axis=1).max(-1))
+        chosen = (np.where(astray.reshape(-1, *[1] * (a.ndim - 1)), a, b) for a, b in zip(first, second, strict=True))
+        return Landmarks(*chosen)
+
+
+def _detections(hands: Landmarks) -> list[HandDetection]:
+    low, high = hands.joints.min(1), hands.joints.max(1)
+    # Joints lie on pixels' centres, boxes count pixels' edges.
+    centres, sizes = (low + high) / 2 + 0.5, _BOX_OVER_JOINTS * (high - low)
+    turns = np.degrees(upright_angles(hands.joints[:, WRIST], hands.joints[:, MIDDLE_MCP]))
+    return [
+        HandDetection(
+            (*(centres[i] - sizes[i] / 2).tolist(), *sizes[i].tolist()),
+            SIDES[int(hands.right[i] < 0.5)],
+            float(hands.presence[i]),
+            hands.joints[i],
+            float(turns[i]),
+        )
+        for i in np.argsort(-hands.presence, kind="stable")
+    ]

@@ -1,0 +1,117 @@
+"""MediaPipe's palm detector: palms in views of an image.
+
+F. Zhang, V. Bazarevsky et al., *MediaPipe Hands: On-device Real-time Hand Tracking* (arXiv 2006.10214). The network
+sees 192 px and says of each of 2,016 anchors whether a palm is there, its square and seven points of it, relative to
+the anchor in pixels.
+"""
+
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from gesturehand.camera import transform_affine
+from gesturehand.detection.graph import OnnxGraph
+from gesturehand.detection.pyramid import ImagePyramid
+
+#: Stride and anchors a cell.
+_MAPS: Final = ((8, 2), (16, 6))
+#: Of the seven points, the first is the wrist and the third the middle finger's knuckle.
+_WRIST, _MIDDLE_KNUCKLE = 0, 2
+#: Palms that overlap more are one (intersection over union): their mean by score, as MediaPipe takes it.
+_SAME_PALM: Final = 0.3
+
+
+class View(NamedTuple):
+    """What the palm detector looks at.
+
+    Attributes:
+        square: (3,) centre x, centre y and side, px.
+        angle: Turn of its content, radians, clockwise as seen.
+    """
+
+    square: np.ndarray
+    angle: float = 0.0
+
+
+class Palms(NamedTuple):
+    """Palms of an image, the most certain first.
+
+    Attributes:
+        centres: (N, 2) px.
+        sides: (N,) of the palms' squares, px.
+        wrists: (N, 2) px.
+        knuckles: (N, 2) px, of the middle fingers.
+        scores: (N,) 0…1.
+    """
+
+    centres: np.ndarray
+    sides: np.ndarray
+    wrists: np.ndarray
+    knuckles: np.ndarray
+    scores: np.ndarray
+
+    def part(self, rows: np.ndarray) -> "Palms":
+        """Some of them."""
+        return Palms(*(array[rows] for array in self))
+
+
+class PalmNetwork:
+    """Finds palms.
+
+    Args:
+        threads: Of one call.
+        least_score: Palms below are dropped.
+    """
+
+    def __init__(self, threads: int = 1, least_score: float = 0.5) -> None:
+        self._graph = OnnxGraph("mediapipe_palm", threads)
+        self._anchors = _anchors(self._graph.size_px)
+        self._least_score = least_score
+
+    def __call__(self, pyramid: ImagePyramid, views: list[View]) -> Palms:
+        """The palms in any of the views, each once."""
+        size = self._graph.size_px
+        crops = [pyramid.cut(view.square, size, view.angle) for view in views]
+        found = self._graph(np.stack([crop for crop, _ in crops]))
+        with np.errstate(over="ignore"):
+            scores = 1 / (1 + np.exp(-found["logits"][..., 0].astype(np.float64)))
+        view, anchor = np.nonzero(scores >= self._least_score)
+        values = found["boxes"][view, anchor].astype(np.float64)
+        back = np.stack([affine for _, affine in crops])[view]
+        # Coordinates count pixels' edges: half a pixel less for their centres.
+        points = np.delete(values.reshape(-1, 9, 2), 1, axis=1) + self._anchors[anchor, None] - 0.5
+        points = transform_affine(points, back)
+        scale = np.sqrt(np.abs(np.linalg.det(back[:, :, :2])))
+        sides = values[:, 2:4].mean(-1) * scale
+        palms = Palms(points[:, 0], sides, points[:, 1 + _WRIST], points[:, 1 + _MIDDLE_KNUCKLE], scores[view, anchor])
+        return _merged(palms.part(np.argsort(-palms.scores, kind="stable")))
+
+
+def _anchors(size_px: int) -> np.ndarray:
+    """(2016, 2) centres of the anchors, px: by map, row, column."""
+    parts = []
+    for stride, each in _MAPS:
+        line = (np.arange(size_px // stride) + 0.5) * stride
+        y, x = np.meshgrid(line, line, indexing="ij")
+        parts.append(np.repeat(np.stack([x, y], -1).reshape(-1, 2), each, axis=0))
+    return np.concatenate(parts)
+
+
+def _merged(palms: Palms) -> Palms:
+    """Overlapping palms as one, the mean weighted by score, with the best one's score."""
+    low, high = (palms.centres + sign * palms.sides[:, None] / 2 for sign in (-1, 1))
+    left = np.ones(len(palms.scores), bool)
+    merged: list[tuple[np.ndarray, ...]] = []
+    for best in range(len(left)):
+        if not left[best]:
+            continue
+        shared = np.prod(np.clip(np.minimum(high, high[best]) - np.maximum(low, low[best]), 0, None), axis=-1)
+        union = palms.sides**2 + palms.sides[best] ** 2 - shared
+        same = left & (shared > _SAME_PALM * union)
+        same[best] = True
+        left &= ~same
+        means = [np.average(array[same], axis=0, weights=palms.scores[same]) for array in palms[:4]]
+        merged.append((*means, palms.scores[best]))
+    if not merged:
+        return palms
+    return Palms(*(np.array(column) for column in zip(*merged, strict=True)))
