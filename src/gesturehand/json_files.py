@@ -5,8 +5,6 @@ import math
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
-
 from gesturehand.file_writing import write_text
 
 
@@ -30,6 +28,6 @@ def none_for_nan(value: Any) -> Any:
         return {key: none_for_nan(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [none_for_nan(item) for item in value]
-    if isinstance(value, Tensor):
+    if hasattr(value, "item"):  # a number of NumPy's or a tensor of one
         return none_for_nan(value.item())
     return None if isinstance(value, float) and not math.isfinite(value) else value
