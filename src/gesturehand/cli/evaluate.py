@@ -67,4 +67,6 @@ def evaluate(
         text = "–" if value is None else f"{value:.3f}"
         protocol = report["protocols"].get(name, "")
         Console().print(f"{name:<28} {text:>9}  {protocol}", markup=False, highlight=False, soft_wrap=True)
+    if "remark" in report:
+        Console(stderr=True).print(report["remark"], markup=False, highlight=False, soft_wrap=True)
     Console().print(f"Written to {folder / MARKDOWN_FILE}", markup=False, highlight=False, soft_wrap=True)
