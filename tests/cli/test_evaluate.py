@@ -53,3 +53,51 @@ def test_hands_that_were_not_predicted_are_one_sentence(saved, synthetic_root, c
     assert message.startswith("gesturehand: The predictions file")
     assert "lacks" in message
     assert len(message.splitlines()) == 1
+
+
+def evaluated(change, synthetic_root, tmp_path, capsys, key="joints"):
+    """Scores the truth of all single hands after a change; gives exit code, output, and report if there is one."""
+    data = InterHandDataModule(
+        str(synthetic_root), image_size=8, num_workers=0, test_split="val", mirror_left=False, read_images=False
+    )
+    truth = [(batch["annotation_id"], build_targets(batch, HandModel())) for batch in data.test_dataloader()]
+    arrays = {"ids": np.concatenate([ids.numpy() for ids, _ in truth])}
+    for name in {"joints", key}:
+        arrays[name] = np.concatenate([targets[name].numpy() for _, targets in truth])
+    arrays["joints"] = arrays["joints"] - arrays["joints"][:, :, :1]
+    arrays[key] = np.ascontiguousarray(change(arrays[key]), np.float32)
+    np.savez(tmp_path / "theirs.npz", **arrays)
+    code = main(words(tmp_path / "theirs.npz", synthetic_root))
+    path = tmp_path / "theirs-evaluation" / "report.json"
+    return code, capsys.readouterr(), json.loads(path.read_text()) if path.exists() else None
+
+
+def fault(variant, outcome):
+    return pytest.mark.fault(kind="other conventions in a predictions file", variant=variant, outcome=outcome)
+
+
+UNITS = [("millimetres", 1000.0), ("centimetres", 100.0), ("inches", 39.37), ("kilometres", 0.001)]
+
+
+@pytest.mark.parametrize("key", ["joints", "vertices"])
+@pytest.mark.parametrize(
+    "factor", [pytest.param(f, id=name, marks=fault(name, "refused: names the hands' length")) for name, f in UNITS]
+)
+def test_another_unit_is_one_sentence(factor, key, synthetic_root, tmp_path, capsys):
+    code, output, report = evaluated(lambda array: array * factor, synthetic_root, tmp_path, capsys, key)
+    assert code == 2
+    assert f"'{key}' of" in output.err
+    assert "long" in output.err
+    assert output.err.count("\n") == 1
+    assert report is None
+
+
+@fault("hands turned by 90° about the camera's axis", "scored, with a sentence that PA-MPJPE is small")
+def test_right_shape_in_a_wrong_frame_is_said(synthetic_root, tmp_path, capsys):
+    quarter = np.array([[0, -1, 0], [1, 0, 0], [0, 0, 1]], np.float32)
+    code, output, report = evaluated(lambda joints: joints @ quarter, synthetic_root, tmp_path, capsys)
+    assert code == 0
+    assert report["metrics"]["pa_mpjpe_mm"] == pytest.approx(0, abs=1e-2)
+    assert "PA-MPJPE only 0 mm" in report["remark"]
+    assert report["remark"] in output.err
+    assert report["remark"] in (tmp_path / "theirs-evaluation" / "report.md").read_text()

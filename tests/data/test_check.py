@@ -8,7 +8,13 @@ import numpy as np
 import pytest
 
 from gesturehand.cli.main import main
+from gesturehand.data.bone_lengths import OTHER_ORDERS
 from gesturehand.data.check import check_data
+from gesturehand.data.index import read_index
+from gesturehand.errors import UserError
+from gesturehand.own_data.convert import convert
+from gesturehand.own_data.entries import HandEntry
+from gesturehand.skeleton import INTERHAND_JOINT_NAMES, JOINT_NAMES
 
 
 @pytest.fixture
@@ -137,3 +143,239 @@ def test_command_gives_an_exit_code_and_a_list(root, tmp_path, capsys):
     assert report["counts"] == {"image missing": 1}
     assert report["problems"][0]["where"] in str(lost)
     assert "image missing: 1" in capsys.readouterr().out
+
+
+def fault(kind, variant, outcome="listed by the check"):
+    return pytest.mark.fault(kind=kind, variant=variant, outcome=outcome)
+
+
+def first(content, **changed):
+    content["images"][0].update(changed)
+
+
+def annotated(content, **changed):
+    content["annotations"][0].update(changed)
+
+
+def first_entry(content):
+    frames, name = first_frame(content)
+    return frames[name]
+
+
+def first_camera(content, part, value):
+    next(iter(content.values()))[part] = dict.fromkeys(next(iter(content.values()))[part], value)
+
+
+def every_frame(content, change):
+    """Applies a change to the coordinates of all frames' valid joints, mm."""
+    for frames in content.values():
+        for frame in frames.values():
+            frame["world_coord"] = change(np.array(frame["world_coord"])).tolist()
+
+
+def in_order(order):
+    """A change of the files' order (42 joints, InterHand2.6M's) as if the papers' joints stood in another one."""
+    papers = [INTERHAND_JOINT_NAMES.index(name) for name in order]
+    places = [papers[JOINT_NAMES.index(name)] for name in INTERHAND_JOINT_NAMES]
+    return lambda points: points.reshape(2, 21, 3)[:, places].reshape(42, 3)
+
+
+STUMBLES = "what the index refuses"
+#: Kind of fault, variant, file, what is done to it, what the check calls it.
+REFUSED_BY_INDEX = [
+    ("ids of 2^64", "data", lambda c: annotated(c, id=2**64), "annotation entry broken"),
+    ("image ids of 2^64", "data", lambda c: first(c, id=2**64), "image entry broken"),
+    ("ids of -2^70", "data", lambda c: annotated(c, image_id=-(2**70)), "annotation entry broken"),
+    ("ids of 1.5", "data", lambda c: annotated(c, id=1.5), "annotation entry broken"),
+    ("image ids of 1.5", "data", lambda c: first(c, id=1.5), "image entry broken"),
+    ("an id that is text", "data", lambda c: annotated(c, id="7"), "annotation entry broken"),
+    ("an id that is true", "data", lambda c: annotated(c, id=True), "annotation entry broken"),
+    ("a width of 1e30", "data", lambda c: first(c, width=1e30), "image entry broken"),
+    ("a width of 'wide'", "data", lambda c: first(c, width="wide"), "image entry broken"),
+    ("a width of 0", "data", lambda c: first(c, width=0), "image entry broken"),
+    ("a height of -334", "data", lambda c: first(c, height=-334), "image entry broken"),
+    ("a height of 333.5", "data", lambda c: first(c, height=333.5), "image entry broken"),
+    ("a width as text", "data", lambda c: first(c, width="512"), "image entry broken"),
+    ("a sequence name of 7", "data", lambda c: first(c, seq_name=7), "image entry broken"),
+    ("no sequence name", "data", lambda c: c["images"][0].pop("seq_name"), "image entry broken"),
+    ("a camera that is a list", "data", lambda c: first(c, camera=[1]), "image entry broken"),
+    ("a frame number of 1.5", "data", lambda c: first(c, frame_idx=1.5), "image entry broken"),
+    ("subject 70000", "data", lambda c: first(c, subject=70000), "image entry broken"),
+    ("subject '70000'", "data", lambda c: first(c, subject="70000"), "image entry broken"),
+    ("subject 'Zoë'", "data", lambda c: first(c, subject="Zoë"), "image entry broken"),
+    ("subject null", "data", lambda c: first(c, subject=None), "image entry broken"),
+    ("an image that is no object", "data", lambda c: c["images"].__setitem__(0, 5), "image entry broken"),
+    ("an annotation that is null", "data", lambda c: c["annotations"].__setitem__(0, None), "annotation entry broken"),
+    ("a box of text", "data", lambda c: annotated(c, bbox=["1", "2", "3", "4"]), "box not four numbers"),
+    ("a box of three", "data", lambda c: annotated(c, bbox=[1, 2, 3]), "box not four numbers"),
+    ("flags as text", "data", lambda c: annotated(c, joint_valid="1" * 42), "joint_valid not 42 flags"),
+    ("41 flags", "data", lambda c: annotated(c, joint_valid=[1] * 41), "joint_valid not 42 flags"),
+    ("images no list", "data", lambda c: c.update(images={}), "annotation file unreadable"),
+    (
+        "coordinates as text",
+        "joint_3d",
+        lambda c: first_entry(c).update(world_coord=[["1", "2", "3"]] * 42),
+        "joints not 42 points with flags",
+    ),
+    (
+        "21 points",
+        "joint_3d",
+        lambda c: first_entry(c).update(world_coord=[[1, 2, 3]] * 21),
+        "joints not 42 points with flags",
+    ),
+    (
+        "depth_known 'yes'",
+        "joint_3d",
+        lambda c: first_entry(c).update(depth_known="yes"),
+        "joints not 42 points with flags",
+    ),
+    ("a focal length of text", "camera", lambda c: first_camera(c, "focal", ["500", "500"]), "camera broken"),
+    ("a camera of NaN", "camera", lambda c: first_camera(c, "campos", [float("nan")] * 3), "camera broken"),
+    ("a rotation of nine numbers", "camera", lambda c: first_camera(c, "camrot", [1.0] * 9), "camera broken"),
+    ("a pose of 45", "MANO_NeuralAnnot", lambda c: shorter(c), "MANO parameters absurd"),
+]
+
+
+def shorter(content):
+    for frames in content.values():
+        for fits in frames.values():
+            for fit in (fits or {}).values():
+                if fit:
+                    fit["pose"] = fit["pose"][:45]
+                    return
+
+
+@pytest.mark.parametrize(
+    ("kind", "change", "named"),
+    [
+        pytest.param(kind, change, named, marks=fault(STUMBLES, variant), id=variant)
+        for variant, kind, change, named in REFUSED_BY_INDEX
+    ],
+)
+def test_check_lists_what_the_index_refuses(root, kind, change, named):
+    """The same reader: what one refuses the other lists."""
+    edit(root, kind, change)
+    with pytest.raises(UserError):
+        read_index(root, "val")
+    counts = kinds(root, decode=False)
+    assert counts[named] >= 1
+    of_files = {found for found in counts if found.startswith(("image ", "path "))}
+    assert set(counts) - of_files <= {named}
+
+
+UNITS = [("metres", 0.001), ("centimetres", 0.1), ("micrometres", 1000.0), ("inches", 1 / 25.4)]
+#: The same, of what the index takes and no training can use.
+IMPOSSIBLE = [
+    ("an id of an image twice", "data", lambda c: c["images"].append(c["images"][0]), "image id twice"),
+    ("no annotations", "data", lambda c: c.update(annotations=[]), "split without annotations"),
+    ("focal lengths of zero", "camera", lambda c: first_camera(c, "focal", [0, 0]), "intrinsics of no camera"),
+    ("intrinsics in shares", "camera", lambda c: first_camera(c, "focal", [1.2, 1.2]), "intrinsics of no camera"),
+    (
+        "a rotation of zeros",
+        "camera",
+        lambda c: first_camera(c, "camrot", [[0] * 3] * 3),
+        "camera rotation no rotation",
+    ),
+    (
+        "a camera that looks away",
+        "camera",
+        lambda c: first_camera(c, "campos", [0.0, 0.0, 1e5]),
+        "joints behind the camera",
+    ),
+    ("joints of 1e300", "joint_3d", lambda c: every_frame(c, lambda p: p * 0 + 1e300), "joints not finite"),
+    (
+        "joints far outside",
+        "camera",
+        lambda c: first_camera(c, "princpt", [5000.0, 100.0]),
+        "joints far outside the image",
+    ),
+    (
+        "hands beside the image",
+        "camera",
+        lambda c: first_camera(c, "princpt", [780.0, 100.0]),
+        "hand outside the image",
+    ),
+    *(
+        (
+            f"joints in {name}",
+            "joint_3d",
+            lambda c, f=factor: every_frame(c, lambda p: p * f),
+            "hand of impossible size",
+        )
+        for name, factor in UNITS
+    ),
+    *(
+        (
+            f"joints in {name}",
+            "joint_3d",
+            lambda c, order=order: every_frame(c, in_order(order)),
+            "joints in another order",
+        )
+        for name, order in OTHER_ORDERS.items()
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("kind", "change", "named"),
+    [
+        pytest.param(kind, change, named, marks=fault("what cannot be, in a set", variant), id=variant)
+        for variant, kind, change, named in IMPOSSIBLE
+    ],
+)
+def test_check_lists_what_cannot_be(root, kind, change, named):
+    edit(root, kind, change)
+    assert named in kinds(root, decode=False)
+
+
+def imported(root, size=(400, 300)):
+    """A set of one hand with 2D joints, as `data import` writes it."""
+    points = [[60.0 + 11 * n, 80.0 + 7 * n] for n in range(21)]
+    entry = HandEntry("a.jpg", "right", np.array(points), None, None, None, "val", None, None)
+    folder = root.parent / "photos"
+    folder.mkdir()
+    cv2.imwrite(str(folder / "a.jpg"), np.zeros((size[1], size[0], 3), np.uint8))
+    convert([entry], folder, root.parent / "mine")
+    return root.parent / "mine"
+
+
+@pytest.mark.parametrize(
+    ("place", "named"),
+    [
+        pytest.param(lambda p: p / 400, "joints in shares of the image", marks=fault("shares for pixels", "in a set")),
+        pytest.param(lambda p: p * 0, "joints that are not labelled", marks=fault("unlabelled joints", "in a set")),
+        pytest.param(
+            lambda p: p + 5000, "joints far outside the image", marks=fault("joints out of place", "in a set")
+        ),
+        pytest.param(lambda p: p, None, id="as they were"),
+    ],
+)
+def test_joints_in_the_image_are_held_against_it(root, place, named):
+    """Of hands without depth, whose joints in space are their pixels lifted to the plane at a metre, f = 400 px."""
+    mine = imported(root)
+
+    def change(content):
+        points = np.array(first_entry(content)["world_coord"])
+        pixels = points[:, :2] / points[:, 2:] * 400 + [200, 150]
+        points[:, :2] = (place(pixels) - [200, 150]) / 400 * points[:, 2:]
+        first_entry(content)["world_coord"] = points.tolist()
+
+    edit(mine, "joint_3d", change)
+    assert kinds(mine) == ({named: 1} if named else {})
+
+
+@fault("what cannot be, in a set", "no split at all", "refused in one sentence")
+def test_folder_without_splits_is_no_set(tmp_path):
+    (tmp_path / "annotations").mkdir()
+    with pytest.raises(UserError, match="no split"):
+        kinds(tmp_path)
+
+
+@fault(STUMBLES, "JSON nested 100,000 deep")
+@pytest.mark.parametrize("kind", ["data", "camera", "joint_3d", "MANO_NeuralAnnot"])
+def test_nesting_is_listed_and_refused(root, kind):
+    path = root / "annotations" / "val" / f"InterHand2.6M_val_{kind}.json"
+    path.write_text('{"images": ' + "[" * 100_000 + "]" * 100_000 + ', "annotations": []}')
+    assert "annotation file unreadable" in kinds(root, decode=False)
+    with pytest.raises(UserError):
+        read_index(root, "val")

@@ -24,6 +24,9 @@ from gesturehand.data.image_file import read_image
 from gesturehand.errors import UserError
 from gesturehand.evaluation.predictions import SavedPredictions, read_predictions, write_predictions
 from gesturehand.hand.mano_file import ManoData, read_mano, write_npz
+from gesturehand.own_data.convert import convert
+from gesturehand.own_data.entries import read_entries
+from gesturehand.skeleton import JOINT_NAMES
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -162,6 +165,48 @@ def test_pickles_that_run_code_are_refused_by_name(tmp_path):
     (tmp_path / "MANO_RIGHT.pkl").write_bytes(look_alike)
     with pytest.raises(UserError):
         read_mano(tmp_path / "MANO_RIGHT.pkl")
+
+
+def test_joints_files(tmp_path, attempt):
+    """Through the import; what it takes the index reads and the check finds correct."""
+    (tmp_path / "photos").mkdir()
+    for number in range(3):
+        cv2.imwrite(str(tmp_path / "photos" / f"{number}.png"), np.zeros((300, 400, 3), np.uint8))
+    rng = np.random.default_rng(0)
+    hands = [
+        {
+            "image": f"{number}.png",
+            "hand": "left",
+            "joints_2d": rng.uniform(20, 280, (21, 2)).round(2).tolist(),
+            "gesture": "fist",
+            "intrinsics": [500, 500, 200, 150],
+            "mano": {"pose": [0.1] * 48, "shape": [0.2] * 10, "trans": [0, 0, 0.5]},
+        }
+        for number in range(3)
+    ]
+    columns = ["image", "hand", "gesture", *(f"{joint}_{axis}" for joint in JOINT_NAMES for axis in "xy")]
+    rows = [[hand["image"], "left", "fist", *np.ravel(hand["joints_2d"])] for hand in hands]
+    table = "\n".join(",".join(map(str, row)) for row in [columns, *rows]).encode()
+
+    @FUZZ
+    @given(RANDOM)
+    def run(chance):
+        suffix = chance.choice((".json", ".csv"))
+        if suffix == ".json" and chance.random() < 0.7:
+            raw = json.dumps(mutations.change_values(hands, chance)).encode()
+        else:
+            raw = mutations.change_bytes(table if suffix == ".csv" else json.dumps(hands).encode(), chance)
+        path, out = tmp_path / f"joints{suffix}", tmp_path / "set"
+        path.write_bytes(raw)
+        shutil.rmtree(out, ignore_errors=True)
+        with attempt("joints files"):
+            convert(read_entries(path), tmp_path / "photos", out)
+            data = InterHandDataModule(str(out), image_size=32, num_workers=0, hands="all")
+            for split in sorted(path.name for path in (out / "annotations").iterdir()):
+                assert len(data.dataset(split)[0]["image"]) == 3
+            assert check_data(out, progress=False, decode=False, threads=1).counts() == {}
+
+    run()
 
 
 def test_images(tmp_path, attempt):

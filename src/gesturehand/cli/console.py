@@ -5,9 +5,14 @@ import sys
 from rich.console import Console, RenderableType
 
 
-def say(text: str) -> None:
-    """Prints a line as it is: no colours, no line breaks of its own."""
-    Console().print(text, markup=False, highlight=False, soft_wrap=True)
+def say(text: str, *, aside: bool = False) -> None:
+    """Prints a line as it is: no colours, no line breaks of its own.
+
+    Args:
+        text: The line.
+        aside: A remark, which goes to the error stream and leaves the output as it is.
+    """
+    Console(stderr=aside).print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 def print_table(table: RenderableType, width: int | None = None) -> None:

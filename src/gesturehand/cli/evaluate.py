@@ -66,4 +66,6 @@ def evaluate(
         text = "–" if value is None else f"{value:.3f}"
         protocol = report["protocols"].get(name, "")
         say(f"{name:<28} {text:>9}  {protocol}")
+    if "remark" in report:
+        say(report["remark"], aside=True)
     say(f"Written to {folder / MARKDOWN_FILE}")

@@ -36,7 +36,8 @@ def report_markdown(report: dict[str, Any]) -> str:
     counts += [["command", f"`{report['command']}`"]]
     counts += [["versions", ", ".join(f"{name} {value}" for name, value in report["versions"].items())]]
     origins = "".join(f"- {name}: {value}\n" for name, value in counts)
-    parts = ["# Evaluation\n", markdown_table(_metric_rows(report)), "## What was evaluated\n", origins]
+    remark = [f"**{report['remark']}**\n"] if "remark" in report else []
+    parts = ["# Evaluation\n", *remark, markdown_table(_metric_rows(report)), "## What was evaluated\n", origins]
     classes = report["per_gesture"]["classes"]
     if classes:
         rows = [["fine gesture", "samples", "MPJPE, mm"]]

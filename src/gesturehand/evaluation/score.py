@@ -8,9 +8,11 @@ import torch
 from torch import Tensor
 
 from gesturehand.batch import Batch, HandPrediction, Targets
+from gesturehand.data.bone_lengths import REFERENCE_HAND_M, bone_ratios, in_words
 from gesturehand.data.datamodule import InterHandDataModule
 from gesturehand.data.dataset import InterHandDataset
 from gesturehand.errors import UserError
+from gesturehand.evaluation.conventions import ConventionErrors
 from gesturehand.evaluation.origin import data_fingerprint, file_origin, hand_model_origin, software_origin
 from gesturehand.evaluation.predictions import SavedPredictions, read_predictions, rows_of_ids
 from gesturehand.evaluation.report import measured
@@ -24,6 +26,8 @@ from gesturehand.targets import build_targets
 
 #: Numbers that bare joints have.
 _JOINT_METRICS = ("mpjpe_mm", "pa_mpjpe_mm", "auc_root", "auc_procrustes")
+#: Sizes of predicted hands over an adult's beyond which the unit is wrong; a mean over all poses shrinks to a third.
+_SMALLEST_PREDICTED, _LARGEST_PREDICTED = 0.05, 5.0
 #: Both wrists within this of the origin: the file gives every hand relative to its own wrist.
 _SAME_PLACE_M = 1e-6
 
@@ -39,11 +43,13 @@ def score_predictions(path: str | Path, data: InterHandDataModule, hand_model: H
 
     Returns:
         The report, for :func:`gesturehand.evaluation.report.write_report`. MRRPE is among the metrics where samples
-        have two hands and the file gives both in one frame.
+        have two hands and the file gives both in one frame. ``remark`` is a sentence where another convention of
+        joints or axes explains a large error.
 
     Raises:
         UserError: The file is no such file, its ids are not those of the data, a number of a hand that is evaluated
-            is not finite, an annotation has two hands and the file one, or the mesh is another model's.
+            is not finite, an annotation has two hands and the file one, the hands are in another unit than metres, or
+            the mesh is another model's.
     """
     predictions = read_predictions(path)
     dataset = data.dataset("test")
@@ -52,7 +58,10 @@ def score_predictions(path: str | Path, data: InterHandDataModule, hand_model: H
     _check_finite(predictions, dataset, row, slot, path)
     _check_mesh(predictions, hand_model, path)
 
+    _check_unit(predictions, dataset, row, slot, path)
+
     metrics, samples, roots = HandMetrics(detailed=True), SampleErrors(), MRRPE()
+    conventions = ConventionErrors()
     start = 0
     for batch in data.test_dataloader():
         chunk = slice(start, start + len(batch["counted"]))
@@ -63,6 +72,7 @@ def score_predictions(path: str | Path, data: InterHandDataModule, hand_model: H
             targets["mano_valid"] = torch.zeros_like(targets["mano_valid"])
         metrics.update(prediction, targets, batch, hand_model)
         samples.update(sample_errors_mm(prediction["joints"], targets), batch)
+        conventions.update(prediction["joints"], targets)
         _update_roots(roots, prediction, targets, batch)
 
     report = measured(metrics, samples, data.gesture_classes)
@@ -74,8 +84,10 @@ def score_predictions(path: str | Path, data: InterHandDataModule, hand_model: H
     if roots.update_called:
         values["mrrpe_mm"] = none_for_nan(roots.compute())
         report["protocols"] |= TWO_HAND_METRICS
+    remark = conventions.sentence(values["pa_mpjpe_mm"])
     return {
         **report,
+        **({"remark": remark} if remark else {}),
         "data": data_fingerprint(data),
         "predictions": file_origin(path),
         "hand_model": hand_model_origin(hand_model),
@@ -123,6 +135,24 @@ def _check_mesh(predictions: SavedPredictions, hand_model: HandModel, path: str 
             f"'vertices' of '{path}' has {predictions.vertices.shape[2]} vertices a hand, but {hand_model.name} has "
             f"{hand_model.num_vertices}: name the hand model of the meshes as --mano, or leave vertices out."
         )
+
+
+def _check_unit(
+    predictions: SavedPredictions, dataset: InterHandDataset, row: np.ndarray, slot: np.ndarray, path: str | Path
+) -> None:
+    """Hands five times too large, or a twentieth, are no bad predictions but numbers in another unit."""
+    place = row[:, None].repeat(slot.shape[1], 1)[_present(dataset)], slot[_present(dataset)]
+    joints = predictions.joints[place]
+    scales = {"joints": np.nanmedian(bone_ratios(joints, np.ones(joints.shape[:2], bool)))}
+    if predictions.vertices is not None:
+        extent = np.ptp(predictions.vertices[place].astype(np.float64), axis=1).max(-1)
+        scales["vertices"] = np.median(extent) / REFERENCE_HAND_M
+    for name, scale in scales.items():
+        if not _SMALLEST_PREDICTED <= scale <= _LARGEST_PREDICTED:
+            raise UserError(
+                f"'{name}' of '{path}' are of hands {in_words(float(scale))} long, and an adult's is "
+                f"{REFERENCE_HAND_M:g} m: give metres."
+            )
 
 
 def _prediction(

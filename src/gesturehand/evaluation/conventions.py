@@ -1,0 +1,83 @@
+"""What other projects do differently: a large error that another convention explains is said, not only counted."""
+
+from collections.abc import Callable
+from typing import Final
+
+from torch import Tensor
+
+from gesturehand.batch import Targets
+from gesturehand.data.bone_lengths import OTHER_ORDERS, places_of
+from gesturehand.metrics.functional.joint_error import joint_errors_mm
+
+#: Below this an error needs no explanation, mm.
+_LARGE_MM: Final = 30.0
+#: A convention explains an error that it leaves less than this share of.
+_EXPLAINED: Final = 0.4
+#: Beside such a share of it, similarity alignment says that the shape is right.
+_SHAPE_IS_RIGHT: Final = 0.25
+_AXES: Final = {
+    "y pointing up": (1, -1, 1),
+    "y pointing up and z backward (OpenGL's camera)": (1, -1, -1),
+    "z pointing backward": (1, 1, -1),
+    "x pointing left (a mirrored image)": (-1, 1, 1),
+    "x pointing left and z backward": (-1, 1, -1),
+    "x pointing left and y up (PyTorch3D's camera)": (-1, -1, 1),
+}
+_REMEDY: Final = "give metres, wrist first and fingers from the palm to the tip, x right, y down, z forward"
+
+
+def _reordered(places: list[int]) -> Callable[[Tensor], Tensor]:
+    return lambda joints: joints[..., places, :]
+
+
+def _turned(signs: tuple[int, int, int]) -> Callable[[Tensor], Tensor]:
+    return lambda joints: joints * joints.new_tensor(signs)
+
+
+_CONVENTIONS: Final[dict[str, Callable[[Tensor], Tensor]]] = {
+    **{f"joints in {name}": _reordered(places_of(order)) for name, order in OTHER_ORDERS.items()},
+    **{f"a frame with {name}": _turned(signs) for name, signs in _AXES.items()},
+}
+
+
+class ConventionErrors:
+    """Sums the root-relative error of predictions as they are and as they would be under other conventions."""
+
+    def __init__(self) -> None:
+        self._sums = dict.fromkeys(_CONVENTIONS, 0.0)
+        self._given = 0.0
+        self._count = 0
+
+    def update(self, joints: Tensor, targets: Targets) -> None:
+        """Adds a batch.
+
+        Args:
+            joints: (B, H, 21, 3) m, predicted.
+            targets: Of the same batch.
+        """
+        true, valid = targets["joints"], targets["joint_valid_eval"]
+        errors, counted = joint_errors_mm(joints, true, valid, "root")
+        self._given += float(errors.sum())
+        self._count += int(counted.sum())
+        for name, change in _CONVENTIONS.items():
+            self._sums[name] += float(joint_errors_mm(change(joints), true, valid, "root")[0].sum())
+
+    def sentence(self, pa_mpjpe_mm: float | None) -> str | None:
+        """What explains a large error, or None for a small one or one that nothing explains.
+
+        Args:
+            pa_mpjpe_mm: The same hands' error after similarity alignment.
+        """
+        if not self._count or self._given / self._count < _LARGE_MM:
+            return None
+        given = self._given / self._count
+        best = min(self._sums, key=self._sums.__getitem__)
+        left = self._sums[best] / self._count
+        if left < _EXPLAINED * given:
+            return f"MPJPE is {given:.0f} mm and would be {left:.0f} mm for {best}: {_REMEDY}."
+        if pa_mpjpe_mm is not None and pa_mpjpe_mm < _SHAPE_IS_RIGHT * given:
+            return (
+                f"MPJPE is {given:.0f} mm and PA-MPJPE only {pa_mpjpe_mm:.0f} mm, so the hands' shape is right and "
+                f"their unit, orientation or frame is not: {_REMEDY}."
+            )
+        return None
