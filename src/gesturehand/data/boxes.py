@@ -71,7 +71,7 @@ class CropBoxes:
         points, valid = (array[:, 0] for array in image_joints(self.index, selection))
         limit = self.index.image_size_px[selection.row, None] - 1.0
         inside = np.clip(points, 0, limit)
-        seen = ((inside == points).all(-1) & valid).any(-1)
+        seen = (np.equal(inside, points).all(-1) & valid).any(-1)
         known = valid.any(-1)
         points = np.where(seen[:, None, None], inside, points)[known]
         centre, size = turned_extent(points, valid[known], turns[known])
