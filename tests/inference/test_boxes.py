@@ -42,6 +42,11 @@ def test_file_by_name(tmp_path):
         file.check_names({"a.jpg"})
 
 
+def test_file_may_know_turns(tmp_path):
+    file = BoxFile(write(tmp_path / "b.json", [{"turn_deg": -30}, {"box": [1, 2, 3, 4], "turn_deg": None}]))
+    assert file.of("any.png") == [HandBox(None, None, -30), HandBox((1, 2, 3, 4))]
+
+
 def test_file_for_every_image(tmp_path):
     file = BoxFile(write(tmp_path / "b.json", [{"box": [1, 2, 3, 4]}]))
     assert file.of("any.png") == file.of("clip.mp4", 7) == [HandBox((1, 2, 3, 4))]
@@ -66,6 +71,7 @@ def test_file_by_frame(tmp_path):
         ({"a.jpg": [[1, 2, 3, 4]]}, "'a.jpg' in .* is not a list of"),
         ({"a.jpg": [{"box": [1, 2, 3]}]}, "The box of hand 0 of 'a.jpg' in .* is \\[1, 2, 3\\]"),
         ({"a.jpg": [{}, {"hand": "up"}]}, "The side of hand 1 of 'a.jpg' in .* is 'up'"),
+        ([{"turn_deg": "up"}], "The turn of hand 0 of the list in .* is 'up': give the degrees"),
         ({"a.mp4": {"first": []}}, "keys that are no frame numbers"),
     ],
 )

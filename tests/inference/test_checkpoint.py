@@ -27,7 +27,7 @@ def test_the_same_network_comes_back(trained_checkpoint):
     loaded = load_regressor(trained_checkpoint)
     saved = torch.load(trained_checkpoint, weights_only=True)["state_dict"]
     assert loaded.path == trained_checkpoint
-    assert loaded.mirror_left
+    assert loaded.crops == (True, False)
     assert not loaded.model.training
     for name, tensor in loaded.model.state_dict().items():
         assert torch.equal(tensor, saved[name]), name
@@ -56,9 +56,16 @@ def test_nothing_there(tmp_path, where, message):
         find_checkpoint("latest", tmp_path)
 
 
-def test_config_says_whether_left_hands_are_mirrored(run):
-    (run / "config.yaml").write_text("data:\n  mirror_left: false\n")
-    assert not load_regressor(run).mirror_left
+@pytest.mark.parametrize("mirror_left", [None, False, True])
+@pytest.mark.parametrize("upright", [None, False, True])
+def test_config_says_how_crops_showed_hands(run, mirror_left, upright):
+    """What it does not say is as it was before there was the setting."""
+    given = {"mirror_left": mirror_left, "upright": upright}
+    lines = [f"  {name}: {str(value).lower()}" for name, value in given.items() if value is not None]
+    (run / "config.yaml").write_text("\n".join(["data:", "  root: r", *lines]) + "\n")
+    crops = load_regressor(run).crops
+    assert crops.mirror_left == (mirror_left is not False)
+    assert crops.upright == bool(upright)
 
 
 def test_pretraining_is_no_regressor(tmp_path):

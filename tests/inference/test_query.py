@@ -23,6 +23,26 @@ def test_hands_of_a_call():
     assert hands_from([], None) == hands_from(np.zeros((0, 4)), []) == ()
 
 
+def test_turns_of_a_call():
+    boxes = [[1, 2, 3, 4], [5, 6, 7, 8]]
+    for turns in (30, 30.0, np.float32(30), [30, 30], np.array([30, 30]), (30, 30)):
+        assert [hand.turn_deg for hand in hands_from(boxes, None, turns)] == [30, 30]
+    assert [hand.turn_deg for hand in hands_from(boxes, None, [None, -5])] == [None, -5]
+    assert hands_from(None, None, 90) == (HandBox(turn_deg=90),)
+    for wrong in ("30", [1, "x"], [1, np.nan], True):
+        with pytest.raises(UserError, match=r"The turn is .*: give the degrees"):
+            hands_from(boxes, None, wrong)
+    for wrong in ([1], [1, 2, 3]):
+        with pytest.raises(UserError, match=rf"There are 2 boxes and {len(wrong)} turns"):
+            hands_from(boxes, None, wrong)
+
+
+def test_crops_know_their_turn_unless_they_show_two_hands():
+    query = ImageQuery(IMAGE, (HandBox((10, 20, 50, 100), "right", 30), HandBox((10, 20, 50, 100), "right")))
+    assert [crop.turn_deg for crop in crops_of(query, IMAGE, False, BOX_SCALE)] == [30, None]
+    assert [crop.turn_deg for crop in crops_of(query, IMAGE, True, BOX_SCALE)] == [None, None]
+
+
 @pytest.mark.parametrize(
     ("boxes", "hands", "message"),
     [

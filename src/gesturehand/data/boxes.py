@@ -71,7 +71,7 @@ class CropBoxes:
         points, valid = (array[:, 0] for array in image_joints(self.index, selection))
         limit = self.index.image_size_px[selection.row, None] - 1.0
         inside = np.clip(points, 0, limit)
-        seen = ((inside == points).all(-1) & valid).any(-1)
+        seen = np.asarray((np.equal(inside, points).all(-1) & valid).any(-1))
         known = valid.any(-1)
         points = np.where(seen[:, None, None], inside, points)[known]
         centre, size = turned_extent(points, valid[known], turns[known])
@@ -139,7 +139,7 @@ def _joint_boxes(index: InterHandIndex, selection: Selection) -> np.ndarray:
     margin = (high - low) / 2 * (_MARGIN - 1)
     low, high = (low - margin).min(1), (high + margin).max(1)
     # Where no joint lies in front of the camera the annotated box is all there is.
-    nowhere = ~valid.any((1, 2))[:, None]
+    nowhere = ~np.asarray(valid.any((1, 2)))[:, None]
     bbox = index.bbox_px[selection.row]
     low, high = np.where(nowhere, bbox[:, :2], low), np.where(nowhere, bbox[:, :2] + bbox[:, 2:], high)
     limit = index.image_size_px[selection.row] - 1.0

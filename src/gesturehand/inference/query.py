@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import cv2
 import numpy as np
@@ -119,7 +119,8 @@ def hands_from(boxes: Boxes, hands: str | Sequence[str] | None, turns: Turns = N
     sides = [hands] * len(rows) if hands is None or isinstance(hands, str) else list(hands)
     if (boxes is None and len(sides) != 1) or len(sides) != len(rows):
         raise UserError(f"There are {len(rows)} boxes and {len(sides)} hands: give one side a box, or one for all.")
-    each = list(turns) if isinstance(turns, Sequence | np.ndarray) and np.ndim(turns) else [turns] * len(rows)
+    given: Any = turns.tolist() if isinstance(turns, np.ndarray) else turns
+    each = list(given) if isinstance(given, Sequence) and not isinstance(given, str) else [given] * len(rows)
     if len(each) != len(rows):
         raise UserError(f"There are {len(rows)} boxes and {len(each)} turns: give one turn a box, or one for all.")
     return tuple(

@@ -118,9 +118,9 @@ def _least_squares(rows: FloatArray, values: FloatArray, weight: FloatArray) -> 
     matrix = weighted @ rows.reshape(*rows.shape[:-3], count, 3)
     right = weighted @ values.reshape(*rows.shape[:-3], count, 1)
     try:
-        return np.linalg.solve(matrix, right)[..., 0]
+        return np.asarray(np.linalg.solve(matrix, right)[..., 0], np.float64)
     except np.linalg.LinAlgError:  # a hand whose pixels lie in one point has no single solution
-        return (np.linalg.pinv(matrix, hermitian=True) @ right)[..., 0]
+        return np.asarray((np.linalg.pinv(matrix, hermitian=True) @ right)[..., 0], np.float64)
 
 
 def _projected(
