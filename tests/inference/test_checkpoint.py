@@ -72,7 +72,7 @@ def test_pretraining_is_no_regressor(tmp_path):
     trainer = pl.Trainer(accelerator="cpu", logger=False, enable_progress_bar=False, enable_model_summary=False)
     trainer.strategy.connect(GesturePretrainer(backbone="test_resnet", feature_stride=16, image_size=64))
     trainer.save_checkpoint(tmp_path / "p.ckpt")
-    with pytest.raises(UserError, match="holds no model that is known here, not a hand regressor"):
+    with pytest.raises(UserError, match="holds GesturePretrainer, not a hand regressor"):
         load_regressor(tmp_path / "p.ckpt")
 
 
@@ -84,11 +84,23 @@ def changed(trained_checkpoint, path, **changes):
 
 
 def test_class_is_one_of_a_closed_list(trained_checkpoint, tmp_path):
-    path = changed(trained_checkpoint, tmp_path / "c.ckpt", settings={"_class_path": "os.system"})
+    path = changed(trained_checkpoint, tmp_path / "c.ckpt", model_class="system")
     with pytest.raises(UserError, match="holds system, not a hand regressor"):
         load_regressor(path)
-    path = changed(trained_checkpoint, tmp_path / "c.ckpt", settings={"_class_path": "anywhere.TokenFusionRegressor"})
+
+
+def test_the_class_is_written_in_the_file(trained_checkpoint):
+    assert torch.load(trained_checkpoint, weights_only=True)["model_class"] == "TokenFusionRegressor"
+
+
+@pytest.mark.parametrize("class_path", [None, "anywhere.TokenFusionRegressor"])
+def test_a_file_of_an_older_version_names_its_class_elsewhere_or_nowhere(trained_checkpoint, tmp_path, class_path):
+    settings = {} if class_path is None else {"_class_path": class_path}
+    path = changed(trained_checkpoint, tmp_path / "c.ckpt", model_class=None, settings=settings)
     assert type(load_regressor(path).model).__module__ == "gesturehand.trainers.token_fusion_regressor"
+    path = changed(path, tmp_path / "c.ckpt", settings={"_class_path": "os.system"})
+    with pytest.raises(UserError, match="holds system, not a hand regressor"):
+        load_regressor(path)
 
 
 def test_other_hand_model_is_refused(trained_checkpoint, tmp_path):

@@ -56,13 +56,10 @@ def test_settings_are_kept_and_named(architecture):
 
 def test_the_base_class_alone_is_no_model():
     with pytest.raises(TypeError, match="abstract"):
-        HandRegressor(
-            gesture_classes="shared",
-            has_gesture_head=True,
-            pretrained=None,
-            weights={},
-            learning_rate=1e-3,
-            encoder_lr_factor=1.0,
-            weight_decay=0.0,
-            warmup_share=0.1,
-        )
+        HandRegressor()
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_an_argument_that_nobody_takes_is_an_error(architecture):
+    with pytest.raises(TypeError, match="depht"):
+        architecture("test_resnet", depht=1)

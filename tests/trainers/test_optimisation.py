@@ -96,9 +96,10 @@ def term(total, count):
 
 def test_weighted_loss_of_one_process():
     sums = {"pose": term(6, 3), "shape": term(5, 10), "joint_2d": term(0, 0)}
-    loss, means = weighted_loss(sums, {"pose": 2.0, "shape": 4.0, "joint_2d": 9.0, "unused": 1.0}, lambda x: x)
+    loss, logged, means = weighted_loss(sums, {"pose": 2.0, "shape": 4.0, "joint_2d": 9.0, "unused": 1.0}, lambda x: x)
     assert {name: mean.item() for name, mean in means.items()} == {"pose": 2.0, "shape": 0.5, "joint_2d": 0.0}
-    assert loss.item() == 2 * 2.0 + 4 * 0.5
+    assert loss.item() == logged.item() == 2 * 2.0 + 4 * 0.5
+    assert not logged.requires_grad
     loss.backward()
     assert float(sums["pose"].total.grad) == pytest.approx(2 / 3)
     assert sums["joint_2d"].total.grad is not None
@@ -108,20 +109,23 @@ def test_mean_over_processes_is_the_loss_of_all_their_samples():
     """Three processes, one of which has nothing valid: the mean of their losses is total / count over all of them."""
     processes = [{"pose": term(6, 3)}, {"pose": term(10, 1)}, {"pose": term(0, 0)}]
 
-    def mean_over_processes(counts):
-        assert counts.shape == (1,)
-        return torch.tensor([4 / 3])
+    def mean_over_processes(own):
+        assert own.shape == (1, 2)
+        return torch.tensor([[16 / 3, 4 / 3]])
 
-    losses = [weighted_loss(sums, {"pose": 2.0}, mean_over_processes)[0] for sums in processes]
-    assert sum(loss.item() for loss in losses) / 3 == pytest.approx(2.0 * 16 / 4)
+    shares = [weighted_loss(sums, {"pose": 2.0}, mean_over_processes) for sums in processes]
+    assert sum(loss.item() for loss, _, _ in shares) / 3 == pytest.approx(2.0 * 16 / 4)
+    for _, logged, means in shares:
+        assert logged.item() == pytest.approx(2.0 * 16 / 4)
+        assert means["pose"].item() == pytest.approx(16 / 4)
 
 
-def test_counts_are_averaged_in_one_call():
+def test_sums_are_averaged_in_one_call():
     calls = []
     sums = {name: term(1, 1) for name in "abcde"}
     weighted_loss(sums, dict.fromkeys("abcde", 1.0), lambda x: calls.append(x) or x)
     assert len(calls) == 1
-    assert calls[0].tolist() == [1.0] * 5
+    assert calls[0].tolist() == [[1.0, 1.0]] * 5
 
 
 def test_a_term_without_a_weight_is_an_error():

@@ -1,6 +1,5 @@
 """A trained regressor from its checkpoint: one of this library's, never whatever a file names."""
 
-import inspect
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -85,22 +84,18 @@ def load_regressor(checkpoint: str | Path, mano: str | None = None) -> LoadedReg
     settings = content.get("hyper_parameters")
     if not isinstance(settings, dict):
         raise UserError(f"'{path}' is not a checkpoint of a hand regressor: give one that `gesturehand fit` wrote.")
-    regressor = _class_of(settings, path)
-    known = inspect.signature(regressor.__init__).parameters
+    regressor = _class_of(content, path)
     settings = {key: value for key, value in settings.items() if not key.startswith("_")}
-    unknown = sorted(settings.keys() - known.keys())
+    unknown = sorted(settings.keys() - regressor.settings())
     if unknown:
         raise UserError(f"'{path}' has settings that {regressor.__name__} does not know ({', '.join(unknown)}).")
     # Neither is needed where the weights are at hand.
     settings |= {"imagenet_weights": False, "pretrained": None}
-    build: Any = regressor  # the base class does not say what its subclasses take
-    model: HandRegressor = build(**(settings if mano is None else {**settings, "mano": mano}))
-    saved = content.get("hand_model") or {"fingerprint": model.hand_model.fingerprint}
-    if saved["fingerprint"] != model.hand_model.fingerprint:
-        raise UserError(
-            f"'{path}' was trained with the hand model '{saved['name']}', not with '{model.hand_model.name}': give "
-            "that one as --mano."
-        )
+    model = regressor(**(settings if mano is None else {**settings, "mano": mano}))
+    try:
+        model.on_load_checkpoint(content)
+    except UserError as error:
+        raise UserError(f"'{path}' cannot be used here: {error}") from error
     try:
         model.load_state_dict(content["state_dict"])
     except RuntimeError as error:
@@ -111,16 +106,17 @@ def load_regressor(checkpoint: str | Path, mano: str | None = None) -> LoadedReg
     return LoadedRegressor(model.eval(), path, _crop_settings(path))
 
 
-def _class_of(settings: dict[str, Any], path: Path) -> type[HandRegressor]:
-    """The command line notes the class; a checkpoint from Python is told by its settings."""
-    name = str(settings.get("_class_path", "")).rpartition(".")[2]
+def _class_of(content: dict[str, Any], path: Path) -> type[HandRegressor]:
+    """The class that a checkpoint names; older ones are told by what the command line noted, or by their settings."""
+    settings = content["hyper_parameters"]
+    name = content.get("model_class") or str(settings.get("_class_path", "")).rpartition(".")[2]
     if name in REGRESSORS:
         return REGRESSORS[name]
     if not name:
         own = {key for key in settings if not key.startswith("_")}
-        for regressor in REGRESSORS.values():
-            if own == set(inspect.signature(regressor.__init__).parameters) - {"self"}:
-                return regressor
+        fitting = [regressor for regressor in REGRESSORS.values() if own <= regressor.settings()]
+        if len(fitting) == 1:  # each class has settings that the other has not
+            return fitting[0]
     raise UserError(
         f"'{path}' holds {name or 'no model that is known here'}, not a hand regressor: give a checkpoint of "
         f"{' or '.join(REGRESSORS)}."

@@ -1,17 +1,13 @@
 """Stage 2 with the other architecture: EANet, both hands of a crop, under the same objective."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from torch import Tensor
 
 from gesturehand.batch import GesturePrediction, HandPrediction
 from gesturehand.data.selection import Layout
-from gesturehand.gestures import GestureClasses
-from gesturehand.hand.layer import HandModel
 from gesturehand.models.eanet import EANet
-from gesturehand.models.encoder import Encoder
-from gesturehand.trainers.hand_regressor import HandRegressor, build_gesture_head
-from gesturehand.trainers.model_settings import check_model_settings
+from gesturehand.trainers.hand_regressor import HandRegressor
 
 
 class EANetRegressor(HandRegressor):
@@ -24,107 +20,38 @@ class EANetRegressor(HandRegressor):
 
     Args:
         backbone: A timm model name; the first stage's.
-        imagenet_weights: Start from timm's pretrained weights (a gesture pretraining replaces them).
-        feature_stride: Of the feature map, px of the crop.
-        image_size: Side of the crops, px.
-        gesture_classes: ``shared`` by both hands, or ``per_hand``; the first stage's.
-        embedding_dim: Of the gesture embedding; the first stage's.
-        gesture_dropout: Before the gesture classifiers.
-        pretrained: A checkpoint of the first stage whose encoder (and gesture head, if there is one) training starts
-            from, or None. The command line also takes ``auto`` and ``none``.
-        mano: MANO's file or folder, or None for the open hand.
-        tips: Fingertip vertices: ``eanet``, ``smplx`` or ``interhand``.
         gesture_attention: Joint tokens attend to the gesture logits of the first stage's gesture head (the variant of
             the paper's author); False is EANet as published, without a gesture head or loss.
-        width: Of a token.
-        depth: Blocks of each attention.
-        heads: Attention heads.
-        mlp_ratio: Of a block.
-        volume_depth: Cells of the 2.5D volume along depth.
         gesture_heads: Attention heads over the gesture logits.
-        weight_pose: Of the joint rotations (matrix entries).
-        weight_shape: Of β.
-        weight_joint_25d: Of the volume's joints (normalised coordinates; 4 is EANet's 1 per cell of 8).
-        weight_joint_3d: Of the mesh's joints against the annotated ones (metres).
-        weight_joint_mano: Of the mesh's joints against the fit's (metres).
-        weight_joint_2d: Of the projected joints (normalised coordinates).
-        weight_bone_length: Of the bone lengths (metres).
-        weight_bone_direction: Of the unit bone vectors.
         weight_relative_translation: Of the way from the right wrist to the left one (metres).
-        weight_gesture: Of the auxiliary gesture losses, where there is a gesture head; 0 switches them off.
         learning_rate: Peak.
-        encoder_lr_factor: The encoder's and gesture head's share of the learning rate.
-        weight_decay: AdamW's.
-        warmup_share: Share of the steps that warm up.
+        **shared: Arguments of :class:`~gesturehand.trainers.hand_regressor.HandRegressor`.
 
     Raises:
         UserError: A backbone, MANO file or checkpoint cannot serve; the message says why.
     """
 
     layout: ClassVar[Layout] = "two_hand"
+    network: EANet
 
     def __init__(
         self,
         backbone: str = "resnet50",
-        imagenet_weights: bool = False,
-        feature_stride: int = 32,
-        image_size: int = 256,
-        gesture_classes: GestureClasses = "shared",
-        embedding_dim: int = 512,
-        gesture_dropout: float = 0.1,
-        pretrained: str | None = None,
-        mano: str | None = None,
-        tips: str = "eanet",
         gesture_attention: bool = False,
-        width: int = 512,
-        depth: int = 4,
-        heads: int = 4,
-        mlp_ratio: float = 4.0,
-        volume_depth: int = 8,
         gesture_heads: int = 8,
-        weight_pose: float = 1.0,
-        weight_shape: float = 0.1,
-        weight_joint_25d: float = 4.0,
-        weight_joint_3d: float = 10.0,
-        weight_joint_mano: float = 10.0,
-        weight_joint_2d: float = 1.0,
-        weight_bone_length: float = 10.0,
-        weight_bone_direction: float = 1.0,
         weight_relative_translation: float = 1.0,
-        weight_gesture: float = 0.1,
         learning_rate: float = 1e-4,
-        encoder_lr_factor: float = 1.0,
-        weight_decay: float = 0.02,
-        warmup_share: float = 0.1,
+        **shared: Any,
     ) -> None:
-        super().__init__(
-            gesture_classes=gesture_classes,
-            has_gesture_head=gesture_attention,
-            pretrained=pretrained,
-            learning_rate=learning_rate,
-            encoder_lr_factor=encoder_lr_factor,
-            weight_decay=weight_decay,
-            warmup_share=warmup_share,
-        )
-        self.save_hyperparameters()
-        check_model_settings(self.hparams)
-        encoder = Encoder(
-            backbone, imagenet_weights=imagenet_weights, feature_stride=feature_stride, image_size=image_size
-        )
-        head = (
-            build_gesture_head(encoder, gesture_classes, embedding_dim, gesture_dropout) if gesture_attention else None
-        )
-        self.network = EANet(
-            encoder,
-            HandModel(mano, tips),
-            head,
-            width=width,
-            depth=depth,
-            heads=heads,
-            mlp_ratio=mlp_ratio,
-            volume_depth=volume_depth,
-            gesture_heads=gesture_heads,
-        )
+        super().__init__(backbone=backbone, learning_rate=learning_rate, **shared)
+        encoder = self.build_encoder()
+        head = self.build_gesture_head(encoder, self.hparams["gesture_dropout"]) if gesture_attention else None
+        self.network = EANet(encoder, self.build_hand_model(), head, gesture_heads=gesture_heads, **self.sizes)
+
+    @property
+    def has_gesture_head(self) -> bool:
+        """Only with ``gesture_attention``."""
+        return self.hparams["gesture_attention"]
 
     def forward(self, image: Tensor, is_right: Tensor) -> tuple[HandPrediction, GesturePrediction | None]:
         """Predicts both hands of a crop; see :class:`~gesturehand.models.eanet.EANet`."""

@@ -1,27 +1,49 @@
 """What all second stages share: data, targets, losses, metrics, the hand-over from the first stage, the optimiser."""
 
-from abc import ABC, abstractmethod
-from typing import Any, ClassVar, TypedDict
+from abc import abstractmethod
+from typing import Any, ClassVar, Protocol, TypedDict
 
-import pytorch_lightning as pl
-import torch
 from pytorch_lightning.utilities import rank_zero_info
 from torch import Tensor, nn
 
 from gesturehand.batch import Batch, GesturePrediction, HandPrediction, Targets
 from gesturehand.data.selection import Layout
 from gesturehand.errors import UserError
-from gesturehand.gestures import GestureClasses, class_names, class_parents
 from gesturehand.hand.layer import HandModel
-from gesturehand.losses import counted_labels, gesture_objective, layered_objective, relative_translation_loss
-from gesturehand.metrics.gesture_accuracy import GestureMetrics
+from gesturehand.losses import (
+    MaskedSum,
+    counted_labels,
+    gesture_objective,
+    layered_objective,
+    relative_translation_loss,
+)
 from gesturehand.metrics.hand_metrics import HandMetrics
+from gesturehand.metrics.metric_dict import MetricDict
 from gesturehand.models.encoder import Encoder
 from gesturehand.models.gesture_head import GestureHead
 from gesturehand.targets import build_targets
 from gesturehand.trainers.hand_over import hand_over
-from gesturehand.trainers.objective import logged_objective
 from gesturehand.trainers.optimisation import adamw_with_cosine
+from gesturehand.trainers.training_stage import Measured, TrainingStage
+
+
+class HandNetwork(Protocol):
+    """What a second stage's network is, beside an ``nn.Module``."""
+
+    @property
+    def encoder(self) -> Encoder:
+        """The first stage's."""
+
+    @property
+    def gesture_head(self) -> GestureHead | None:
+        """The first stage's; None for an architecture without one."""
+
+    @property
+    def hand_model(self) -> HandModel:
+        """The hand model whose parameters are predicted."""
+
+    def __call__(self, image: Tensor, is_right: Tensor, /) -> tuple[HandPrediction, GesturePrediction | None]:
+        """Images (B, 3, S, S) uint8 and sides (B, H) bool → hands and their gesture."""
 
 
 class Evaluated(TypedDict):
@@ -38,57 +60,78 @@ class Evaluated(TypedDict):
     targets: Targets
 
 
-class HandRegressor(pl.LightningModule, ABC):
+class HandRegressor(TrainingStage):
     """One crop → MANO parameters, mesh and 21 joints of H hands, and their gesture.
 
-    A subclass names its constructor arguments, keeps them with ``save_hyperparameters()`` (``gesture_classes``,
-    ``image_size`` and a ``weight_…`` of every loss term among them) and builds ``network``, a module with the
-    attributes ``encoder``, ``gesture_head`` (or None) and ``hand_model``, called with images (B, 3, S, S) and sides
-    (B, H).
+    A subclass builds ``network``, a :class:`HandNetwork`, and names the arguments that only it has, a ``weight_…`` of
+    each further loss term among them.
 
     Args:
-        gesture_classes: ``shared`` by both hands, or ``per_hand``.
-        has_gesture_head: The network predicts gestures.
-        pretrained: A checkpoint of the first stage, or None.
-        learning_rate: Peak.
+        gesture_dropout: Before the gesture classifiers.
+        pretrained: A checkpoint of the first stage whose encoder (and gesture head, if there is one) training starts
+            from, or None. The command line also takes ``auto``, the newest finished one of the same encoder, and
+            ``none``.
+        mano: MANO's file or folder, or None for the open hand.
+        tips: Fingertip vertices: ``eanet``, ``smplx`` or ``interhand``.
+        width: Of a token.
+        depth: Attention blocks.
+        heads: Attention heads.
+        mlp_ratio: Of an attention block.
+        volume_depth: Cells of the 2.5D volume along depth.
+        weight_pose: Of the joint rotations (matrix entries).
+        weight_shape: Of β.
+        weight_joint_25d: Of the volume's joints (normalised coordinates; 4 is EANet's 1 per cell of 8).
+        weight_joint_3d: Of the mesh's joints against the annotated ones (metres).
+        weight_joint_mano: Of the mesh's joints against the fit's (metres).
+        weight_joint_2d: Of the projected joints (normalised coordinates).
+        weight_bone_length: Of the bone lengths (metres).
+        weight_bone_direction: Of the unit bone vectors.
+        weight_gesture: Of the auxiliary gesture losses, where there is a gesture head; 0 switches them off.
         encoder_lr_factor: The encoder's and gesture head's share of the learning rate.
-        weight_decay: AdamW's.
-        warmup_share: Share of the steps that warm up.
+        **shared: Arguments of :class:`~gesturehand.trainers.training_stage.TrainingStage`.
 
     Attributes:
         layout: The data's: one hand a sample (H = 1), or right and left (H = 2).
         network: The network.
+        hand_metrics: Of validation and test.
     """
 
     layout: ClassVar[Layout] = "per_hand"
-    network: nn.Module
-    parents: Tensor
+    network: HandNetwork
 
     def __init__(
         self,
-        *,
-        gesture_classes: GestureClasses,
-        has_gesture_head: bool,
-        pretrained: str | None,
-        learning_rate: float,
-        encoder_lr_factor: float,
-        weight_decay: float,
-        warmup_share: float,
+        gesture_dropout: float = 0.1,
+        pretrained: str | None = None,
+        mano: str | None = None,
+        tips: str = "eanet",
+        width: int = 512,
+        depth: int = 4,
+        heads: int = 4,
+        mlp_ratio: float = 4.0,
+        volume_depth: int = 8,
+        weight_pose: float = 1.0,
+        weight_shape: float = 0.1,
+        weight_joint_25d: float = 4.0,
+        weight_joint_3d: float = 10.0,
+        weight_joint_mano: float = 10.0,
+        weight_joint_2d: float = 1.0,
+        weight_bone_length: float = 10.0,
+        weight_bone_direction: float = 1.0,
+        weight_gesture: float = 0.1,
+        encoder_lr_factor: float = 1.0,
+        **shared: Any,
     ) -> None:
-        super().__init__()
+        super().__init__(**shared)
         self.pretrained = pretrained
-        self.learning_rate = learning_rate
         self.encoder_lr_factor = encoder_lr_factor
-        self.weight_decay = weight_decay
-        self.warmup_share = warmup_share
-        self.register_buffer("parents", torch.tensor(class_parents(gesture_classes)), persistent=False)
+        #: What every architecture is made of: a network's arguments of these names.
+        self.sizes: dict[str, Any] = {
+            "width": width, "depth": depth, "heads": heads, "mlp_ratio": mlp_ratio, "volume_depth": volume_depth
+        }  # fmt: skip
         two_hands = self.layout == "two_hand"
-        self.hand_metrics = nn.ModuleDict(
+        self.hand_metrics: MetricDict[HandMetrics] = MetricDict(
             {"val": HandMetrics(two_hands=two_hands), "test": HandMetrics(detailed=True, two_hands=two_hands)}
-        )
-        coarse, fine = (len(class_names(level, gesture_classes)) for level in ("coarse", "fine"))
-        self.gesture_metrics = nn.ModuleDict(
-            {stage: GestureMetrics(coarse, fine) for stage in ("val", "test")} if has_gesture_head else {}
         )
 
     @property
@@ -97,12 +140,18 @@ class HandRegressor(pl.LightningModule, ABC):
         names = [name for name in self.hparams if name.startswith("weight_") and name != "weight_decay"]
         weights = {name.removeprefix("weight_"): self.hparams[name] for name in names}
         gesture = weights.pop("gesture")
+        if not self.has_gesture_head:
+            return weights
         return weights | {f"gesture_{term}": gesture for term in ("coarse", "fine", "hierarchy")}
 
     @property
     def hand_model(self) -> HandModel:
-        """MANO's layer."""
-        return self.network.hand_model  # type: ignore[return-value]
+        """The hand model that the network poses."""
+        return self.network.hand_model
+
+    def build_hand_model(self) -> HandModel:
+        """The hand model as the settings have it."""
+        return HandModel(self.hparams["mano"], self.hparams["tips"])
 
     @abstractmethod
     def forward(self, image: Tensor, is_right: Tensor) -> tuple[HandPrediction, GesturePrediction | None]:
@@ -125,16 +174,16 @@ class HandRegressor(pl.LightningModule, ABC):
                 f"{type(self).__name__} needs data.layout={self.layout} and the data has layout={data.layout}: set it."
             )
         if stage == "fit" and self.pretrained is not None:
-            modules: dict[str, nn.Module] = {"encoder": self.network.encoder}  # type: ignore[dict-item]
+            modules: dict[str, nn.Module] = {"encoder": self.network.encoder}
             if self.network.gesture_head is not None:
-                modules["gesture_head"] = self.network.gesture_head  # type: ignore[assignment]
+                modules["gesture_head"] = self.network.gesture_head
             note = "" if "gesture_head" in modules else f" {type(self).__name__} has no gesture head to load as set up."
             rank_zero_info(f"{hand_over(self.pretrained, modules)}{note}")
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """The layered objective and the auxiliary gesture losses of a batch."""
         hand, gesture = self(batch["image"], batch["is_right"])
-        return self._loss(hand, gesture, build_targets(batch, self.hand_model), batch, "train")
+        return self.training_objective(self._losses(hand, gesture, build_targets(batch, self.hand_model), batch))
 
     def validation_step(self, batch: Batch, batch_idx: int) -> Evaluated:
         """Losses and metrics of a validation batch; returns predictions and targets."""
@@ -148,20 +197,16 @@ class HandRegressor(pl.LightningModule, ABC):
         """Predictions of a batch."""
         return self(batch["image"], batch["is_right"])
 
-    def on_validation_epoch_start(self) -> None:
-        """Empties the confusion matrices."""
-        self._reset_confusion("val")
-
     def on_test_epoch_start(self) -> None:
         """Empties everything that was counted; what is not logged is not emptied by itself."""
-        self.hand_metrics["test"].reset()  # type: ignore[operator]
-        self._reset_confusion("test")
+        super().on_test_epoch_start()
+        self.hand_metrics["test"].reset()
 
     def configure_optimizers(self) -> Any:
         """AdamW, warm-up, cosine; encoder and gesture head at their share of the rate."""
-        handed_over = [self.network.encoder, self.network.gesture_head]
+        handed_over: list[nn.Module | None] = [self.network.encoder, self.network.gesture_head]
         return adamw_with_cosine(
-            [*((part, self.encoder_lr_factor) for part in handed_over if part is not None), (self, 1.0)],  # type: ignore[list-item]
+            [*((part, self.encoder_lr_factor) for part in handed_over if part is not None), (self, 1.0)],
             learning_rate=self.learning_rate,
             weight_decay=self.weight_decay,
             warmup_share=self.warmup_share,
@@ -169,7 +214,8 @@ class HandRegressor(pl.LightningModule, ABC):
         )
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Notes which hand model the parameters belong to; the model itself is never saved."""
+        """Notes the class, and which hand model the parameters belong to; the model itself is never saved."""
+        super().on_save_checkpoint(checkpoint)
         checkpoint["hand_model"] = {"name": self.hand_model.name, "fingerprint": self.hand_model.fingerprint}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -182,31 +228,27 @@ class HandRegressor(pl.LightningModule, ABC):
         if saved is not None and saved["fingerprint"] != self.hand_model.fingerprint:
             raise UserError(
                 f"The checkpoint was trained with the hand model '{saved['name']}', not with "
-                f"'{self.hand_model.name}': pass that one as model.mano."
+                f"'{self.hand_model.name}': give that one as --mano, or as model.mano in training."
             )
 
-    def _reset_confusion(self, stage: str) -> None:
-        if stage in self.gesture_metrics:
-            self.gesture_metrics[stage].reset_confusion()  # type: ignore[operator]
-
-    def _evaluate(self, batch: Batch, stage: str) -> Evaluated:
+    def _evaluate(self, batch: Batch, stage: Measured) -> Evaluated:
         hand, gesture = self(batch["image"], batch["is_right"])
         targets = build_targets(batch, self.hand_model)
-        self._loss(hand, gesture, targets, batch, stage)
-        hand_metrics = self.hand_metrics[stage]
-        hand_metrics.update(hand, targets, batch, self.hand_model)  # type: ignore[operator]
-        named = dict(hand_metrics.named(stage))  # type: ignore[operator]
+        objective, hand_metrics = self.objective_metrics[stage], self.hand_metrics[stage]
+        objective.update(self._losses(hand, gesture, targets, batch))
+        hand_metrics.update(hand, targets, batch, self.hand_model)
+        named = objective.named(stage) | hand_metrics.named(stage)
         if gesture is not None:
             gesture_metrics = self.gesture_metrics[stage]
-            gesture_metrics.update(gesture, counted_labels(batch, "coarse"), counted_labels(batch, "fine"))  # type: ignore[operator]
-            named |= gesture_metrics.named(stage)  # type: ignore[operator]
+            gesture_metrics.update(gesture, counted_labels(batch, "coarse"), counted_labels(batch, "fine"))
+            named |= gesture_metrics.named(stage)
         for name, metric in named.items():
             self.log(name, metric, prog_bar=name == "val/mpjpe_mm")
         return Evaluated(hand=hand, gesture=gesture, targets=targets)
 
-    def _loss(
-        self, hand: HandPrediction, gesture: GesturePrediction | None, targets: Targets, batch: Batch, stage: str
-    ) -> Tensor:
+    def _losses(
+        self, hand: HandPrediction, gesture: GesturePrediction | None, targets: Targets, batch: Batch
+    ) -> dict[str, MaskedSum]:
         sums = layered_objective(hand, targets)
         if "relative_translation" in hand:
             sums["relative_translation"] = relative_translation_loss(hand, targets)
@@ -214,19 +256,4 @@ class HandRegressor(pl.LightningModule, ABC):
             sums |= gesture_objective(
                 gesture, counted_labels(batch, "coarse"), counted_labels(batch, "fine"), self.parents
             )
-        return logged_objective(self, stage, sums, self.weights)
-
-
-def build_gesture_head(
-    encoder: Encoder, gesture_classes: GestureClasses, embedding_dim: int, dropout: float
-) -> GestureHead:
-    """The gesture head over an encoder, as the first stage builds it.
-
-    Args:
-        encoder: Whose pooled feature it reads.
-        gesture_classes: ``shared`` by both hands, or ``per_hand``.
-        embedding_dim: Of the gesture embedding.
-        dropout: Before the classifiers.
-    """
-    coarse, fine = (len(class_names(level, gesture_classes)) for level in ("coarse", "fine"))
-    return GestureHead(encoder.pooled_channels, coarse, fine, embedding_dim=embedding_dim, dropout=dropout)
+        return sums

@@ -69,25 +69,29 @@ def adamw_with_cosine(
 
 def weighted_loss(
     sums: Mapping[str, MaskedSum], weights: Mapping[str, float], mean_over_processes: Callable[[Tensor], Tensor]
-) -> tuple[Tensor, dict[str, Tensor]]:
-    """The weighted sum of the terms' means, and each mean by name.
+) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+    """The weighted sum of the terms' means: this process's share of it to minimise, and what it is over all processes.
 
-    The counts are averaged over the processes first, in one call, so that the mean of all processes' losses is the loss
-    of all their samples together.
+    Totals and counts are averaged over the processes first, in one call. A share is this process's totals over the
+    averaged counts, so that the mean of all shares, whose gradient the processes follow, is the loss of all samples
+    together.
 
     Args:
-        sums: The terms.
+        sums: The terms of this process.
         weights: A weight for every term.
         mean_over_processes: Averages a tensor over the processes; the identity for one.
+
+    Returns:
+        The share, (), differentiable; the loss of all processes, (); and each term's mean over all processes by name.
 
     Example:
         >>> one = MaskedSum(torch.tensor(6.0), torch.tensor(3.0))
         >>> weighted_loss({"pose": one}, {"pose": 0.5}, lambda x: x)
-        (tensor(1.), {'pose': tensor(2.)})
+        (tensor(1.), tensor(1.), {'pose': tensor(2.)})
     """
-    counts = mean_over_processes(torch.stack([term.count for term in sums.values()]))
-    means = {
-        name: mean_of(MaskedSum(term.total, count)) for (name, term), count in zip(sums.items(), counts, strict=True)
-    }
-    total = torch.stack([weights[name] * mean for name, mean in means.items()]).sum()
-    return total, means
+    own = torch.stack([torch.stack([term.total.detach(), term.count]) for term in sums.values()])
+    totals, counts = mean_over_processes(own).unbind(-1)
+    factors = totals.new_tensor([weights[name] for name in sums])
+    share = mean_of(MaskedSum(torch.stack([term.total for term in sums.values()]), counts))
+    means = mean_of(MaskedSum(totals, counts))
+    return (factors * share).sum(), (factors * means).sum(), dict(zip(sums, means.unbind(), strict=True))

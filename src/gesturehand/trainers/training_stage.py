@@ -1,0 +1,140 @@
+"""What both stages share: the encoder's and the optimiser's settings, sums of losses, what a checkpoint notes."""
+
+import inspect
+from abc import ABC
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor
+
+from gesturehand.gestures import GestureClasses, class_names, class_parents
+from gesturehand.losses import MaskedSum
+from gesturehand.metrics.gesture_accuracy import GestureMetrics
+from gesturehand.metrics.metric_dict import MetricDict
+from gesturehand.metrics.objective import ObjectiveMetrics
+from gesturehand.models.encoder import Encoder
+from gesturehand.models.gesture_head import GestureHead
+from gesturehand.trainers.model_settings import check_model_settings
+from gesturehand.trainers.optimisation import weighted_loss
+
+#: The loops that measure; training logs each step by itself.
+Measured = Literal["val", "test"]
+
+
+class TrainingStage(pl.LightningModule, ABC):
+    """A LightningModule around an encoder.
+
+    A subclass names only the arguments of its own, or those with another default, and hands on all others as
+    ``**shared``; the command line, ``hparams`` and checkpoints know all of them.
+
+    Args:
+        backbone: A timm model name; the same in both stages.
+        imagenet_weights: Start from timm's pretrained weights; a gesture pretraining replaces them.
+        feature_stride: Of the feature map, px of the crop.
+        image_size: Side of the crops, px.
+        gesture_classes: ``shared`` by both hands, or ``per_hand``; the same in both stages.
+        embedding_dim: Of the gesture embedding; the same in both stages.
+        learning_rate: Peak.
+        weight_decay: AdamW's.
+        warmup_share: Share of the steps that warm up.
+
+    Attributes:
+        gesture_metrics: Of validation and test; empty without a gesture head.
+        objective_metrics: The losses of validation and test.
+    """
+
+    parents: Tensor
+
+    def __init__(
+        self,
+        backbone: str = "hrnet_w32",
+        imagenet_weights: bool = False,
+        feature_stride: int = 32,
+        image_size: int = 256,
+        gesture_classes: GestureClasses = "shared",
+        embedding_dim: int = 512,
+        learning_rate: float = 1e-3,
+        weight_decay: float = 0.02,
+        warmup_share: float = 0.1,
+    ) -> None:
+        super().__init__()
+        self.save_hyperparameters()  # also the subclasses' arguments, whose constructors call this one
+        check_model_settings(self.hparams)
+        self.learning_rate = learning_rate
+        self.weight_decay = weight_decay
+        self.warmup_share = warmup_share
+        self.register_buffer("parents", torch.tensor(class_parents(gesture_classes)), persistent=False)
+        classes = self.num_classes
+        self.gesture_metrics: MetricDict[GestureMetrics] = MetricDict(
+            {stage: GestureMetrics(*classes) for stage in ("val", "test")} if self.has_gesture_head else {}
+        )
+        self.objective_metrics: MetricDict[ObjectiveMetrics] = MetricDict(
+            {stage: ObjectiveMetrics(self.weights) for stage in ("val", "test")}
+        )
+
+    @classmethod
+    def settings(cls) -> set[str]:
+        """Names of all arguments, those that are handed on included."""
+        kinds = [kind for kind in cls.__mro__ if issubclass(kind, TrainingStage)]
+        parameters = [p for kind in kinds for p in inspect.signature(kind).parameters.values()]
+        return {parameter.name for parameter in parameters if parameter.kind != parameter.VAR_KEYWORD}
+
+    @property
+    def num_classes(self) -> tuple[int, int]:
+        """Numbers of coarse and of fine classes."""
+        coarse, fine = (len(class_names(level, self.hparams["gesture_classes"])) for level in ("coarse", "fine"))
+        return coarse, fine
+
+    @property
+    def has_gesture_head(self) -> bool:
+        """Whether the network predicts gestures."""
+        return True
+
+    @property
+    def weights(self) -> dict[str, float]:
+        """Of every loss term, by its name."""
+        raise NotImplementedError
+
+    def build_encoder(self) -> Encoder:
+        """The image encoder as the settings have it."""
+        settings = self.hparams
+        return Encoder(
+            settings["backbone"],
+            imagenet_weights=settings["imagenet_weights"],
+            feature_stride=settings["feature_stride"],
+            image_size=settings["image_size"],
+        )
+
+    def build_gesture_head(self, encoder: Encoder, dropout: float) -> GestureHead:
+        """The gesture head over an encoder's pooled feature, the same in both stages."""
+        embedding_dim = self.hparams["embedding_dim"]
+        return GestureHead(encoder.pooled_channels, *self.num_classes, embedding_dim=embedding_dim, dropout=dropout)
+
+    def training_objective(self, sums: Mapping[str, MaskedSum]) -> Tensor:
+        """The loss to minimise; logs ``train/loss`` and ``train/loss_{term}`` of all processes together.
+
+        Every process must call it in every step, also with nothing valid: sums are averaged over the processes.
+        """
+        loss, logged, means = weighted_loss(sums, self.weights, self.trainer.strategy.reduce)
+        self.log("train/loss", logged, prog_bar=True)
+        for name, mean in means.items():
+            self.log(f"train/loss_{name}", mean)
+        return loss
+
+    def on_validation_epoch_start(self) -> None:
+        """Empties the confusion matrices, which are not logged and so not emptied by themselves."""
+        self._reset_confusion("val")
+
+    def on_test_epoch_start(self) -> None:
+        """Empties the confusion matrices."""
+        self._reset_confusion("test")
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Notes the class, so that a file says whose it is."""
+        checkpoint["model_class"] = type(self).__name__
+
+    def _reset_confusion(self, stage: Measured) -> None:
+        if self.has_gesture_head:
+            self.gesture_metrics[stage].reset_confusion()
