@@ -79,8 +79,8 @@ def load_regressor(checkpoint: str | Path, mano: str | None = None) -> LoadedReg
     unknown = sorted(settings.keys() - known.keys())
     if unknown:
         raise UserError(f"'{path}' has settings that {regressor.__name__} does not know ({', '.join(unknown)}).")
-    # Neither is needed where the weights are at hand.
-    settings |= {"imagenet_weights": False, "pretrained": None}
+    # None of them is needed where the weights are at hand.
+    settings |= {"imagenet_weights": False, "encoder_weights": None, "pretrained": None}
     build: Any = regressor  # the base class does not say what its subclasses take
     model: HandRegressor = build(**(settings if mano is None else {**settings, "mano": mano}))
     saved = content.get("hand_model") or {"fingerprint": model.hand_model.fingerprint}
@@ -96,6 +96,7 @@ def load_regressor(checkpoint: str | Path, mano: str | None = None) -> LoadedReg
             f"'{path}' does not fit {regressor.__name__} ({str(error).splitlines()[-1].strip()}): it is of another "
             "version of this library."
         ) from error
+    model.encoder.origin = content.get("encoder_weights_origin")
     return LoadedRegressor(model.eval(), path, _mirror_left(path))
 
 
@@ -105,10 +106,11 @@ def _class_of(settings: dict[str, Any], path: Path) -> type[HandRegressor]:
     if name in REGRESSORS:
         return REGRESSORS[name]
     if not name:
+        # Older versions had fewer settings, but each class always had some that the other has not.
         own = {key for key in settings if not key.startswith("_")}
-        for regressor in REGRESSORS.values():
-            if own == set(inspect.signature(regressor.__init__).parameters) - {"self"}:
-                return regressor
+        fitting = [r for r in REGRESSORS.values() if own <= set(inspect.signature(r.__init__).parameters)]
+        if len(fitting) == 1:
+            return fitting[0]
     raise UserError(
         f"'{path}' holds {name or 'no model that is known here'}, not a hand regressor: give a checkpoint of "
         f"{' or '.join(REGRESSORS)}."

@@ -9,7 +9,7 @@ from gesturehand.data.selection import Layout
 from gesturehand.gestures import GestureClasses
 from gesturehand.hand.layer import HandModel
 from gesturehand.models.eanet import EANet
-from gesturehand.models.encoder import Encoder
+from gesturehand.models.encoder import Encoder, Freeze
 from gesturehand.trainers.hand_regressor import HandRegressor, build_gesture_head
 from gesturehand.trainers.model_settings import check_model_settings
 
@@ -25,6 +25,9 @@ class EANetRegressor(HandRegressor):
     Args:
         backbone: A timm model name; the first stage's.
         imagenet_weights: Start from timm's pretrained weights (a gesture pretraining replaces them).
+        encoder_weights: Weights on this machine that the backbone starts from: a file (.safetensors or .pth; a
+            checkpoint's encoder too), ``mediapipe_hand``, or ``efficientnet-lite0`` to ``efficientnet-lite2``.
+        freeze_encoder: ``none``, ``all``, or the stride up to which the backbone keeps its weights.
         feature_stride: Of the feature map, px of the crop.
         image_size: Side of the crops, px.
         gesture_classes: ``shared`` by both hands, or ``per_hand``; the first stage's.
@@ -67,6 +70,8 @@ class EANetRegressor(HandRegressor):
         self,
         backbone: str = "resnet50",
         imagenet_weights: bool = False,
+        encoder_weights: str | None = None,
+        freeze_encoder: Freeze = "none",
         feature_stride: int = 32,
         image_size: int = 256,
         gesture_classes: GestureClasses = "shared",
@@ -109,7 +114,12 @@ class EANetRegressor(HandRegressor):
         self.save_hyperparameters()
         check_model_settings(self.hparams)
         encoder = Encoder(
-            backbone, imagenet_weights=imagenet_weights, feature_stride=feature_stride, image_size=image_size
+            backbone,
+            imagenet_weights=imagenet_weights,
+            feature_stride=feature_stride,
+            image_size=image_size,
+            weights=encoder_weights,
+            freeze=freeze_encoder,
         )
         head = (
             build_gesture_head(encoder, gesture_classes, embedding_dim, gesture_dropout) if gesture_attention else None

@@ -10,7 +10,7 @@ from gesturehand.batch import Batch, GesturePrediction
 from gesturehand.gestures import GestureClasses, class_names, class_parents
 from gesturehand.losses import counted_labels, gesture_objective
 from gesturehand.metrics.gesture_accuracy import GestureMetrics
-from gesturehand.models.encoder import Encoder
+from gesturehand.models.encoder import Encoder, Freeze
 from gesturehand.models.gesture_head import GestureHead
 from gesturehand.trainers.model_settings import check_model_settings
 from gesturehand.trainers.objective import logged_objective
@@ -25,6 +25,9 @@ class GesturePretrainer(pl.LightningModule):
     Args:
         backbone: A timm model name.
         imagenet_weights: Start from timm's pretrained weights.
+        encoder_weights: Weights on this machine that the backbone starts from: a file (.safetensors or .pth; a
+            checkpoint's encoder too), ``mediapipe_hand``, or ``efficientnet-lite0`` to ``efficientnet-lite2``.
+        freeze_encoder: ``none``, ``all``, or the stride up to which the backbone keeps its weights.
         feature_stride: Of the feature map that the second stage will use.
         image_size: Side of the crops, px.
         gesture_classes: ``shared`` by both hands, or ``per_hand``.
@@ -45,6 +48,8 @@ class GesturePretrainer(pl.LightningModule):
         self,
         backbone: str = "hrnet_w32",
         imagenet_weights: bool = False,
+        encoder_weights: str | None = None,
+        freeze_encoder: Freeze = "none",
         feature_stride: int = 32,
         image_size: int = 256,
         gesture_classes: GestureClasses = "shared",
@@ -62,7 +67,12 @@ class GesturePretrainer(pl.LightningModule):
         self.save_hyperparameters()
         check_model_settings(self.hparams)
         self.encoder = Encoder(
-            backbone, imagenet_weights=imagenet_weights, feature_stride=feature_stride, image_size=image_size
+            backbone,
+            imagenet_weights=imagenet_weights,
+            feature_stride=feature_stride,
+            image_size=image_size,
+            weights=encoder_weights,
+            freeze=freeze_encoder,
         )
         if self.encoder.merge is not None:
             # Gestures are read from the pooled feature alone; the merged map is the second stage's to train.
@@ -118,6 +128,14 @@ class GesturePretrainer(pl.LightningModule):
             warmup_share=self.warmup_share,
             total_steps=self.trainer.estimated_stepping_batches,
         )
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Notes where the encoder's first weights came from, and their licence."""
+        checkpoint["encoder_weights_origin"] = self.encoder.origin
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Takes over where the encoder's first weights came from."""
+        self.encoder.origin = checkpoint.get("encoder_weights_origin")
 
     def _evaluate(self, batch: Batch, stage: str) -> GesturePrediction:
         prediction = self(batch["image"])

@@ -104,6 +104,11 @@ class HandRegressor(pl.LightningModule, ABC):
         """MANO's layer."""
         return self.network.hand_model  # type: ignore[return-value]
 
+    @property
+    def encoder(self) -> Encoder:
+        """The image encoder, which the first stage shares."""
+        return self.network.encoder  # type: ignore[return-value]
+
     @abstractmethod
     def forward(self, image: Tensor, is_right: Tensor) -> tuple[HandPrediction, GesturePrediction | None]:
         """Predicts the hands of crops.
@@ -125,11 +130,13 @@ class HandRegressor(pl.LightningModule, ABC):
                 f"{type(self).__name__} needs data.layout={self.layout} and the data has layout={data.layout}: set it."
             )
         if stage == "fit" and self.pretrained is not None:
-            modules: dict[str, nn.Module] = {"encoder": self.network.encoder}  # type: ignore[dict-item]
+            modules: dict[str, nn.Module] = {"encoder": self.encoder}
             if self.network.gesture_head is not None:
                 modules["gesture_head"] = self.network.gesture_head  # type: ignore[assignment]
             note = "" if "gesture_head" in modules else f" {type(self).__name__} has no gesture head to load as set up."
-            rank_zero_info(f"{hand_over(self.pretrained, modules)}{note}")
+            loaded = hand_over(self.pretrained, modules)
+            self.encoder.origin = loaded.encoder_weights_origin
+            rank_zero_info(f"{loaded}{note}")
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """The layered objective and the auxiliary gesture losses of a batch."""
@@ -169,15 +176,17 @@ class HandRegressor(pl.LightningModule, ABC):
         )
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Notes which hand model the parameters belong to; the model itself is never saved."""
+        """Notes the hand model (which itself is never saved) and where the encoder's first weights came from."""
+        checkpoint["encoder_weights_origin"] = self.encoder.origin
         checkpoint["hand_model"] = {"name": self.hand_model.name, "fingerprint": self.hand_model.fingerprint}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Checks that the hand model is the one the parameters belong to.
+        """Checks that the hand model is the one the parameters belong to; takes over the origin of the weights.
 
         Raises:
             UserError: It is another one.
         """
+        self.encoder.origin = checkpoint.get("encoder_weights_origin")
         saved = checkpoint.get("hand_model")
         if saved is not None and saved["fingerprint"] != self.hand_model.fingerprint:
             raise UserError(

@@ -5,7 +5,7 @@ from torch import Tensor
 from gesturehand.batch import GesturePrediction, HandPrediction
 from gesturehand.gestures import GestureClasses
 from gesturehand.hand.layer import HandModel
-from gesturehand.models.encoder import Encoder
+from gesturehand.models.encoder import Encoder, Freeze
 from gesturehand.models.token_fusion import Fusion
 from gesturehand.models.token_fusion_network import TokenFusionNetwork
 from gesturehand.models.tokens import GestureLevels
@@ -19,6 +19,9 @@ class TokenFusionRegressor(HandRegressor):
     Args:
         backbone: A timm model name; the first stage's.
         imagenet_weights: Start from timm's pretrained weights (a gesture pretraining replaces them).
+        encoder_weights: Weights on this machine that the backbone starts from: a file (.safetensors or .pth; a
+            checkpoint's encoder too), ``mediapipe_hand``, or ``efficientnet-lite0`` to ``efficientnet-lite2``.
+        freeze_encoder: ``none``, ``all``, or the stride up to which the backbone keeps its weights.
         feature_stride: Of the feature map, px of the crop.
         image_size: Side of the crops, px.
         gesture_classes: ``shared`` by both hands, or ``per_hand``; the first stage's.
@@ -58,6 +61,8 @@ class TokenFusionRegressor(HandRegressor):
         self,
         backbone: str = "hrnet_w32",
         imagenet_weights: bool = False,
+        encoder_weights: str | None = None,
+        freeze_encoder: Freeze = "none",
         feature_stride: int = 32,
         image_size: int = 256,
         gesture_classes: GestureClasses = "shared",
@@ -100,7 +105,12 @@ class TokenFusionRegressor(HandRegressor):
         self.save_hyperparameters()
         check_model_settings(self.hparams)
         encoder = Encoder(
-            backbone, imagenet_weights=imagenet_weights, feature_stride=feature_stride, image_size=image_size
+            backbone,
+            imagenet_weights=imagenet_weights,
+            feature_stride=feature_stride,
+            image_size=image_size,
+            weights=encoder_weights,
+            freeze=freeze_encoder,
         )
         self.network = TokenFusionNetwork(
             encoder,
