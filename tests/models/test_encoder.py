@@ -194,3 +194,40 @@ def test_families_give_maps_of_the_channels_and_stride_they_say(family, size):
     assert features.feature_map.shape == (1, encoder.channels, size // stride, size // stride)
     assert encoder.map_size == size // stride
     assert features.pooled.shape == (1, encoder.pooled_channels)
+
+
+@pytest.mark.parametrize(
+    ("backbone", "freeze", "frozen", "free"),
+    [
+        ("test_resnet", "none", (), ("conv1", "layer1", "layer2", "layer3", "layer4")),
+        ("test_resnet", "all", ("conv1", "layer1", "layer2", "layer3", "layer4"), ()),
+        ("test_resnet", 8, ("conv1", "layer1", "layer2"), ("layer3", "layer4")),
+        ("mediapipe_hand", 4, ("stage1", "stage2"), ("stage3", "stage4", "stage5")),
+    ],
+)
+def test_frozen_stages_stay_as_they_are_in_training(backbone, freeze, frozen, free):
+    """Through steps of training: no frozen tensor changes, running statistics among them, and the others do."""
+    encoder = encoder_of(backbone, 16, freeze=freeze).train()
+    before = {name: value.clone() for name, value in encoder.state_dict().items()}
+    learning = [parameter for parameter in encoder.parameters() if parameter.requires_grad]
+    optimizer = torch.optim.SGD(learning, lr=1.0)
+    for seed in range(2):
+        features = encoder(images(seed=seed))
+        (features.feature_map.square().mean() + features.pooled.square().mean()).backward()
+        optimizer.step()
+    changed = {name for name, value in encoder.state_dict().items() if not torch.equal(value, before[name])}
+    for stage in frozen:
+        assert not any(name.startswith(f"net.{stage}.") for name in changed), stage
+    for stage in (*free, "merge"):
+        names = [name for name in before if stage in name.split(".")]
+        assert names
+        assert changed & set(names), stage
+    assert encoder.training
+    assert encoder.merge.training
+
+
+def test_stride_to_freeze_that_is_not_there():
+    with pytest.raises(
+        UserError, match=r"freeze_encoder is 5: give none, all, or one of the strides \[2, 4, 8, 16, 32"
+    ):
+        Encoder("test_resnet", image_size=SIZE, freeze=5)

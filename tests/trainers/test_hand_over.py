@@ -133,3 +133,11 @@ def test_nothing_in_a_checkpoint_is_executed(tmp_path, capsys):
 
 def test_folder_is_no_checkpoint(tmp_path):
     error(tmp_path, {"encoder": nn.Linear(1, 1)})
+
+
+def test_origin_of_the_first_weights_comes_along(tmp_path):
+    origin = {"source": "somewhere", "licence": "CC0 1.0"}
+    told = save(tmp_path / "told.ckpt", modules_of(), encoder_weights_origin=origin)
+    untold = save(tmp_path / "untold.ckpt", modules_of())
+    assert hand_over(told, modules_of()).encoder_weights_origin == origin
+    assert hand_over(untold, modules_of()).encoder_weights_origin is None

@@ -1,8 +1,13 @@
 """Both architectures and the first stage on every family of backbones, and what they have in common."""
 
 import pytest
+import pytorch_lightning as pl
 import torch
 
+from gesturehand.checkpoints.checkpoint_io import load_checkpoint
+from gesturehand.data.datamodule import InterHandDataModule
+from gesturehand.errors import UserError
+from gesturehand.inference.checkpoint import load_regressor
 from gesturehand.trainers.eanet_regressor import EANetRegressor
 from gesturehand.trainers.gesture_pretrainer import GesturePretrainer
 from gesturehand.trainers.hand_regressor import HandRegressor
@@ -52,6 +57,50 @@ def test_settings_are_kept_and_named(architecture):
     assert not any("hand_model" in key for key in model.state_dict())
     again = architecture(**model.hparams)
     again.load_state_dict(model.state_dict())
+
+
+def trainer_for(folder):
+    return pl.Trainer(
+        accelerator="cpu",
+        default_root_dir=folder,
+        max_steps=1,
+        limit_val_batches=0,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    )
+
+
+def test_origin_of_the_encoders_weights_reaches_every_checkpoint(tmp_path, synthetic_root):
+    """From the first stage into the second, and from that one into what is loaded to predict."""
+    settings = {"backbone": "mediapipe_hand", "feature_stride": 16, "image_size": SIZE, "embedding_dim": 16}
+    data = InterHandDataModule(str(synthetic_root), image_size=SIZE, batch_size=4, num_workers=0, augment=False)
+    paths = [tmp_path / f"{stage}.ckpt" for stage in ("first", "second", "third")]
+    stages = (
+        lambda: GesturePretrainer(**settings, encoder_weights="mediapipe_hand", freeze_encoder=8),
+        lambda: TokenFusionRegressor(**settings, width=32, depth=1, pretrained=str(paths[0])),
+        lambda: TokenFusionRegressor(**settings, width=32, depth=1, encoder_weights=str(paths[1])),
+    )
+    for build, path in zip(stages, paths, strict=True):
+        trainer = trainer_for(tmp_path)
+        trainer.fit(build(), data)
+        trainer.save_checkpoint(path)
+    origins = [load_checkpoint(path)["encoder_weights_origin"] for path in paths]
+    assert origins[0]["licence"] == "Apache-2.0"
+    assert origins[1] == origins[0]
+    assert origins[2]["based_on"] == origins[0]
+    assert load_regressor(paths[2]).model.encoder.origin == origins[2]
+    resumed = GesturePretrainer(**settings)
+    resumed.on_load_checkpoint(load_checkpoint(paths[0]))
+    assert resumed.encoder.origin == origins[0]
+
+
+@pytest.mark.parametrize("wrong", [-1, 3, 64])
+def test_stride_to_freeze_is_checked_by_every_model(wrong):
+    for model in (*ARCHITECTURES, GesturePretrainer):
+        with pytest.raises(UserError, match=f"freeze_encoder is {wrong}"):
+            model(backbone="test_resnet", feature_stride=16, image_size=SIZE, freeze_encoder=wrong)
 
 
 def test_the_base_class_alone_is_no_model():

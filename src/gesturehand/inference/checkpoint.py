@@ -89,8 +89,8 @@ def load_regressor(checkpoint: str | Path, mano: str | None = None) -> LoadedReg
     unknown = sorted(settings.keys() - regressor.settings())
     if unknown:
         raise UserError(f"'{path}' has settings that {regressor.__name__} does not know ({', '.join(unknown)}).")
-    # Neither is needed where the weights are at hand.
-    settings |= {"imagenet_weights": False, "pretrained": None}
+    # None of them is needed where the weights are at hand.
+    settings |= {"imagenet_weights": False, "encoder_weights": None, "pretrained": None}
     model = regressor(**(settings if mano is None else {**settings, "mano": mano}))
     try:
         model.on_load_checkpoint(content)
@@ -113,6 +113,7 @@ def _class_of(content: dict[str, Any], path: Path) -> type[HandRegressor]:
     if name in REGRESSORS:
         return REGRESSORS[name]
     if not name:
+        # Older versions had fewer settings, but each class always had some that the other has not.
         own = {key for key in settings if not key.startswith("_")}
         fitting = [regressor for regressor in REGRESSORS.values() if own <= regressor.settings()]
         if len(fitting) == 1:  # each class has settings that the other has not

@@ -2,7 +2,7 @@
 
 import copy
 import difflib
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import timm
 import torch
@@ -11,6 +11,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from gesturehand.errors import UserError
+from gesturehand.models.encoder_weights import Origin, load_encoder_weights, timm_origin
+
+#: What of a backbone keeps its weights: nothing, all of it, or what leads to its map at that stride.
+Freeze = Literal["none", "all"] | int
 
 
 class EncoderFeatures(NamedTuple):
@@ -38,15 +42,20 @@ class Encoder(nn.Module):
         feature_stride: Pixels of the image a place of the feature map stands for.
         merged_channels: Channels of the feature map where maps are merged.
         image_size: Side of the images, px; used by backbones that are built for one size (ViT, Swin).
+        weights: Weights on this machine that the backbone starts from, see
+            :func:`~gesturehand.models.encoder_weights.load_encoder_weights`.
+        freeze: ``none``; ``all``: the backbone keeps its weights, and only the layers that merge its maps learn; or a
+            stride: what leads to the map at that stride keeps them. Frozen batch norms stay in evaluation mode.
 
     Attributes:
         channels: C of the feature map.
         pooled_channels: C' of the pooled feature.
         feature_stride: As given.
         map_size: h = w of the feature map of images of ``image_size``.
+        origin: Where the backbone's weights came from before they were trained here, and their licence; None: random.
 
     Raises:
-        UserError: timm has no such model, it gives no feature map at that stride, or its weights cannot be fetched.
+        UserError: timm has no such model, it gives no feature map at a stride, or its weights cannot be had.
     """
 
     mean: Tensor
@@ -60,8 +69,14 @@ class Encoder(nn.Module):
         feature_stride: int = 32,
         merged_channels: int = 128,
         image_size: int = 256,
+        weights: str | None = None,
+        freeze: Freeze = "none",
     ) -> None:
         super().__init__()
+        if imagenet_weights and weights is not None:
+            raise UserError(
+                "model.imagenet_weights and model.encoder_weights cannot both be given: leave one of them out."
+            )
         levels = _levels(backbone, feature_stride, image_size)
         # Channels last is more than twice as fast on CPUs with depth-wise convolutions, and what GPUs want under bf16.
         self.net = _create(backbone, imagenet_weights, image_size, levels).to(memory_format=torch.channels_last)
@@ -78,6 +93,22 @@ class Encoder(nn.Module):
         for name in ("mean", "std"):
             value = torch.tensor(normalisation[name], dtype=torch.float32) * 255
             self.register_buffer(name, value.view(1, 3, 1, 1), persistent=False)
+        self.origin: Origin | None = timm_origin(self.net) if imagenet_weights else None
+        if weights is not None:
+            self.origin = load_encoder_weights(self, backbone, weights)
+        self._frozen = _frozen_parameters(self.net, backbone, freeze, image_size)
+        for name, parameter in self.net.named_parameters():
+            if name in self._frozen:
+                parameter.requires_grad_(False)
+        self.train(self.training)
+
+    def train(self, mode: bool = True) -> "Encoder":
+        """Sets the mode; frozen batch norms stay in evaluation mode."""
+        super().train(mode)
+        for name, module in self.net.named_modules():
+            if isinstance(module, nn.modules.batchnorm._BatchNorm) and f"{name}.weight" in self._frozen:
+                module.eval()
+        return self
 
     def forward(self, image: Tensor) -> EncoderFeatures:
         """Encodes images.
@@ -173,6 +204,25 @@ def _examine(net: nn.Module, backbone: str, feature_stride: int, image_size: int
         if seen.grad is None:
             parameter.requires_grad_(False)
     return expected, channels_last
+
+
+def _frozen_parameters(net: nn.Module, backbone: str, freeze: Freeze, image_size: int) -> frozenset[str]:
+    """Names of the backbone's parameters that are not to learn: those that the map at a stride depends on."""
+    if freeze == "none":
+        return frozenset()
+    if freeze == "all":
+        return frozenset(name for name, _ in net.named_parameters())
+    with torch.device("meta"):
+        probe = timm.create_model(backbone, features_only=True, **_size_arguments(backbone, image_size)).eval()
+        maps = probe(torch.zeros(1, 3, image_size, image_size))
+    strides = list(probe.feature_info.reduction())  # type: ignore[operator, union-attr]
+    if freeze not in strides:
+        raise UserError(
+            f"model.freeze_encoder is {freeze}: give none, all, or one of the strides {sorted(set(strides))} of "
+            f"'{backbone}'."
+        )
+    maps[max(i for i, stride in enumerate(strides) if stride == freeze)].sum().backward()
+    return frozenset(name for name, parameter in probe.named_parameters() if parameter.grad is not None)
 
 
 def _line(error: Exception) -> str:

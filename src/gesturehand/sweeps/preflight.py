@@ -55,7 +55,7 @@ def logged_metrics(config: Mapping[str, Any]) -> set[str]:
         config: Resolved; its module is built, without weights from elsewhere.
     """
     settings = dict(config["model"]["init_args"])
-    for key, none in (("imagenet_weights", False), ("pretrained", None)):
+    for key, none in (("imagenet_weights", False), ("encoder_weights", None), ("pretrained", None)):
         if key in settings:
             settings[key] = none
     module = import_object(config["model"]["class_path"])(**settings)

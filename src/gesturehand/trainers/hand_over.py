@@ -8,6 +8,7 @@ from torch import nn
 
 from gesturehand.checkpoints.checkpoint_io import load_checkpoint
 from gesturehand.errors import UserError
+from gesturehand.models.encoder_weights import Origin
 
 
 class HandOver(NamedTuple):
@@ -16,10 +17,12 @@ class HandOver(NamedTuple):
     Attributes:
         path: The checkpoint.
         tensors: Number of tensors loaded into each module.
+        encoder_weights_origin: What the checkpoint says of where its encoder's first weights came from.
     """
 
     path: str
     tensors: dict[str, int]
+    encoder_weights_origin: Origin | None
 
     def __str__(self) -> str:
         parts = " and ".join(f"{count} tensors of {name}" for name, count in self.tensors.items())
@@ -41,7 +44,8 @@ def hand_over(path: str | Path, modules: dict[str, nn.Module]) -> HandOver:
         raise UserError(
             f"The gesture pretraining '{path}' does not exist: run `make pretrain`, or set model.pretrained to none."
         )
-    state = load_checkpoint(path)["state_dict"]
+    content = load_checkpoint(path)
+    state = content["state_dict"]
     loaded = {}
     for name, module in modules.items():
         prefix = f"{name}."
@@ -49,7 +53,7 @@ def hand_over(path: str | Path, modules: dict[str, nn.Module]) -> HandOver:
         _check(path, name, part, module)
         module.load_state_dict(part)
         loaded[name] = len(part)
-    return HandOver(str(path), loaded)
+    return HandOver(str(path), loaded, content.get("encoder_weights_origin"))
 
 
 def _check(path: str | Path, name: str, part: dict[str, torch.Tensor], module: nn.Module) -> None:

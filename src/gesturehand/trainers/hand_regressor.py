@@ -153,6 +153,11 @@ class HandRegressor(TrainingStage):
         """The hand model as the settings have it."""
         return HandModel(self.hparams["mano"], self.hparams["tips"])
 
+    @property
+    def encoder(self) -> Encoder:
+        """The image encoder, which the first stage shares."""
+        return self.network.encoder
+
     @abstractmethod
     def forward(self, image: Tensor, is_right: Tensor) -> tuple[HandPrediction, GesturePrediction | None]:
         """Predicts the hands of crops.
@@ -174,11 +179,13 @@ class HandRegressor(TrainingStage):
                 f"{type(self).__name__} needs data.layout={self.layout} and the data has layout={data.layout}: set it."
             )
         if stage == "fit" and self.pretrained is not None:
-            modules: dict[str, nn.Module] = {"encoder": self.network.encoder}
+            modules: dict[str, nn.Module] = {"encoder": self.encoder}
             if self.network.gesture_head is not None:
                 modules["gesture_head"] = self.network.gesture_head
             note = "" if "gesture_head" in modules else f" {type(self).__name__} has no gesture head to load as set up."
-            rank_zero_info(f"{hand_over(self.pretrained, modules)}{note}")
+            loaded = hand_over(self.pretrained, modules)
+            self.encoder.origin = loaded.encoder_weights_origin
+            rank_zero_info(f"{loaded}{note}")
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """The layered objective and the auxiliary gesture losses of a batch."""
@@ -214,16 +221,17 @@ class HandRegressor(TrainingStage):
         )
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Notes the class, and which hand model the parameters belong to; the model itself is never saved."""
+        """Notes beside what every stage does which hand model the parameters belong to; it is never saved itself."""
         super().on_save_checkpoint(checkpoint)
         checkpoint["hand_model"] = {"name": self.hand_model.name, "fingerprint": self.hand_model.fingerprint}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Checks that the hand model is the one the parameters belong to.
+        """Checks that the hand model is the one the parameters belong to; takes over the origin of the weights.
 
         Raises:
             UserError: It is another one.
         """
+        super().on_load_checkpoint(checkpoint)
         saved = checkpoint.get("hand_model")
         if saved is not None and saved["fingerprint"] != self.hand_model.fingerprint:
             raise UserError(

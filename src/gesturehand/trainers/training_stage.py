@@ -14,7 +14,7 @@ from gesturehand.losses import MaskedSum
 from gesturehand.metrics.gesture_accuracy import GestureMetrics
 from gesturehand.metrics.metric_dict import MetricDict
 from gesturehand.metrics.objective import ObjectiveMetrics
-from gesturehand.models.encoder import Encoder
+from gesturehand.models.encoder import Encoder, Freeze
 from gesturehand.models.gesture_head import GestureHead
 from gesturehand.trainers.model_settings import check_model_settings
 from gesturehand.trainers.optimisation import weighted_loss
@@ -32,6 +32,9 @@ class TrainingStage(pl.LightningModule, ABC):
     Args:
         backbone: A timm model name; the same in both stages.
         imagenet_weights: Start from timm's pretrained weights; a gesture pretraining replaces them.
+        encoder_weights: Weights on this machine that the backbone starts from: a file (.safetensors or .pth; a
+            checkpoint's encoder too), ``mediapipe_hand``, or ``efficientnet-lite0`` to ``efficientnet-lite2``.
+        freeze_encoder: ``none``, ``all``, or the stride up to which the backbone keeps its weights.
         feature_stride: Of the feature map, px of the crop.
         image_size: Side of the crops, px.
         gesture_classes: ``shared`` by both hands, or ``per_hand``; the same in both stages.
@@ -51,6 +54,8 @@ class TrainingStage(pl.LightningModule, ABC):
         self,
         backbone: str = "hrnet_w32",
         imagenet_weights: bool = False,
+        encoder_weights: str | None = None,
+        freeze_encoder: Freeze = "none",
         feature_stride: int = 32,
         image_size: int = 256,
         gesture_classes: GestureClasses = "shared",
@@ -105,6 +110,8 @@ class TrainingStage(pl.LightningModule, ABC):
             imagenet_weights=settings["imagenet_weights"],
             feature_stride=settings["feature_stride"],
             image_size=settings["image_size"],
+            weights=settings["encoder_weights"],
+            freeze=settings["freeze_encoder"],
         )
 
     def build_gesture_head(self, encoder: Encoder, dropout: float) -> GestureHead:
@@ -132,8 +139,15 @@ class TrainingStage(pl.LightningModule, ABC):
         self._reset_confusion("test")
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Notes the class, so that a file says whose it is."""
+        """Notes the class, and where the encoder's first weights came from, with their licence."""
         checkpoint["model_class"] = type(self).__name__
+        encoder: Any = self.encoder  # a module of the first stage, a part of the second's network
+        checkpoint["encoder_weights_origin"] = encoder.origin
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Takes over where the encoder's first weights came from."""
+        encoder: Any = self.encoder
+        encoder.origin = checkpoint.get("encoder_weights_origin")
 
     def _reset_confusion(self, stage: Measured) -> None:
         if self.has_gesture_head:
