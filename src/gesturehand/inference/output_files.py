@@ -9,7 +9,7 @@ from typing import Final
 import cv2
 import numpy as np
 
-from gesturehand.draw.prediction import DrawnHand, PredictionPainter
+from gesturehand.draw.prediction import DrawnHand, PredictionPainter, fitted
 from gesturehand.errors import UserError
 from gesturehand.inference.result import HandResult
 
@@ -56,20 +56,21 @@ class VideoWriter:
         self.fps = fps
         self._temporary = path.with_name(f".{os.getpid()}-{path.name}")
         self._writer: cv2.VideoWriter | None = None
+        self._shape = (0, 0)
 
     def add(self, picture: np.ndarray) -> None:
-        """Adds a frame (H, W, 3) uint8 RGB; the first one's size is the video's.
+        """Adds a frame (H, W, 3) uint8 RGB; the first one's size is the video's, others are fitted into it.
 
         Raises:
             UserError: This build of OpenCV writes no MP4.
         """
         if self._writer is None:
-            height, width = picture.shape[:2]
+            self._shape = height, width = picture.shape[:2]
             code = cv2.VideoWriter_fourcc(*"mp4v")  # type: ignore[attr-defined, unused-ignore]
             self._writer = cv2.VideoWriter(str(self._temporary), code, self.fps, (width, height))
             if not self._writer.isOpened():
                 raise UserError(f"OpenCV cannot write '{self.path}' here: go without with --overlay=false.")
-        self._writer.write(picture[..., ::-1])
+        self._writer.write(fitted(picture, *self._shape)[..., ::-1])
 
     def __enter__(self) -> "VideoWriter":
         return self
