@@ -19,9 +19,8 @@ import sample_path
 import torch
 import training_step
 
-from gesturehand.evaluation.report_markdown import markdown_table
-from gesturehand.evaluation.summary import write_between_markers
-from gesturehand.runs import write_json
+from gesturehand.json_files import write_json
+from gesturehand.markdown import markdown_table, write_between_markers
 
 DOCS = Path(__file__).parent.parent / "docs"
 MARKERS = ("<!-- bench:begin -->", "<!-- bench:end -->")

@@ -15,7 +15,7 @@ import numpy as np
 from tqdm import tqdm
 
 from gesturehand.hand.open_hand import open_hand
-from gesturehand.runs import write_json
+from gesturehand.json_files import write_json
 from gesturehand.skeleton import SIDES
 from gesturehand.synthetic.capture import capture_frame
 from gesturehand.synthetic.penetration import TOLERANCE_M, PenetrationCheck

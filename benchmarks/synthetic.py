@@ -15,7 +15,7 @@ from pathlib import Path
 
 import cv2
 
-from gesturehand.runs import write_json
+from gesturehand.json_files import write_json
 from gesturehand.synthetic.settings import BENCHMARK, OPENHAND_V1
 from gesturehand.synthetic.writer import write_synthetic_set
 

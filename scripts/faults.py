@@ -43,7 +43,8 @@ EPOCHS = 8
 
 def child(words: list[str]) -> int:
     """Runs a command with its last resume points kept, and with a kill at the place that the environment names."""
-    from gesturehand.checkpoints import checkpoint_io, durable_file
+    from gesturehand import file_writing
+    from gesturehand.checkpoints import checkpoint_io
     from gesturehand.cli import main, train
 
     place, _, after = os.environ.get(PLACE_VARIABLE, "").partition(":")
@@ -89,7 +90,7 @@ def child(words: list[str]) -> int:
 
     if place:
         checkpoint_io.durable_file = counted
-        durable_file.os = Os()
+        file_writing.os = Os()
     train.remove_points = lambda folder: None
     return main.main(words)
 

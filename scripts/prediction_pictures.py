@@ -19,8 +19,8 @@ import numpy as np
 from gesturehand.camera import project
 from gesturehand.data.files import image_path
 from gesturehand.data.index import InterHandIndex, read_index
-from gesturehand.evaluation.summary import write_between_markers
 from gesturehand.inference.checkpoint import find_checkpoint
+from gesturehand.markdown import write_between_markers
 from gesturehand.skeleton import SIDES
 from gesturehand.synthetic.writer import write_synthetic_set
 

@@ -4,7 +4,7 @@ import json
 from collections import Counter
 from pathlib import Path
 
-from gesturehand.evaluation.summary import write_between_markers
+from gesturehand.markdown import write_between_markers
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 

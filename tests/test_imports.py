@@ -10,7 +10,8 @@ import gesturehand
 ROOT = Path(gesturehand.__file__).parent
 #: Layers from the ground up; modules of one layer may import each other.
 LAYERS = (
-    {"skeleton", "gestures", "camera", "batch", "errors", "settings"},
+    {"skeleton", "gestures", "camera", "batch", "splits", "errors", "settings", "cores"}
+    | {"file_writing", "file_lock", "json_files", "markdown"},
     {"hand"},
     {"data"},
     {"checkpoints"},

@@ -1,12 +1,12 @@
 """Run folders: a new one each time, finished ones found again."""
 
-import json
 import threading
 
 import pytest
 
 from gesturehand import runs
 from gesturehand.errors import UserError
+from gesturehand.json_files import write_json
 
 
 def test_runs_of_one_moment_have_folders_of_their_own(tmp_path):
@@ -42,7 +42,7 @@ def test_an_earlier_run_is_never_touched(tmp_path):
 
 
 def finish(tmp_path, name, finished_at, **description):
-    runs.write_json(tmp_path / name / runs.FINISHED_FILE, {**description, "finished_at": finished_at})
+    write_json(tmp_path / name / runs.FINISHED_FILE, {**description, "finished_at": finished_at})
     return tmp_path / name
 
 
@@ -91,13 +91,3 @@ def test_best_checkpoint(tmp_path):
     path.parent.mkdir()
     path.touch()
     assert runs.best_checkpoint(str(tmp_path)) == path
-
-
-def test_json_is_written_whole_or_not_at_all(tmp_path):
-    path = tmp_path / "folder" / "file.json"
-    runs.write_json(path, {"a": [1, 2.5, None]})
-    assert json.loads(path.read_text()) == {"a": [1, 2.5, None]}
-    with pytest.raises(TypeError):
-        runs.write_json(path, {"a": object()})
-    assert json.loads(path.read_text()) == {"a": [1, 2.5, None]}
-    assert [entry.name for entry in path.parent.iterdir()] == ["file.json"]

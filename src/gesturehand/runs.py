@@ -5,13 +5,13 @@ and, once training has finished, ``finished.json``. Nothing is ever written into
 """
 
 import json
-import os
 import time
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
 from gesturehand.errors import UserError
+from gesturehand.json_files import write_json
 
 FINISHED_FILE: Final = "finished.json"
 CONFIG_FILE: Final = "config.yaml"
@@ -33,16 +33,12 @@ def new_run(parent: str | Path, prefix: str = "") -> Path:
             folder.mkdir(parents=True)
         except FileExistsError:
             continue
+        except OSError as error:
+            raise UserError(
+                f"The folder '{folder}' cannot be made ({error.strerror}): choose another --runs."
+            ) from error
         return folder
-    raise UserError(f"No new run folder could be made in '{parent}': clear it.")
-
-
-def write_json(path: Path, content: Any) -> None:
-    """Writes JSON in one step, so that the file is never half there."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-    temporary.replace(path)
+    raise UserError(f"No new run folder could be made in '{parent}': clear it, or choose another --runs.")
 
 
 def mark_finished(run: Path, description: dict[str, Any]) -> None:

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import torch
 
-from gesturehand.evaluation.sample_errors import SampleErrors, none_for_nan, sample_errors_mm
+from gesturehand.evaluation.sample_errors import SampleErrors, sample_errors_mm
 
 
 def collected(ids, fine, errors, counted):
@@ -57,8 +57,3 @@ def test_nothing_seen_is_no_error():
     samples = SampleErrors()
     samples.compute()
     assert samples.worst(16) == []
-
-
-def test_json_has_none_for_what_is_not_finite():
-    value = {"a": [1.0, math.nan], "b": torch.tensor(math.inf), "c": {"d": torch.tensor(2)}, "e": "nan", "f": True}
-    assert none_for_nan(value) == {"a": [1.0, None], "b": None, "c": {"d": 2}, "e": "nan", "f": True}

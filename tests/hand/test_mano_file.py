@@ -90,7 +90,7 @@ def test_failed_write_leaves_nothing_behind(small_hand, tmp_path, monkeypatch):
         raise OSError("disk full")
 
     monkeypatch.setattr(np, "savez_compressed", fail)
-    with pytest.raises(OSError, match="disk full"):
+    with pytest.raises(UserError, match=f"'{target}' could not be written .disk full"):
         write_npz(small_hand, target)
     assert [path.name for path in tmp_path.iterdir()] == ["MANO_RIGHT.npz"]
     assert target.read_bytes() == b"old"

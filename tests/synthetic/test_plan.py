@@ -3,12 +3,12 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from gesturehand.synthetic.splits import SPLITS
 
 from gesturehand.gestures import NO_GESTURE, gesture_of_sequence, vocabulary
 from gesturehand.synthetic.cameras import CAMERA_NAMES
 from gesturehand.synthetic.plan import PlannedFrame, make_plan, sequence_numbers
 from gesturehand.synthetic.settings import SetSettings
-from gesturehand.synthetic.splits import SPLITS
 
 DEFAULT = SetSettings(frames=(700, 70, 280))
 

@@ -14,8 +14,7 @@ from gesturehand.ablation.grid import Arm, Pretrain
 from gesturehand.ablation.sizes import Size
 from gesturehand.ablation.stored_crops import StoredCropDataModule
 from gesturehand.data.datamodule import InterHandDataModule
-from gesturehand.evaluation.sample_errors import none_for_nan
-from gesturehand.runs import write_json
+from gesturehand.json_files import none_for_nan, write_json
 from gesturehand.trainers.eanet_regressor import EANetRegressor
 from gesturehand.trainers.gesture_pretrainer import GesturePretrainer
 from gesturehand.trainers.hand_regressor import HandRegressor

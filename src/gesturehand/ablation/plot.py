@@ -12,6 +12,7 @@ import numpy as np
 from gesturehand.ablation.grid import Arm, Grid
 from gesturehand.ablation.results import Results, paired_difference, values_of
 from gesturehand.ablation.table import DIFFERENCES
+from gesturehand.file_writing import new_file
 
 _BLUE, _RED, _GREY, _LIGHT = "#2b6cb0", "#c05621", "#4a5568", "#cbd5e0"
 _OCHRE = "#b7791f"
@@ -95,6 +96,6 @@ def _curve(axis: "plt.Axes", arm: Arm, results: Results, colour: str, line: str,
 
 
 def _save(figure: "plt.Figure", path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=110, facecolor="white")
+    with new_file(path) as part:
+        figure.savefig(part, dpi=110, facecolor="white")
     plt.close(figure)

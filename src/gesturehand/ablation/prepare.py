@@ -8,7 +8,8 @@ from gesturehand.ablation.job import Place
 from gesturehand.ablation.sizes import Size
 from gesturehand.ablation.stored_crops import store_crops
 from gesturehand.errors import UserError
-from gesturehand.runs import write_json
+from gesturehand.json_files import write_json
+from gesturehand.splits import SPLITS
 from gesturehand.synthetic.writer import write_synthetic_set
 
 _SETTINGS_FILE: Final = "settings.json"
@@ -52,5 +53,5 @@ def prepare_data(size: Size, root: Path) -> None:
 def store_all_crops(size: Size, place: Place) -> None:
     """Stores the crops of all splits, where the size wants that."""
     if place.crops is not None:
-        for split in ("train", "val", "test"):
+        for split in SPLITS:
             store_crops(place.root, split, place.crops, size.image_size)

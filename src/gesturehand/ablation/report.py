@@ -9,8 +9,9 @@ from gesturehand.ablation.grid import Grid
 from gesturehand.ablation.plot import save_curves, save_differences
 from gesturehand.ablation.results import Results
 from gesturehand.ablation.table import ablation_markdown
-from gesturehand.evaluation.summary import write_between_markers
-from gesturehand.runs import write_json
+from gesturehand.file_writing import write_bytes, write_text
+from gesturehand.json_files import write_json
+from gesturehand.markdown import write_between_markers
 
 #: The lines of docs/ablation.md between which the tables are kept.
 MARKERS: Final = ("<!-- ablation:begin -->", "<!-- ablation:end -->")
@@ -34,7 +35,7 @@ def write_report(folder: Path, grid: Grid, results: Results) -> list[Path]:
     """Writes ``results.json``, ``ablation.md``, ``ablation_differences.png`` and ``ablation_curves.png``."""
     paths = [write_results(folder, results), folder / DOCUMENT]
     paths += [folder / f"ablation_{name}.png" for name in _PICTURES]
-    paths[1].write_text(ablation_markdown(grid, results), encoding="utf-8")
+    write_text(paths[1], ablation_markdown(grid, results))
     save_differences(paths[2], grid, results)
     save_curves(paths[3], grid, results)
     return paths
@@ -56,13 +57,11 @@ def write_documents(docs: Path, folder: Path, grid: Grid, results: Results) -> l
     source = f"<!-- written by `gesturehand ablation --size {grid.size.name} --docs {docs}` -->\n"
     pictures = "".join(f"![{text}](images/ablation_{name}.jpg)\n\n" for name, text in _PICTURES.items())
     write_between_markers(document, source + pictures + ablation_markdown(grid, results), MARKERS)
-    (docs / "results").mkdir(parents=True, exist_ok=True)
-    (docs / "images").mkdir(parents=True, exist_ok=True)
     paths = [document, docs / "results" / f"ablation_{grid.size.name}.json"]
     write_json(paths[1], results)
     for name in _PICTURES:
         paths.append(docs / "images" / f"ablation_{name}.jpg")
         picture = cv2.imread(str(folder / f"ablation_{name}.png"))
         assert picture is not None, "write_report comes first"
-        cv2.imwrite(str(paths[-1]), picture, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
+        write_bytes(paths[-1], cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])[1].tobytes())
     return paths

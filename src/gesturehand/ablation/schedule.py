@@ -1,7 +1,6 @@
 """Runs the trainings of a grid side by side, those that are done already left out."""
 
 import multiprocessing
-import os
 import signal
 import sys
 from collections.abc import Callable
@@ -14,6 +13,7 @@ from tqdm import tqdm
 from gesturehand.ablation.grid import Arm, Grid, Pretrain
 from gesturehand.ablation.job import RESULT_FILE, Job, Place, run_job
 from gesturehand.ablation.sizes import Size
+from gesturehand.cores import available_cores
 from gesturehand.errors import UserError
 
 
@@ -99,8 +99,7 @@ def _ready(waiting: list[Job], place: Place, running: list[Job], free: int) -> l
 
 
 def _threads(processes: int) -> int:
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, cores // processes)
+    return max(1, available_cores() // processes)
 
 
 _state: dict[str, Any] = {}

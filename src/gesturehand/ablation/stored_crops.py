@@ -18,6 +18,7 @@ from tqdm import tqdm
 from gesturehand.batch import Batch
 from gesturehand.data.datamodule import InterHandDataModule, Stage
 from gesturehand.data.dataset import InterHandDataset, SampleKey
+from gesturehand.file_writing import durable_file
 
 #: Side of a stored crop over that of the sample's box, and over the network's crop: room for rotation and scale.
 _MARGIN: Final = 1.5
@@ -35,7 +36,6 @@ def store_crops(root: str, split: str, folder: Path, image_size: int, *, progres
     """
     if (folder / f"{split}.npz").is_file():
         return
-    folder.mkdir(parents=True, exist_ok=True)
     data = InterHandDataModule(
         root, hands="all", layout="two_hand", mirror_left=False, train_split=split, augment=False
     )
@@ -48,21 +48,20 @@ def store_crops(root: str, split: str, folder: Path, image_size: int, *, progres
         image_size=size,
         mirror_left=False,
     )
-    images = np.lib.format.open_memmap(
-        folder / f"{split}.npy", mode="w+", dtype=np.uint8, shape=(len(dataset), size, size, 3)
-    )
     affine = np.zeros((len(dataset), 2, 3))
     numbers = tqdm(range(len(dataset)), desc=f"crops of {split}", unit="image", disable=not progress)
-    for number in numbers:
-        sample = dataset[number]
-        images[number] = sample["image"].permute(1, 2, 0).numpy()
-        affine[number] = sample["crop_affine"].numpy()
-    images.flush()
+    header = {"descr": "|u1", "fortran_order": False, "shape": (len(dataset), size, size, 3)}
+    # Not through a memory map: on a full disk, writing to one ends the process.
+    with durable_file(folder / f"{split}.npy") as file:
+        np.lib.format.write_array_header_1_0(file, header)
+        for number in numbers:
+            sample = dataset[number]
+            file.write(sample["image"].permute(1, 2, 0).numpy().tobytes())
+            affine[number] = sample["crop_affine"].numpy()
     ids = whole.index.annotation_id[whole.selection.row]
-    temporary = folder / f".{split}.npz"
-    np.savez(temporary, ids=ids, affine=affine)
-    # The small file comes last and in one step: it says that the large one is complete.
-    temporary.replace(folder / f"{split}.npz")
+    # The small file comes last: it says that the large one is there.
+    with durable_file(folder / f"{split}.npz") as file:
+        np.savez(file, ids=ids, affine=affine)
 
 
 class StoredCropDataset(Dataset[Batch]):

@@ -5,7 +5,7 @@ from typing import Final
 
 from gesturehand.ablation.grid import SECTIONS, Arm, Grid
 from gesturehand.ablation.results import Difference, Mean, Results, mean_of, paired_difference, values_of
-from gesturehand.evaluation.report_markdown import markdown_table
+from gesturehand.markdown import markdown_table
 
 #: Columns of the main table: metric, heading, factor, decimals.
 COLUMNS: Final = (

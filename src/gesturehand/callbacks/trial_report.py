@@ -1,7 +1,6 @@
 """What a training that is a sweep's trial tells the sweep: its metrics, line by line, while it runs."""
 
 import json
-import math
 import os
 from pathlib import Path
 from typing import Any, Final
@@ -9,6 +8,7 @@ from typing import Any, Final
 import pytorch_lightning as pl
 
 from gesturehand.errors import UserError
+from gesturehand.json_files import none_for_nan
 
 #: The environment variable in which a sweep gives a trial the folder to keep everything in.
 TRIAL_FOLDER_VARIABLE: Final = "GESTUREHAND_TRIAL_FOLDER"
@@ -37,8 +37,7 @@ class TrialReport(pl.Callback):
         """Adds a line, on the first process."""
         if trainer.sanity_checking or not trainer.is_global_zero:
             return
-        metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
-        finite = {name: value if math.isfinite(value) else None for name, value in metrics.items()}
+        finite = none_for_nan(dict(trainer.callback_metrics))
         with self.file.open("a", encoding="utf-8") as file:
             file.write(json.dumps({"epoch": trainer.current_epoch + 1, **finite}) + "\n")
 

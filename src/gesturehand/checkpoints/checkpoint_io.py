@@ -8,12 +8,12 @@ from typing import Any, BinaryIO
 import torch
 from lightning_fabric.plugins.io.torch_io import TorchCheckpointIO
 
-from gesturehand.checkpoints.durable_file import durable_file
 from gesturehand.errors import UserError
+from gesturehand.file_writing import durable_file
 
 
 class DurableCheckpointIO(TorchCheckpointIO):
-    """Lightning's plugin for it: writes through :func:`~gesturehand.checkpoints.durable_file.durable_file`.
+    """Lightning's plugin for it: writes through :func:`~gesturehand.file_writing.durable_file`.
 
     Loading is restricted to tensors and plain values (``weights_only=True``), whatever the caller asks for.
     """

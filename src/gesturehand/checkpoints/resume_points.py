@@ -19,8 +19,8 @@ from pytorch_lightning.utilities import rank_zero_info, rank_zero_warn
 from pytorch_lightning.utilities.exceptions import SIGTERMException
 
 from gesturehand.checkpoints.checkpoint_io import is_whole
-from gesturehand.checkpoints.durable_file import remove_parts
 from gesturehand.errors import UserError
+from gesturehand.file_writing import remove_parts
 
 #: How many points are kept: one may be damaged.
 KEPT: Final = 2

@@ -1,12 +1,11 @@
 """``gesturehand ablation``: the paper's comparison with one command."""
 
-import os
-import sys
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Literal
 
-from rich.console import Console
+from gesturehand.cli.console import say
+from gesturehand.cores import available_cores
 
 
 def ablation(
@@ -68,18 +67,19 @@ def ablation(
         if data is None:
             prepare_data(chosen, Path(place.root))
         store_all_crops(chosen, place)
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         failures = run_all(
-            grid, place, processes or gpus or cores, after_each=lambda: write_results(folder, collect(grid, place))
+            grid,
+            place,
+            processes or gpus or available_cores(),
+            after_each=lambda: write_results(folder, collect(grid, place)),
         )
     results = collect(grid, place)
     written = write_report(folder, grid, results)
     if docs:
         written += write_documents(Path(docs), folder, grid, results)
-    console = Console(width=None if sys.stdout.isatty() else 160, highlight=False)
     for failure in failures:
-        console.print(f"failed: {failure}", soft_wrap=True, markup=False)
-    console.print(f"{results['done']} of {results['jobs']} trainings are done.")
-    console.print(f"Written: {', '.join(str(path) for path in written)}", soft_wrap=True, markup=False)
+        say(f"failed: {failure}")
+    say(f"{results['done']} of {results['jobs']} trainings are done.")
+    say(f"Written: {', '.join(str(path) for path in written)}")
     if failures:
         raise UserError(f"{len(failures)} trainings failed, see above: the same command tries them again.")

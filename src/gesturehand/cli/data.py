@@ -5,12 +5,13 @@ import sys
 from pathlib import Path
 
 import cv2
-from rich.console import Console
 
+from gesturehand.cli.console import print_table, say
 from gesturehand.cli.import_data import import_ as import_
 from gesturehand.data.boxes import BoxSource
 from gesturehand.data.selection import Hands, Layout
 from gesturehand.errors import UserError
+from gesturehand.file_writing import write_bytes
 from gesturehand.synthetic.gallery import draw_gallery
 from gesturehand.synthetic.settings import OPENHAND_V1
 from gesturehand.synthetic.writer import write_synthetic_set
@@ -77,8 +78,8 @@ def synth(
     )
     images = ", ".join(f"{count} {split}" for split, count in written.images.items())
     if written.resumed:
-        _say(f"went on after {written.resumed} frames of an interrupted run")
-    _say(f"{written.root}: images {images}; what is in it says {written.root / 'README.md'}")
+        say(f"went on after {written.resumed} frames of an interrupted run")
+    say(f"{written.root}: images {images}; what is in it says {written.root / 'README.md'}")
 
 
 def gallery(out: str, tile_px: int = 220) -> None:
@@ -91,8 +92,8 @@ def gallery(out: str, tile_px: int = 220) -> None:
     path = _picture(out)
     if tile_px < 1:
         raise UserError(f"tile_px must be at least 1 and is {tile_px}.")
-    path.write_bytes(cv2.imencode(path.suffix, draw_gallery(tile_px))[1].tobytes())
-    _say(f"{path}: 35 gesture poses")
+    write_bytes(path, cv2.imencode(path.suffix, draw_gallery(tile_px))[1].tobytes())
+    say(f"{path}: 35 gesture poses")
 
 
 def show(
@@ -142,7 +143,7 @@ def show(
         num_workers=0,
     )
     drawn = save_annotations(Path(out), data.dataset("train" if augment else "test"), HandModel(mano), samples)
-    _say(f"{out}: {drawn} samples of split {split}")
+    say(f"{out}: {drawn} samples of split {split}")
 
 
 def stats(root: str, out: str | None = None, into: str | None = None, runs: list[str] | None = None) -> None:
@@ -156,9 +157,9 @@ def stats(root: str, out: str | None = None, into: str | None = None, runs: list
     """
     from gesturehand.evaluation.set_statistics import set_statistics
     from gesturehand.evaluation.set_table import model_row, statistics_markdown
-    from gesturehand.evaluation.summary import write_between_markers
     from gesturehand.hand.layer import HandModel
-    from gesturehand.runs import write_json
+    from gesturehand.json_files import write_json
+    from gesturehand.markdown import write_between_markers
 
     statistics = {**set_statistics(root, HandModel()), "models": [model_row(run) for run in runs or ()]}
     text = statistics_markdown(statistics)
@@ -167,7 +168,7 @@ def stats(root: str, out: str | None = None, into: str | None = None, runs: list
     if into:
         source = f"<!-- written by `gesturehand data stats --root {root} --into {into}` -->\n"
         write_between_markers(Path(into), source + text)
-    _say(text)
+    say(text)
 
 
 def samples(root: str, out: str, split: str = "train", count: int = 8, columns: int = 4, height_px: int = 320) -> None:
@@ -185,8 +186,8 @@ def samples(root: str, out: str, split: str = "train", count: int = 8, columns: 
 
     path = _picture(out)
     sheet = frame_sheet(root, split, count, columns, height_px)
-    path.write_bytes(cv2.imencode(path.suffix, sheet, [cv2.IMWRITE_JPEG_QUALITY, 90])[1].tobytes())
-    _say(f"{path}: {count} frames of split {split}")
+    write_bytes(path, cv2.imencode(path.suffix, sheet, [cv2.IMWRITE_JPEG_QUALITY, 90])[1].tobytes())
+    say(f"{path}: {count} frames of split {split}")
 
 
 def _picture(out: str) -> Path:
@@ -212,7 +213,7 @@ def index(root: str, split: str | None = None, mano_fits: bool = True, rebuild: 
     """
     from gesturehand.data.index_summary import index_table
 
-    Console().print(index_table(Path(root), split, mano_fits=mano_fits, rebuild=rebuild))
+    print_table(index_table(Path(root), split, mano_fits=mano_fits, rebuild=rebuild))
 
 
 def check(
@@ -236,23 +237,19 @@ def check(
         show: Problems of each kind to print.
     """
     from gesturehand.data.check import check_data
-    from gesturehand.runs import write_json
+    from gesturehand.json_files import write_json
 
     report = check_data(root, splits, mano_fits=mano_fits, decode=decode, threads=max(1, threads))
     if out:
         write_json(Path(out), report.as_json())
     for kind, count in report.counts().items():
-        _say(f"{kind}: {count}")
+        say(f"{kind}: {count}")
         of_kind = [problem for problem in report.problems if problem.kind == kind]
         for problem in of_kind[:show]:
-            _say(f"  {problem.split}  {problem.where}{f'  {problem.detail}' if problem.detail else ''}")
+            say(f"  {problem.split}  {problem.where}{f'  {problem.detail}' if problem.detail else ''}")
         if count > show:
-            _say(f"  … and {count - show} more{f', all in {out}' if out else ': --out FILE.json keeps all'}")
+            say(f"  … and {count - show} more{f', all in {out}' if out else ': --out FILE.json keeps all'}")
     size = ", ".join(f"{split} {report.images[split]:,} images" for split in report.images)
-    _say(f"{root}: {size}; {len(report.problems) or 'no'} problem{'' if len(report.problems) == 1 else 's'}")
+    say(f"{root}: {size}; {len(report.problems) or 'no'} problem{'' if len(report.problems) == 1 else 's'}")
     if report.problems:
         sys.exit(1)
-
-
-def _say(text: str) -> None:
-    Console().print(text, markup=False, highlight=False, soft_wrap=True)

@@ -3,8 +3,7 @@
 from pathlib import Path
 from typing import Literal
 
-from rich.console import Console
-
+from gesturehand.cli.console import say
 from gesturehand.data.selection import Hands, Layout
 
 
@@ -66,5 +65,5 @@ def evaluate(
     for name, value in report["metrics"].items():
         text = "–" if value is None else f"{value:.3f}"
         protocol = report["protocols"].get(name, "")
-        Console().print(f"{name:<28} {text:>9}  {protocol}", markup=False, highlight=False, soft_wrap=True)
-    Console().print(f"Written to {folder / MARKDOWN_FILE}", markup=False, highlight=False, soft_wrap=True)
+        say(f"{name:<28} {text:>9}  {protocol}")
+    say(f"Written to {folder / MARKDOWN_FILE}")

@@ -3,8 +3,7 @@
 from pathlib import Path
 from typing import Literal
 
-from rich.console import Console
-
+from gesturehand.cli.console import say
 from gesturehand.errors import UserError
 
 
@@ -42,14 +41,10 @@ def export(
     from gesturehand.inference.predictor import HandPredictor
 
     predictor = HandPredictor.from_checkpoint(checkpoint, "cpu", mano=mano)
-    _say(f"{predictor.checkpoint}")
+    say(f"{predictor.checkpoint}")
     done = export_regressor(predictor, path, format, mesh=mesh, data=data)
     for name, shape in done.outputs.items():
-        _say(f"  {name:<18} {' × '.join(map(str, shape))}")
+        say(f"  {name:<18} {' × '.join(map(str, shape))}")
     metres = "" if done.difference_m is None else f"mesh and joints {1e3 * done.difference_m:.5f} mm, "
-    _say(f"Differs from PyTorch by at most: {metres}other outputs {done.difference:.1e} ({done.crops} crops)")
-    _say(f"{out}: {path.stat().st_size / 1e6:.1f} MB. {licence_of(predictor, mesh)}")
-
-
-def _say(text: str) -> None:
-    Console().print(text, markup=False, highlight=False, soft_wrap=True)
+    say(f"Differs from PyTorch by at most: {metres}other outputs {done.difference:.1e} ({done.crops} crops)")
+    say(f"{out}: {path.stat().st_size / 1e6:.1f} MB. {licence_of(predictor, mesh)}")

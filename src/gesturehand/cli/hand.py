@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import numpy as np
-from rich.console import Console
 from rich.table import Table
 
+from gesturehand.cli.console import print_table, say
 from gesturehand.errors import UserError
 from gesturehand.hand.load import load_hand
 from gesturehand.hand.mano_file import NUM_BETAS, ManoData, read_mano, side_of_name, write_npz
@@ -37,7 +37,7 @@ def info(mano: str | None = None) -> None:
         table.add_column(hand.side, overflow="fold")
     for row in zip(*(_rows(hand) for hand in hands), strict=True):
         table.add_row(row[0][0], *(value for _, value in row))
-    Console().print(table)
+    print_table(table)
 
 
 def convert(source: str, target: str, side: Side | None = None, overwrite: bool = False) -> None:
@@ -60,7 +60,7 @@ def convert(source: str, target: str, side: Side | None = None, overwrite: bool 
     if side_of_name(path) != data.side:
         raise UserError(f"{target} is to hold a {data.side} hand; put {data.side.upper()} into its name.")
     write_npz(data, path)
-    Console().print(f"{target}: {data.side} hand, {data.num_vertices} vertices, fingerprint {data.fingerprint[:16]}")
+    say(f"{target}: {data.side} hand, {data.num_vertices} vertices, fingerprint {data.fingerprint[:16]}")
 
 
 def _rows(hand: ManoData) -> list[tuple[str, str]]:

@@ -2,8 +2,7 @@
 
 from pathlib import Path
 
-from rich.console import Console
-
+from gesturehand.cli.console import say
 from gesturehand.own_data.convert import convert
 from gesturehand.own_data.entries import read_entries
 from gesturehand.skeleton import Side
@@ -43,7 +42,6 @@ def import_(
     )
     counts = ", ".join(f"{count} {split}" for split, count in written.images.items())
     hands = written.hands
-    say = Console().print
     text = f"{written.root}: images {counts}; hands: {hands['2D']} with 2D joints only, {hands['3D']} with 3D joints"
-    say(f"{text}, {hands['MANO']} with a MANO fit", markup=False, highlight=False, soft_wrap=True)
-    say(f"Look at it: gesturehand data show --root {written.root} --split train --out check.png", soft_wrap=True)
+    say(f"{text}, {hands['MANO']} with a MANO fit")
+    say(f"Look at it: gesturehand data show --root {written.root} --split train --out check.png")

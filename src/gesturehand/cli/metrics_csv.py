@@ -6,7 +6,7 @@ from pathlib import Path
 from pytorch_lightning.loggers import CSVLogger
 from pytorch_lightning.loggers.csv_logs import ExperimentWriter
 
-from gesturehand.checkpoints.durable_file import durable_file
+from gesturehand.file_writing import durable_file
 
 
 class MetricsCsv(CSVLogger):

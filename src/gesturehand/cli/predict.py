@@ -3,8 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
+from gesturehand.cli.console import say
 from gesturehand.errors import UserError
 
 
@@ -62,18 +61,18 @@ def predict(
     )
     scale = BOX_SCALE if box_scale is None else box_scale
     predictor = HandPredictor.from_checkpoint(checkpoint, device, mano=mano, box_scale=scale)
-    _say(f"{predictor.checkpoint}, on {predictor.device}")
-    done = predict_files(predictor, inputs, settings, _say)
+    say(f"{predictor.checkpoint}, on {predictor.device}")
+    done = predict_files(predictor, inputs, settings, say)
     if done.images == 1 and not done.frames:
         for found in done.last:
-            _say(_line(found))
+            say(_line(found))
     counts = [
         f"{number} {what}{'' if number == 1 else 's'}"
         for number, what in ((done.images, "image"), (done.frames, "frame"))
         if number
     ]
     empty = f", {done.empty} without a hand" if done.empty else ""
-    _say(f"{' and '.join(counts)}, {done.hands} hand{'' if done.hands == 1 else 's'}{empty}: {output}/")
+    say(f"{' and '.join(counts)}, {done.hands} hand{'' if done.hands == 1 else 's'}{empty}: {output}/")
 
 
 def _line(hand: Any) -> str:
@@ -83,7 +82,3 @@ def _line(hand: Any) -> str:
     x, y, z = hand.cam_t.tolist()
     guess = " (assumed intrinsics)" if hand.intrinsics_assumed else ""
     return f"  {hand.side} hand: {gesture}cam_t {x:.3f} {y:.3f} {z:.3f} m{guess}"
-
-
-def _say(text: str) -> None:
-    Console().print(text, markup=False, highlight=False, soft_wrap=True)

@@ -1,20 +1,22 @@
 """Which folder a training run is kept in: a new one, or that of the same run, interrupted, which then goes on."""
 
-import fcntl
 import hashlib
 import json
 import os
 import secrets
 import time
 from pathlib import Path
-from typing import Any, Final, NamedTuple, TextIO
+from typing import Any, Final, NamedTuple
 
 import yaml
+from filelock import BaseFileLock
 from pytorch_lightning.utilities import rank_zero_info
 
 from gesturehand.checkpoints.resume_points import newest_point
 from gesturehand.errors import UserError
-from gesturehand.runs import FINISHED_FILE, new_run, write_json
+from gesturehand.file_lock import try_lock
+from gesturehand.json_files import write_json
+from gesturehand.runs import FINISHED_FILE, new_run
 
 #: Where the points lie within a run's folder.
 POINTS: Final = Path("checkpoints") / "resume"
@@ -23,8 +25,8 @@ _LOCK_FILE: Final = ".running"
 #: Settings that do not make another run.
 _NOT_COMPARED: Final = ("config", "resume")
 
-#: Kept open, and thereby locked, until the process ends, however it ends.
-_locks: list[TextIO] = []
+#: Held until the process ends, however it ends.
+_locks: list[BaseFileLock] = []
 
 
 class RunPlace(NamedTuple):
@@ -134,7 +136,7 @@ def config_digest(config: str) -> str:
 def release_locks() -> None:
     """Lets other processes go on with the runs of this one, which is done with them."""
     while _locks:
-        _locks.pop().close()
+        _locks.pop().release()
 
 
 def _start(folder: Path, digest: str) -> RunPlace:
@@ -162,15 +164,9 @@ def _read(path: Path) -> dict[str, Any]:
 def _lock(folder: Path) -> bool:
     """Locks a folder for this process and not its children; the system lets go of it when the process ends."""
     path = folder / _LOCK_FILE
-    if any(lock.name == str(path) for lock in _locks):
-        return True  # closing a second handle would end the lock of the first
-    file = path.open("w", encoding="utf-8")
-    try:
-        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        file.close()
-        return False
-    file.write(f"{os.getpid()}\n")
-    file.flush()
-    _locks.append(file)
-    return True
+    if any(lock.lock_file == str(path) for lock in _locks):
+        return True
+    lock = try_lock(path)
+    if lock is not None:
+        _locks.append(lock)
+    return lock is not None

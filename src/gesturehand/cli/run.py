@@ -1,13 +1,13 @@
 """``gesturehand run …``: what finished and tested runs say."""
 
 import shutil
-import sys
 from pathlib import Path
 from typing import Final
 
-from rich.console import Console
-
-from gesturehand.runs import newest_run, write_json
+from gesturehand.cli.console import print_table, say
+from gesturehand.json_files import write_json
+from gesturehand.markdown import write_between_markers
+from gesturehand.runs import newest_run
 
 #: What "latest" means: the newest finished run of the second stage.
 _MODEL: Final = "HandRegressor"
@@ -19,7 +19,7 @@ def latest(runs: str = "runs") -> None:
     Args:
         runs: Folder to search.
     """
-    Console().print(str(newest_run(runs, _MODEL)), soft_wrap=True, highlight=False)
+    say(str(newest_run(runs, _MODEL)))
 
 
 def summary(run: str = "latest", runs: str = "runs", out: str | None = None, into: str | None = None) -> None:
@@ -36,7 +36,6 @@ def summary(run: str = "latest", runs: str = "runs", out: str | None = None, int
         summarise,
         summary_markdown,
         summary_table,
-        write_between_markers,
     )
 
     tested = newest_test(newest_run(runs, _MODEL) if run == "latest" else Path(run))
@@ -51,5 +50,5 @@ def summary(run: str = "latest", runs: str = "runs", out: str | None = None, int
         source = f"<!-- written by `gesturehand run summary --into {into}` -->\n"
         write_between_markers(Path(into), source + summary_markdown(result))
     # A table in a log file has no terminal to fit into.
-    Console(width=None if sys.stdout.isatty() else 140).print(summary_table(result, f"Test: {tested}"))
-    Console().print(f"Written to {folders[-1] / 'summary.json'}", soft_wrap=True, highlight=False)
+    print_table(summary_table(result, f"Test: {tested}"), width=140)
+    say(f"Written to {folders[-1] / 'summary.json'}")

@@ -4,8 +4,7 @@ import os
 import sys
 from pathlib import Path
 
-from rich.console import Console
-
+from gesturehand.cli.console import print_table, say
 from gesturehand.errors import UserError
 
 
@@ -50,9 +49,9 @@ def sweep(
     folder = Path(runs) / "sweeps" / (name or Path(file).stem)
     study = run_locally(plan, folder, trials=trials, seed=seed)
     # A table in a log file has no terminal to fit into.
-    Console(width=None if sys.stdout.isatty() else 140).print(sweep_table(plan, study))
+    print_table(sweep_table(plan, study), width=140)
     for path in write_results(plan, study, folder):
-        Console().print(f"Written to {path}", soft_wrap=True, highlight=False)
+        say(f"Written to {path}")
 
 
 def _with_wandb(file: str, trials: int | None, project: str) -> None:
@@ -68,5 +67,5 @@ def _with_wandb(file: str, trials: int | None, project: str) -> None:
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     project = content.get("project", project)
     identity = wandb.sweep(content, project=project)
-    Console().print(f"More agents: wandb agent --project {project} {identity}", soft_wrap=True, highlight=False)
+    say(f"More agents: wandb agent --project {project} {identity}")
     wandb.agent(identity, project=project, count=trials)

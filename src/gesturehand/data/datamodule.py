@@ -2,7 +2,7 @@
 
 import math
 from pathlib import Path
-from typing import Literal
+from typing import TypeAlias
 
 import cv2
 import numpy as np
@@ -24,8 +24,10 @@ from gesturehand.data.selection import Hands, Layout, select
 from gesturehand.errors import UserError
 from gesturehand.gestures import GestureClasses
 from gesturehand.settings import check_range
+from gesturehand.splits import Split
 
-Stage = Literal["train", "val", "test"]
+#: What a split is used for, which may have any name.
+Stage: TypeAlias = Split
 
 
 class InterHandDataModule(pl.LightningDataModule):

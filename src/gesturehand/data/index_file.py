@@ -3,7 +3,6 @@
 import json
 import os
 import struct
-import tempfile
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
@@ -11,11 +10,13 @@ from typing import Any, Final
 
 import numpy as np
 from filelock import FileLock
+from safetensors import SafetensorError
 from safetensors.numpy import save_file
 
 from gesturehand.data.files import KINDS, annotation_path, check_root, file_state
 from gesturehand.data.index_build import Columns
 from gesturehand.errors import UserError
+from gesturehand.file_writing import new_file
 
 #: Of the columns and their meaning. Another version's file is made anew.
 FORMAT_VERSION: Final = 1
@@ -155,25 +156,8 @@ def _write(path: Path, columns: Columns, sources: dict[str, list[int]]) -> None:
         if array.dtype not in _DTYPES_HELD:
             raise TypeError(f"column {name} is {array.dtype}")
     note = {"gesturehand": json.dumps({"version": FORMAT_VERSION, "sources": sources})}
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        save_file(arrays, temporary, note)
-        temporary.chmod(0o666 & ~_umask())
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        raise UserError(
-            f"The index '{path}' could not be written ({error.strerror}): make room there, or set {CACHE_VARIABLE} to "
-            "another folder."
-        ) from None
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+    with new_file(path, f"make room there, or set {CACHE_VARIABLE} to another folder") as part:
+        try:
+            save_file(arrays, part, note)
+        except SafetensorError as error:  # which hides what the file system said
+            raise OSError(None, str(error)) from error

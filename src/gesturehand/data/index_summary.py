@@ -11,6 +11,7 @@ from gesturehand.data.index import HAND_TYPES, open_index
 from gesturehand.data.index_build import build_columns
 from gesturehand.data.index_file import current_index
 from gesturehand.errors import UserError
+from gesturehand.splits import SPLITS
 
 
 def index_table(root: Path, split: str | None = None, *, mano_fits: bool = True, rebuild: bool = False) -> Table:
@@ -33,9 +34,7 @@ def index_table(root: Path, split: str | None = None, *, mano_fits: bool = True,
     splits = [split] if split else [name for name in folders if annotation_path(root, name, "data").is_file()]
     if not splits:
         raise UserError(f"'{root / 'annotations'}' has no split's annotation files: download them first.")
-    # Train, val, test: as people list them, and not by the alphabet.
-    known = ("train", "val", "test")
-    splits.sort(key=lambda name: (known.index(name) if name in known else len(known), name))
+    splits.sort(key=lambda name: (SPLITS.index(name) if name in SPLITS else len(SPLITS), name))
     columns = [_column(root, name, mano_fits, rebuild) for name in splits]
     table = Table(title=f"Index of {root}")
     table.add_column("")

@@ -6,6 +6,8 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 
+from gesturehand.file_writing import new_file
+
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt
 
@@ -30,6 +32,6 @@ def save_confusion(path: Path, counts: np.ndarray, names: Sequence[str], title: 
     axis.set_title(title, fontsize=10)
     figure.colorbar(picture, ax=axis, fraction=0.04, pad=0.02, label="share of the true class")
     figure.tight_layout()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path)
+    with new_file(path) as part:
+        figure.savefig(part)
     plt.close(figure)

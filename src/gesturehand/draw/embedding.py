@@ -7,6 +7,8 @@ from typing import Final
 import matplotlib
 import numpy as np
 
+from gesturehand.file_writing import new_file
+
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt
 
@@ -49,6 +51,6 @@ def save_embedding(
     axis.grid(alpha=0.25)
     axis.set_title(title, fontsize=10)
     figure.tight_layout()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path)
+    with new_file(path) as part:
+        figure.savefig(part)
     plt.close(figure)

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from gesturehand.draw.skeleton import FINGER_COLOURS, finger_legend
+from gesturehand.file_writing import new_file
 from gesturehand.skeleton import JOINT_NAMES
 
 #: Of the wrist's bar.
@@ -108,6 +109,6 @@ def _rgb(colour: tuple[int, int, int]) -> tuple[float, float, float]:
 
 def _save(figure: Figure, path: Path) -> None:
     figure.tight_layout()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path)
+    with new_file(path) as part:
+        figure.savefig(part)
     plt.close(figure)

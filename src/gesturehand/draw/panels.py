@@ -6,6 +6,8 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 
+from gesturehand.file_writing import new_file
+
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt
 
@@ -47,6 +49,6 @@ def save_panels(
     figure.subplots_adjust(
         left=0.005, right=0.995, top=1 - 0.5 / height, bottom=0.2 / height, wspace=0.015, hspace=0.22 / side
     )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path)
+    with new_file(path) as part:
+        figure.savefig(part)
     plt.close(figure)

@@ -7,6 +7,8 @@ from typing import Any
 import matplotlib
 import numpy as np
 
+from gesturehand.file_writing import new_file
+
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
@@ -53,8 +55,8 @@ def save_parallel_coordinates(
         axes[0, 1].spines[["top", "right"]].set_visible(False)
     figure.suptitle(title, fontsize=10)
     figure.tight_layout()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path)
+    with new_file(path) as part:
+        figure.savefig(part)
     plt.close(figure)
 
 

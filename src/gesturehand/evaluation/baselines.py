@@ -1,6 +1,5 @@
 """What one gets without looking at the image: the training set's mean joints and mean MANO pose."""
 
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
@@ -12,6 +11,7 @@ from torch import Tensor
 from gesturehand.batch import Batch, HandPrediction
 from gesturehand.hand.layer import HandModel
 from gesturehand.hand.transform import mirror_x
+from gesturehand.json_files import none_for_nan
 from gesturehand.metrics.hand_metrics import HandMetrics
 from gesturehand.skeleton import WRIST
 from gesturehand.targets import build_targets
@@ -91,10 +91,9 @@ def baseline_metrics(
         joints = mean.joints.expand(*batch["is_right"].shape, 21, 3)
         bare = HandPrediction(**{**pose, "joints": _mirror_left(pose["rotations"], joints, batch["is_right"])[1]})
         metrics["mean_joints"].update(bare, targets, batch, hand_model)
-    values = {row: {name: float(value) for name, value in m.compute().items()} for row, m in metrics.items()}
-    known = {
-        row: {name: None if math.isnan(v) else v for name, v in numbers.items()} for row, numbers in values.items()
-    }
+    known = none_for_nan(
+        {row: {name: float(value) for name, value in m.compute().items()} for row, m in metrics.items()}
+    )
     bare_values = {name: value if name in JOINT_METRICS else None for name, value in known["mean_joints"].items()}
     return {"mean_joints": bare_values, "mean_pose": dict(known["mean_pose"])}
 

@@ -9,6 +9,7 @@ from torch import Tensor
 from gesturehand.batch import Batch, HandPrediction
 from gesturehand.camera import frame_of_affine
 from gesturehand.evaluation.predictions import SavedPredictions, write_predictions
+from gesturehand.file_writing import durable_file
 from gesturehand.hand.transform import mirror_x
 
 
@@ -73,8 +74,8 @@ class PredictionWriter:
         """Writes what this process has seen."""
         share = {name: np.concatenate([batch[name] for batch in self._batches]) for name in self._batches[0]}
         self._batches = []
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        np.savez(self._share(rank), **share)  # type: ignore[arg-type]
+        with durable_file(self._share(rank)) as file:
+            np.savez(file, **share)  # type: ignore[arg-type]
 
     def merge_shares(self, processes: int) -> None:
         """Joins the shares of all processes, each of which has written its own, and removes them."""

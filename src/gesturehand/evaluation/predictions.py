@@ -21,6 +21,7 @@ from typing import Final
 import numpy as np
 
 from gesturehand.errors import UserError
+from gesturehand.file_writing import durable_file
 
 #: Shape of one hand by key; -1 for any length.
 _SHAPES: Final[dict[str, tuple[int, ...]]] = {"joints": (21, 3), "vertices": (-1, 3), "rotations": (16, 3, 3)}
@@ -50,7 +51,8 @@ class SavedPredictions:
 
 def write_predictions(path: Path, predictions: SavedPredictions) -> None:
     """Writes the file."""
-    np.savez(path, ids=predictions.ids, **predictions.arrays())  # type: ignore[arg-type]
+    with durable_file(path) as file:
+        np.savez(file, ids=predictions.ids, **predictions.arrays())  # type: ignore[arg-type]
 
 
 def read_predictions(path: str | Path) -> SavedPredictions:

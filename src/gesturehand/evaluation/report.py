@@ -5,10 +5,11 @@ from typing import Any, Final
 
 from gesturehand.draw.error_charts import save_pck, save_per_gesture, save_per_joint
 from gesturehand.evaluation.report_markdown import report_markdown
-from gesturehand.evaluation.sample_errors import SAMPLE_ERROR, SampleErrors, none_for_nan
+from gesturehand.evaluation.sample_errors import SAMPLE_ERROR, SampleErrors
+from gesturehand.file_writing import write_text
 from gesturehand.gestures import GestureClasses, class_names
+from gesturehand.json_files import none_for_nan, write_json
 from gesturehand.metrics.hand_metrics import DETAILED_METRICS, HAND_METRICS, TWO_HAND_METRICS, HandMetrics
-from gesturehand.runs import write_json
 
 REPORT_FILE: Final = "report.json"
 MARKDOWN_FILE: Final = "report.md"
@@ -54,7 +55,7 @@ def write_report(folder: Path, report: dict[str, Any]) -> None:
         report: Of :func:`measured`, and its origin.
     """
     write_json(folder / REPORT_FILE, report)
-    (folder / MARKDOWN_FILE).write_text(report_markdown(report), encoding="utf-8")
+    write_text(folder / MARKDOWN_FILE, report_markdown(report))
     metrics, data = report["metrics"], f"{report['data']['split']}, {report['tested_samples']} samples"
     if metrics["mpjpe_mm"] is not None:
         save_per_joint(folder / "per_joint.png", report["per_joint_mm"]["root"], f"Error of each joint, root: {data}")

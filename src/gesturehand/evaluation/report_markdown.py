@@ -1,29 +1,8 @@
 """An evaluation's report as Markdown."""
 
-from collections.abc import Sequence
 from typing import Any
 
-
-def markdown_table(rows: Sequence[Sequence[str]]) -> str:
-    """A Markdown table with aligned columns, the first left, the others right.
-
-    Args:
-        rows: Cells, the heading first.
-
-    Example:
-        >>> print(markdown_table([["hand", "mm"], ["right", "9.5"]]), end="")
-        | hand  |  mm |
-        | :---- | --: |
-        | right | 9.5 |
-    """
-    widths = [max(3, *(len(row[column]) for row in rows)) for column in range(len(rows[0]))]
-    rule = [f":{'-' * (widths[0] - 1)}", *(f"{'-' * (width - 1)}:" for width in widths[1:])]
-    lines = []
-    for row in (rows[0], rule, *rows[1:]):
-        first, *others = zip(row, widths, strict=True)
-        cells = [first[0].ljust(first[1]), *(cell.rjust(width) for cell, width in others)]
-        lines.append(f"| {' | '.join(cells)} |\n")
-    return "".join(lines)
+from gesturehand.markdown import markdown_table
 
 
 def report_markdown(report: dict[str, Any]) -> str:

@@ -1,6 +1,5 @@
 """The error of every sample, for tables by gesture and the list of the worst."""
 
-import math
 from typing import Any, Final
 
 import numpy as np
@@ -92,14 +91,3 @@ class SampleErrors:
         known = np.flatnonzero(~np.isnan(self.error_mm))
         order = known[np.lexsort((self.annotation_id[known], -self.error_mm[known]))][:number]
         return [{"id": int(self.annotation_id[k]), "mpjpe_mm": float(self.error_mm[k])} for k in order]
-
-
-def none_for_nan(value: Any) -> Any:
-    """Nested dictionaries and lists with None for every number that is not finite, as JSON has no other word for it."""
-    if isinstance(value, dict):
-        return {key: none_for_nan(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [none_for_nan(item) for item in value]
-    if isinstance(value, Tensor):
-        return none_for_nan(value.item())
-    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -14,8 +14,9 @@ from gesturehand.errors import UserError
 from gesturehand.evaluation.origin import data_fingerprint, file_origin, hand_model_origin, software_origin
 from gesturehand.evaluation.predictions import SavedPredictions, read_predictions, rows_of_ids
 from gesturehand.evaluation.report import measured
-from gesturehand.evaluation.sample_errors import SampleErrors, none_for_nan, sample_errors_mm
+from gesturehand.evaluation.sample_errors import SampleErrors, sample_errors_mm
 from gesturehand.hand.layer import HandModel
+from gesturehand.json_files import none_for_nan
 from gesturehand.metrics.hand_metrics import TWO_HAND_METRICS, HandMetrics
 from gesturehand.metrics.mrrpe import MRRPE
 from gesturehand.skeleton import WRIST

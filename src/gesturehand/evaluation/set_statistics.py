@@ -22,8 +22,8 @@ from gesturehand.hand.layer import HandModel
 from gesturehand.hand.transform import mirror_x
 from gesturehand.metrics.functional.alignment import align_procrustes
 from gesturehand.skeleton import WRIST
+from gesturehand.splits import SPLITS
 
-SPLITS: Final = ("train", "val", "test")
 #: How rotations are averaged.
 AVERAGING: Final = "chordal mean: each joint's mean rotation matrix, projected onto the rotations (roma)"
 

@@ -8,8 +8,8 @@ import yaml
 
 from gesturehand.errors import UserError
 from gesturehand.evaluation.report import REPORT_FILE
-from gesturehand.evaluation.report_markdown import markdown_table
 from gesturehand.evaluation.summary import newest_test
+from gesturehand.markdown import markdown_table
 from gesturehand.runs import CONFIG_FILE
 
 

@@ -11,8 +11,8 @@ from gesturehand.data.datamodule import InterHandDataModule
 from gesturehand.errors import UserError
 from gesturehand.evaluation.baselines import baseline_metrics, mean_hand
 from gesturehand.evaluation.report import REPORT_FILE
-from gesturehand.evaluation.report_markdown import markdown_table
 from gesturehand.hand.layer import HandModel
+from gesturehand.markdown import markdown_table
 from gesturehand.runs import CONFIG_FILE
 
 #: Columns of the table: key, heading, factor.
@@ -26,8 +26,6 @@ COLUMNS: Final = (
     ("mpvpe_eanet_mm", "MPVPE (eanet)", 1.0),
     ("gesture_fine_top1", "gesture, fine top-1 %", 100.0),
 )
-#: The lines of a document between which the table is kept.
-MARKERS: Final = ("<!-- summary:begin -->", "<!-- summary:end -->")
 _ROW_NAMES: Final = {"model": "model", "mean_joints": "mean joints", "mean_pose": "mean MANO pose"}
 
 Summary = dict[str, dict[str, float | None]]
@@ -98,22 +96,3 @@ def summary_markdown(summary: Summary) -> str:
     lines = [["", *(heading for _, heading, _ in COLUMNS)]]
     lines += [[_ROW_NAMES[name], *_cells(row)] for name, row in summary.items()]
     return markdown_table(lines)
-
-
-def write_between_markers(document: Path, text: str, markers: tuple[str, str] = MARKERS) -> None:
-    """Replaces what stands between two markers of a document.
-
-    Args:
-        document: A text file with a line of each marker.
-        text: What is to stand between them.
-        markers: The lines; the summary's are ``<!-- summary:begin -->`` and ``<!-- summary:end -->``.
-
-    Raises:
-        UserError: The document lacks a marker.
-    """
-    content = document.read_text(encoding="utf-8")
-    before, begin, rest = content.partition(markers[0])
-    _, end, after = rest.partition(markers[1])
-    if not begin or not end:
-        raise UserError(f"'{document}' has no lines '{markers[0]}' and '{markers[1]}': add them where the table goes.")
-    document.write_text(f"{before}{begin}\n{text}{end}{after}", encoding="utf-8")

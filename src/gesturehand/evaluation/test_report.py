@@ -12,8 +12,9 @@ from gesturehand.evaluation.origin import data_fingerprint, file_origin, hand_mo
 from gesturehand.evaluation.pictures import SpreadPictures, WorstPictures
 from gesturehand.evaluation.prediction_writer import PredictionWriter
 from gesturehand.evaluation.report import NUM_WORST, measured, write_report
-from gesturehand.evaluation.sample_errors import SampleErrors, none_for_nan, sample_errors_mm
+from gesturehand.evaluation.sample_errors import SampleErrors, sample_errors_mm
 from gesturehand.gestures import class_names
+from gesturehand.json_files import none_for_nan
 
 PREDICTIONS_FILE: Final = "predictions.npz"
 

@@ -5,8 +5,6 @@ Two kinds of file hold the same dictionary: the official Python-2 pickle (``MANO
 """
 
 import hashlib
-import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gesturehand.errors import UserError
+from gesturehand.file_writing import durable_file
 from gesturehand.hand.restricted_pickle import load_restricted_pickle
 from gesturehand.skeleton import MANO_PARENTS, NUM_MANO_JOINTS, SIDES, Side
 
@@ -142,22 +141,17 @@ def write_npz(data: ManoData, path: str | Path, dtype: npt.DTypeLike = np.float6
         data: the hand.
         path: the ``.npz`` file; an existing one is replaced.
         dtype: of the floating-point arrays; float64 keeps them exactly.
+
+    Raises:
+        UserError: the file cannot be written.
     """
-    path = Path(path)
     arrays: dict[str, Any] = {
         name: array.astype(dtype) if array.dtype == np.float64 else array
         for name, array in mano_dictionary(data).items()
     }
     arrays.update(J=data.joints.astype(dtype), bs_style=np.array("lbs"), bs_type=np.array("lrotmin"))
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            np.savez_compressed(file, **arrays)
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    with durable_file(path) as file:
+        np.savez_compressed(file, **arrays)
 
 
 def find_mano_file(folder: Path, side: Side) -> Path | None:

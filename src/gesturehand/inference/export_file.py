@@ -2,7 +2,6 @@
 
 import importlib.util
 import json
-import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ import torch
 
 from gesturehand import __version__
 from gesturehand.errors import UserError
+from gesturehand.file_writing import new_file
 from gesturehand.inference.export_check import FEWEST_CROPS, Run, crops_of, largest_differences, reference_of
 from gesturehand.inference.export_model import ExportModel
 from gesturehand.inference.predictor import HandPredictor
@@ -68,13 +68,12 @@ def export_regressor(
     crops, is_right = crops_of(predictor, data)
     model = ExportModel(predictor, mesh).eval()
     reference = reference_of(predictor, crops, is_right)
-    temporary = path.with_name(f".{os.getpid()}-{path.name}")
-    try:
+    with new_file(path) as part:
         with _quiet(), torch.no_grad():
             program = _trace(model, crops, is_right)
             names = tuple(model(*model.inputs(crops[:FEWEST_CROPS], is_right[:FEWEST_CROPS])))
             save = _save_onnx if format == "onnx" else _save_pt2
-            run = save(program, temporary, model, names, _metadata(predictor, mesh))
+            run = save(program, part, model, names, _metadata(predictor, mesh))
         differences = largest_differences(run, crops, is_right, reference)
         metric = [differences[name] for name in ("vertices", "joints") if name in differences]
         others = [value for name, value in differences.items() if name not in ("vertices", "joints")]
@@ -87,9 +86,6 @@ def export_regressor(
                 f"The {format} program differs from PyTorch by up to {1e3 * worst:.3f} mm on {len(crops)} crops, so "
                 f"'{path}' was not written: try another version of PyTorch, or the other --format."
             )
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
     return exported
 
 
@@ -103,7 +99,11 @@ def _trace(model: ExportModel, crops: torch.Tensor, is_right: torch.Tensor) -> t
 def _save_pt2(
     program: torch.export.ExportedProgram, path: Path, model: ExportModel, names: tuple[str, ...], about: dict[str, str]
 ) -> Run:
-    torch.export.save(program, path, extra_files=about)
+    with path.open("wb") as file:
+        try:
+            torch.export.save(program, file, extra_files=about)
+        except RuntimeError as error:  # PyTorch hides what the file system said
+            raise OSError(None, f"PyTorch: {str(error).splitlines()[0]}") from error
     module = torch.export.load(path).module()
 
     def run(images: torch.Tensor, is_right: torch.Tensor) -> dict[str, np.ndarray]:

@@ -1,9 +1,8 @@
-"""Writes predictions: each file in one step, so that none is ever half there."""
+"""What is written of predictions beside the numbers: pictures and videos."""
 
-import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from types import TracebackType
 from typing import Final
 
 import cv2
@@ -11,17 +10,11 @@ import numpy as np
 
 from gesturehand.draw.prediction import DrawnHand, PredictionPainter, fitted
 from gesturehand.errors import UserError
+from gesturehand.file_writing import new_file
 from gesturehand.inference.result import HandResult
 
 #: Beside the results' names, so that no picture that is given can have the name of one that is written.
 OVERLAY_SUFFIX: Final = "_overlay"
-
-
-def write_bytes(path: Path, content: bytes) -> None:
-    """Writes a file in one step; an existing one is replaced."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_bytes(content)
-    temporary.replace(path)
 
 
 def overlay_png(picture: np.ndarray) -> bytes:
@@ -44,19 +37,21 @@ def label_of(hand: HandResult) -> str:
 
 
 class VideoWriter:
-    """An MP4 file that appears when it is complete; a context manager.
+    """An MP4 file that is being written; :func:`new_video` makes one.
 
     Args:
-        path: The file.
+        path: The file, for messages.
+        part: Where it is written.
         fps: Frames per second.
     """
 
-    def __init__(self, path: Path, fps: float) -> None:
+    def __init__(self, path: Path, part: Path, fps: float) -> None:
         self.path = path
+        self.part = part
         self.fps = fps
-        self._temporary = path.with_name(f".{os.getpid()}-{path.name}")
         self._writer: cv2.VideoWriter | None = None
         self._shape = (0, 0)
+        self._frames = 0
 
     def add(self, picture: np.ndarray) -> None:
         """Adds a frame (H, W, 3) uint8 RGB; the first one's size is the video's, others are fitted into it.
@@ -67,20 +62,45 @@ class VideoWriter:
         if self._writer is None:
             self._shape = height, width = picture.shape[:2]
             code = cv2.VideoWriter_fourcc(*"mp4v")  # type: ignore[attr-defined, unused-ignore]
-            self._writer = cv2.VideoWriter(str(self._temporary), code, self.fps, (width, height))
+            self._writer = cv2.VideoWriter(str(self.part), code, self.fps, (width, height))
             if not self._writer.isOpened():
                 raise UserError(f"OpenCV cannot write '{self.path}' here: go without with --overlay=false.")
         self._writer.write(fitted(picture, *self._shape)[..., ::-1])
+        self._frames += 1
 
-    def __enter__(self) -> "VideoWriter":
-        return self
+    def close(self) -> None:
+        """Ends the video.
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+        Raises:
+            OSError: Not all of it was written, of which OpenCV says nothing.
+        """
         if self._writer is not None:
             self._writer.release()
-        if kind is None and self._writer is not None:
-            self._temporary.replace(self.path)
-        else:
-            self._temporary.unlink(missing_ok=True)
+            self._writer = None
+            written = cv2.VideoCapture(str(self.part))
+            complete = int(written.get(cv2.CAP_PROP_FRAME_COUNT)) == self._frames
+            written.release()
+            if not complete:
+                raise OSError(None, "OpenCV has not written all frames")
+
+
+@contextmanager
+def new_video(path: Path, fps: float) -> Iterator[VideoWriter]:
+    """An MP4 file that appears as :func:`~gesturehand.file_writing.new_file` says, at the latest when the block ends.
+
+    Args:
+        path: The file.
+        fps: Frames per second.
+
+    Raises:
+        UserError: It cannot be written.
+    """
+    with new_file(path) as part:
+        writer = VideoWriter(path, part, fps)
+        try:
+            yield writer
+        except BaseException:
+            with suppress(OSError):
+                writer.close()
+            raise
+        writer.close()

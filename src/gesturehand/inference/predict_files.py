@@ -1,8 +1,8 @@
 """Images, folders and videos in; JSON, meshes and pictures out."""
 
-import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -13,9 +13,10 @@ from tqdm import tqdm
 from gesturehand.data.image_file import UnreadableImageError, read_image
 from gesturehand.draw.prediction import PredictionPainter
 from gesturehand.errors import UserError
+from gesturehand.file_writing import durable_file, make_folder, write_bytes
 from gesturehand.inference.boxes import BoxFile, Hand, HandBox
 from gesturehand.inference.mesh_files import obj_bytes, ply_bytes
-from gesturehand.inference.output_files import OVERLAY_SUFFIX, VideoWriter, draw_hands, overlay_png, write_bytes
+from gesturehand.inference.output_files import OVERLAY_SUFFIX, draw_hands, new_video, overlay_png
 from gesturehand.inference.predictor import BATCH_SIZE, HandPredictor
 from gesturehand.inference.query import ImageQuery, Intrinsics, intrinsics_matrix
 from gesturehand.inference.result import HandResult
@@ -132,10 +133,7 @@ def _prepare_output(sources: Sources, output: Path) -> None:
     folders = {path.resolve().parent for path in (*sources.images, *sources.videos)}
     if output.resolve() in folders:
         raise UserError(f"'{output}' holds the images that are predicted: give another folder as --output.")
-    try:
-        output.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"The folder '{output}' cannot be made ({error.strerror}): give another as --output.") from None
+    make_folder(output)
 
 
 class _Run:
@@ -212,32 +210,24 @@ class _Run:
                 self._say(DAMAGED.format(path, video.damaged))
 
         stem = self.settings.output / name
-        lines = stem.with_name(f"{name}.jsonl")
-        temporary = lines.with_name(f".{lines.name}.{os.getpid()}")
         bar = tqdm(total=video.frames or None, desc=path.name, unit="frame", disable=not self.settings.progress)
-        try:
-            with (
-                bar,
-                temporary.open("w", encoding="utf-8") as file,
-                VideoWriter(stem.with_name(f"{name}{OVERLAY_SUFFIX}.mp4"), video.fps) as pictures,
-            ):
-                before = self.frames
-                for hands in self.predictor.predict_many(queries(), self.settings.batch_size):
-                    frame = waiting.popleft()
-                    file.write(dump(self._content(frame, hands), indent=3) + "\n")
-                    if self.settings.mesh:
-                        stem.mkdir(exist_ok=True)
-                        self._write_meshes(stem / f"{self.frames - before - 1:06d}", hands)
-                    if self.settings.overlay:
-                        pictures.add(self._picture(frame, hands))
-                    bar.update()
-                if self.frames == before:
-                    raise UserError(
-                        f"'{path}' has no frame that OpenCV reads: convert it to MP4 (H.264), for instance."
-                    )
-            temporary.replace(lines)
-        finally:
-            temporary.unlink(missing_ok=True)
+        with ExitStack() as opened:
+            opened.enter_context(bar)
+            file = opened.enter_context(durable_file(stem.with_name(f"{name}.jsonl")))
+            if self.settings.overlay:
+                overlay = stem.with_name(f"{name}{OVERLAY_SUFFIX}.mp4")
+                pictures = opened.enter_context(new_video(overlay, video.fps))
+            before = self.frames
+            for hands in self.predictor.predict_many(queries(), self.settings.batch_size):
+                frame = waiting.popleft()
+                file.write(f"{dump(self._content(frame, hands), indent=3)}\n".encode())
+                if self.settings.mesh:
+                    self._write_meshes(stem / f"{self.frames - before - 1:06d}", hands)
+                if self.settings.overlay:
+                    pictures.add(self._picture(frame, hands))
+                bar.update()
+            if self.frames == before:
+                raise UserError(f"'{path}' has no frame that OpenCV reads: convert it to MP4 (H.264), for instance.")
 
     def _hands(self, name: str, frame: int | None) -> tuple[HandBox, ...]:
         boxes = self.settings.boxes

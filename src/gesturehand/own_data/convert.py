@@ -15,6 +15,7 @@ from gesturehand.data.files import Kind, annotation_path, image_path
 from gesturehand.data.image_file import read_image
 from gesturehand.data.spelling import find_file, spelled
 from gesturehand.errors import UserError
+from gesturehand.file_writing import write_text
 from gesturehand.own_data.annotations import Intrinsics, add_image, empty_files
 from gesturehand.own_data.entries import HandEntry
 from gesturehand.own_data.splits import choose_splits
@@ -103,9 +104,7 @@ def convert(
             shutil.copyfile(source, target)
         for split, content in files.items():
             for kind, table in content.items():
-                path = annotation_path(folder, split, kind)
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_text(json.dumps(table), encoding="utf-8")
+                write_text(annotation_path(folder, split, kind), json.dumps(table))
         out.parent.mkdir(parents=True, exist_ok=True)
         folder.replace(out)
     except BaseException:

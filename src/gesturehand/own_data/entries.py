@@ -13,9 +13,9 @@ from gesturehand.batch import NUM_BETAS
 from gesturehand.errors import UserError
 from gesturehand.gestures import fine_index, vocabulary
 from gesturehand.skeleton import JOINT_NAMES, NUM_JOINTS, SIDES, Side
+from gesturehand.splits import SPLITS
 
 _KEYS: Final = ("image", "hand", "joints_2d", "joints_3d", "intrinsics", "gesture", "split", "subject", "mano")
-_SPLITS: Final = ("train", "val", "test")
 _MANO_SIZES: Final = {"pose": 48, "shape": NUM_BETAS, "trans": 3}
 #: What CSV's empty cells are.
 _NO_VALUE: Final = ("", "nan", "NaN", "None", "null")
@@ -104,7 +104,7 @@ def _entry(path: Path, number: int, row: Any, hand: Side | None) -> HandEntry:
     if side not in SIDES:
         raise UserError(f"{where} has the hand '{side}': say right or left, or --hand for all of them.")
     split = row.get("split")
-    if split is not None and split not in _SPLITS:
+    if split is not None and split not in SPLITS:
         raise UserError(f"{where} has the split '{split}': choose train, val or test.")
     flat, deep = _joints(where, row, "joints_2d", 2), _joints(where, row, "joints_3d", 3)
     if flat is None and deep is None:

@@ -1,6 +1,5 @@
 """Runs a sweep on this machine, trial after trial."""
 
-import fcntl
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -13,6 +12,8 @@ from optuna.trial import TrialState
 from tqdm import tqdm
 
 from gesturehand.errors import UserError
+from gesturehand.file_lock import try_lock
+from gesturehand.file_writing import make_folder
 from gesturehand.sweeps.command import render_command
 from gesturehand.sweeps.parameters import arguments, grid_points
 from gesturehand.sweeps.preflight import check_metric, resolved_config
@@ -42,7 +43,7 @@ def run_locally(sweep: Sweep, folder: Path, *, trials: int | None = None, seed: 
     Raises:
         UserError: The command or the metric cannot serve, or three trials in a row failed, or somebody else is at it.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     with _alone(folder):
         study = open_study(sweep, folder, seed)
         total = _total(sweep, trials)
@@ -73,7 +74,7 @@ def _run(sweep: Sweep, study: optuna.Study, folder: Path, total: int, bar: Any) 
         values = arguments(sweep.parameters, trial.params)
         trial.set_user_attr(VALUES, values)
         place = trial_folder(folder, trial.number)
-        place.mkdir(parents=True, exist_ok=True)
+        make_folder(place)
         began = time.monotonic()
         code, reports, ended = run_trial(_command(sweep, values), place, reporter(sweep, trial))
         trial.set_user_attr(SECONDS, round(time.monotonic() - began, 1))
@@ -167,11 +168,8 @@ def _short(value: Any) -> str:
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
     """One process a sweep: a lock that goes with the process that holds it."""
-    with (folder / "lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise UserError(
-                f"The sweep in '{folder}' is running already: wait for it, or give another --name."
-            ) from None
+    lock = try_lock(folder / "lock")
+    if lock is None:
+        raise UserError(f"The sweep in '{folder}' is running already: wait for it, or give another --name.")
+    with lock:
         yield

@@ -9,7 +9,8 @@ import optuna
 from rich.table import Table
 
 from gesturehand.draw.sweep import save_parallel_coordinates
-from gesturehand.runs import CONFIG_FILE, write_json
+from gesturehand.json_files import write_json
+from gesturehand.runs import CONFIG_FILE
 from gesturehand.sweeps.local import SECONDS, VALUES, trial_folder
 from gesturehand.sweeps.study import completed, finished
 from gesturehand.sweeps.sweep_file import Sweep

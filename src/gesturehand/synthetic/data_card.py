@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import Final
 
 from gesturehand.gestures import vocabulary
+from gesturehand.splits import SPLITS
 from gesturehand.synthetic.cameras import CAMERA_NAMES, is_grey
 from gesturehand.synthetic.plan import PlannedFrame
 from gesturehand.synthetic.settings import BENCHMARK, OPENHAND_V1, SetSettings
-from gesturehand.synthetic.splits import SPLITS
 
 #: First line of every data card; a folder that has it was written by this package and may be replaced by it.
 TITLE: Final = "# Open synthetic hands in InterHand2.6M's format"

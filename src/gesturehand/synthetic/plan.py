@@ -10,8 +10,8 @@ import numpy as np
 
 from gesturehand.gestures import NO_GESTURE, fine_index, vocabulary
 from gesturehand.skeleton import SIDES, Side
+from gesturehand.splits import SPLITS, Split
 from gesturehand.synthetic.settings import SetSettings
-from gesturehand.synthetic.splits import SPLITS, Split
 
 #: Captures are numbered apart from subjects, so that code which mixes up the two finds nothing.
 _FIRST_CAPTURE: Final = 100

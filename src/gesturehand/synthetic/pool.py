@@ -66,11 +66,6 @@ def _write_chunk(chunk: Chunk, folder: Path) -> WrittenChunk:
     return WrittenChunk(entries, time.perf_counter() - start - saving, saving)
 
 
-def available_cores() -> int:
-    """The cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def _start_process() -> None:
     """An interrupt is the parent's to handle, and a process uses one core."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -6,8 +6,8 @@ from typing import Any, Final
 
 from gesturehand.errors import UserError
 from gesturehand.gestures import fine_index
+from gesturehand.splits import SPLITS
 from gesturehand.synthetic.cameras import CAMERA_NAMES
-from gesturehand.synthetic.splits import SPLITS
 
 
 @dataclass(frozen=True)

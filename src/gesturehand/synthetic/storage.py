@@ -5,19 +5,16 @@ and ``.set.progress`` (the settings, and the entries of every finished chunk of 
 """
 
 import json
-import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
 from gesturehand.errors import UserError
-
-try:
-    import fcntl
-except ImportError:  # Windows has no such locks; two writers of one set are then the user's to avoid.
-    fcntl = None  # type: ignore[assignment]
+from gesturehand.file_lock import try_lock
+from gesturehand.file_writing import make_folder
+from gesturehand.json_files import write_json
 
 _SETTINGS: Final = "settings.json"
 
@@ -54,7 +51,7 @@ class GrowingSet:
         path = self.progress / _SETTINGS
         if path.is_file():
             if json.loads(path.read_text(encoding="utf-8")) == settings:
-                self.folder.mkdir(parents=True, exist_ok=True)
+                make_folder(self.folder)
                 return sum(1 for _ in self.progress.glob("chunk*.json"))
             if not anew:
                 raise UserError(
@@ -63,8 +60,8 @@ class GrowingSet:
                 )
         for leftover in (self.folder, self.progress):
             shutil.rmtree(leftover, ignore_errors=True)
-            leftover.mkdir(parents=True)
-        _write_whole(path, settings)
+            make_folder(leftover)
+        write_json(path, settings, indent=None)
         return 0
 
     def is_done(self, chunk: int) -> bool:
@@ -73,7 +70,7 @@ class GrowingSet:
 
     def finish_chunk(self, chunk: int, entries: list[Any]) -> None:
         """Notes the annotations of a chunk whose pictures are all written."""
-        _write_whole(self._chunk(chunk), entries)
+        write_json(self._chunk(chunk), entries, indent=None)
 
     def entries(self, chunks: int) -> list[Any]:
         """Annotations of all chunks, in their order."""
@@ -101,24 +98,16 @@ class GrowingSet:
             UserError: another process is writing it.
         """
         path = self.root.with_name(f".{self.root.name}.lock")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("w") as file:
-            if fcntl is not None:
-                try:
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except OSError:
-                    raise UserError(f"Another process is writing '{self.root}': wait for it or end it.") from None
-            try:
-                yield
-            finally:
-                path.unlink(missing_ok=True)
+        make_folder(path.parent)
+        lock = try_lock(path)
+        if lock is None:
+            raise UserError(f"Another process is writing '{self.root}': wait for it or end it.")
+        try:
+            yield
+        finally:
+            with suppress(OSError):  # Windows removes no file that is open
+                path.unlink()
+            lock.release()
 
     def _chunk(self, chunk: int) -> Path:
         return self.progress / f"chunk{chunk:06d}.json"
-
-
-def _write_whole(path: Path, content: Any) -> None:
-    """Writes a file such that what has its name is complete."""
-    partial = path.with_suffix(f".{os.getpid()}.tmp")
-    partial.write_text(json.dumps(content), encoding="utf-8")
-    partial.replace(path)

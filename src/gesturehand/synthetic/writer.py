@@ -17,15 +17,17 @@ from typing import Final
 from tqdm import tqdm
 
 from gesturehand import __version__
+from gesturehand.cores import available_cores
 from gesturehand.data.files import annotation_path
 from gesturehand.errors import UserError
+from gesturehand.file_writing import write_text
+from gesturehand.splits import SPLITS
 from gesturehand.synthetic.annotations import FrameEntries, merge_split
 from gesturehand.synthetic.capture import cameras_of
 from gesturehand.synthetic.data_card import TITLE, data_card
 from gesturehand.synthetic.plan import PlannedFrame, make_plan
-from gesturehand.synthetic.pool import CHUNK, Chunk, available_cores, write_chunks
+from gesturehand.synthetic.pool import CHUNK, Chunk, write_chunks
 from gesturehand.synthetic.settings import SetSettings
-from gesturehand.synthetic.splits import SPLITS
 from gesturehand.synthetic.storage import GrowingSet
 
 _CARD: Final = "README.md"
@@ -126,7 +128,7 @@ def write_synthetic_set(
         drawing, saving = _write_frames(growing, chunks, processes, progress)
         _write_annotations(growing.folder, plan, growing.entries(len(chunks)), settings.seed)
         card = data_card(plan, settings, command=command, version=__version__)
-        (growing.folder / _CARD).write_text(card, encoding="utf-8")
+        write_text(growing.folder / _CARD, card)
         growing.move_into_place()
     counts = {split: [frame for frame in plan if frame.split == split] for split in SPLITS}
     return WrittenSet(
@@ -181,9 +183,7 @@ def _write_annotations(folder: Path, plan: list[PlannedFrame], entries: list[Fra
         captures = sorted({frame.capture for frame in plan if frame.split == split})
         cameras = {str(capture): cameras_of(seed, capture) for capture in captures}
         for kind, content in merge_split(rows, cameras).items():
-            path = annotation_path(folder, split, kind)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(json.dumps(content), encoding="utf-8")
+            write_text(annotation_path(folder, split, kind), json.dumps(content))
 
 
 def _check_target(root: Path, overwrite: bool) -> None:

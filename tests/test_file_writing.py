@@ -5,11 +5,12 @@ import resource
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from gesturehand.checkpoints.durable_file import durable_file, remove_parts
 from gesturehand.errors import UserError
+from gesturehand.file_writing import durable_file, new_file, remove_parts, write_text
 
 
 def write(path, content):
@@ -61,7 +62,7 @@ def test_kill_leaves_the_old_content_and_a_part_that_is_cleared(tmp_path):
     path = tmp_path / "file"
     write(path, b"one")
     program = (
-        "import os, signal\nfrom gesturehand.checkpoints.durable_file import durable_file\n"
+        "import os, signal\nfrom gesturehand.file_writing import durable_file\n"
         f"with durable_file({str(path)!r}) as file:\n"
         "    file.write(b'half'); file.flush(); os.kill(os.getpid(), signal.SIGKILL)\n"
     )
@@ -70,3 +71,58 @@ def test_kill_leaves_the_old_content_and_a_part_that_is_cleared(tmp_path):
     assert len(list(tmp_path.iterdir())) == 2
     remove_parts(tmp_path)
     assert [entry.name for entry in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_library_writes_to_a_path_of_the_same_kind(tmp_path):
+    path = tmp_path / "made" / "picture.tar.png"
+    with new_file(path) as part:
+        assert part.suffix == ".png"
+        part.write_bytes(b"one")
+        assert not path.exists()
+    assert path.read_bytes() == b"one"
+    assert [entry.name for entry in path.parent.iterdir()] == ["picture.tar.png"]
+
+
+def test_a_library_that_writes_nothing_without_a_word(tmp_path):
+    with pytest.raises(UserError, match="could not be written"), new_file(tmp_path / "file"):
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_error_of_another_file_is_not_blamed_on_this_one(tmp_path):
+    with pytest.raises(FileNotFoundError, match="source"), new_file(tmp_path / "file"):
+        (tmp_path / "source").read_bytes()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_link_stays_a_link(tmp_path):
+    (tmp_path / "far").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "far" / "file")
+    for text in ("one", "two"):
+        write_text(tmp_path / "link", text)
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "far" / "file").read_text() == "two"
+    assert len(list((tmp_path / "far").iterdir())) == 1
+
+
+def test_a_device_is_written_to_and_not_replaced():
+    write_text("/dev/null", "gone")
+    with pytest.raises(UserError, match=r"'/dev/full' could not be written \(No space left on device\)"):
+        write_text("/dev/full", "too much")
+    assert all(Path("/dev", name).is_char_device() for name in ("null", "full"))
+
+
+def test_names_as_long_as_the_file_system_takes(tmp_path):
+    name = "ä" * 125 + ".json"
+    write_text(tmp_path / name, "{}")
+    assert [entry.name for entry in tmp_path.iterdir()] == [name]
+    with pytest.raises(UserError, match="File name too long"):
+        write_text(tmp_path / ("ä" * 128), "{}")
+
+
+@pytest.mark.parametrize("path", ["", ".", "folder"])
+def test_a_folder_in_place_of_the_file(tmp_path, monkeypatch, path):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(UserError, match=f"'{path}' could not be written .*directory"):
+        write_text(path, "text")

@@ -1,0 +1,144 @@
+"""Files that are there whole or not at all, also after a kill, a crash of the machine or on a full disk."""
+
+import errno
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO, Final
+
+from gesturehand.errors import UserError
+
+#: In the name of a file that is being written.
+_PART: Final = ".part"
+#: Of the name of a file, in the name of its part: names are limited to 255 bytes, and a character may have four.
+_KEPT_CHARACTERS: Final = 40
+_REMEDY: Final = "make room or choose another folder"
+
+
+@contextmanager
+def new_file(path: str | Path, remedy: str = _REMEDY) -> Iterator[Path]:
+    """A hidden path to write to; the file appears under its name when it is complete and on the disk.
+
+    This is for libraries that write to a path themselves; the hidden path has the same suffix. The file is synced and
+    takes its place in one step; then the folder is synced. What was there before stays until then, and for good if
+    writing fails. A link is followed; what is neither file nor folder, such as ``/dev/stdout``, is written to directly.
+
+    Args:
+        path: The file; its folder is made.
+        remedy: What the user can do if it cannot be written; the end of the sentence.
+
+    Raises:
+        UserError: It cannot be written: the disk is full, the folder is read-only or cannot be made, or a folder has
+            this name.
+    """
+    existed = False
+    part: Path | None = None
+    try:
+        target = Path(os.path.realpath(path))
+        existed = target.exists()
+        if existed and not target.is_file() and not target.is_dir():
+            yield target
+            return
+        if target.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        target.parent.mkdir(parents=True, exist_ok=True)
+        part = target.with_name(f".{target.stem[:_KEPT_CHARACTERS]}.{secrets.token_hex(4)}{_PART}{target.suffix}")
+        yield part
+        with part.open("r+b") as file:
+            os.fsync(file.fileno())
+        os.replace(part, target)  # noqa: PTH105 (as the other calls that matter here)
+        _sync_folder(target.parent)
+    except OSError as error:
+        if not _is_about(error, part, Path(path)):
+            raise  # of a file that was read meanwhile
+        kept = "; what was there before is unharmed" if existed else ""
+        raise UserError(f"'{path}' could not be written ({_reason(error)}): {remedy}{kept}.") from error
+    finally:
+        if part is not None:
+            _remove(part)
+
+
+@contextmanager
+def durable_file(path: str | Path, remedy: str = _REMEDY) -> Iterator[BinaryIO]:
+    """Opens a file for writing bytes that appears under its name as :func:`new_file` says.
+
+    Args:
+        path: The file; its folder is made.
+        remedy: What the user can do if it cannot be written; the end of the sentence.
+
+    Raises:
+        UserError: It cannot be written.
+    """
+    with new_file(path, remedy) as part, part.open("wb") as file:
+        yield file
+
+
+def write_bytes(path: str | Path, content: bytes) -> None:
+    """Writes a file as :func:`new_file` says.
+
+    Raises:
+        UserError: It cannot be written.
+    """
+    with durable_file(path) as file:
+        file.write(content)
+
+
+def write_text(path: str | Path, content: str) -> None:
+    """Writes a text file in UTF-8 as :func:`new_file` says; its line ends are written as they are.
+
+    Raises:
+        UserError: It cannot be written.
+    """
+    write_bytes(path, content.encode())
+
+
+def make_folder(path: str | Path) -> None:
+    """Makes a folder and those above it, where they are not there.
+
+    Raises:
+        UserError: It cannot be made, or a file has its name.
+    """
+    try:
+        Path(path).mkdir(parents=True, exist_ok=True)
+    except (OSError, ValueError) as error:
+        raise UserError(f"The folder '{path}' cannot be made ({_reason(error)}): choose another one.") from error
+
+
+def remove_parts(folder: Path) -> None:
+    """Removes what killed processes left half-written in a folder."""
+    for part in (*folder.glob(f".*{_PART}"), *folder.glob(f".*{_PART}.*")):
+        _remove(part)
+
+
+def _is_about(error: OSError, part: Path | None, path: Path) -> bool:
+    """Whether an error is of the file that is written: what a full disk refuses has no name."""
+    if part is None or not isinstance(error.filename, str | os.PathLike):
+        return True
+    return Path(error.filename) in (part, path, *part.parents)
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, FileExistsError):
+        return f"'{error.filename}' is a file"
+    return getattr(error, "strerror", None) or str(error)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Makes a new name in a folder last; not every file system can, and then there is nothing to do."""
+    try:
+        handle = os.open(folder, os.O_RDONLY)
+    except OSError:
+        return
+    try:
+        os.fsync(handle)
+    except OSError:
+        pass
+    finally:
+        os.close(handle)
+
+
+def _remove(path: Path) -> None:
+    with suppress(OSError):  # the disk may be read-only by now; the error that led here is the one to tell
+        path.unlink(missing_ok=True)
