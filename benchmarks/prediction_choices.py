@@ -14,10 +14,11 @@ import numpy as np
 
 from gesturehand.camera import normalised_to_px, project, transform_affine
 from gesturehand.data.datamodule import InterHandDataModule
+from gesturehand.data.image_file import read_image
 from gesturehand.inference.boxes import BOX_SCALE, HandBox, square_of
 from gesturehand.inference.crop import crop_image
 from gesturehand.inference.predictor import BATCH_SIZE, HandPredictor
-from gesturehand.inference.query import ImageQuery, read_image
+from gesturehand.inference.query import ImageQuery
 from gesturehand.inference.translation import solve_translation
 from gesturehand.json_files import write_json
 from gesturehand.markdown import markdown_table, write_between_markers

@@ -1,6 +1,7 @@
 """File names that are put together against those of the JSON."""
 
 import json
+import unicodedata
 
 import numpy as np
 import pytest
@@ -40,6 +41,24 @@ def test_names_are_found(root):
     assert chosen.tolist() == [name in wanted for name in expected]
     assert unknown == wanted - set(expected)
     assert unknown
+
+
+@pytest.mark.fault(
+    kind="image's name spelled another way",
+    variant="a list of images (data.train_subset) with backslashes, ./ and NFD",
+    outcome="the rows are found; what is not there is named as it was written",
+)
+def test_names_are_found_however_they_are_spelled(root):
+    index, expected = read_index(root, "val"), names_of(root)
+    wanted = {
+        expected[1].replace("/", "\\"),
+        f"./{expected[2]}",
+        unicodedata.normalize("NFD", expected[4]),
+        "Capture1\\none",
+    }
+    chosen, unknown = index.file_name.find(wanted)
+    assert chosen.tolist() == [name in (expected[1], expected[2], expected[4]) for name in expected]
+    assert unknown == {"Capture1\\none"}
 
 
 def test_usual_names_cost_nothing(synthetic_root, edited_set):

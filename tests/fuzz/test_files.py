@@ -2,6 +2,7 @@
 
 import importlib.util
 import io
+import itertools
 import json
 import pickle
 import shutil
@@ -14,16 +15,18 @@ import torch
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from gesturehand.checkpoints.checkpoint_io import load_checkpoint
 from gesturehand.cli.config_trust import distrust_configs
 from gesturehand.cli.train import TrainingCLI, run_cli
 from gesturehand.data.check import check_data
 from gesturehand.data.datamodule import InterHandDataModule
-from gesturehand.data.image_file import read_image
+from gesturehand.data.image_file import look_at_image, read_image
 from gesturehand.errors import UserError
 from gesturehand.evaluation.predictions import SavedPredictions, read_predictions, write_predictions
 from gesturehand.hand.mano_file import ManoData, read_mano, write_npz
+from gesturehand.inference.sources import Video
 from gesturehand.own_data.convert import convert
 from gesturehand.own_data.entries import read_entries
 from gesturehand.skeleton import JOINT_NAMES
@@ -223,6 +226,59 @@ def test_images(tmp_path, attempt):
             image = read_image(path)
             assert image.dtype == np.uint8
             assert image.ndim == 3
+
+    run()
+
+
+def test_exif(tmp_path, attempt):
+    """The header and what holds the orientation, in the three formats that have one."""
+    picture = np.random.default_rng(0).integers(0, 256, (48, 64, 3), np.uint8)
+    tags = Image.Exif()
+    tags.update({0x010F: "a maker", 0x0112: 6, 0x0132: "2026:01:01 00:00:00"})
+    originals = []
+    for format, suffix in (("JPEG", ".jpg"), ("PNG", ".png"), ("WEBP", ".webp")):
+        buffer = io.BytesIO()
+        Image.fromarray(picture).save(buffer, format, exif=tags)
+        raw = buffer.getvalue()
+        place = raw.index(tags.tobytes().removeprefix(b"Exif\0\0"))
+        originals.append((suffix, raw, place, len(tags.tobytes())))
+
+    @FUZZ
+    @given(RANDOM)
+    def run(chance):
+        suffix, raw, place, length = chance.choice(originals)
+        data = mutations.change_bytes(raw[place : place + length], chance)
+        head = mutations.change_bytes(raw[:place], chance) if chance.random() < 0.2 else raw[:place]
+        path = tmp_path / f"image{suffix}"
+        path.write_bytes(head + data + raw[place + length :])
+        with attempt("Exif data of images"):
+            shown = look_at_image(path)
+            assert read_image(path).shape[1::-1] == shown
+
+    run()
+
+
+def test_videos(tmp_path, attempt):
+    picture = cv2.GaussianBlur(np.random.default_rng(0).integers(0, 256, (48, 64, 3), np.uint8), (0, 0), 2)
+    originals = []
+    for suffix, code in ((".avi", "MJPG"), (".mp4", "mp4v"), (".mkv", "mp4v"), (".webm", "VP80")):
+        path = tmp_path / f"original{suffix}"
+        writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*code), 10, (64, 48))
+        for step in range(6):
+            writer.write(np.roll(picture, 3 * step, 1))
+        writer.release()
+        originals.append((suffix, path.read_bytes()))
+
+    @FUZZ
+    @given(RANDOM)
+    def run(chance):
+        suffix, raw = chance.choice(originals)
+        path = tmp_path / f"clip{suffix}"
+        path.write_bytes(mutations.change_bytes(raw, chance))
+        with attempt("videos"):
+            for frame in itertools.islice(Video(path), 100):
+                assert frame.dtype == np.uint8
+                assert frame.ndim == 3
 
     run()
 

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from gesturehand.data.datamodule import InterHandDataModule
+from gesturehand.data.image_file import read_image
 from gesturehand.inference.crop import crop_image
-from gesturehand.inference.query import read_image
 
 
 def test_crops_are_the_data_sets_own(synthetic_root):

@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 import pytest
 import trimesh
+from PIL import Image
 
 from gesturehand.errors import UserError
 from gesturehand.hand.open_hand import open_hand
@@ -43,7 +44,8 @@ def test_json_skinned_anew_is_the_obj(predictor, images, pair_frames, tmp_path):
     k = pair_frames[0]["intrinsics"]
     intrinsics = [k[0, 0], k[1, 1], k[0, 2], k[1, 2]]
     done, said = run(predictor, [images], tmp_path, boxes=BoxFile(images / "boxes.json"), intrinsics=intrinsics)
-    assert said == [OPEN_HAND]
+    assert said[0].startswith(f"Left out of '{images}': 1 .json.")
+    assert said[1:] == [OPEN_HAND]
     assert (done.images, done.frames, done.empty) == (4, 0, 1)
     sides = set()
     for number in range(4):
@@ -154,7 +156,9 @@ def test_unreadable_images_among_others_are_said_at_the_end(predictor, images, t
     folder.mkdir()
     shutil.copy(images / "0.jpg", folder / "b.jpg")
     (folder / "a.jpg").write_text("no image")
-    with pytest.raises(UserError, match=r"1 of 2 images could not be read \(the first: '.*a.jpg'\)"):
+    with pytest.raises(
+        UserError, match=r"1 of 2 images could not be read \(the first: '.*a.jpg' is not a readable image\)"
+    ):
         run(predictor, [folder], tmp_path / "out")
     assert (tmp_path / "out" / "b.json").is_file()
     assert not (tmp_path / "out" / "a.json").exists()
@@ -173,3 +177,88 @@ def test_what_cannot_be_asked(predictor, images, tmp_path):
     (tmp_path / "only.jpg").write_text("no image")
     with pytest.raises(UserError, match=r"only.jpg' is not a readable image"):
         run(predictor, [tmp_path / "only.jpg"], tmp_path / "out")
+
+
+@pytest.mark.fault(
+    kind="phone folder",
+    variant="a camera's folder as a Mac copies it: photo turned by Exif, ._ file, HEIC, film",
+    outcome="the photo is predicted as a viewer shows it, the rest is counted",
+)
+def test_a_phones_folder(predictor, images, tmp_path):
+    folder = tmp_path / "DCIM"
+    folder.mkdir()
+    with Image.open(images / "0.jpg") as photo:
+        width, height = photo.size
+        tags = Image.Exif()
+        tags[0x0112] = 6
+        photo.save(folder / "IMG_0.JPG", exif=tags)
+    (folder / "._IMG_0.JPG").write_bytes(b"\0\5\x16\7" + bytes(100))
+    for name in ("IMG_1.HEIC", "IMG_2.MOV"):
+        (folder / name).write_bytes(b"")
+    done, said = run(predictor, [folder], tmp_path / "out", mesh=False)
+    assert done.images == 1
+    assert said[0].startswith(
+        f"Left out of '{folder}': 1 .heic, 1 .mov. Its images are those of JPEG, PNG, WebP or BMP"
+    )
+    content = json.loads((tmp_path / "out" / "IMG_0.json").read_text())
+    assert content["image"] == "IMG_0.JPG"
+    assert (content["width"], content["height"]) == (height, width)
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        pytest.param(
+            key,
+            marks=pytest.mark.fault(
+                kind="image's name spelled another way", variant=f"boxes file: {variant}", outcome="the boxes are found"
+            ),
+        )
+        for variant, key in (
+            ("key in NFD, the file in NFC", "e\u0301.jpg"),
+            ("key with folders and backslashes", "photos\\é.jpg"),
+            ("key with folders", "photos/é.jpg"),
+            ("key with ./", "./é.jpg"),
+        )
+    ],
+)
+def test_boxes_of_a_name_spelled_another_way(predictor, images, tmp_path, key):
+    shutil.copy(images / "0.jpg", tmp_path / "é.jpg")
+    (tmp_path / "boxes.json").write_text(json.dumps({key: [{"box": [5, 6, 70, 80], "hand": "left"}]}))
+    out = tmp_path / "out"
+    boxes = BoxFile(tmp_path / "boxes.json")
+    done, _ = run(predictor, [tmp_path / "é.jpg"], out, boxes=boxes, mesh=False, overlay=False)
+    assert [hand.side for hand in done.last] == ["left"]
+    assert json.loads((out / "é.json").read_text())["hands"][0]["box"] == [5, 6, 70, 80]
+
+
+@pytest.mark.fault(
+    kind="image's name spelled another way",
+    variant="boxes file: two keys that mean one image",
+    outcome="refused: the sentence names the image",
+)
+def test_two_keys_of_one_image(tmp_path):
+    (tmp_path / "boxes.json").write_text(json.dumps({"a/é.jpg": [], "e\u0301.jpg": []}))
+    with pytest.raises(UserError, match=r"has two entries for the image 'é\.jpg'"):
+        BoxFile(tmp_path / "boxes.json")
+
+
+@pytest.mark.fault(
+    kind="video whose size changes",
+    variant="Motion JPEG, predicted",
+    outcome="said once; JSON in each frame's own pixels, pictures fitted into the first one's size",
+)
+def test_video_whose_size_changes(predictor, tmp_path):
+    frames = [np.full((*shape, 3), 90, np.uint8) for shape in ((48, 64), (48, 64), (80, 48), (80, 48))]
+    path = tmp_path / "clip.mjpeg"
+    path.write_bytes(b"".join(cv2.imencode(".jpg", frame)[1].tobytes() for frame in frames))
+    done, said = run(predictor, [path], tmp_path / "out")
+    assert done.frames == 4
+    told = [sentence for sentence in said if "changes from" in sentence]
+    assert len(told) == 1
+    assert f"'{path}' changes from 64 × 48 to 48 × 80 px at frame 2" in told[0]
+    lines = [json.loads(line) for line in (tmp_path / "out" / "clip.jsonl").read_text().splitlines()]
+    assert [(line["width"], line["height"]) for line in lines] == [(64, 48)] * 2 + [(48, 80)] * 2
+    capture = cv2.VideoCapture(str(tmp_path / "out" / "clip_overlay.mp4"))
+    assert capture.get(cv2.CAP_PROP_FRAME_COUNT) == 4
+    capture.release()

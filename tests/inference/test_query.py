@@ -4,9 +4,10 @@ import cv2
 import numpy as np
 import pytest
 
+from gesturehand.data.image_file import read_image
 from gesturehand.errors import UserError
 from gesturehand.inference.boxes import BOX_SCALE, HandBox
-from gesturehand.inference.query import ImageQuery, crops_of, hands_from, image_of, intrinsics_matrix, read_image
+from gesturehand.inference.query import ImageQuery, crops_of, hands_from, image_of, intrinsics_matrix
 
 IMAGE = np.zeros((200, 300, 3), np.uint8)
 
@@ -82,7 +83,7 @@ def test_images_that_cannot_be_read(tmp_path):
     (tmp_path / "text.jpg").write_text("no image")
     with pytest.raises(UserError, match=r"text.jpg' is not a readable image"):
         read_image(tmp_path / "text.jpg")
-    with pytest.raises(UserError, match=r"none.jpg' does not exist"):
+    with pytest.raises(UserError, match=r"none.jpg' is missing"):
         read_image(tmp_path / "none.jpg")
 
 

@@ -6,13 +6,14 @@ import pytest
 import pytorch_lightning as pl
 import torch
 
+from gesturehand.data.image_file import read_image
 from gesturehand.errors import UserError
 from gesturehand.hand.open_hand import open_hand
 from gesturehand.hand.skinning import skin
 from gesturehand.inference import HandPredictor
 from gesturehand.inference.assemble import assemble_hands
 from gesturehand.inference.export_file import export_regressor
-from gesturehand.inference.query import CropRequest, read_image
+from gesturehand.inference.query import CropRequest
 from gesturehand.skeleton import WRIST
 from gesturehand.trainers.eanet_regressor import EANetRegressor
 

@@ -3,7 +3,6 @@
 import csv
 import json
 
-import cv2
 import numpy as np
 import pytest
 import torch
@@ -167,22 +166,6 @@ def test_subject_is_in_one_split(own_data, tmp_path):
         seen[split] = {image["subject"] for image in json.loads(path.read_text())["images"]}
     assert [len(subjects) for subjects in seen.values()] == [3, 1, 1]
     assert len(set.union(*seen.values())) == 5
-
-
-def test_photo_turned_by_its_camera_has_the_loaders_size(own_data, tmp_path):
-    """EXIF orientation 6: stored lying, shown standing, as OpenCV reads it."""
-    from PIL import Image
-
-    (tmp_path / "images").mkdir()
-    exif = Image.Exif()
-    exif[274] = 6
-    Image.new("RGB", (800, 400)).save(tmp_path / "images" / "turned.jpg", exif=exif)
-    hand = {**without(own_data.hands, "joints_3d", "intrinsics")[0], "image": "turned.jpg"}
-    convert(read_entries(written(tmp_path, [hand])), tmp_path / "images", tmp_path / "set")
-    path = tmp_path / "set" / "annotations" / "train" / "InterHand2.6M_train_data.json"
-    (image,) = json.loads(path.read_text())["images"]
-    height, width = cv2.imread(str(tmp_path / "set" / "images" / "train" / image["file_name"])).shape[:2]
-    assert (image["width"], image["height"]) == (width, height) == (400, 800)
 
 
 @pytest.mark.parametrize(

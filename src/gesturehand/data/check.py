@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from gesturehand.data.annotation_problems import Problem, annotation_problems
 from gesturehand.data.files import check_root, image_path, stays_inside
-from gesturehand.data.image_file import UnreadableImageError, is_cut_short, problem_of_header, read_image
+from gesturehand.data.image_file import UnreadableImageError, look_at_image, read_image
 from gesturehand.errors import UserError
 
 #: Images that are handed to the threads at a time, so that millions do not lie in memory as futures.
@@ -90,22 +90,10 @@ def _image_problem(root: Path, split: str, decode: bool, image: dict[str, Any]) 
     name = image.get("file_name")
     if not isinstance(name, str) or not stays_inside(name):
         return Problem("path leaves the images' folder", split, repr(name))
-    path = image_path(root, split, name)
     size = image.get("width"), image.get("height")
     announced = size if all(isinstance(side, int) for side in size) else None
-    header = problem_of_header(path)
-    if header is not None:
-        kind = (
-            "image missing" if "missing" in header else "image too large" if "claims" in header else "image unreadable"
-        )
-        return Problem(kind, split, name, header)
-    if problem_of_header(path, announced) is not None:  # type: ignore[arg-type]
-        return Problem("image size other than announced", split, name, str(problem_of_header(path, announced)))  # type: ignore[arg-type]
-    if decode:
-        if is_cut_short(path):
-            return Problem("image cut short", split, name, "the end of the JPEG is missing")
-        try:
-            read_image(path)
-        except UnreadableImageError as error:
-            return Problem("image unreadable", split, name, str(error))
+    try:
+        (read_image if decode else look_at_image)(image_path(root, split, name), announced)  # type: ignore[arg-type]
+    except UnreadableImageError as error:
+        return Problem(error.kind, split, name, error.detail)
     return None

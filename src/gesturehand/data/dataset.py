@@ -116,7 +116,7 @@ class InterHandDataset(Dataset[Batch]):
         """One sample; its image is read from disk.
 
         Raises:
-            UserError: The image is missing or unreadable.
+            UserError: The image is missing, unreadable or not of the annotated size.
         """
         batch: dict[str, Tensor] = dict(self.__getitems__([key]))  # type: ignore[arg-type]
         return Batch(**{name: value[0] for name, value in batch.items()})  # type: ignore[typeddict-item]
@@ -125,7 +125,7 @@ class InterHandDataset(Dataset[Batch]):
         """Several samples as one batch (:func:`collate` takes it as it is): what is looked up is looked up at once.
 
         Raises:
-            UserError: An image is missing or unreadable.
+            UserError: An image is missing, unreadable or not of the annotated size.
         """
         given = [key if isinstance(key, SampleKey) else SampleKey(int(key)) for key in keys]
         number = np.array([key.sample for key in given])
@@ -217,12 +217,13 @@ class InterHandDataset(Dataset[Batch]):
             affines = np.stack([self._map_of_other(*pair) for pair in zip(numbers.tolist(), affines, strict=True)])
             numbers = self.image_of[numbers]
         files = [self.image_file(number) for number in numbers.tolist()]
+        sizes = self.index.image_size_px[self.selection.row[numbers]].tolist()
         # Pixels by themselves: what comes between two images has left the processor's cache by the next one. Colours
         # are written from a buffer that stays in the cache to the batch, which does not.
         unchanged = np.empty_like(images[0])
-        for place, file in enumerate(files):
+        for place, (file, size) in enumerate(zip(files, sizes, strict=True)):
             try:
-                image = self._read(file)
+                image = self._read(file, size)
             except UnreadableImageError as error:
                 if self.unreadable == "error":
                     raise
@@ -249,13 +250,13 @@ class InterHandDataset(Dataset[Batch]):
         row = self.selection.row[number]
         return image_path(self.index.root, self.index.split, self.index.file_name[row].decode())
 
-    def _read(self, file: Path) -> np.ndarray:
-        """The whole image, (height, width, 3) uint8 RGB."""
+    def _read(self, file: Path, size: tuple[int, int]) -> np.ndarray:
+        """The whole image, (height, width, 3) uint8 RGB, of the annotated size."""
         remedy = (
             f"complete the download of split '{self.index.split}', give the images you have as a subset list, or set "
             "data.unreadable to skip"
         )
-        return read_image(file, remedy=remedy)
+        return read_image(file, size, remedy=remedy)
 
     def _gesture(self, row: np.ndarray, flip: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The classes; per hand, a flipped right hand's are a left hand's, a canonically mirrored one's stay."""

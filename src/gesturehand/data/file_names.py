@@ -6,6 +6,8 @@ from typing import Any, Final
 
 import numpy as np
 
+from gesturehand.data.spelling import spelled
+
 #: How InterHand2.6M names its images.
 _PATTERN: Final = re.compile(r"Capture([^/]*)/([^/]*)/cam([^/]*)/image([^/]*)\.jpg")
 
@@ -59,7 +61,7 @@ class FileNames:
         )
 
     def find(self, names: set[str]) -> tuple[np.ndarray, set[str]]:
-        """Which rows have one of some names.
+        """Which rows have one of some names, however these are spelled (:mod:`gesturehand.data.spelling`).
 
         Args:
             names: File names as in ``data.json``.
@@ -67,10 +69,17 @@ class FileNames:
         Returns:
             (N,) bool, and the names that no row has.
         """
+        given: dict[str, list[str]] = {}
+        for name in names:
+            given.setdefault(spelled(name), []).append(name)
+        chosen, unknown = self._find(set(given))
+        return chosen, {name for meant in unknown for name in given[meant]}
+
+    def _find(self, names: set[str]) -> tuple[np.ndarray, set[str]]:
         chosen = np.zeros(len(self), bool)
         found = set()
         for place, row in enumerate(self._other_row):
-            name = bytes(self._other_name[place]).decode()
+            name = spelled(bytes(self._other_name[place]).decode())
             if name in names:
                 chosen[row] = True
                 found.add(name)

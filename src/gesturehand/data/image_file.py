@@ -1,113 +1,174 @@
-"""Reading one image file from a source that is not trusted: by its header first, within a size, or an error."""
+"""The one reader of images from sources that are not trusted: by the header first, within a size, or an error.
 
+Import, loader, check and prediction all read through it, so that what one takes the others take. Pixels are as a viewer
+shows them: turned as Exif says how the camera was held.
+"""
+
+import os
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Any, BinaryIO, Final
 
 import cv2
 import numpy as np
-from PIL import Image
+import numpy.typing as npt
 
+from gesturehand.data.image_header import ImageHeader, format_name, read_header
+from gesturehand.data.spelling import find_file, similar_name
 from gesturehand.errors import UserError
 
+#: What is read, for sentences.
+IMAGE_FORMATS: Final = "JPEG, PNG, WebP or BMP"
+#: Names of such files end so; what a file holds decides, not its name.
+IMAGE_SUFFIXES: Final = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp")
 #: No camera of a capture comes near it; a small file can claim more, and decoding would fill the memory.
 MAX_IMAGE_PIXELS: Final = 8192 * 8192
-_FORMATS: Final = ("JPEG", "PNG", "WEBP", "BMP")
+#: 16 bytes a pixel is more than any of the formats takes.
+_MAX_FILE_BYTES: Final = 16 * MAX_IMAGE_PIXELS
 _JPEG_END: Final = b"\xff\xd9"
-#: Markers that start a frame (baseline, extended, progressive), and of what may come before (ITU-T T.81, B.1.1.3).
-_JPEG_FRAMES: Final = frozenset({0xC0, 0xC1, 0xC2})
-_JPEG_TABLES: Final = frozenset({0xC4, 0xDB, 0xDD, 0xFE, *range(0xE0, 0xF0)})
-_HEAD_BYTES: Final = 4096
+#: What is done to the stored pixels to show them, by Exif's orientation.
+_TURNS: Final[dict[int, Callable[[Any], Any]]] = {
+    2: lambda image: cv2.flip(image, 1),
+    3: lambda image: cv2.rotate(image, cv2.ROTATE_180),
+    4: lambda image: cv2.flip(image, 0),
+    5: cv2.transpose,
+    6: lambda image: cv2.rotate(image, cv2.ROTATE_90_CLOCKWISE),
+    7: lambda image: cv2.flip(cv2.transpose(image), -1),
+    8: lambda image: cv2.rotate(image, cv2.ROTATE_90_COUNTERCLOCKWISE),
+}
 
 
 class UnreadableImageError(UserError):
-    """An image is missing, damaged, too large or not the announced one."""
+    """An image is missing, damaged, too large, of another format or not the announced one.
+
+    Attributes:
+        kind: What is wrong, the same words for the same thing.
+        detail: What is wrong with this image, as the rest of a sentence.
+    """
+
+    # Not arguments: a worker process's error is made anew from its text alone.
+    kind = "image unreadable"
+    detail = ""
 
 
 def read_image(
     path: str | Path, announced: tuple[int, int] | None = None, *, remedy: str = "get it again"
-) -> np.ndarray:
+) -> npt.NDArray[np.uint8]:
     """Decodes an image after a look at its header.
 
     Args:
-        path: A JPEG, PNG, WebP or BMP file.
-        announced: Width and height that it should have, px; None for any.
-        remedy: What to do about an error, for the sentence.
+        path: A JPEG, PNG, WebP or BMP file; where it is not there, its other spellings are tried
+            (:func:`gesturehand.data.spelling.find_file`).
+        announced: Width and height that it should have as it is shown, px; None for any.
+        remedy: What to do about an image that is missing or damaged, for the sentence.
 
     Returns:
-        (height, width, 3) uint8 RGB, in the orientation in which it is stored.
+        (height, width, 3) uint8 RGB as a viewer shows it: turned as its Exif orientation says; the first picture of an
+        animation; 16 bits as 8; transparency left out.
 
     Raises:
-        UnreadableImageError: It is missing, no image, damaged, of another size, or has more than
-            :data:`MAX_IMAGE_PIXELS`.
+        UnreadableImageError: It is missing, no regular file, no image of these formats, damaged, cut short, of another
+            size, or has more than :data:`MAX_IMAGE_PIXELS`.
     """
-    problem, content = _examined(path, announced, whole=True)
-    image = None
-    if content is not None:
-        try:
-            image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION)
-        except cv2.error:
-            image = None
-    if image is None:
-        raise UnreadableImageError(f"The image '{path}' {problem or 'is not a readable image'}: {remedy}.")
-    return image
-
-
-def problem_of_header(path: str | Path, announced: tuple[int, int] | None = None) -> str | None:
-    """What is wrong with an image as far as its header tells, as the rest of a sentence; None for nothing."""
-    return _examined(path, announced, whole=False)[0]
-
-
-def _examined(path: str | Path, announced: tuple[int, int] | None, *, whole: bool) -> tuple[str | None, bytes | None]:
-    """What the header tells is wrong, or nothing and, if wanted, the content: read once, and only of an image."""
+    with _opened(path, announced, remedy) as (file, header):
+        file.seek(0)
+        content = file.read()
+    if content[:2] == b"\xff\xd8" and content.rfind(_JPEG_END, header.pixels_at) < 0:
+        # Some decoders fill in what is missing with grey and say nothing.
+        raise _refused(path, "image cut short", "is cut short, the end of the JPEG is missing", remedy)
     try:
-        with Path(path).open("rb", buffering=0) as file:
-            head = file.read(_HEAD_BYTES)
-            size = _jpeg_size(head)
-            if size is None:
-                with Image.open(path, formats=_FORMATS) as image:
-                    size = image.size
-            problem = _problem_of_size(size, announced)
-            return problem, head + file.read() if whole and problem is None else None
-    except FileNotFoundError:
-        return "is missing", None
-    except Image.DecompressionBombError:
-        return f"claims more than {MAX_IMAGE_PIXELS} pixels", None
-    except Exception:  # a damaged header can fail in any way
-        return "is not a readable image", None
+        image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION)
+    except cv2.error:
+        image = None
+    if image is None or image.shape[1::-1] != header.size:
+        raise _refused(path, "image unreadable", "is not a readable image", remedy)
+    if header.orientation != 1:
+        image = _TURNS[header.orientation](image)
+    return np.asarray(image, np.uint8)
 
 
-def _problem_of_size(size: tuple[int, int], announced: tuple[int, int] | None) -> str | None:
-    if size[0] * size[1] > MAX_IMAGE_PIXELS:
-        return f"claims {size[0]} x {size[1]} pixels, more than {MAX_IMAGE_PIXELS} in all"
-    if announced is not None and size != tuple(announced):
-        return f"is {size[0]} x {size[1]} and not {announced[0]} x {announced[1]} as announced"
-    return None
+def look_at_image(path: str | Path, announced: tuple[int, int] | None = None) -> tuple[int, int]:
+    """Width and height of an image as it is shown, px, from its header alone.
 
+    Args:
+        path: As for :func:`read_image`.
+        announced: Likewise.
 
-def _jpeg_size(head: bytes) -> tuple[int, int] | None:
-    """Width and height of a plain JPEG, from its first bytes; None where they do not tell, and Pillow has to.
-
-    Pillow reads every table of the header, a tenth of the time that decoding takes; this only steps over them.
+    Raises:
+        UnreadableImageError: What the header tells is wrong, as for :func:`read_image`.
     """
-    if head[:2] != b"\xff\xd8":
-        return None
-    place = 2
-    while place + 9 <= len(head) and head[place] == 0xFF:
-        marker, length = head[place + 1], int.from_bytes(head[place + 2 : place + 4])
-        if marker in _JPEG_FRAMES:
-            height, width = (int.from_bytes(head[place + at : place + at + 2]) for at in (5, 7))
-            return (width, height) if width and height else None
-        if length < 2 or marker not in _JPEG_TABLES:
-            return None
-        place += 2 + length
-    return None
+    with _opened(path, announced, "get it again") as (_, header):
+        return header.shown
 
 
-def is_cut_short(path: Path) -> bool:
-    """Whether a JPEG lacks its end; some decoders fill in what is missing with grey and say nothing."""
-    with path.open("rb") as file:
-        if file.read(2) != b"\xff\xd8":
-            return False
-        file.seek(0, 2)
-        file.seek(max(0, file.tell() - 64))
-        return _JPEG_END not in file.read()
+@contextmanager
+def _opened(path: str | Path, announced: tuple[int, int] | None, remedy: str) -> Iterator[tuple[BinaryIO, ImageHeader]]:
+    """The file, open, and its header, with which nothing is wrong."""
+    try:
+        file = _open(path)
+    except (FileNotFoundError, NotADirectoryError):
+        similar = similar_name(Path(path))
+        there = f" ('{similar}' is there)" if similar else ""
+        raise _refused(path, "image missing", f"is missing{there}", remedy) from None
+    except IsADirectoryError:
+        raise _refused(path, *_NO_FILE) from None
+    except (OSError, ValueError) as error:  # a name may hold what no name can
+        reason = getattr(error, "strerror", None) or error
+        raise _refused(path, "image unreadable", f"cannot be read ({reason})", remedy) from None
+    with file:
+        try:
+            state = os.fstat(file.fileno())
+            header = read_header(file, state.st_size) if stat.S_ISREG(state.st_mode) else None
+        except OSError as error:
+            raise _refused(path, "image unreadable", f"cannot be read ({error.strerror})", remedy) from None
+        if not stat.S_ISREG(state.st_mode):
+            raise _refused(path, *_NO_FILE)
+        if header is None:
+            file.seek(0)
+            name = format_name(file.read(16))
+            if name is None:
+                raise _refused(path, "image unreadable", "is not a readable image", remedy)
+            raise _refused(
+                path, "image of another format", f"is not a readable image but {name}", f"convert it to {IMAGE_FORMATS}"
+            )
+        width, height = header.shown
+        if width * height > MAX_IMAGE_PIXELS:
+            text = f"claims {width} x {height} pixels, more than {MAX_IMAGE_PIXELS} in all"
+            raise _refused(path, "image too large", text, "scale it down")
+        if state.st_size > _MAX_FILE_BYTES:
+            text = f"has {state.st_size} bytes, more than any image of {MAX_IMAGE_PIXELS} pixels"
+            raise _refused(path, "image too large", text, "save it anew")
+        if announced is not None and header.shown != tuple(announced):
+            turned = f" (turned as its Exif orientation {header.orientation} says)" if header.orientation > 1 else ""
+            text = f"is {width} x {height}{turned} and not {announced[0]} x {announced[1]} as announced"
+            raise _refused(path, "image size other than announced", text, _RESIZED)
+        if not header.whole:
+            raise _refused(path, "image cut short", "is cut short, its end is missing", remedy)
+        yield file, header
+
+
+_NO_FILE: Final = ("image unreadable", "is no regular file", "give an image file in its place")
+_RESIZED: Final = "put back the image that was annotated, or correct its width and height and the joints that lie in it"
+
+
+def _open(path: str | Path) -> BinaryIO:
+    try:
+        return open(path, "rb", opener=_without_waiting)
+    except (FileNotFoundError, NotADirectoryError):
+        found = find_file(Path(path))
+        if found is None:
+            raise
+        return open(found, "rb", opener=_without_waiting)
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    """A pipe that nobody writes to would be waited for; a file is not changed by it."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+
+
+def _refused(path: str | Path, kind: str, detail: str, remedy: str) -> UnreadableImageError:
+    error = UnreadableImageError(f"The image '{path}' {detail}: {remedy}.")
+    error.kind, error.detail = kind, detail
+    return error

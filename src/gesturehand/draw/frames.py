@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gesturehand.data.files import image_path
+from gesturehand.data.image_file import read_image
 from gesturehand.data.index import read_index
 from gesturehand.errors import UserError
 
@@ -36,9 +37,7 @@ def frame_sheet(root: str | Path, split: str, count: int, columns: int, height_p
     pictures = []
     for row in chosen:
         path = image_path(Path(root), split, index.file_name[row].decode())
-        picture = cv2.imread(str(path))
-        if picture is None:
-            raise UserError(f"The image '{path}' is missing or unreadable: write or download the set again.")
+        picture = read_image(path, remedy="write or download the set again")[..., ::-1]
         width = round(picture.shape[1] * height_px / picture.shape[0])
         pictures.append(cv2.resize(picture, (width, height_px), interpolation=cv2.INTER_AREA))
     rows = [np.concatenate([_framed(p) for p in pictures[k : k + columns]], 1) for k in range(0, count, columns)]

@@ -150,3 +150,25 @@ def _label(canvas: np.ndarray, text: str, place: tuple[int, int], paper: np.ndar
     ground = (255, 255, 255) if paper is None else tuple(int(value) for value in paper)
     cv2.rectangle(canvas, (x - 3, y - height - 4), (x + width + 4, y + 5), ground, -1)
     cv2.putText(canvas, text, (x, y), cv2.FONT_HERSHEY_DUPLEX, _font_scale(canvas), _INK, 1, cv2.LINE_AA)
+
+
+def fitted(picture: np.ndarray, height: int, width: int) -> np.ndarray:
+    """A picture in a frame of another shape: as large as it can be with its proportions, in the middle.
+
+    Args:
+        picture: (H, W, 3) uint8.
+        height: Of the frame.
+        width: Likewise.
+
+    Returns:
+        (height, width, 3) uint8; the picture itself where it has this shape.
+    """
+    if picture.shape[:2] == (height, width):
+        return picture
+    scale = min(height / picture.shape[0], width / picture.shape[1])
+    size = max(1, round(picture.shape[1] * scale)), max(1, round(picture.shape[0] * scale))
+    shown = cv2.resize(picture, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
+    frame = np.full((height, width, 3), _PAPER, np.uint8)
+    top, left = (height - size[1]) // 2, (width - size[0]) // 2
+    frame[top : top + size[1], left : left + size[0]] = shown
+    return frame

@@ -4,11 +4,12 @@ import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Final, Literal
 
 import numpy as np
 
+from gesturehand.data.spelling import spelled
 from gesturehand.errors import UserError
 from gesturehand.skeleton import SIDES
 
@@ -94,7 +95,8 @@ class BoxFile:
     - ``[{"box": …, "hand": …}, …]``: the same boxes for every image.
 
     ``hand`` may be left out, and so may ``box``: the whole image. ``turn_deg`` may be added (:class:`HandBox`). An
-    image that a file by names does not name has no hands.
+    image that a file by names does not name has no hands. Folders in a name are left out: no two images that are
+    predicted together have one name.
 
     Args:
         path: The JSON file.
@@ -118,7 +120,11 @@ class BoxFile:
         if isinstance(content, list):
             self._for_all = self._hands(content, "the list")
         elif isinstance(content, dict):
-            self._by_name = {name: self._entry(entry, name) for name, entry in content.items()}
+            for name, entry in content.items():
+                meant = _file_name(name)
+                if meant in self._by_name:
+                    raise UserError(f"'{path}' has two entries for the image '{meant}': put its hands into one list.")
+                self._by_name[meant] = self._entry(entry, name)
         else:
             raise UserError(f"The boxes' file '{path}' holds neither an object nor a list: see docs/predict.md.")
 
@@ -131,7 +137,7 @@ class BoxFile:
         """
         if self._for_all is not None:
             return self._for_all
-        entry = self._by_name.get(name, [])
+        entry = self._by_name.get(_file_name(name), [])
         if isinstance(entry, list):
             return entry
         if frame is None:
@@ -140,7 +146,7 @@ class BoxFile:
 
     def check_names(self, names: set[str]) -> None:
         """Raises a UserError where the file names an image that is not there."""
-        unknown = sorted(self._by_name.keys() - names)
+        unknown = sorted(self._by_name.keys() - {_file_name(name) for name in names})
         if unknown:
             raise UserError(
                 f"'{self.path}' has boxes for {len(unknown)} of {len(self._by_name)} images that are not there (the "
@@ -164,6 +170,11 @@ class BoxFile:
             side = parse_hand(hand.get("hand"), f"The side {place}")
             hands.append(HandBox(box, side, parse_turn(hand.get("turn_deg"), f"The turn {place}")))
         return hands
+
+
+def _file_name(name: str) -> str:
+    """What an image is called without its folders, in one spelling."""
+    return PurePosixPath(spelled(name)).name
 
 
 def check_inside(box: Sequence[float], width: int, height: int, where: str) -> None:

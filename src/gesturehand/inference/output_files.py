@@ -8,7 +8,7 @@ from typing import Final
 import cv2
 import numpy as np
 
-from gesturehand.draw.prediction import DrawnHand, PredictionPainter
+from gesturehand.draw.prediction import DrawnHand, PredictionPainter, fitted
 from gesturehand.errors import UserError
 from gesturehand.file_writing import new_file
 from gesturehand.inference.result import HandResult
@@ -50,21 +50,22 @@ class VideoWriter:
         self.part = part
         self.fps = fps
         self._writer: cv2.VideoWriter | None = None
+        self._shape = (0, 0)
         self._frames = 0
 
     def add(self, picture: np.ndarray) -> None:
-        """Adds a frame (H, W, 3) uint8 RGB; the first one's size is the video's.
+        """Adds a frame (H, W, 3) uint8 RGB; the first one's size is the video's, others are fitted into it.
 
         Raises:
             UserError: This build of OpenCV writes no MP4.
         """
         if self._writer is None:
-            height, width = picture.shape[:2]
+            self._shape = height, width = picture.shape[:2]
             code = cv2.VideoWriter_fourcc(*"mp4v")  # type: ignore[attr-defined, unused-ignore]
             self._writer = cv2.VideoWriter(str(self.part), code, self.fps, (width, height))
             if not self._writer.isOpened():
                 raise UserError(f"OpenCV cannot write '{self.path}' here: go without with --overlay=false.")
-        self._writer.write(picture[..., ::-1])
+        self._writer.write(fitted(picture, *self._shape)[..., ::-1])
         self._frames += 1
 
     def close(self) -> None:

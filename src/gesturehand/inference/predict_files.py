@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from tqdm import tqdm
 
+from gesturehand.data.image_file import UnreadableImageError, read_image
 from gesturehand.draw.prediction import PredictionPainter
 from gesturehand.errors import UserError
 from gesturehand.file_writing import durable_file, make_folder, write_bytes
@@ -17,7 +18,7 @@ from gesturehand.inference.boxes import BoxFile, Hand, HandBox
 from gesturehand.inference.mesh_files import obj_bytes, ply_bytes
 from gesturehand.inference.output_files import OVERLAY_SUFFIX, draw_hands, new_video, overlay_png
 from gesturehand.inference.predictor import BATCH_SIZE, HandPredictor
-from gesturehand.inference.query import ImageQuery, Intrinsics, intrinsics_matrix, read_image
+from gesturehand.inference.query import ImageQuery, Intrinsics, intrinsics_matrix
 from gesturehand.inference.result import HandResult
 from gesturehand.inference.result_json import dump, image_dictionary
 from gesturehand.inference.sources import Sources, Video, find_sources
@@ -32,6 +33,11 @@ NO_INTRINSICS: Final = (
 OPEN_HAND: Final = (
     "This network was trained on rendered hands: it is no model of real photos, where it runs and is mostly wrong."
 )
+OTHER_SIZE: Final = (
+    "'{}' changes from {} × {} to {} × {} px at frame {}: every frame is predicted in its own pixels, in which boxes "
+    "and intrinsics are taken too, and pictures are fitted into the first one's size."
+)
+DAMAGED: Final = "'{}' is damaged: {} pieces of it cannot be decoded, and their frames are left out."
 
 
 @dataclass(frozen=True)
@@ -107,6 +113,8 @@ def predict_files(
         settings.boxes.check_names({path.name for path in (*sources.images, *sources.videos)})
     _prepare_output(sources, settings.output)
     run = _Run(predictor, settings, say)
+    for sentence in sources.left_out:
+        say(sentence)
     names = sources.output_names()
     unreadable: list[str] = []
     run.images(sources.images, names, unreadable)
@@ -115,7 +123,7 @@ def predict_files(
         run.video(path, names[path])
     if unreadable:
         raise UserError(
-            f"{len(unreadable)} of {len(sources.images)} images could not be read (the first: '{unreadable[0]}'): the "
+            f"{len(unreadable)} of {len(sources.images)} images could not be read (the first: {unreadable[0]}): the "
             f"others' results are in '{settings.output}'."
         )
     return Predicted(images, run.frames - images, run.hands, run.empty, run.last)
@@ -158,10 +166,10 @@ class _Run:
             for path in paths:
                 try:
                     image = read_image(path)
-                except UserError:
+                except UnreadableImageError as error:
                     if len(paths) == 1:
                         raise
-                    unreadable.append(str(path))
+                    unreadable.append(f"'{path}' {error.detail}")
                     bar.update()
                     continue
                 # The picture is read again where it is drawn: a batch of photos would fill the memory.
@@ -188,10 +196,18 @@ class _Run:
         waiting: deque[_Frame] = deque()
 
         def queries() -> Iterator[ImageQuery]:
+            sizes: list[tuple[int, int]] = []
             for number, image in enumerate(video):
-                waiting.append(_Frame(f"{path.name}#{number}", (image.shape[1], image.shape[0]), image))
+                size = (image.shape[1], image.shape[0])
+                if size not in sizes:
+                    sizes.append(size)
+                    if len(sizes) > 1:
+                        self._say(OTHER_SIZE.format(path, *sizes[0], *size, number))
+                waiting.append(_Frame(f"{path.name}#{number}", size, image))
                 hands = self._hands(path.name, number)
                 yield ImageQuery(image, hands, self.given, f"frame {number} of '{path}'")
+            if video.damaged:
+                self._say(DAMAGED.format(path, video.damaged))
 
         stem = self.settings.output / name
         bar = tqdm(total=video.frames or None, desc=path.name, unit="frame", disable=not self.settings.progress)

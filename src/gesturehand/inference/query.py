@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
+from gesturehand.data.image_file import read_image
 from gesturehand.errors import UserError
 from gesturehand.inference.boxes import (
     HandBox,
@@ -66,26 +66,11 @@ class CropRequest:
     turn_deg: float | None = None
 
 
-def read_image(path: str | Path) -> npt.NDArray[np.uint8]:
-    """An image file as (H, W, 3) uint8 RGB, turned as its EXIF data says.
-
-    Raises:
-        UserError: It is missing or unreadable.
-    """
-    path = Path(path)
-    image = cv2.imread(str(path), cv2.IMREAD_COLOR_RGB) if path.is_file() else None
-    if image is None:
-        if not path.exists():
-            raise UserError(f"'{path}' does not exist: give an image, a folder of images, or a video.")
-        raise UserError(f"'{path}' is not a readable image: give a JPEG, PNG or another format that OpenCV reads.")
-    return np.asarray(image, np.uint8)
-
-
 def image_of(query: ImageQuery) -> npt.NDArray[np.uint8]:
     """The query's pixels.
 
     Raises:
-        UserError: Its file cannot be read, or its array is no RGB image.
+        UserError: Its file cannot be read (:mod:`gesturehand.data.image_file`), or its array is no RGB image.
     """
     if isinstance(query.image, (str, Path)):
         return read_image(query.image)

@@ -54,7 +54,7 @@ def add_image(
         content: The files by kind; changed.
         number: Id of the image, its annotation and its frame.
         hands: In it, right before left.
-        size: Width and height, px.
+        size: Width and height as shown, px.
         camera: Name of the calibration.
         calibration: Its intrinsics.
         subject: Whose hands.

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from PIL import Image, UnidentifiedImageError
 from tqdm import tqdm
 
 from gesturehand.data.files import Kind, annotation_path, image_path
+from gesturehand.data.image_file import read_image
+from gesturehand.data.spelling import find_file, spelled
 from gesturehand.errors import UserError
 from gesturehand.file_writing import write_text
 from gesturehand.own_data.annotations import add_image, empty_files
@@ -21,9 +22,7 @@ from gesturehand.own_data.hand_checks import Intrinsics, check_hand, check_order
 from gesturehand.own_data.splits import choose_splits
 from gesturehand.skeleton import SIDES
 
-#: EXIF orientations that exchange width and height.
-_TURNED: Final = (5, 6, 7, 8)
-_ORIENTATION_TAG: Final = 274
+_REMEDY: Final = "check --images and the entry's image, replace it, or remove its entry"
 
 
 @dataclass(frozen=True)
@@ -67,14 +66,15 @@ def convert(
         seed: Of the random split.
 
     Raises:
-        UserError: An image is missing or unreadable, 3D joints have no intrinsics or disagree with the 2D ones, a hand
-            is there twice or cannot be one, the joints are in another order, or ``out`` is not empty.
+        UserError: An image is missing, or the loader could not read it, 3D joints have no intrinsics or disagree with
+            the 2D ones, a hand is there twice or cannot be one, the joints are in another order, or ``out`` is not
+            empty.
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UserError(f"'{out}' is not empty: give a new folder.")
     groups: dict[str, list[HandEntry]] = defaultdict(list)
     for entry in entries:
-        groups[entry.image].append(entry)
+        groups[spelled(entry.image)].append(entry)
     for name, hands in groups.items():
         if len({hand.hand for hand in hands}) < len(hands):
             raise UserError(f"The image '{name}' has two {hands[0].hand} hands: one right and one left at most.")
@@ -93,7 +93,10 @@ def convert(
         for number, (name, hands) in enumerate(progress):
             split = split_of[name]
             content = files.setdefault(split, empty_files())
-            size = _image_size(images / name)
+            source = find_file(images / hands[0].image) or images / name
+            # Decoded whole: what training could not read is refused here.
+            height, width = read_image(source, remedy=_REMEDY).shape[:2]
+            size = (width, height)
             calibration = _calibration(hands, intrinsics, size)
             camera = cameras.setdefault(calibration, f"{400000 + len(cameras)}")
             for hand in hands:
@@ -103,7 +106,7 @@ def convert(
             file_name = add_image(content, number, hands, size, camera, calibration, subject, Path(name).suffix)
             target = image_path(folder, split, file_name)
             target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(images / name, target)
+            shutil.copyfile(source, target)
         for split, content in files.items():
             for kind, table in content.items():
                 write_text(annotation_path(folder, split, kind), json.dumps(table))
@@ -118,19 +121,6 @@ def convert(
         images={split: len(content["data"]["images"]) for split, content in files.items()},
         hands={"2D": flat, "3D": len(entries) - flat, "MANO": sum(entry.mano is not None for entry in entries)},
     )
-
-
-def _image_size(path: Path) -> tuple[int, int]:
-    """Width and height as the loader sees the image, turned as its EXIF data says."""
-    try:
-        with Image.open(path) as image:
-            width, height = image.size
-            turned = image.getexif().get(_ORIENTATION_TAG) in _TURNED
-    except (FileNotFoundError, IsADirectoryError):
-        raise UserError(f"The image '{path}' is missing: check --images and the entry's image.") from None
-    except (UnidentifiedImageError, OSError) as error:
-        raise UserError(f"The image '{path}' cannot be read ({error}): replace it or remove its entry.") from None
-    return (height, width) if turned else (width, height)
 
 
 def _calibration(hands: Sequence[HandEntry], default: Intrinsics | None, size: tuple[int, int]) -> Intrinsics:
