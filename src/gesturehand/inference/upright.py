@@ -27,8 +27,6 @@ Run = Callable[[Sequence[Crop], Sequence[bool]], list[Row]]
 _REACH: Final = 2.0
 #: Side of a crop over the longer side of its joints' box: training's 1.25 · 1.25.
 _JOINTS_SCALE: Final = 1.25**2
-#: What a try's distance from the other tries, over the hand's size, adds to its doubt.
-_APART: Final = 0.5
 #: Passes after the tries, at most.
 PASSES: Final = 2
 #: A look with less doubt than this needs no further tries. Of the tries of photos in four turns, two thirds of those
@@ -91,11 +89,8 @@ def upright_looks(
     looks = [_Look(hand.square, 0.0, crop, row, doubt(row)) for hand, (crop, row) in zip(hands, first, strict=True)]
     unclear = [number for number, look in enumerate(looks) if look.doubt > _CLEAR]
     quarters = [(number, hands[number].square, quarter * math.pi / 2) for number in unclear for quarter in (1, 2, 3)]
-    tries = {number: [looks[number]] for number in unclear}
     for number, look in _run(run, hands, quarters, image_size):
-        tries[number].append(look)
-    for number, own in tries.items():
-        looks[number] = _most_consistent(own, image_size)
+        looks[number] = min(looks[number], look, key=lambda own: own.doubt)
     moving: Sequence[int] = range(len(hands))
     for _ in range(passes):
         steps = [(number, *_own_crop(looks[number], image_size)) for number in moving]
@@ -143,14 +138,6 @@ def _run(
         (number, _Look(square, turn, crop, row, doubt(row)))
         for (number, square, turn), crop, row in zip(wanted, crops, rows, strict=True)
     ]
-
-
-def _most_consistent(tries: Sequence[_Look], image_size: int) -> _Look:
-    """The try that contradicts itself and the other tries least."""
-    points = np.stack([_image_joints(look, image_size) for look in tries])
-    apart = np.linalg.norm(points[:, None] - points, axis=-1).mean(-1).sum(-1) / (len(tries) - 1)
-    apart *= _JOINTS_SCALE / tries[0].square[2]
-    return tries[int(np.argmin([look.doubt for look in tries] + _APART * apart))]
 
 
 def _image_joints(look: _Look, image_size: int) -> np.ndarray:
