@@ -13,7 +13,7 @@ import gesturehand
 ROOT = Path(gesturehand.__file__).parent
 #: Layers from the ground up; modules of one layer may import each other.
 LAYERS = (
-    {"skeleton", "gestures", "camera", "batch", "errors", "settings"},
+    {"skeleton", "gestures", "camera", "batch", "errors", "settings", "lazy_names"},
     {"hand"},
     {"data"},
     {"checkpoints"},
