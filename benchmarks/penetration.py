@@ -12,13 +12,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from hand_penetration import TOLERANCE_M, PenetrationCheck
 from tqdm import tqdm
 
 from gesturehand.hand.open_hand import open_hand
 from gesturehand.json_files import write_json
 from gesturehand.skeleton import SIDES
 from gesturehand.synthetic.capture import capture_frame
-from gesturehand.synthetic.penetration import TOLERANCE_M, PenetrationCheck
 from gesturehand.synthetic.plan import make_plan
 from gesturehand.synthetic.settings import OPENHAND_V1
 

@@ -12,7 +12,7 @@ from importlib.resources import files
 from typing import Final, Literal
 
 from gesturehand.errors import UserError
-from gesturehand.skeleton import SIDES, Side
+from gesturehand.skeleton import SIDES
 
 Level = Literal["coarse", "fine"]
 #: ``shared``: the left and the right hand's gesture are one class. ``per_hand``: they are two (EANet's fork: 54, 70).
@@ -72,18 +72,6 @@ def gesture_of_sequence(seq_name: str) -> tuple[int, int]:
     _, _, name = seq_name.partition("_")
     fine = vocabulary().fine_of_sequence.get(name, NO_GESTURE)
     return (NO_GESTURE, NO_GESTURE) if fine == NO_GESTURE else (vocabulary().parent[fine], fine)
-
-
-def class_of_hand(index: int, level: Level, side: Side, classes: GestureClasses) -> int:
-    """The class index to train on: the vocabulary's, or for ``per_hand`` classes the left hand's behind the right's.
-
-    Example:
-        >>> class_of_hand(3, "fine", "left", "shared"), class_of_hand(3, "fine", "left", "per_hand")
-        (3, 38)
-    """
-    if index == NO_GESTURE or classes == "shared":
-        return index
-    return index + SIDES.index(side) * len(getattr(vocabulary(), level))
 
 
 def class_names(level: Level, classes: GestureClasses = "shared") -> tuple[str, ...]:

@@ -185,7 +185,21 @@ def test_experiments_parse(path, capsys):
     with pytest.raises(SystemExit) as done:
         main(["fit", f"--config={path}", "--print_config"])
     assert done.value.code == 0
-    assert "class_path: gesturehand.trainers" in capsys.readouterr().out
+    assert "class_path: gesturehand." in capsys.readouterr().out
+
+
+def test_long_names_of_classes_go_on_working(tmp_path, capsys):
+    short, long = "gesturehand.GesturePretrainer", "gesturehand.trainers.gesture_pretrainer.GesturePretrainer"
+    text = Path(experiment("pretrain").removeprefix("--config=")).read_text()
+    outputs = {}
+    for name in (short, long):
+        (tmp_path / "config.yaml").write_text(text.replace(short, name))
+        with pytest.raises(SystemExit) as done:
+            main(["fit", f"--config={tmp_path / 'config.yaml'}", "--print_config"])
+        assert done.value.code == 0
+        outputs[name] = capsys.readouterr().out
+    assert f"class_path: {short}\n" in outputs[short]
+    assert outputs[long].replace(long, short) == outputs[short]
 
 
 def test_eanet_from_its_own_pretraining_to_a_summary(two_hand_root, capsys):

@@ -17,7 +17,7 @@ from gesturehand.hand.layer import HandModel
 from gesturehand.hand.mano_file import mano_dictionary, write_npz
 from gesturehand.hand.mirror import mirror
 from gesturehand.hand.open_hand import open_hand
-from gesturehand.hand.skinning import rest_joints, skin
+from gesturehand.hand.skinning import skin
 from gesturehand.hand.transform import mirror_x
 from gesturehand.skeleton import JOINTS_FROM_MANO_AND_TIPS, SIDES, TIP_VERTICES
 
@@ -127,7 +127,7 @@ def test_any_leading_shape(model, rotations, rng, leading):
         torch.testing.assert_close(vertices[index], one[0], atol=1e-6, rtol=0)
 
 
-def test_no_translation_leaves_the_root_joint_at_rest(posed_model, hands, rotations, rng):
+def test_no_translation_leaves_the_root_joint_at_rest(posed_model, hands, rotations, rng, rest_joints):
     turns, betas = tensors(rotations(4, 16), rng.normal(size=(4, 10)))
     is_right = torch.tensor([True, False, True, False])
     _, joints = posed_model(turns, betas, None, is_right)

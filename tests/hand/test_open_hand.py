@@ -10,7 +10,7 @@ from scipy.spatial.transform import Rotation
 
 from gesturehand.hand.mano_file import ManoData
 from gesturehand.hand.open_hand import open_hand
-from gesturehand.hand.skinning import rest_joints, skin
+from gesturehand.hand.skinning import skin
 from gesturehand.skeleton import (
     EANET_TIP_VERTICES,
     FINGERS,
@@ -71,7 +71,7 @@ def test_regressed_joints_follow_the_posed_skeleton(right, rotations, rng):
     assert errors.max() < 0.005
 
 
-def test_joints_lie_inside_the_hand_of_any_shape(right):
+def test_joints_lie_inside_the_hand_of_any_shape(right, rest_joints):
     """From each finger joint the mesh fills nearly the whole solid angle; the rest is the open wrist."""
     for betas in np.concatenate([np.zeros((1, 10)), 3 * np.eye(10), -3 * np.eye(10)]):
         vertices = shaped(right, betas[None])[0]
@@ -82,7 +82,7 @@ def test_joints_lie_inside_the_hand_of_any_shape(right):
         assert (angles.sum(axis=1) / (4 * np.pi)).min() > 0.85
 
 
-def test_root_joint_is_where_mano_has_it_and_depends_on_the_shape(right, rng):
+def test_root_joint_is_where_mano_has_it_and_depends_on_the_shape(right, rng, rest_joints):
     np.testing.assert_allclose(right.joints[0], [0.096, 0.006, 0.006], atol=1e-6)
     roots = rest_joints(right, rng.normal(size=(200, 10)))[:, 0]
     assert np.linalg.norm(roots.std(axis=0)) > 0.002

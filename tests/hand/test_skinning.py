@@ -5,7 +5,7 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from gesturehand.hand.open_hand import open_hand
-from gesturehand.hand.skinning import rest_joints, skin
+from gesturehand.hand.skinning import skin
 from gesturehand.skeleton import MANO_PARENTS
 
 
@@ -45,7 +45,7 @@ def test_agrees_with_a_loop(posed_hand, rotations, rng, side):
         np.testing.assert_allclose(joints[k], expected_joints, atol=1e-12)
 
 
-def test_rest_pose_is_the_shaped_template(rng):
+def test_rest_pose_is_the_shaped_template(rng, rest_joints):
     hand = open_hand("right")
     betas, transl = rng.normal(size=(3, 10)), rng.normal(size=(3, 3))
     vertices, joints = skin(hand, np.tile(np.eye(3), (3, 16, 1, 1)), betas, transl)
@@ -55,7 +55,7 @@ def test_rest_pose_is_the_shaped_template(rng):
     np.testing.assert_allclose(rest_joints(hand, betas)[1], hand.J_regressor @ shaped[1], atol=1e-14)
 
 
-def test_root_turns_about_the_root_joint(rng):
+def test_root_turns_about_the_root_joint(rng, rest_joints):
     hand = open_hand("right")
     turn = Rotation.random(rng=1).as_matrix()
     pose = np.tile(np.eye(3), (1, 16, 1, 1))

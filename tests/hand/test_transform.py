@@ -6,7 +6,7 @@ from scipy.spatial.transform import Rotation
 
 from gesturehand.hand.mirror import mirror
 from gesturehand.hand.open_hand import open_hand
-from gesturehand.hand.skinning import rest_joints, skin
+from gesturehand.hand.skinning import skin
 from gesturehand.hand.transform import change_frame, mirror_x
 
 
@@ -14,7 +14,7 @@ def mesh(hand, rotations, betas, transl):
     return skin(hand, rotations.numpy(), betas, transl.numpy())[0]
 
 
-def test_change_of_frame_agrees_with_transforming_the_mesh(rotations, rng):
+def test_change_of_frame_agrees_with_transforming_the_mesh(rotations, rng, rest_joints):
     hand = open_hand("left")
     turns, betas, transl = rotations(4, 16), 2 * rng.normal(size=(4, 10)), rng.normal(size=(4, 3))
     camera = Rotation.random(4, rng=2).as_matrix()
@@ -32,7 +32,7 @@ def test_change_of_frame_agrees_with_transforming_the_mesh(rotations, rng):
         assert (new_transl - wrong).norm(dim=1).max() > error
 
 
-def test_change_of_frame_in_float32_to_a_hundredth_of_a_millimetre(rotations, rng):
+def test_change_of_frame_in_float32_to_a_hundredth_of_a_millimetre(rotations, rng, rest_joints):
     hand = open_hand("right")
     turns, betas = rotations(4, 16), rng.normal(size=(4, 10))
     transl = rng.normal((0, 0, 1), 1, (4, 3))

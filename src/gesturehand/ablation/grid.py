@@ -8,8 +8,6 @@ from gesturehand.ablation.sizes import Size
 from gesturehand.models.token_fusion import Fusion, GestureLevels
 
 Architecture = Literal["TokenFusion", "EANet"]
-#: What the encoder was trained on before: nothing, gesture labels, or gesture labels of other samples.
-Pretraining = Literal["none", "gestures", "shuffled labels"]
 ARCHITECTURES: Final[tuple[Architecture, ...]] = ("TokenFusion", "EANet")
 
 

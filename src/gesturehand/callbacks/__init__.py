@@ -1,1 +1,40 @@
-"""Lightning callbacks: what is shown and measured while a network trains."""
+"""What watches a training: pictures, speed, guards, artifacts, compilation."""
+
+from typing import TYPE_CHECKING
+
+from gesturehand.lazy_names import lazy_names
+
+if TYPE_CHECKING:
+    from gesturehand.callbacks.checkpoint_artifact import CheckpointArtifact
+    from gesturehand.callbacks.compile import Compile
+    from gesturehand.callbacks.embedding_map import EmbeddingMap
+    from gesturehand.callbacks.gesture_confusion import GestureConfusion
+    from gesturehand.callbacks.prediction_pictures import PredictionPictures
+    from gesturehand.callbacks.throughput import Throughput
+    from gesturehand.callbacks.training_guard import TrainingGuard
+    from gesturehand.callbacks.trial_report import TrialReport
+
+__all__ = [
+    "CheckpointArtifact",
+    "Compile",
+    "EmbeddingMap",
+    "GestureConfusion",
+    "PredictionPictures",
+    "Throughput",
+    "TrainingGuard",
+    "TrialReport",
+]
+
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        "CheckpointArtifact": "checkpoint_artifact",
+        "Compile": "compile",
+        "EmbeddingMap": "embedding_map",
+        "GestureConfusion": "gesture_confusion",
+        "PredictionPictures": "prediction_pictures",
+        "Throughput": "throughput",
+        "TrainingGuard": "training_guard",
+        "TrialReport": "trial_report",
+    },
+)

@@ -31,7 +31,6 @@ class MetricsCsv(CSVLogger):
 
 class _GoingOn(ExperimentWriter):
     def __init__(self, log_dir: str, step: int) -> None:
-        self._step = step
         super().__init__(log_dir)
         path = Path(self.metrics_file_path)
         if path.is_file():

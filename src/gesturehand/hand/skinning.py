@@ -9,20 +9,6 @@ from gesturehand.hand.mano_file import FloatArray, ManoData
 from gesturehand.skeleton import MANO_PARENTS, NUM_MANO_JOINTS
 
 
-def rest_joints(data: ManoData, betas: FloatArray) -> FloatArray:
-    """Joints of shaped hands at rest, untranslated. Joint 0 is J₀(β), about which the root rotation turns the hand.
-
-    Args:
-        data: the hand model.
-        betas: (N, 10) shape.
-
-    Returns:
-        (N, 16, 3) metres, in MANO's frame and order.
-    """
-    directions = np.einsum("jv,vcb->jcb", data.J_regressor, data.shapedirs)
-    return data.joints + np.einsum("jcb,nb->njc", directions, betas)
-
-
 def skin(data: ManoData, rotations: FloatArray, betas: FloatArray, transl: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Shapes, poses and moves a hand model (Romero et al., *Embodied Hands*, 2017, equations 1-6, as smplx does it).
 

@@ -54,16 +54,7 @@ class FScore(SumMetric):
         self.chunk_hands = chunk_hands
 
     def update(self, prediction_vertices: Tensor, target_vertices: Tensor, valid: Tensor) -> None:
-        """Add a batch.
-
-        Args:
-            prediction_vertices: (B, H, V, 3) predicted vertices, m.
-            target_vertices: (B, H, V, 3) true vertices, m.
-            valid: (B, H) bool, the hand is there and has a fit.
-
-        Raises:
-            ValueError: A shape is wrong.
-        """
+        """Add a batch, of which :func:`~gesturehand.metrics.functional.fscore.f_score_update` says more."""
         self.add_sums(f_score_update(prediction_vertices, target_vertices, valid, self.thresholds_mm, self.chunk_hands))
 
     def compute(self) -> Tensor:

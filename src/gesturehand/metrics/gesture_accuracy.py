@@ -6,6 +6,7 @@ from torchmetrics.classification import MulticlassAccuracy, MulticlassConfusionM
 
 from gesturehand.batch import GesturePrediction
 from gesturehand.gestures import NO_GESTURE
+from gesturehand.metrics.metric_dict import MetricDict
 
 
 class GestureMetrics(nn.Module):
@@ -19,13 +20,13 @@ class GestureMetrics(nn.Module):
     def __init__(self, num_coarse: int, num_fine: int) -> None:
         super().__init__()
         classes = {"coarse": num_coarse, "fine": num_fine}
-        self.scores = nn.ModuleDict()
+        self.scores: MetricDict[Metric] = MetricDict()
         for level, count in classes.items():
             self.scores[f"{level}_top1"] = MulticlassAccuracy(count, average="micro", ignore_index=NO_GESTURE)
             self.scores[f"{level}_top5"] = MulticlassAccuracy(count, average="micro", top_k=5, ignore_index=NO_GESTURE)
             self.scores[f"{level}_macro_f1"] = MulticlassF1Score(count, average="macro", ignore_index=NO_GESTURE)
         #: (C, C) counts of each level, rows the truth.
-        self.confusion = nn.ModuleDict(
+        self.confusion: MetricDict[MulticlassConfusionMatrix] = MetricDict(
             {level: MulticlassConfusionMatrix(count, ignore_index=NO_GESTURE) for level, count in classes.items()}
         )
 
@@ -37,14 +38,14 @@ class GestureMetrics(nn.Module):
         ):
             for name, score in self.scores.items():
                 if name.startswith(level):
-                    score.update(logits, labels)  # type: ignore[operator]
-            self.confusion[level].update(logits, labels)  # type: ignore[operator]
+                    score.update(logits, labels)
+            self.confusion[level].update(logits, labels)
 
     def named(self, prefix: str) -> dict[str, Metric]:
         """The scores (0 … 1) by logged name, for Lightning to reduce and reset."""
-        return {f"{prefix}/gesture_{name}": score for name, score in self.scores.items()}  # type: ignore[misc]
+        return {f"{prefix}/gesture_{name}": score for name, score in self.scores.items()}
 
     def reset_confusion(self) -> None:
         """Empties the matrices, which Lightning does not log and so does not reset."""
         for matrix in self.confusion.values():
-            matrix.reset()  # type: ignore[operator]
+            matrix.reset()

@@ -1,6 +1,6 @@
 """All hand-pose numbers of one evaluation, updated from predictions and targets, each under its protocol's name."""
 
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -11,11 +11,14 @@ from gesturehand.hand.layer import HandModel
 from gesturehand.metrics.fscore import FScore
 from gesturehand.metrics.functional.alignment import align_global_rotation
 from gesturehand.metrics.functional.hand_group import HAND_GROUPS, hand_groups
+from gesturehand.metrics.metric_dict import MetricDict
 from gesturehand.metrics.mpjpe import MPJPE
 from gesturehand.metrics.mpvpe import MPVPE
 from gesturehand.metrics.mrrpe import MRRPE
 from gesturehand.metrics.pck import PCKAUC
 from gesturehand.skeleton import JOINT_NAMES, SIDES
+
+M = TypeVar("M", bound=Metric)
 
 #: What is reported, and how it is read.
 HAND_METRICS: Final = {
@@ -69,7 +72,7 @@ class HandMetrics(nn.Module):
 
     def __init__(self, detailed: bool = False, two_hands: bool = False) -> None:
         super().__init__()
-        self.metrics = nn.ModuleDict(
+        self.metrics: MetricDict[Metric] = MetricDict(
             {
                 "mpjpe_mm": MPJPE("root", num_groups=2),
                 "mpvpe_mm": MPVPE("root"),
@@ -128,29 +131,30 @@ class HandMetrics(nn.Module):
         if "mrrpe_mm" in self.metrics:
             updates["mrrpe_mm"] = (in_one_frame(prediction), true_joints, valid, batch["interacting"])
         for name, arguments in updates.items():
-            self.metrics[name].update(*arguments)  # type: ignore[operator]
+            self.metrics[name].update(*arguments)
 
     def named(self, prefix: str) -> dict[str, Metric]:
         """The metrics by logged name, for Lightning to reduce and reset."""
-        return {f"{prefix}/{name}": metric for name, metric in self.metrics.items()}  # type: ignore[misc]
+        return {f"{prefix}/{name}": metric for name, metric in self.metrics.items()}
 
     def reset(self) -> None:
         """Forgets everything seen."""
         for metric in (*self.metrics.values(), *([] if self.f_score is None else [self.f_score])):
-            metric.reset()  # type: ignore[operator]
+            metric.reset()
 
     def compute(self) -> dict[str, Tensor]:
         """Each metric's value over all processes, scalar: errors in mm, AUC and F-score between 0 and 1.
 
         Every process must call it.
         """
-        values: dict[str, Tensor] = {name: metric.compute() for name, metric in self.metrics.items()}  # type: ignore[operator]
+        values: dict[str, Tensor] = {name: metric.compute() for name, metric in self.metrics.items()}
         if self.f_score is None:
             return values
         values["f_score_5"], values["f_score_15"] = self.f_score.compute()
-        kinds = self.metrics["mpjpe_eanet_mm"].per_joint().reshape(2, -1)  # type: ignore[operator]
+        kinds = self._metric("mpjpe_eanet_mm", MPJPE).per_joint().reshape(2, -1)
         values["mpjpe_eanet_single_mm"], values["mpjpe_eanet_interacting_mm"] = kinds.nanmean(-1)
-        values["mpvpe_eanet_single_mm"], values["mpvpe_eanet_interacting_mm"] = self.metrics["mpvpe_eanet_mm"].by_kind()  # type: ignore[operator]
+        single, interacting = self._metric("mpvpe_eanet_mm", MPVPE).by_kind()
+        values["mpvpe_eanet_single_mm"], values["mpvpe_eanet_interacting_mm"] = single, interacting
         # Without any fit the published slip would make a perfect 0 of nothing.
         published, known = values["mpjpe_eanet_published_mm"], ~values["mpjpe_eanet_mm"].isnan()
         values["mpjpe_eanet_published_mm"] = torch.where(known, published, torch.nan)
@@ -177,9 +181,9 @@ class HandMetrics(nn.Module):
         groups = {"mpjpe_mm": SIDES, "mpjpe_eanet_mm": HAND_GROUPS}
         result: dict[str, Any] = {"joints": list(JOINT_NAMES)}
         for name, names in groups.items():
-            metric = self.metrics[name]
-            rows = metric.per_joint().tolist()  # type: ignore[operator]
-            result[str(metric.protocol)] = dict(zip(names, rows, strict=True))
+            metric = self._metric(name, MPJPE)
+            rows = metric.per_joint().tolist()
+            result[metric.protocol] = dict(zip(names, rows, strict=True))
         return result
 
     def pck(self) -> dict[str, list[float]]:
@@ -187,6 +191,12 @@ class HandMetrics(nn.Module):
 
         Every process must call it.
         """
-        curves = {"root": self.metrics["auc_root"], "procrustes": self.metrics["auc_procrustes"]}
-        thresholds: Tensor = curves["root"].thresholds_mm  # type: ignore[assignment]
-        return {"thresholds_mm": thresholds.tolist()} | {n: m.curve().tolist() for n, m in curves.items()}  # type: ignore[operator]
+        curves = {protocol: self._metric(f"auc_{protocol}", PCKAUC) for protocol in ("root", "procrustes")}
+        thresholds = curves["root"].thresholds_mm
+        return {"thresholds_mm": thresholds.tolist()} | {n: m.curve().tolist() for n, m in curves.items()}
+
+    def _metric(self, name: str, kind: type[M]) -> M:
+        """A metric whose class is known."""
+        metric = self.metrics[name]
+        assert isinstance(metric, kind)
+        return metric

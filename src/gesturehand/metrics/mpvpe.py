@@ -55,21 +55,7 @@ class MPVPE(SumMetric):
         interacting: Tensor,
         pair_fitted: Tensor | None = None,
     ) -> None:
-        """Add a batch.
-
-        Args:
-            prediction_vertices: (B, H, V, 3) predicted vertices, m.
-            target_vertices: (B, H, V, 3) true vertices, m, the same frame.
-            prediction_joints: (B, H, 21, 3) predicted joints, regressed from the posed mesh, m.
-            target_joints: (B, H, 21, 3) true joints, regressed from the posed mesh, m.
-            valid: (B, H) bool, the hand is there and has a fit.
-            interacting: (B,) bool, the frame is one of two interacting hands.
-            pair_fitted: (B,) bool, with H = 1 only: both hands of the interacting frame are samples with a fit, each
-                of which is then half a sample. None: every hand is a sample of its own.
-
-        Raises:
-            ValueError: A shape is wrong.
-        """
+        """Add a batch, of which :func:`~gesturehand.metrics.functional.mpvpe.mpvpe_update` says more."""
         self.add_sums(
             mpvpe_update(
                 prediction_vertices,

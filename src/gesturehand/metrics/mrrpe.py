@@ -34,17 +34,7 @@ class MRRPE(SumMetric):
         super().__init__(RootErrorSums.zeros(), **kwargs)
 
     def update(self, prediction: Tensor, target: Tensor, valid: Tensor, interacting: Tensor) -> None:
-        """Add a batch.
-
-        Args:
-            prediction: (B, 2, 21, 3) predicted joints of the right and the left hand, m, one frame for both hands.
-            target: (B, 2, 21, 3) true joints, m.
-            valid: (B, 2, 21) bool.
-            interacting: (B,) bool, the frame is one of two interacting hands.
-
-        Raises:
-            ValueError: A shape is wrong.
-        """
+        """Add a batch, of which :func:`~gesturehand.metrics.functional.mrrpe.mrrpe_update` says more."""
         self.add_sums(mrrpe_update(prediction, target, valid, interacting))
 
     def compute(self) -> Tensor:

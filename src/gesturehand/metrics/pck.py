@@ -69,17 +69,7 @@ class PCKCurve(SumMetric):
         self.thresholds_mm = thresholds_mm
 
     def update(self, prediction: Tensor, target: Tensor, valid: Tensor, group: Tensor | None = None) -> None:
-        """Add a batch.
-
-        Args:
-            prediction: (B, H, 21, 3) predicted joints, m, papers' order.
-            target: (B, H, 21, 3) true joints, m, the same frame.
-            valid: (B, H, 21) bool, the joint is annotated (and, under ``eanet``, its hand has a fit).
-            group: (B, H) int64, the joint set each hand belongs to; None puts all in group 0.
-
-        Raises:
-            ValueError: A shape is wrong, or a hand that counts is in no group.
-        """
+        """Add a batch, of which :func:`~gesturehand.metrics.functional.pck.pck_update` says more."""
         self.add_sums(pck_update(prediction, target, valid, self.thresholds_mm, group, self.protocol, self.num_groups))
 
     def compute(self) -> Tensor:

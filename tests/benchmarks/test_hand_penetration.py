@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
+from hand_penetration import TOLERANCE_M, PenetrationCheck, winding_number
 
 from gesturehand.hand.open_hand import open_hand
 from gesturehand.hand.skinning import skin
 from gesturehand.skeleton import MANO_JOINT_NAMES
 from gesturehand.synthetic.articulation import ANGLE_NAMES, articulation_of, rotations_from_angles
-from gesturehand.synthetic.penetration import TOLERANCE_M, PenetrationCheck, winding_number
 from gesturehand.synthetic.poses import pose_table
 
 HAND = open_hand("right")
