@@ -6,6 +6,8 @@ from typing import Any, Final, NamedTuple
 
 from gesturehand.checkpoints.checkpoint_io import load_checkpoint
 from gesturehand.errors import UserError
+from gesturehand.inference.boxes import BOX_SCALE
+from gesturehand.inference.shipped import SHIPPED, shipped_checkpoint
 from gesturehand.runs import CONFIG_FILE, best_checkpoint, finished_runs
 from gesturehand.trainers.eanet_regressor import EANetRegressor
 from gesturehand.trainers.hand_regressor import HandRegressor
@@ -22,13 +24,17 @@ class LoadedRegressor(NamedTuple):
 
     Attributes:
         model: In evaluation mode, on the CPU.
-        path: Of its checkpoint.
+        path: Of its checkpoint; of shipped weights their name alone.
         mirror_left: Whether it was trained on left hands shown as right ones (from the run's config; True without).
+        box_scale: Side of a crop over the longer side of its box.
+        for_photos: It is meant for photographs, though its hand model is the open hand.
     """
 
     model: HandRegressor
     path: Path
     mirror_left: bool
+    box_scale: float = BOX_SCALE
+    for_photos: bool = False
 
 
 def find_checkpoint(checkpoint: str | Path, runs: str | Path = "runs") -> Path:
@@ -62,14 +68,15 @@ def load_regressor(checkpoint: str | Path, mano: str | None = None) -> LoadedReg
     Nothing in the file is executed, and the class is one of :data:`REGRESSORS` whatever the file says.
 
     Args:
-        checkpoint: See :func:`find_checkpoint`.
+        checkpoint: A name of :data:`~gesturehand.inference.shipped.SHIPPED`, or see :func:`find_checkpoint`.
         mano: MANO's file or folder on this machine; the one of the training if not given.
 
     Raises:
         UserError: No such file, no regressor's checkpoint, or another hand model than it was trained with.
     """
-    path = find_checkpoint(checkpoint)
-    content = load_checkpoint(path)
+    shipped = checkpoint in SHIPPED
+    path = Path(checkpoint) if shipped else find_checkpoint(checkpoint)
+    content = shipped_checkpoint(str(path)) if shipped else load_checkpoint(path)
     settings = content.get("hyper_parameters")
     if not isinstance(settings, dict):
         raise UserError(f"'{path}' is not a checkpoint of a hand regressor: give one that `gesturehand fit` wrote.")
@@ -97,7 +104,11 @@ def load_regressor(checkpoint: str | Path, mano: str | None = None) -> LoadedReg
             "version of this library."
         ) from error
     model.encoder.origin = content.get("encoder_weights_origin")
-    return LoadedRegressor(model.eval(), path, _mirror_left(path))
+    model.eval()
+    if shipped:
+        crops = content["crops"]
+        return LoadedRegressor(model, path, crops["mirror_left"], crops["box_scale"], for_photos=True)
+    return LoadedRegressor(model, path, _mirror_left(path))
 
 
 def _class_of(settings: dict[str, Any], path: Path) -> type[HandRegressor]:
