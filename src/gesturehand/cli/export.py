@@ -24,7 +24,8 @@ def export(
     Args:
         out: File to write, .onnx or .pt2; it appears when it has been compared.
         format: onnx, or pt2 (torch.export).
-        checkpoint: A checkpoint file, the folder of a run, or "latest": the newest finished run under runs/.
+        checkpoint: A checkpoint file, the folder of a run, "latest": the newest finished run under runs/, or
+            "openphoto": the weights that come with the package.
         mesh: Give vertices and joints too. The file then CONTAINS the hand model's arrays: with MANO, licensed data.
         mano: MANO's file or folder on this machine; the training's if not given.
         data: Folder that holds annotations/ and images/, whose test split it is compared on; rendered hands without.

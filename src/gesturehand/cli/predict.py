@@ -9,7 +9,7 @@ from gesturehand.errors import UserError
 
 def predict(
     inputs: list[str],
-    checkpoint: str = "latest",
+    checkpoint: str = "openphoto",
     output: str = "predictions",
     boxes: str | None = None,
     box: str | None = None,
@@ -29,7 +29,8 @@ def predict(
 
     Args:
         inputs: Images, folders of images, videos.
-        checkpoint: A checkpoint file, the folder of a run, or "latest": the newest finished run under runs/.
+        checkpoint: "openphoto": the weights that come with the package; a checkpoint file; the folder of a run; or
+            "latest": the newest finished run under runs/.
         output: Folder of the results; made if it is not there.
         boxes: JSON file of boxes: {"a.jpg": [{"box": [x, y, w, h], "hand": "right"}, ...], ...}.
         box: x,y,w,h in pixels: the hand in every image. Without box and boxes the whole image is the hand.
@@ -42,7 +43,7 @@ def predict(
         overlay: Draw the hands over the images.
         mesh: Write meshes (OBJ and PLY); if not given, of images and not of videos.
     """
-    from gesturehand.inference.boxes import BOX_SCALE, BoxFile, HandBox, parse_box, parse_hand
+    from gesturehand.inference.boxes import BoxFile, HandBox, parse_box, parse_hand
     from gesturehand.inference.predict_files import Settings, predict_files
     from gesturehand.inference.predictor import HandPredictor
 
@@ -59,9 +60,8 @@ def predict(
         overlay=overlay,
         mesh=mesh,
     )
-    scale = BOX_SCALE if box_scale is None else box_scale
-    predictor = HandPredictor.from_checkpoint(checkpoint, device, mano=mano, box_scale=scale)
-    say(f"{predictor.checkpoint}, on {predictor.device}")
+    predictor = HandPredictor.from_checkpoint(checkpoint, device, mano=mano, box_scale=box_scale)
+    say(f"Weights: {predictor.checkpoint}, on {predictor.device}")
     done = predict_files(predictor, inputs, settings, say)
     if done.images == 1 and not done.frames:
         for found in done.last:

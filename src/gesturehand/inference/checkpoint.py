@@ -5,6 +5,8 @@ from typing import Any, Final, NamedTuple
 
 from gesturehand.checkpoints.checkpoint_io import load_checkpoint
 from gesturehand.errors import UserError
+from gesturehand.inference.boxes import BOX_SCALE
+from gesturehand.inference.shipped import SHIPPED, shipped_checkpoint
 from gesturehand.runs import CONFIG_FILE, best_checkpoint, finished_runs
 from gesturehand.trainers.eanet_regressor import EANetRegressor
 from gesturehand.trainers.hand_regressor import HandRegressor
@@ -22,10 +24,12 @@ class CropSettings(NamedTuple):
     Attributes:
         mirror_left: Left hands as right ones.
         upright: Turned so that wrist → middle knuckle points up.
+        box_scale: Side of a crop over the longer side of its box.
     """
 
     mirror_left: bool = True
     upright: bool = False
+    box_scale: float = BOX_SCALE
 
 
 class LoadedRegressor(NamedTuple):
@@ -33,13 +37,15 @@ class LoadedRegressor(NamedTuple):
 
     Attributes:
         model: In evaluation mode, on the CPU.
-        path: Of its checkpoint.
-        crops: What it was trained on, from the run's config; the defaults where there is none.
+        path: Of its checkpoint; of shipped weights their name alone.
+        crops: What it was trained on: from the run's config, or as shipped weights say; else the defaults.
+        for_photos: It is meant for photographs, though its hand model is the open hand.
     """
 
     model: HandRegressor
     path: Path
     crops: CropSettings = CropSettings()
+    for_photos: bool = False
 
 
 def find_checkpoint(checkpoint: str | Path, runs: str | Path = "runs") -> Path:
@@ -73,14 +79,15 @@ def load_regressor(checkpoint: str | Path, mano: str | None = None) -> LoadedReg
     Nothing in the file is executed, and the class is one of :data:`REGRESSORS` whatever the file says.
 
     Args:
-        checkpoint: See :func:`find_checkpoint`.
+        checkpoint: A name of :data:`~gesturehand.inference.shipped.SHIPPED`, or see :func:`find_checkpoint`.
         mano: MANO's file or folder on this machine; the one of the training if not given.
 
     Raises:
         UserError: No such file, no regressor's checkpoint, or another hand model than it was trained with.
     """
-    path = find_checkpoint(checkpoint)
-    content = load_checkpoint(path)
+    shipped = checkpoint in SHIPPED
+    path = Path(checkpoint) if shipped else find_checkpoint(checkpoint)
+    content = shipped_checkpoint(str(path)) if shipped else load_checkpoint(path)
     settings = content.get("hyper_parameters")
     if not isinstance(settings, dict):
         raise UserError(f"'{path}' is not a checkpoint of a hand regressor: give one that `gesturehand fit` wrote.")
@@ -103,7 +110,10 @@ def load_regressor(checkpoint: str | Path, mano: str | None = None) -> LoadedReg
             f"'{path}' does not fit {regressor.__name__} ({str(error).splitlines()[-1].strip()}): it is of another "
             "version of this library."
         ) from error
-    return LoadedRegressor(model.eval(), path, _crop_settings(path))
+    model.eval()
+    if shipped:
+        return LoadedRegressor(model, path, CropSettings(**content["crops"]), for_photos=True)
+    return LoadedRegressor(model, path, _crop_settings(path))
 
 
 def _class_of(content: dict[str, Any], path: Path) -> type[HandRegressor]:
@@ -132,5 +142,5 @@ def _crop_settings(path: Path) -> CropSettings:
     from omegaconf import OmegaConf
 
     loaded = OmegaConf.load(config)
-    values = {name: OmegaConf.select(loaded, f"data.{name}") for name in CropSettings._fields}
+    values = {name: OmegaConf.select(loaded, f"data.{name}") for name in ("mirror_left", "upright")}
     return CropSettings(**{name: bool(value) for name, value in values.items() if value is not None})

@@ -152,7 +152,7 @@ class _Run:
         self.last: list[HandResult] = []
         self._say = say
         self._said: set[str] = set()
-        if predictor.open_hand:
+        if predictor.open_hand and not predictor.for_photos:
             self._once(OPEN_HAND)
         if self.given is None:
             self._once(NO_INTRINSICS)

@@ -11,7 +11,6 @@ import torch
 from gesturehand.errors import UserError
 from gesturehand.gestures import class_names
 from gesturehand.inference.assemble import assemble_hands, numpy_prediction
-from gesturehand.inference.boxes import BOX_SCALE
 from gesturehand.inference.checkpoint import LoadedRegressor, load_regressor
 from gesturehand.inference.crop import crop_image
 from gesturehand.inference.query import (
@@ -40,14 +39,14 @@ class HandPredictor:
 
     Example::
 
-        predictor = HandPredictor.from_checkpoint("latest")
+        predictor = HandPredictor.from_checkpoint("openphoto")
         for hand in predictor("photo.jpg", boxes=[[310, 120, 180, 200]], hands="left"):
             print(hand.side, hand.gesture_fine.name, hand.joints)
 
     Args:
         regressor: From :func:`~gesturehand.inference.checkpoint.load_regressor`.
         device: "auto" (CUDA where there is one), or a device of PyTorch.
-        box_scale: Side of a crop over the longer side of its box.
+        box_scale: Side of a crop over the longer side of its box; the regressor's if not given.
 
     Attributes:
         model: The regressor, on the device, in evaluation mode.
@@ -56,10 +55,13 @@ class HandPredictor:
         two_hand: It sees two hands a crop.
         mirror_left: It sees left hands as right ones.
         upright: It sees upright hands; where a hand's turn is not given, it looks for it in several passes.
-        open_hand: It was trained with the open hand, that is on rendered hands: no model of hands in the wild.
+        open_hand: It was trained with the open hand.
+        for_photos: It is meant for photographs; another network of the open hand knows rendered hands only.
     """
 
-    def __init__(self, regressor: LoadedRegressor, device: str = "auto", box_scale: float = BOX_SCALE) -> None:
+    def __init__(self, regressor: LoadedRegressor, device: str = "auto", box_scale: float | None = None) -> None:
+        if box_scale is None:
+            box_scale = regressor.crops.box_scale
         if not box_scale > 0:
             raise UserError(f"box_scale is {box_scale}: give a number above 0.")
         self.device = find_device(device)
@@ -73,6 +75,7 @@ class HandPredictor:
         self.image_size = int(settings["image_size"])
         self.names = {level: class_names(level, settings["gesture_classes"]) for level in ("coarse", "fine")}
         self.open_hand = settings["mano"] is None
+        self.for_photos = regressor.for_photos
         self._faces = self.model.hand_model.faces.cpu().numpy()
         self._hands_mean = self.model.hand_model.hands_mean.float().cpu().numpy()
 
@@ -83,16 +86,16 @@ class HandPredictor:
         device: str = "auto",
         *,
         mano: str | None = None,
-        box_scale: float = BOX_SCALE,
+        box_scale: float | None = None,
     ) -> "HandPredictor":
         """Loads a predictor.
 
         Args:
-            checkpoint: A checkpoint file, the folder of a run (its best checkpoint), or "latest": the newest finished
-                run under ``runs/``.
+            checkpoint: A checkpoint file, the folder of a run (its best checkpoint), "latest": the newest finished run
+                under ``runs/``, or "openphoto": the weights that come with the package.
             device: "auto" (CUDA where there is one), "cpu", "cuda", "cuda:1", …
             mano: MANO's file or folder on this machine; the one of the training if not given.
-            box_scale: Side of a crop over the longer side of its box.
+            box_scale: Side of a crop over the longer side of its box; if not given, that of the weights.
 
         Raises:
             UserError: No such checkpoint or device, or a checkpoint of something else.

@@ -38,6 +38,7 @@ class Source(NamedTuple):
 #: The names that ``model.encoder_weights`` takes.
 SOURCES: Final[dict[str, Source]] = {
     "mediapipe_hand": Source("mediapipe_hand", TRUNK_WEIGHTS, "Apache-2.0"),
+    "openphoto": Source("mediapipe_hand", "openphoto.safetensors", "MIT"),
     **{
         f"efficientnet-lite{size}": Source(
             f"tf_efficientnet_lite{size}",

@@ -33,7 +33,7 @@ class TrainingStage(pl.LightningModule, ABC):
         backbone: A timm model name; the same in both stages.
         imagenet_weights: Start from timm's pretrained weights; a gesture pretraining replaces them.
         encoder_weights: Weights on this machine that the backbone starts from: a file (.safetensors or .pth; a
-            checkpoint's encoder too), ``mediapipe_hand``, or ``efficientnet-lite0`` to ``efficientnet-lite2``.
+            checkpoint's encoder too), ``mediapipe_hand``, ``openphoto``, or ``efficientnet-lite0`` to ``-lite2``.
         freeze_encoder: ``none``, ``all``, or the stride up to which the backbone keeps its weights.
         feature_stride: Of the feature map, px of the crop.
         image_size: Side of the crops, px.

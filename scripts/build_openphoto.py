@@ -1,0 +1,95 @@
+"""Writes the weights that come with the package, ``openphoto``: 16-bit tensors, and a JSON of what belongs to them.
+
+::
+
+    python scripts/build_openphoto.py WEIGHTS --data "what it was trained on"
+
+WEIGHTS is a checkpoint of this library, or a file of the network's tensors alone (.safetensors, or .pt of tensors, 16
+or 32 bits), in which the trunk's convolutions may be numbered, ``encoder.net.layers.N.conv``, in the order of
+MediaPipe's graph. docs/openphoto.md is the model card.
+"""
+
+import argparse
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from gesturehand import __version__
+from gesturehand.trainers.token_fusion_regressor import TokenFusionRegressor
+
+ASSETS = Path(__file__).parents[1] / "src/gesturehand/assets"
+SETTINGS: dict[str, Any] = {
+    "backbone": "mediapipe_hand",
+    "feature_stride": 16,
+    "image_size": 224,
+    "embedding_dim": 256,
+    "width": 192,
+    "depth": 3,
+    "mano": None,
+}
+#: How the crops of its training showed hands; the side of a crop is this factor times the longer side of a box.
+CROPS = {"mirror_left": True, "upright": True, "box_scale": 1.4}
+#: The wheel is to stay small.
+LARGEST_BYTES = 15_000_000
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """The network's tensors by name, without the prefix ``network.``."""
+    content = load_file(path) if path.suffix == ".safetensors" else torch.load(path, "cpu", weights_only=True)
+    state = content.get("state_dict", content)
+    if any(name.startswith("network.") for name in state):
+        state = {name: value for name, value in state.items() if name.startswith("network.")}
+    return {name.removeprefix("network."): value for name, value in state.items()}
+
+
+def with_trunk_names(state: dict[str, Tensor], trunk: nn.Module) -> dict[str, Tensor]:
+    """Numbered convolutions of the trunk under their names."""
+    names = [name for name, module in trunk.named_modules() if isinstance(module, nn.Conv2d)]
+
+    def named(name: str) -> str:
+        return re.sub(r"^encoder\.net\.layers\.(\d+)\.conv\.", lambda m: f"encoder.net.{names[int(m[1])]}.", name)
+
+    return {named(name): value for name, value in state.items()}
+
+
+def main() -> None:
+    """Writes openphoto.safetensors and openphoto.json."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("weights", type=Path)
+    parser.add_argument("--data", required=True, help="what the network was trained on, for the card")
+    parser.add_argument("--licence", default="MIT; the trunk's first weights: Apache-2.0 (LICENSES/mediapipe_hand.md)")
+    options = parser.parse_args()
+
+    model = TokenFusionRegressor(**SETTINGS, encoder_weights="mediapipe_hand")
+    origin = model.encoder.origin
+    model.network.load_state_dict(with_trunk_names(read_tensors(options.weights), model.encoder.net))
+    state = {name: value.half() if value.is_floating_point() else value for name, value in model.state_dict().items()}
+    lost = [name for name, value in state.items() if not value.isfinite().all()]
+    if lost:
+        raise SystemExit(f"{', '.join(lost)}: not finite, or too large for 16 bits.")
+    about = {
+        "class": TokenFusionRegressor.__name__,
+        "settings": SETTINGS,
+        "crops": CROPS,
+        "hand_model": {"name": model.hand_model.name, "fingerprint": model.hand_model.fingerprint},
+        "encoder_weights_origin": origin,
+        "data": options.data,
+        "licence": options.licence,
+        "versions": {"gesturehand": __version__, "torch": torch.__version__},
+    }
+    tensors, card = ASSETS / "openphoto.safetensors", ASSETS / "openphoto.json"
+    save_file({name: value.contiguous() for name, value in state.items()}, tensors, {"licence": options.licence})
+    card.write_text(json.dumps(about, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    size = tensors.stat().st_size + card.stat().st_size
+    if size > LARGEST_BYTES:
+        raise SystemExit(f"{size:,} bytes, and {LARGEST_BYTES:,} are the limit.")
+    print(f"{tensors} and {card.name}: {size:,} bytes")
+
+
+if __name__ == "__main__":
+    main()
