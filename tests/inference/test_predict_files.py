@@ -197,9 +197,7 @@ def test_a_phones_folder(predictor, images, tmp_path):
         (folder / name).write_bytes(b"")
     done, said = run(predictor, [folder], tmp_path / "out", mesh=False)
     assert done.images == 1
-    assert said[0].startswith(
-        f"Left out of '{folder}': 1 .heic, 1 .mov. Its images are those of JPEG, PNG, WebP or BMP"
-    )
+    assert said[0].startswith(f"Left out of '{folder}': 1 .heic, 1 .mov. Images have to be JPEG, PNG, WebP or BMP")
     content = json.loads((tmp_path / "out" / "IMG_0.json").read_text())
     assert content["image"] == "IMG_0.JPG"
     assert (content["width"], content["height"]) == (height, width)

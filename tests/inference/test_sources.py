@@ -288,8 +288,22 @@ def test_a_video_that_is_no_file(tmp_path, make):
 )
 def test_what_is_no_video_either(tmp_path, content):
     (tmp_path / "clip.mp4").write_bytes(content)
-    with pytest.raises(UserError, match=r"clip\.mp4' (is not a video|has no frame) that FFmpeg reads"):
+    with pytest.raises(UserError, match=r"clip\.mp4' is not a video that FFmpeg reads"):
         list(Video(tmp_path / "clip.mp4"))
+
+
+@pytest.mark.fault(
+    kind="too large an image",
+    variant="video that claims frames of 10,000 × 10,000",
+    outcome="refused before anything is decoded",
+)
+def test_a_video_with_frames_larger_than_images_may_be(tmp_path):
+    content = bytearray(written_video(tmp_path / "clip.avi", (64, 48), "I420"))
+    place = content.index(struct.pack("<ii", 64, 48), content.index(b"strf"))
+    content[place : place + 8] = struct.pack("<ii", 10_000, 10_000)
+    (tmp_path / "clip.avi").write_bytes(content)
+    with pytest.raises(UserError, match="claims frames of 10000 x 10000 pixels, more than 67108864"):
+        Video(tmp_path / "clip.avi")
 
 
 @pytest.mark.fault(

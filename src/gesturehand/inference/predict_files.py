@@ -112,9 +112,9 @@ def predict_files(
     if isinstance(settings.boxes, BoxFile):
         settings.boxes.check_names({path.name for path in (*sources.images, *sources.videos)})
     _prepare_output(sources, settings.output)
-    run = _Run(predictor, settings, say)
     for sentence in sources.left_out:
         say(sentence)
+    run = _Run(predictor, settings, say)
     names = sources.output_names()
     unreadable: list[str] = []
     run.images(sources.images, names, unreadable)
@@ -227,7 +227,7 @@ class _Run:
                     pictures.add(self._picture(frame, hands))
                 bar.update()
             if self.frames == before:
-                raise UserError(f"'{path}' has no frame that OpenCV reads: convert it to MP4 (H.264), for instance.")
+                raise UserError(f"'{path}' has no frame that can be decoded: convert it to MP4 (H.264), for instance.")
 
     def _hands(self, name: str, frame: int | None) -> tuple[HandBox, ...]:
         boxes = self.settings.boxes

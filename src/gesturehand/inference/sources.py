@@ -10,7 +10,7 @@ from typing import Any, Final
 import av
 import numpy as np
 
-from gesturehand.data.image_file import IMAGE_FORMATS, IMAGE_SUFFIXES
+from gesturehand.data.image_file import IMAGE_FORMATS, IMAGE_SUFFIXES, MAX_IMAGE_PIXELS
 from gesturehand.data.spelling import find_file, similar_name
 from gesturehand.errors import UserError
 
@@ -75,8 +75,8 @@ def find_sources(inputs: Sequence[str | Path]) -> Sources:
     if times > 1:
         raise UserError(f"{times} inputs are named '{name}' and would share their results: predict them one by one.")
     notes = tuple(
-        f"Left out of '{folder}': {_counted(kinds)}. Its images are those of {IMAGE_FORMATS}; videos and folders are "
-        "named one by one."
+        f"Left out of '{folder}': {_counted(kinds)}. Images have to be {IMAGE_FORMATS}; name videos and folders one by "
+        "one."
         for folder, kinds in left_out.items()
         if kinds
     )
@@ -118,7 +118,7 @@ class Video:
         damaged: Pieces that could not be decoded and were left out, so far.
 
     Raises:
-        UserError: It is no regular file, or no video.
+        UserError: It is no regular file, no video, or its frames are larger than images may be.
     """
 
     def __init__(self, path: Path) -> None:
@@ -159,7 +159,16 @@ class Video:
         with container:
             if not container.streams.video:
                 raise self._no_video()
-            yield container, container.streams.video[0]
+            stream = container.streams.video[0]
+            width, height = stream.codec_context.width, stream.codec_context.height
+            if width * height > MAX_IMAGE_PIXELS:
+                raise UserError(
+                    f"'{self.path}' claims frames of {width} x {height} pixels, more than {MAX_IMAGE_PIXELS} in all: "
+                    "scale it down."
+                )
+            # For frames that turn out larger than what the file says of itself.
+            stream.codec_context.options = {"max_pixels": str(MAX_IMAGE_PIXELS)}
+            yield container, stream
 
     def _no_video(self) -> UserError:
         return UserError(f"'{self.path}' is not a video that FFmpeg reads: convert it to MP4 (H.264), for instance.")
