@@ -60,7 +60,7 @@ def measure(predictor: HandPredictor, repeats: int = 200) -> dict[str, float]:
             request,
             affine,
             assumed_intrinsics(*SIZE),
-            assumed=True,
+            source="assumed",
             image_size=size,
             faces=model.faces.numpy(),
             hands_mean=model.hands_mean.float().numpy(),

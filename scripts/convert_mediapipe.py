@@ -6,14 +6,16 @@
 
 Weights stay the 16-bit numbers that they are in the package. Every output is compared with LiteRT's on a photo and on
 noise; the photo and LiteRT's outputs become ``tests/detection/mediapipe_reference.npz``. The graphs take pixels as
-they are: (N, S, S, 3) uint8 RGB, any N.
+they are: (N, S, S, 3) uint8 RGB, any N. Both engines' times go to ``docs/results/detection_engines.json``.
 """
 
 import argparse
 import json
 import re
 import tarfile
+import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -243,13 +245,33 @@ def _window(options: Any) -> dict[str, Any]:
     return {"strides": [options.StrideH(), options.StrideW()], "auto_pad": padding}
 
 
-def run_litert(content: bytes, image: np.ndarray) -> list[np.ndarray]:
-    """LiteRT's outputs (without the batch axis) for pixels (S, S, 3) uint8."""
-    interpreter = Interpreter(model_content=content, num_threads=1)
-    interpreter.allocate_tensors()
-    interpreter.set_tensor(interpreter.get_input_details()[0]["index"], image[None].astype(np.float32) / 255)
-    interpreter.invoke()
-    return [interpreter.get_tensor(output["index"])[0] for output in interpreter.get_output_details()]
+class LiteRt:
+    """A TFLite file on LiteRT, one thread.
+
+    Args:
+        content: The file.
+    """
+
+    def __init__(self, content: bytes) -> None:
+        self._interpreter = Interpreter(model_content=content, num_threads=1)
+        self._interpreter.allocate_tensors()
+
+    def __call__(self, image: np.ndarray) -> list[np.ndarray]:
+        """The outputs (without the batch axis) for pixels (S, S, 3) uint8."""
+        place = self._interpreter.get_input_details()[0]["index"]
+        self._interpreter.set_tensor(place, image[None].astype(np.float32) / 255)
+        self._interpreter.invoke()
+        return [self._interpreter.get_tensor(output["index"])[0] for output in self._interpreter.get_output_details()]
+
+
+def cpu_ms(call: Callable[[], Any]) -> float:
+    """Processor time of a call, ms: the lower quartile of 60, which other processes disturb least."""
+    times = []
+    for _ in range(60):
+        before = time.process_time()
+        call()
+        times.append(1000 * (time.process_time() - before))
+    return float(np.percentile(times, 25))
 
 
 def padded(photo: np.ndarray, size: int) -> np.ndarray:
@@ -269,16 +291,25 @@ def main() -> None:
     photo = cv2.imread(str(options.photo), cv2.IMREAD_COLOR_RGB)
     assert photo is not None, f"{options.photo} is no image"
     reference = {"photo": photo}
+    one_thread = onnxruntime.SessionOptions()
+    one_thread.intra_op_num_threads = 1
+    engines = {}
     for asset, (file, outputs) in MODELS.items():
         model = Converter(files[file]).convert(outputs, ORIGIN.format(file))
         content = model.SerializeToString()
-        session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+        session = onnxruntime.InferenceSession(content, one_thread, providers=["CPUExecutionProvider"])
         size = session.get_inputs()[0].shape[1]
         noise = np.random.default_rng(0).integers(0, 256, (size, size, 3), np.uint8)
         images = np.stack([padded(photo, size), noise])
         found = session.run(list(outputs), {"images": images})
+        litert = LiteRt(files[file])
+        first = {"images": images[:1]}
+        engines[asset] = {
+            "onnxruntime_ms": cpu_ms(partial(session.run, None, first)),
+            "litert_ms": cpu_ms(partial(litert, images[0])),
+        }
         for number, image in enumerate(images):
-            for name, wanted, batch in zip(outputs, run_litert(files[file], image), found, strict=True):
+            for name, wanted, batch in zip(outputs, litert(image), found, strict=True):
                 error = np.abs(batch[number] - wanted).max() / max(1.0, np.abs(wanted).max())
                 print(f"{asset}, {('photo', 'noise')[number]}, {name}: largest difference {error:.1e}")
                 assert error < TOLERANCE
@@ -287,6 +318,7 @@ def main() -> None:
                     reference[f"{asset}_{name}"] = wanted[::7] if len(wanted) > 1000 else wanted
         (ROOT / "src" / "gesturehand" / "assets" / f"{asset}.onnx").write_bytes(content)
         print(f"{asset}.onnx: {len(content) / 1e6:.1f} MB")
+    (ROOT / "docs" / "results" / "detection_engines.json").write_text(json.dumps(engines, indent=2) + "\n")
     np.savez_compressed(ROOT / "tests" / "detection" / "mediapipe_reference.npz", **reference)
 
 

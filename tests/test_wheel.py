@@ -12,15 +12,18 @@ REPOSITORY = Path(__file__).parents[1]
 
 CHECK = """
 from pathlib import Path
+import numpy as np
 import gesturehand
 from gesturehand.cli.main import main
 from gesturehand.gestures import vocabulary
+from gesturehand.detection import HandDetector
 from gesturehand.hand.open_hand import open_hand
 from gesturehand.synthetic.poses import gesture_poses
 
 assert Path(gesturehand.__file__).is_relative_to(Path.cwd()), gesturehand.__file__
 assert open_hand("left").num_vertices == open_hand("right").num_vertices > 778
 assert len(gesture_poses()) == len(vocabulary().fine) == 35
+assert HandDetector()(np.zeros((64, 64, 3), np.uint8)) == []
 raise SystemExit(main(["hand", "info"]))
 """
 

@@ -4,10 +4,14 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
 from gesturehand.cli.main import main
+from gesturehand.inference.predict_files import FOUND, WHOLE_IMAGE
 
 
 @pytest.fixture
@@ -82,3 +86,29 @@ def test_help_needs_no_torch():
     )
     assert "IMAGE|FOLDER|VIDEO" in done.stdout
     assert done.stdout.strip().endswith("False")
+
+
+def test_hands_are_looked_for_where_no_box_is_given(trained_checkpoint, tmp_path, capsys):
+    with np.load(Path(__file__).parents[1] / "detection" / "mediapipe_reference.npz") as arrays:
+        cv2.imwrite(str(tmp_path / "hand.png"), arrays["photo"][..., ::-1])
+    cv2.imwrite(str(tmp_path / "none.png"), np.zeros((60, 80, 3), np.uint8))
+    out = tmp_path / "out"
+
+    def hands_of(name, *more):
+        words = ["predict", f"--checkpoint={trained_checkpoint}", str(tmp_path / f"{name}.png"), f"--output={out}"]
+        assert main([*words, "--mesh=false", "--overlay=false", *more]) == 0
+        return json.loads((out / f"{name}.json").read_text())["hands"], capsys.readouterr().out
+
+    (found,), text = hands_of("hand")
+    assert (found["side"], found["score"] > 0.5) == ("right", True)
+    assert FOUND in text
+    assert f"right hand at {','.join(f'{value:.0f}' for value in found['box'])}:" in text
+    assert hands_of("hand", "--hand=left")[0][0]["side"] == "left"
+    assert hands_of("hand", "--min_score=1")[0] == []
+    for whole in ("--box=whole", "--detect=false"):
+        (hand,), text = hands_of("hand", whole)
+        assert (hand["box"], hand["score"]) == ([0, 0, 100, 100], None)
+        assert WHOLE_IMAGE in text
+    hands, text = hands_of("none")
+    assert hands == []
+    assert "no hand was found: say where it is" in text

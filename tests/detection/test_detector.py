@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from gesturehand.camera import transform_affine
-from gesturehand.detection import HandDetector
 from gesturehand.errors import UserError
 from gesturehand.skeleton import MIDDLE_MCP, WRIST
 
@@ -66,7 +65,7 @@ def test_several_hands_of_either_side_any_turn_and_size_each_once(detector, refe
         wrist, knuckle = transform_affine(hand.joints_2d[[WRIST, MIDDLE_MCP]], up)
         assert abs(wrist[0] - knuckle[0]) < 1e-6 < wrist[1] - knuckle[1]
     assert len(detector(canvas, max_hands=3)) == 3
-    assert detector(canvas, min_score=1.01) == []
+    assert detector(canvas, min_score=1) == []
 
 
 def test_a_hand_that_fills_the_picture_is_found(detector, reference, joints):
@@ -84,10 +83,12 @@ def test_no_hand_is_an_empty_list(detector, size):
     assert detector(noise) == []
 
 
-@pytest.mark.parametrize("size", [0, -3, float("nan")])
-def test_a_size_that_is_none_is_refused(size):
-    with pytest.raises(UserError, match="smallest_px"):
-        HandDetector(size)
+@pytest.mark.parametrize(
+    "wrong", [{"smallest_px": 0}, {"smallest_px": float("nan")}, {"min_score": 1.1}, {"max_hands": 0}], ids=str
+)
+def test_numbers_out_of_their_range_are_refused(detector, wrong):
+    with pytest.raises(UserError, match=next(iter(wrong))):
+        detector(np.zeros((9, 9, 3), np.uint8), **wrong)
 
 
 @pytest.mark.skipif(not REAL_HANDS.is_dir(), reason="the folder of real hands is not here")

@@ -44,7 +44,7 @@ def expected(predictor, crops):
     """The predictor on the same pixels, each crop an image whose hand fills it."""
     results = []
     for image, right in zip(*crops, strict=True):
-        results += predictor(np.ascontiguousarray(image.transpose(1, 2, 0)), hands="right" if right else "left")
+        results += predictor(np.ascontiguousarray(image.transpose(1, 2, 0)), "whole", "right" if right else "left")
     return results
 
 

@@ -66,7 +66,7 @@ def test_json_skinned_anew_is_the_obj(predictor, images, pair_frames, tmp_path):
 
 
 def test_every_file_of_an_image(predictor, images, tmp_path):
-    done, said = run(predictor, [images / "0.jpg"], tmp_path / "new" / "out")
+    done, said = run(predictor, [images / "0.jpg"], tmp_path / "new" / "out", boxes=HandBox())
     assert sorted(path.name for path in (tmp_path / "new" / "out").iterdir()) == [
         "0.json",
         "0.obj",

@@ -1,6 +1,7 @@
 """The predictor against the training's own path, the mirror, and NumPy's skinning."""
 
 from dataclasses import fields
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -122,7 +123,7 @@ def test_images_are_read_as_they_are_needed(predictor, pair_frames):
     def endless():
         while True:
             asked.append(1)
-            yield ImageQuery(pair_frames[0]["file"])
+            yield ImageQuery(pair_frames[0]["file"], (HandBox(),))
 
     results = predictor.predict_many(endless(), batch_size=2)
     assert len(next(results)) == 1
@@ -132,12 +133,12 @@ def test_images_are_read_as_they_are_needed(predictor, pair_frames):
 def test_no_hands_no_results(predictor, pair_frames):
     assert predictor(pair_frames[0]["file"], boxes=[]) == []
     assert list(predictor.predict_many([])) == []
-    mixed = [ImageQuery(pair_frames[0]["file"], ()), pair_frames[0]["file"], ImageQuery(pair_frames[0]["file"], ())]
+    mixed = [ImageQuery(pair_frames[0]["file"], hands) for hands in ((), (HandBox(),), ())]
     assert [len(hands) for hands in predictor.predict_many(mixed)] == [0, 1, 0]
 
 
 def test_without_intrinsics_the_camera_is_stated(predictor, pair_frames):
-    (hand,) = predictor(pair_frames[0]["file"], hands="left")
+    (hand,) = predictor(pair_frames[0]["file"], "whole", "left")
     height, width = read_image(pair_frames[0]["file"]).shape[:2]
     assert hand.intrinsics_assumed
     assert hand.intrinsics[0, 0] == max(width, height)
@@ -164,7 +165,7 @@ def test_left_hands_as_they_are_where_training_mirrored_none(trained_checkpoint,
         seen.append((image, is_right)) or type(predictor.model).forward(predictor.model, image, is_right)
     )
     image = read_image(pair_frames[0]["file"])
-    (hand,) = predictor(image, hands="left")
+    (hand,) = predictor(image, "whole", "left")
     pixels, shown = seen[0]
     assert hand.side == "left"
     assert shown.tolist() == [[False]]
@@ -192,3 +193,30 @@ def test_wrong_settings(predictor, trained_checkpoint, pair_frames):
         list(predictor.predict_many([pair_frames[0]["file"]], batch_size=0))
     with pytest.raises(UserError, match="box_scale is 0"):
         HandPredictor.from_checkpoint(trained_checkpoint, box_scale=0)
+
+
+@pytest.fixture(scope="module")
+def two_hands():
+    """A photo of a right hand beside its mirror image."""
+    file = Path(__file__).parents[1] / "detection" / "mediapipe_reference.npz"
+    with np.load(file) as arrays:
+        photo = cv2.resize(arrays["photo"], (200, 200), interpolation=cv2.INTER_CUBIC)
+    return np.hstack([photo, photo[:, ::-1]])
+
+
+def test_without_boxes_hands_and_sides_are_found(predictor, two_hands):
+    """The picture is its own mirror image: so are the hands."""
+    hands = sorted(predictor(two_hands), key=lambda hand: hand.box[0])
+    assert [hand.side for hand in hands] == ["right", "left"]
+    assert all(hand.score > 0.5 for hand in hands)
+    right, left = (hand.box for hand in hands)
+    np.testing.assert_allclose(left[0], 400 - right[0] - right[2], atol=4)
+    given = predictor(two_hands, [hand.box for hand in hands], ["right", "left"])
+    assert [hand.score for hand in given] == [None, None]
+    for hand, other in zip(hands, given, strict=True):
+        np.testing.assert_allclose(hand.joints, other.joints, atol=1e-5)
+    assert len(predictor(two_hands, max_hands=1)) == 1
+    assert {hand.side for hand in predictor(two_hands, hands="left")} == {"left"}
+    assert [len(hands) for hands in predictor.predict_many([two_hands, np.zeros_like(two_hands)])] == [2, 0]
+    with pytest.raises(UserError, match="boxes is 'all'"):
+        predictor(two_hands, "all")

@@ -61,14 +61,18 @@ def test_boxes_of_a_pair_become_one_crop(both, frame_with_both):
 
 def test_both_are_the_default_and_one_may_be_asked(both, frame_with_both):
     image = read_image(frame_with_both["file"])
-    assert [hand.side for hand in both(image)] == [hand.side for hand in both(image, hands="both")] == ["right", "left"]
-    (left,) = both(image, hands="left")
-    np.testing.assert_allclose(left.betas, both(image)[1].betas, atol=1e-6)
+    assert (
+        [hand.side for hand in both(image, "whole")]
+        == [hand.side for hand in both(image, "whole", "both")]
+        == ["right", "left"]
+    )
+    (left,) = both(image, "whole", "left")
+    np.testing.assert_allclose(left.betas, both(image, "whole")[1].betas, atol=1e-6)
 
 
 def test_one_hand_networks_take_no_pairs(predictor, frame_with_both):
     with pytest.raises(UserError, match="sees one hand at a time"):
-        predictor(frame_with_both["file"], hands="both")
+        predictor(frame_with_both["file"], "whole", "both")
 
 
 def test_the_way_between_hands_is_kept():
@@ -102,7 +106,7 @@ def test_the_way_between_hands_is_kept():
         request,
         affine,
         k,
-        assumed=False,
+        source="given",
         image_size=size,
         faces=np.zeros((2, 1, 3), np.int64),
         hands_mean=np.zeros((2, 45)),
@@ -122,5 +126,5 @@ def test_export(both, tmp_path, frame_with_both):
     names = [output.name for output in session.get_outputs()]
     outputs = dict(zip(names, session.run(None, {"image": images}), strict=True))
     for image, rotation in zip(images, outputs["global_orient"], strict=True):
-        hands = both(np.ascontiguousarray(image.transpose(1, 2, 0)))
+        hands = both(np.ascontiguousarray(image.transpose(1, 2, 0)), "whole")
         np.testing.assert_allclose(rotation, [hand.global_orient for hand in hands], atol=1e-4)

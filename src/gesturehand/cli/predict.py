@@ -13,7 +13,11 @@ def predict(
     output: str = "predictions",
     boxes: str | None = None,
     box: str | None = None,
+    detect: bool = True,
     hand: str | None = None,
+    max_hands: int | None = None,
+    min_score: float | None = None,
+    smallest_px: float | None = None,
     intrinsics: str | None = None,
     box_scale: float | None = None,
     mano: str | None = None,
@@ -33,9 +37,17 @@ def predict(
             "latest": the newest finished run under runs/.
         output: Folder of the results; made if it is not there.
         boxes: JSON file of boxes: {"a.jpg": [{"box": [x, y, w, h], "hand": "right"}, ...], ...}.
-        box: x,y,w,h in pixels: the hand in every image. Without box and boxes the whole image is the hand.
-        hand: right or left, where a box does not say; both, for networks that see two hands.
-        intrinsics: fx,fy,cx,cy in pixels, of every image. Without, the focal length is the image's longer side.
+        box: x,y,w,h in pixels: the hand in every image; whole: it fills the image. Without box and boxes, hands and
+            their sides are looked for.
+        detect: Look for hands where no box is given; false: the whole image is the hand.
+        hand: right or left, where a box does not say, and instead of what was found; both, for networks that see two
+            hands.
+        max_hands: Where hands are looked for, at most so many an image, the most certain ones.
+        min_score: Where hands are looked for, those of a lower score (0 to 1) are left out; 0.5 if not given.
+        smallest_px: Size of the smallest hands that are looked for; 40 if not given, in videos a tenth of the longer
+            side. Smaller takes longer.
+        intrinsics: fx,fy,cx,cy in pixels, of every image. Without, the focal length comes from the photo's Exif data,
+            or is taken as the image's longer side.
         box_scale: Side of a crop over the longer side of its box; 1.4 if not given.
         mano: MANO's file or folder on this machine; the training's if not given.
         device: auto (CUDA where there is one), cpu, cuda, cuda:1, ...
@@ -43,6 +55,7 @@ def predict(
         overlay: Draw the hands over the images.
         mesh: Write meshes (OBJ and PLY); if not given, of images and not of videos.
     """
+    from gesturehand.detection.detector import MIN_SCORE
     from gesturehand.inference.boxes import BoxFile, HandBox, parse_box, parse_hand
     from gesturehand.inference.predict_files import Settings, predict_files
     from gesturehand.inference.predictor import HandPredictor
@@ -50,11 +63,20 @@ def predict(
     if box is not None and boxes is not None:
         raise UserError("--box and --boxes cannot both be given: leave one out.")
     side = parse_hand(hand, "--hand")
-    where = BoxFile(boxes) if boxes is not None else None if box is None else HandBox(parse_box(box, "--box"))
+    where: BoxFile | HandBox | None = None
+    if boxes is not None:
+        where = BoxFile(boxes)
+    elif box is not None and box != "whole":
+        where = HandBox(parse_box(box, "--box"))
+    elif box == "whole" or not detect:
+        where = HandBox()
     settings = Settings(
         Path(output),
         boxes=where,
         hand=side,
+        min_score=MIN_SCORE if min_score is None else min_score,
+        max_hands=max_hands,
+        smallest_px=smallest_px,
         intrinsics=intrinsics,  # type: ignore[arg-type]
         batch_size=batch_size,
         overlay=overlay,
@@ -66,6 +88,8 @@ def predict(
     if done.images == 1 and not done.frames:
         for found in done.last:
             say(_line(found))
+        if not done.last and where is None:
+            say("  no hand was found: say where it is with --box x,y,w,h, or lower --min_score")
     counts = [
         f"{number} {what}{'' if number == 1 else 's'}"
         for number, what in ((done.images, "image"), (done.frames, "frame"))
@@ -80,5 +104,6 @@ def _line(hand: Any) -> str:
     if hand.gesture_fine is not None:
         gesture = ", ".join(f"{name} {100 * p:.0f} %" for name, p in hand.gesture_fine.top(3)) + "; "
     x, y, z = hand.cam_t.tolist()
-    guess = " (assumed intrinsics)" if hand.intrinsics_assumed else ""
-    return f"  {hand.side} hand: {gesture}cam_t {x:.3f} {y:.3f} {z:.3f} m{guess}"
+    rests_on = {"given": "", "exif": " (focal length from Exif)", "assumed": " (assumed intrinsics)"}
+    place = "" if hand.score is None else f" at {','.join(f'{value:.0f}' for value in hand.box)}"
+    return f"  {hand.side} hand{place}: {gesture}cam_t {x:.3f} {y:.3f} {z:.3f} m{rests_on[hand.intrinsics_source]}"

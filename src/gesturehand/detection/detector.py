@@ -14,6 +14,8 @@ from gesturehand.detection.views import views_of
 from gesturehand.errors import UserError
 from gesturehand.skeleton import MIDDLE_MCP, SIDES, WRIST, Side
 
+#: Size of the smallest hands that are looked for.
+SMALLEST_PX: Final = 40.0
 #: Hands are reported from this score on.
 MIN_SCORE: Final = 0.5
 #: What the first pass, whose crop comes of a palm alone, is not sure of may still be a hand in the second.
@@ -52,23 +54,23 @@ class HandDetector:
             print(hand.side, hand.box, hand.score)
 
     Args:
-        smallest_px: Size (the longer side of the box) of the smallest hands that are looked for. Time grows with the
-            number of tiles that this takes, see :func:`~gesturehand.detection.views.views_of`.
         threads: Of a call of a network.
 
     Raises:
-        UserError: ONNX Runtime is not installed, or the size is none.
+        UserError: ONNX Runtime is not installed.
     """
 
-    def __init__(self, smallest_px: float = 40.0, threads: int = 1) -> None:
-        if not smallest_px > 0:
-            raise UserError(f"smallest_px is {smallest_px}: give a number of pixels above 0.")
-        self.smallest_px = smallest_px
+    def __init__(self, threads: int = 1) -> None:
         self._palms = PalmNetwork(threads)
         self._landmarks = LandmarkNetwork(threads)
 
     def __call__(
-        self, image: npt.NDArray[np.uint8], *, min_score: float = MIN_SCORE, max_hands: int | None = None
+        self,
+        image: npt.NDArray[np.uint8],
+        *,
+        min_score: float = MIN_SCORE,
+        max_hands: int | None = None,
+        smallest_px: float = SMALLEST_PX,
     ) -> list[HandDetection]:
         """The hands of an image.
 
@@ -76,12 +78,23 @@ class HandDetector:
             image: (H, W, 3) uint8 RGB.
             min_score: Hands below are left out.
             max_hands: At most so many, the most certain ones.
+            smallest_px: Size (the longer side of the box) of the smallest hands that are looked for. Time grows with
+                the number of tiles that this takes, see :func:`~gesturehand.detection.views.views_of`.
 
         Returns:
             Hands, the most certain first.
+
+        Raises:
+            UserError: A number is out of its range.
         """
+        if not smallest_px > 0:
+            raise UserError(f"smallest_px is {smallest_px}: give a number of pixels above 0.")
+        if not 0 <= min_score <= 1:
+            raise UserError(f"min_score is {min_score}: give a number between 0 and 1.")
+        if max_hands is not None and max_hands < 1:
+            raise UserError(f"max_hands is {max_hands}: give 1 or more.")
         pyramid = ImagePyramid(image)
-        palms = self._palms(pyramid, views_of(pyramid.width, pyramid.height, self.smallest_px))
+        palms = self._palms(pyramid, views_of(pyramid.width, pyramid.height, smallest_px))
         hands = self._landmarks(pyramid, crops_of_palms(palms))
         hands = each_once(hands.part(hands.presence >= _FIRST_PRESENCE))
         hands = each_once(self._second_pass(pyramid, hands))

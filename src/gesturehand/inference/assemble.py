@@ -11,7 +11,7 @@ from gesturehand.batch import GesturePrediction, HandPrediction
 from gesturehand.camera import frame_of_affine, normalised_to_px, project, transform_affine
 from gesturehand.evaluation.prediction_writer import camera_rotations
 from gesturehand.hand.layer import HandModel
-from gesturehand.inference.query import CropRequest
+from gesturehand.inference.query import CropRequest, ImageCamera, IntrinsicsSource
 from gesturehand.inference.result import GestureResult, HandResult
 from gesturehand.inference.translation import FloatArray, scaled_translation, solve_translation
 from gesturehand.skeleton import SIDES, WRIST
@@ -71,7 +71,7 @@ def assemble_hands(
     crop_affine: np.ndarray,
     intrinsics: FloatArray,
     *,
-    assumed: bool,
+    source: IntrinsicsSource,
     image_size: int,
     faces: np.ndarray,
     hands_mean: np.ndarray,
@@ -85,7 +85,7 @@ def assemble_hands(
         request: What the crop was made from.
         crop_affine: (2, 3) px of the image → px of the crop.
         intrinsics: (3, 3) px of the image.
-        assumed: They are a guess.
+        source: What they rest on.
         image_size: Side of the crop, px.
         faces: (2, F, 3) of the right and the left hand.
         hands_mean: (2, 45) likewise.
@@ -107,11 +107,22 @@ def assemble_hands(
     if lost.any():
         scale = arrays["camera"][slots, 0] * (image_size / 2) * np.sqrt(abs(np.linalg.det(back[:, :2])))
         wrists = np.where(lost[:, None], scaled_translation(joints - roots, seen_px, scale, intrinsics), wrists)
+    scores = request.scores or (None,) * len(slots)
     return [
         _result(
-            arrays, slot, request, crop_affine, intrinsics, assumed, wrist - root[0], seen, faces, hands_mean, names
+            arrays,
+            slot,
+            request,
+            score,
+            crop_affine,
+            ImageCamera(intrinsics, source),
+            wrist - root[0],
+            seen,
+            faces,
+            hands_mean,
+            names,
         )
-        for slot, wrist, root, seen in zip(slots, wrists, roots, seen_px, strict=True)
+        for slot, score, wrist, root, seen in zip(slots, scores, wrists, roots, seen_px, strict=True)
     ]
 
 
@@ -128,9 +139,9 @@ def _result(
     arrays: dict[str, np.ndarray],
     slot: int,
     request: CropRequest,
+    score: float | None,
     crop_affine: np.ndarray,
-    intrinsics: FloatArray,
-    assumed: bool,
+    image_camera: ImageCamera,
     cam_t: FloatArray,
     seen_px: FloatArray,
     faces: np.ndarray,
@@ -154,11 +165,12 @@ def _result(
         vertices=_float32(arrays["vertices"][slot] + cam_t),
         faces=faces[side],
         joints=_float32(joints),
-        joints_2d=_float32(project(joints, intrinsics)),
+        joints_2d=_float32(project(joints, image_camera.intrinsics)),
         joints_2d_image=_float32(seen_px),
         camera=arrays["camera"][slot],
-        intrinsics=_float32(intrinsics),
-        intrinsics_assumed=assumed,
+        intrinsics=_float32(image_camera.intrinsics),
+        intrinsics_source=image_camera.source,
+        score=score,
         hands_mean=hands_mean[side],
         global_orient_axis_angle=_float32(axis_angle[0]),
         hand_pose_axis_angle_flat=_float32(axis_angle[1:].reshape(-1)),

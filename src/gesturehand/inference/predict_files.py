@@ -11,6 +11,7 @@ import numpy as np
 from tqdm import tqdm
 
 from gesturehand.data.image_file import UnreadableImageError, read_image
+from gesturehand.detection.detector import MIN_SCORE, SMALLEST_PX
 from gesturehand.draw.prediction import PredictionPainter
 from gesturehand.errors import UserError
 from gesturehand.file_writing import durable_file, make_folder, write_bytes
@@ -18,17 +19,19 @@ from gesturehand.inference.boxes import BoxFile, Hand, HandBox
 from gesturehand.inference.mesh_files import obj_bytes, ply_bytes
 from gesturehand.inference.output_files import OVERLAY_SUFFIX, draw_hands, new_video, overlay_png
 from gesturehand.inference.predictor import BATCH_SIZE, HandPredictor
-from gesturehand.inference.query import ImageQuery, Intrinsics, intrinsics_matrix
+from gesturehand.inference.query import ImageCamera, ImageQuery, Intrinsics, camera_of, intrinsics_matrix
 from gesturehand.inference.result import HandResult
 from gesturehand.inference.result_json import dump, image_dictionary
 from gesturehand.inference.sources import Sources, Video, find_sources
-from gesturehand.inference.translation import ASSUMED_FOCAL_OVER_LONGER_SIDE, assumed_intrinsics
+from gesturehand.inference.translation import ASSUMED_FOCAL_OVER_LONGER_SIDE
 
 WHOLE_IMAGE: Final = "No box: the whole image is taken as the hand. Say where it is with --box x,y,w,h or --boxes FILE."
+FOUND: Final = "Hands and their sides are looked for. Say where they are with --box x,y,w,h or --boxes FILE."
 NO_SIDE: Final = "No side: hands are taken as {}. Give --hand right or --hand left."
 NO_INTRINSICS: Final = (
-    f"No intrinsics: the focal length is taken as {ASSUMED_FOCAL_OVER_LONGER_SIDE:g} × the image's longer side, so the "
-    "depth in cam_t is a guess. Give --intrinsics fx,fy,cx,cy for metres."
+    "No intrinsics and no focal length in the Exif data: it is taken as "
+    f"{ASSUMED_FOCAL_OVER_LONGER_SIDE:g} × the image's longer side, so the depth in cam_t is a guess. Give "
+    "--intrinsics fx,fy,cx,cy for metres."
 )
 OPEN_HAND: Final = (
     "This network was trained on rendered hands: it is no model of real photos, where it runs and is mostly wrong."
@@ -46,9 +49,13 @@ class Settings:
 
     Attributes:
         output: Folder of the results; files of the same names are replaced.
-        boxes: Where hands are; every image's own whole, if not given.
-        hand: Side of hands whose own is not given.
-        intrinsics: Of every image.
+        boxes: Where hands are; looked for, if not given.
+        hand: Side of hands whose own is not given; of all hands that are found.
+        intrinsics: Of every image; if not given, from its Exif data or assumed.
+        min_score: Hands that are found with less certainty are left out.
+        max_hands: At most so many are found in an image or frame, the most certain ones.
+        smallest_px: Size of the smallest hands that are looked for; None: :data:`SMALLEST_PX` in images, and a tenth of
+            the longer side in videos, where time counts.
         batch_size: Crops at a time.
         overlay: Draw pictures.
         mesh: Write OBJ and PLY; None: of images, not of videos.
@@ -59,6 +66,9 @@ class Settings:
     boxes: BoxFile | HandBox | None = None
     hand: Hand | None = None
     intrinsics: Intrinsics = None
+    min_score: float = MIN_SCORE
+    max_hands: int | None = None
+    smallest_px: float | None = None
     batch_size: int = BATCH_SIZE
     overlay: bool = True
     mesh: bool | None = None
@@ -89,6 +99,7 @@ class _Frame(NamedTuple):
     name: str
     size: tuple[int, int]
     image: np.ndarray | Path
+    camera: ImageCamera
 
 
 def predict_files(
@@ -154,8 +165,6 @@ class _Run:
         self._said: set[str] = set()
         if predictor.open_hand and not predictor.for_photos:
             self._once(OPEN_HAND)
-        if self.given is None:
-            self._once(NO_INTRINSICS)
 
     def images(self, paths: Sequence[Path], names: dict[Path, str], unreadable: list[str]) -> None:
         """Predicts images; several that cannot be read are noted, a single one is an error."""
@@ -173,8 +182,9 @@ class _Run:
                     bar.update()
                     continue
                 # The picture is read again where it is drawn: a batch of photos would fill the memory.
-                waiting.append((path, _Frame(path.name, (image.shape[1], image.shape[0]), path)))
-                yield ImageQuery(image, self._hands(path.name, None), self.given, f"'{path}'")
+                frame, query = self._asked(path.name, None, image, path, f"'{path}'")
+                waiting.append((path, frame))
+                yield query
 
         with bar:
             for hands in self.predictor.predict_many(queries(), self.settings.batch_size):
@@ -203,9 +213,9 @@ class _Run:
                     sizes.append(size)
                     if len(sizes) > 1:
                         self._say(OTHER_SIZE.format(path, *sizes[0], *size, number))
-                waiting.append(_Frame(f"{path.name}#{number}", size, image))
-                hands = self._hands(path.name, number)
-                yield ImageQuery(image, hands, self.given, f"frame {number} of '{path}'")
+                frame, query = self._asked(path.name, number, image, None, f"frame {number} of '{path}'")
+                waiting.append(frame)
+                yield query
             if video.damaged:
                 self._say(DAMAGED.format(path, video.damaged))
 
@@ -229,9 +239,32 @@ class _Run:
             if self.frames == before:
                 raise UserError(f"'{path}' has no frame that can be decoded: convert it to MP4 (H.264), for instance.")
 
-    def _hands(self, name: str, frame: int | None) -> tuple[HandBox, ...]:
-        boxes = self.settings.boxes
-        hands = boxes.of(name, frame) if isinstance(boxes, BoxFile) else [boxes or HandBox()]
+    def _asked(
+        self, name: str, number: int | None, image: np.ndarray, file: Path | None, words: str
+    ) -> tuple[_Frame, ImageQuery]:
+        height, width = image.shape[:2]
+        camera = camera_of(self.given, file, width, height)
+        if camera.source == "assumed":
+            self._once(NO_INTRINSICS)
+        hands = self._hands(name, number, image)
+        frame = _Frame(
+            name if number is None else f"{name}#{number}", (width, height), image if file is None else file, camera
+        )
+        return frame, ImageQuery(image, hands, camera.intrinsics, words, camera.source)
+
+    def _hands(self, name: str, frame: int | None, image: np.ndarray) -> tuple[HandBox, ...]:
+        settings, boxes = self.settings, self.settings.boxes
+        if boxes is None:
+            self._once(FOUND)
+            smallest = settings.smallest_px or (SMALLEST_PX if frame is None else max(image.shape) / 10)
+            return self.predictor.find(
+                image,
+                settings.hand,
+                min_score=settings.min_score,
+                max_hands=settings.max_hands,
+                smallest_px=smallest,
+            )
+        hands = boxes.of(name, frame) if isinstance(boxes, BoxFile) else [boxes]
         if any(hand.box is None for hand in hands):
             self._once(WHOLE_IMAGE)
         if self.settings.hand is None and any(hand.hand is None for hand in hands):
@@ -243,15 +276,11 @@ class _Run:
         self.hands += len(hands)
         self.empty += not hands
         self.last = hands
-        assumed = self.given is None
-        return image_dictionary(frame.name, frame.size, self._intrinsics(frame), assumed, hands, self.model)
-
-    def _intrinsics(self, frame: _Frame) -> np.ndarray:
-        return assumed_intrinsics(*frame.size) if self.given is None else self.given
+        return image_dictionary(frame.name, frame.size, *frame.camera, hands, self.model)
 
     def _picture(self, frame: _Frame, hands: list[HandResult]) -> np.ndarray:
         image = read_image(frame.image) if isinstance(frame.image, Path) else frame.image
-        return draw_hands(self.painter, image, hands, self._intrinsics(frame))
+        return draw_hands(self.painter, image, hands, frame.camera.intrinsics)
 
     def _write_meshes(self, stem: Path, hands: list[HandResult]) -> None:
         write_bytes(stem.with_name(f"{stem.name}.obj"), obj_bytes(hands))

@@ -2,31 +2,35 @@
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 import torch
 
+from gesturehand.detection import HandDetector
+from gesturehand.detection.detector import MIN_SCORE, SMALLEST_PX
 from gesturehand.errors import UserError
 from gesturehand.gestures import class_names
 from gesturehand.inference.assemble import assemble_hands, numpy_prediction
+from gesturehand.inference.boxes import Hand, HandBox
 from gesturehand.inference.checkpoint import LoadedRegressor, load_regressor
 from gesturehand.inference.crop import crop_image
 from gesturehand.inference.query import (
     Boxes,
     CropRequest,
     Image,
+    ImageCamera,
     ImageQuery,
     Intrinsics,
     Turns,
+    camera_of,
     crops_of,
     hands_from,
     image_of,
-    intrinsics_matrix,
 )
 from gesturehand.inference.result import HandResult
-from gesturehand.inference.translation import FloatArray, assumed_intrinsics
 from gesturehand.inference.upright import Crop, FreeHand, Row, upright_looks
 from gesturehand.skeleton import SIDES
 
@@ -40,7 +44,7 @@ class HandPredictor:
     Example::
 
         predictor = HandPredictor.from_checkpoint("openphoto")
-        for hand in predictor("photo.jpg", boxes=[[310, 120, 180, 200]], hands="left"):
+        for hand in predictor("photo.jpg"):
             print(hand.side, hand.gesture_fine.name, hand.joints)
 
     Args:
@@ -76,6 +80,7 @@ class HandPredictor:
         self.names = {level: class_names(level, settings["gesture_classes"]) for level in ("coarse", "fine")}
         self.open_hand = settings["mano"] is None
         self.for_photos = regressor.for_photos
+        self._detector: HandDetector | None = None
         self._faces = self.model.hand_model.faces.cpu().numpy()
         self._hands_mean = self.model.hand_model.hands_mean.float().cpu().numpy()
 
@@ -105,31 +110,79 @@ class HandPredictor:
     def __call__(
         self,
         image: Image,
-        boxes: Boxes = None,
+        boxes: Boxes | str = None,
         hands: str | Sequence[str] | None = None,
         intrinsics: Intrinsics = None,
         turns: Turns = None,
+        *,
+        min_score: float = MIN_SCORE,
+        max_hands: int | None = None,
     ) -> list[HandResult]:
         """Predicts the hands of one image.
 
         Args:
             image: (H, W, 3) uint8 RGB, or a file's path.
-            boxes: (N, 4) or (4,): x, y, width, height px around each hand. None: one hand fills the image.
-            hands: "right" or "left", for all or one a box; right if not given. A network that sees two hands also
-                takes "both", which is then what it does if nothing is given.
-            intrinsics: (fx, fy, cx, cy) or (3, 3), px. None: a stated guess
+            boxes: (N, 4) or (4,): x, y, width, height px around each hand; "whole": one hand fills the image. None:
+                hands are looked for, which takes ONNX Runtime.
+            hands: "right" or "left", for all or one a box; if not given, what was found, or right. A network that sees
+                two hands also takes "both", which is then what it does if boxes without hands are given.
+            intrinsics: (fx, fy, cx, cy) or (3, 3), px. None: from the focal length in the file's Exif data
+                (:func:`~gesturehand.inference.exif.exif_intrinsics`), or a stated guess
                 (:func:`~gesturehand.inference.translation.assumed_intrinsics`).
             turns: Degrees, clockwise, that turn each hand upright: for all, or one a box, None where it is not known.
                 A network that sees two hands does not turn.
+            min_score: Where hands are looked for, those below are left out.
+            max_hands: Likewise, at most so many, the most certain ones.
 
         Returns:
-            One result a hand, in the order of the boxes, all in one camera frame.
+            One result a hand, in the order of the boxes, or the most certain first, all in one camera frame.
 
         Raises:
             UserError: The image, a box, a side, a turn or the intrinsics cannot serve; the message says why.
         """
         name = f"'{image}'" if isinstance(image, (str, Path)) else "the image"
-        return next(self.predict_many([ImageQuery(image, hands_from(boxes, hands, turns), intrinsics, name)]))
+        given = hands_from("whole" if boxes is None else boxes, hands, turns)
+        query = ImageQuery(image, given, intrinsics, name)
+        if boxes is None:
+            pixels = image_of(query)
+            found = self.find(pixels, given[0].hand, min_score=min_score, max_hands=max_hands)
+            if given[0].turn_deg is not None:
+                found = tuple(replace(hand, turn_deg=given[0].turn_deg) for hand in found)
+            file = image if isinstance(image, (str, Path)) else None
+            camera = camera_of(intrinsics, file, pixels.shape[1], pixels.shape[0])
+            query = ImageQuery(pixels, found, camera.intrinsics, name, camera.source)
+        return next(self.predict_many([query]))
+
+    def find(
+        self,
+        image: np.ndarray,
+        hand: Hand | None = None,
+        *,
+        min_score: float = MIN_SCORE,
+        max_hands: int | None = None,
+        smallest_px: float = SMALLEST_PX,
+    ) -> tuple[HandBox, ...]:
+        """Looks for the hands of an image.
+
+        Args:
+            image: (H, W, 3) uint8 RGB.
+            hand: Which hands they are, if that is known; "both" is not.
+            min_score: Hands below are left out.
+            max_hands: At most so many, the most certain ones.
+            smallest_px: Size of the smallest hands that are looked for.
+
+        Returns:
+            The hands, the most certain first, for :class:`~gesturehand.inference.query.ImageQuery`; with their turns
+            where the network sees upright hands.
+
+        Raises:
+            UserError: ONNX Runtime is not installed.
+        """
+        if self._detector is None:
+            self._detector = HandDetector()
+        found = self._detector(image, min_score=min_score, max_hands=max_hands, smallest_px=smallest_px)
+        side = None if hand == "both" else hand
+        return tuple(HandBox.of(detection, side, upright=self.upright) for detection in found)
 
     def predict_many(
         self, queries: Iterable[ImageQuery | Image], batch_size: int = BATCH_SIZE
@@ -158,8 +211,12 @@ class HandPredictor:
         """Crops a query's hands; the image itself is let go."""
         image = image_of(query)
         height, width = image.shape[:2]
-        assumed = query.intrinsics is None
-        intrinsics = assumed_intrinsics(width, height) if assumed else intrinsics_matrix(query.intrinsics)
+        if query.hands is None:
+            query = replace(query, hands=self.find(image))
+        file = query.image if isinstance(query.image, (str, Path)) else None
+        camera = camera_of(query.intrinsics, file, width, height)
+        if camera.source == "given":
+            camera = camera._replace(source=query.intrinsics_source)
         requests = crops_of(query, image, self.two_hand, self.box_scale)
         crops: list[Crop] = []
         free: list[FreeHand | None] = []
@@ -173,7 +230,7 @@ class HandPredictor:
                 turn = math.radians(request.turn_deg or 0.0)
                 free.append(None)
                 crops.append((*crop_image(image, request.square, self.image_size, mirror, turn), mirror))
-        return _Prepared(requests, crops, free, intrinsics, assumed)
+        return _Prepared(requests, crops, free, camera)
 
     def _predict(self, waiting: "list[_Prepared]", batch_size: int) -> Iterator[list[HandResult]]:
         def run(crops: Sequence[Crop], is_right: Sequence[bool]) -> list[Row]:
@@ -204,8 +261,8 @@ class HandPredictor:
                     slots,
                     request,
                     affine,
-                    prepared.intrinsics,
-                    assumed=prepared.assumed,
+                    prepared.camera.intrinsics,
+                    source=prepared.camera.source,
                     image_size=self.image_size,
                     faces=self._faces,
                     hands_mean=self._hands_mean,
@@ -240,8 +297,7 @@ class _Prepared(NamedTuple):
     requests: list[CropRequest]
     crops: list[Crop]
     free: list[FreeHand | None]
-    intrinsics: FloatArray
-    assumed: bool
+    camera: ImageCamera
 
 
 def find_device(device: str) -> torch.device:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -19,12 +19,16 @@ from gesturehand.inference.boxes import (
     parse_turn,
     square_of,
 )
+from gesturehand.inference.exif import exif_intrinsics
+from gesturehand.inference.translation import assumed_intrinsics
 from gesturehand.skeleton import SIDES, Side
 
 Image = npt.NDArray[np.uint8] | str | Path
 Boxes = Sequence[Sequence[float]] | npt.NDArray[np.floating] | npt.NDArray[np.integer] | None
 Turns = float | Sequence[float | None] | npt.NDArray[np.floating] | None
 Intrinsics = Sequence[float] | npt.NDArray[np.floating] | None
+#: What intrinsics rest on: the caller, the photo's Exif data, or nothing.
+IntrinsicsSource = Literal["given", "exif", "assumed"]
 
 #: Slots of a two-hand network, in order.
 _BOTH: Final = tuple(SIDES)
@@ -36,15 +40,17 @@ class ImageQuery:
 
     Attributes:
         image: (H, W, 3) uint8 RGB, or a file's path.
-        hands: The hands; one that fills the image if not given.
-        intrinsics: fx, fy, cx, cy or (3, 3), px; assumed if not given.
+        hands: The hands; None: those that the detector finds.
+        intrinsics: fx, fy, cx, cy or (3, 3), px; if not given, those of the file's Exif data, else assumed.
         name: Names the image in errors.
+        intrinsics_source: What given intrinsics rest on.
     """
 
     image: Image
-    hands: tuple[HandBox, ...] = (HandBox(),)
+    hands: tuple[HandBox, ...] | None = None
     intrinsics: Intrinsics = None
     name: str = "the image"
+    intrinsics_source: IntrinsicsSource = "given"
 
 
 @dataclass(frozen=True)
@@ -57,6 +63,7 @@ class CropRequest:
         sides: The hands wanted of it: one, or both of a two-hand network.
         order: Place of each in the result.
         turn_deg: Turn of the crop's content, clockwise; None where it is not known.
+        scores: The detector's of each, None of hands that were given; empty where all were.
     """
 
     square: np.ndarray
@@ -64,6 +71,39 @@ class CropRequest:
     sides: tuple[Side, ...]
     order: tuple[float, ...]
     turn_deg: float | None = None
+    scores: tuple[float | None, ...] = ()
+
+
+class ImageCamera(NamedTuple):
+    """An image's intrinsics.
+
+    Attributes:
+        intrinsics: (3, 3) px.
+        source: What they rest on.
+    """
+
+    intrinsics: npt.NDArray[np.float64]
+    source: IntrinsicsSource
+
+
+def camera_of(given: Intrinsics, file: str | Path | None, width: int, height: int) -> ImageCamera:
+    """The intrinsics of an image: the given ones, else those of its Exif data, else a stated guess.
+
+    Args:
+        given: fx, fy, cx, cy or (3, 3), px, or None.
+        file: Where the image comes from, if from an image file.
+        width: Of the image as it is shown, px.
+        height: Likewise.
+
+    Raises:
+        UserError: What is given are no intrinsics.
+    """
+    if given is not None:
+        return ImageCamera(intrinsics_matrix(given), "given")
+    found = None if file is None else exif_intrinsics(file, width, height)
+    if found is not None:
+        return ImageCamera(found, "exif")
+    return ImageCamera(assumed_intrinsics(width, height), "assumed")
 
 
 def image_of(query: ImageQuery) -> npt.NDArray[np.uint8]:
@@ -83,11 +123,11 @@ def image_of(query: ImageQuery) -> npt.NDArray[np.uint8]:
     return image
 
 
-def hands_from(boxes: Boxes, hands: str | Sequence[str] | None, turns: Turns = None) -> tuple[HandBox, ...]:
+def hands_from(boxes: Boxes | str, hands: str | Sequence[str] | None, turns: Turns = None) -> tuple[HandBox, ...]:
     """Hands from the plain arguments of a call.
 
     Args:
-        boxes: (N, 4) or one (4,): x, y, w, h px. None: the whole image.
+        boxes: (N, 4) or one (4,): x, y, w, h px; "whole" or None: the whole image.
         hands: A side for all, or one a box.
         turns: Degrees for all, or one or None a box (:attr:`~gesturehand.inference.boxes.HandBox.turn_deg`).
 
@@ -95,6 +135,10 @@ def hands_from(boxes: Boxes, hands: str | Sequence[str] | None, turns: Turns = N
         UserError: Boxes, sides or turns are wrong, or their numbers differ.
     """
     rows: list[tuple[float, float, float, float] | None] = [None]
+    if isinstance(boxes, str):
+        if boxes != "whole":
+            raise UserError(f"boxes is {boxes!r}: give x, y, width and height in pixels of each hand, or 'whole'.")
+        boxes = None
     if boxes is not None:
         array = np.asarray(boxes, np.float64)
         array = array[None] if array.shape == (4,) else array.reshape(-1, 4) if array.size == 0 else array
@@ -136,12 +180,14 @@ def crops_of(query: ImageQuery, image: np.ndarray, two_hand: bool, box_scale: fl
     A one-hand network gets one crop a box. A two-hand network gets a right and a left hand whose crops overlap as one
     crop around both boxes, as it was trained on; a hand of its own gets its own crop.
 
+    Hands that are to be found (None) have to be by now.
+
     Raises:
         UserError: A box lies outside the image, or a one-hand network is asked for both hands of a box.
     """
     height, width = image.shape[:2]
     requests = []
-    for number, hand in enumerate(query.hands):
+    for number, hand in enumerate(query.hands or ()):
         side = hand.hand or ("both" if two_hand else "right")
         if hand.box is not None:
             check_inside(hand.box, width, height, query.name)
@@ -151,7 +197,7 @@ def crops_of(query: ImageQuery, image: np.ndarray, two_hand: bool, box_scale: fl
         order = (number, number + 0.5)[: len(sides)]
         square = square_of(hand.box, width, height, box_scale)
         box, turn = hand.box or (0.0, 0.0, float(width), float(height)), None if two_hand else hand.turn_deg
-        requests.append(CropRequest(square, box, sides, order, turn))
+        requests.append(CropRequest(square, box, sides, order, turn, (hand.score,) * len(sides)))
     return _merge_pairs(requests, box_scale) if two_hand else requests
 
 
@@ -172,5 +218,6 @@ def _merge_pairs(requests: list[CropRequest], box_scale: float) -> list[CropRequ
         low = np.minimum(right.box[:2], left.box[:2])
         high = np.maximum(np.add(right.box[:2], right.box[2:]), np.add(left.box[:2], left.box[2:]))
         box = (*low.tolist(), *(high - low).tolist())
-        merged.append(CropRequest(square_of(box, 0, 0, box_scale), box, _BOTH, right.order + left.order))
+        order, scores = right.order + left.order, right.scores + left.scores
+        merged.append(CropRequest(square_of(box, 0, 0, box_scale), box, _BOTH, order, None, scores))
     return merged + [request for request in requests if request.order not in used]

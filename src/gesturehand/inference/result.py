@@ -1,6 +1,7 @@
 """What a prediction is: one hand of an image, in plain arrays."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -62,7 +63,8 @@ class HandResult:
             its mesh's weak-perspective ones): what ``cam_t`` was solved from.
         camera: (3,) the network's weak-perspective camera in its crop (:func:`gesturehand.camera.weak_perspective`).
         intrinsics: (3, 3) px.
-        intrinsics_assumed: No intrinsics were given, so these are a guess.
+        intrinsics_source: What they rest on: "given"; "exif", the photo's focal length; "assumed", a guess.
+        score: 0…1, how certain the detector was of the hand; None of a hand that was given.
         hands_mean: (45,) the hand model's mean finger pose, axis-angle.
         global_orient_axis_angle: (3,).
         hand_pose_axis_angle_flat: (45,) of ``hand_pose``: for smplx with ``flat_hand_mean=True``.
@@ -87,7 +89,8 @@ class HandResult:
     joints_2d_image: FloatArray
     camera: FloatArray
     intrinsics: FloatArray
-    intrinsics_assumed: bool
+    intrinsics_source: Literal["given", "exif", "assumed"]
+    score: float | None
     hands_mean: FloatArray
     global_orient_axis_angle: FloatArray
     hand_pose_axis_angle_flat: FloatArray
@@ -95,3 +98,8 @@ class HandResult:
     gesture_coarse: GestureResult | None
     gesture_fine: GestureResult | None
     gesture_embedding: FloatArray | None
+
+    @property
+    def intrinsics_assumed(self) -> bool:
+        """Nothing is known of the camera: the intrinsics, and with them the depth, are a guess."""
+        return self.intrinsics_source == "assumed"

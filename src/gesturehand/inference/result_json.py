@@ -14,7 +14,7 @@ def image_dictionary(
     name: str,
     size: tuple[int, int],
     intrinsics: np.ndarray,
-    assumed: bool,
+    source: str,
     hands: Sequence[HandResult],
     model: dict[str, str],
 ) -> dict[str, Any]:
@@ -24,7 +24,7 @@ def image_dictionary(
         name: Of the image.
         size: Its width and height, px.
         intrinsics: (3, 3) px.
-        assumed: They are a guess.
+        source: What they rest on: "given", "exif" or "assumed".
         hands: Predicted.
         model: What predicted them.
     """
@@ -36,7 +36,7 @@ def image_dictionary(
         "camera": {
             "focal": _numbers(intrinsics[(0, 1), (0, 1)]),
             "princpt": _numbers(intrinsics[:2, 2]),
-            "intrinsics": "assumed" if assumed else "given",
+            "intrinsics": source,
         },
         "model": model,
         "hands": [hand_dictionary(number, hand) for number, hand in enumerate(hands)],
@@ -62,8 +62,9 @@ def hand_dictionary(number: int, hand: HandResult) -> dict[str, Any]:
     return {
         "side": hand.side,
         "box": _numbers(hand.box),
+        "score": None if hand.score is None else round(hand.score, 6),
         "gesture": _gestures(hand),
-        "intrinsics": "assumed" if hand.intrinsics_assumed else "given",
+        "intrinsics": hand.intrinsics_source,
         **{name: _numbers(array) for name, array in arrays},
         "mesh_object": object_name(number, hand),
     }
