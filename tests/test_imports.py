@@ -10,7 +10,7 @@ import gesturehand
 ROOT = Path(gesturehand.__file__).parent
 #: Layers from the ground up; modules of one layer may import each other.
 LAYERS = (
-    {"skeleton", "gestures", "camera", "batch", "errors", "settings"},
+    {"skeleton", "gestures", "camera", "batch", "errors", "settings", "yaml_text"},
     {"hand"},
     {"data"},
     {"checkpoints"},
