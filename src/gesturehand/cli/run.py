@@ -3,23 +3,19 @@
 import shutil
 import sys
 from pathlib import Path
-from typing import Final
 
 from rich.console import Console
 
 from gesturehand.runs import newest_run, write_json
 
-#: What "latest" means: the newest finished run of the second stage.
-_MODEL: Final = "HandRegressor"
-
 
 def latest(runs: str = "runs") -> None:
-    """Prints the folder of the newest finished run of the second stage.
+    """Prints the folder of the newest finished run of the second stage; controls and ablations do not count.
 
     Args:
         runs: Folder to search.
     """
-    Console().print(str(newest_run(runs, _MODEL)), soft_wrap=True, highlight=False)
+    Console().print(str(newest_run(runs)), soft_wrap=True, highlight=False)
 
 
 def summary(run: str = "latest", runs: str = "runs", out: str | None = None, into: str | None = None) -> None:
@@ -39,7 +35,7 @@ def summary(run: str = "latest", runs: str = "runs", out: str | None = None, int
         write_between_markers,
     )
 
-    tested = newest_test(newest_run(runs, _MODEL) if run == "latest" else Path(run))
+    tested = newest_test(newest_run(runs) if run == "latest" else Path(run))
     result = summarise(tested)
     folders = [tested, Path(out)] if out else [tested]
     for folder in folders:

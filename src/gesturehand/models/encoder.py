@@ -62,6 +62,7 @@ class Encoder(nn.Module):
         image_size: int = 256,
     ) -> None:
         super().__init__()
+        backbone = backbone.removeprefix("timm/")  # as the Hugging Face hub writes the names
         levels = _levels(backbone, feature_stride, image_size)
         # Channels last is more than twice as fast on CPUs with depth-wise convolutions, and what GPUs want under bf16.
         self.net = _create(backbone, imagenet_weights, image_size, levels).to(memory_format=torch.channels_last)
