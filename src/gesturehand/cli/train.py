@@ -1,17 +1,14 @@
 """``gesturehand fit|validate|test``: LightningCLI with interpolation, run folders and the hand-over."""
 
-import logging
 import os
 import pydoc
 import signal
 import sys
-import warnings
 from pathlib import Path
 from typing import Any, Final
 
 import jsonargparse
 import pytorch_lightning as pl
-import torch
 from pytorch_lightning.callbacks import LearningRateMonitor, ModelCheckpoint, TQDMProgressBar
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
 from pytorch_lightning.utilities import rank_zero_info, rank_zero_only, rank_zero_warn
@@ -40,6 +37,7 @@ from gesturehand.cli.pretraining import encoder_settings, find_pretraining, mirr
 from gesturehand.cli.resume import POINTS, RunPlace, place_of_run, release_locks, remember, tell_others, told_by_first
 from gesturehand.cli.run_keys import add_run_keys
 from gesturehand.cli.trainer_limits import check_machine, impossible_trainer, known_failure
+from gesturehand.cli.training_process import share_cores, silence_what_is_meant
 from gesturehand.cli.yaml_guard import guard_yaml
 from gesturehand.data.datamodule import InterHandDataModule
 from gesturehand.errors import UserError
@@ -119,7 +117,7 @@ class TrainingCLI(LightningCLI):
         else:
             self.run_folder = parent
         if settings.accelerator == "cpu":
-            _share_cores(self._setting("data").num_workers)
+            share_cores(self._setting("data").num_workers)
         model = self._setting("model")
         model_class = pydoc.locate(model.class_path)
         if isinstance(model_class, type) and issubclass(model_class, HandRegressor):
@@ -264,7 +262,7 @@ def train(words: list[str]) -> None:
         words: The command line, the subcommand first. ``--run FOLDER`` (or ``--run latest``) stands for that run's
             config and best checkpoint.
     """
-    _silence_what_is_meant()
+    silence_what_is_meant()
     trusted, words = take_trust(words)
     if not trusted:
         distrust_configs()
@@ -310,27 +308,3 @@ def run_cli(cli: type[TrainingCLI], words: list[str]) -> TrainingCLI:
             parser_kwargs={"parser_mode": "omegaconf+", "prog": "gesturehand"},
             args=words,
         )
-
-
-def _share_cores(workers: int) -> None:
-    """Leaves a core to every worker process.
-
-    PyTorch's threads wait for each other in a loop that burns their cores. On a small machine where workers want the
-    same cores, that makes training several times slower than with a single thread.
-    """
-    if "OMP_NUM_THREADS" not in os.environ:
-        torch.set_num_threads(max(1, torch.get_num_threads() - workers))
-
-
-def _silence_what_is_meant() -> None:
-    """Warnings about what this command does on purpose, or what users cannot change."""
-    for message in (
-        "LightningCLI's args parameter is intended",  # --run is expanded before Lightning sees the words
-        "The dirpath has changed from",  # a test keeps its results in a folder of its own
-        "Experiment logs directory",  # the run folder is new, W&B's part of it is what is meant
-        ".*isinstance\\(treespec, LeafSpec\\)",
-        "The `srun` command is available",
-    ):
-        warnings.filterwarnings("ignore", message)
-    # Lightning's advertisements come through the same logger as its messages.
-    logging.getLogger("pytorch_lightning.utilities.rank_zero").addFilter(lambda record: "Tip:" not in record.msg)
