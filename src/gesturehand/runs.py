@@ -5,17 +5,33 @@ and, once training has finished, ``finished.json``. Nothing is ever written into
 """
 
 import json
+import math
 import time
+import warnings
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
+import yaml
+
 from gesturehand.errors import UserError
 from gesturehand.json_files import write_json
+from gesturehand.yaml_text import read_yaml
 
 FINISHED_FILE: Final = "finished.json"
 CONFIG_FILE: Final = "config.yaml"
 BEST_CHECKPOINT: Final = Path("checkpoints") / "best.ckpt"
+#: The kind of models that "latest" means: those of the second stage.
+REGRESSOR: Final = "HandRegressor"
+#: Kinds of a model whose run does not list them, as runs of the first version do not.
+_KINDS: Final[dict[str, tuple[str, ...]]] = {"TokenFusionRegressor": (REGRESSOR,), "EANetRegressor": (REGRESSOR,)}
+#: Names of folders of experiments begin so; their networks are trained to be compared and not to be used.
+_EXPERIMENTS: Final = ("ablation", "control", "sweep")
+#: Values of settings without which a run is a control, an ablation or a trial of the code.
+_ORDINARY: Final[dict[str, dict[str, Any]]] = {
+    "data": {"shuffled_images": False, "shuffled_labels": False, "read_images": True, "fit_share": 1.0},
+    "trainer": {"overfit_batches": 0.0, "fast_dev_run": False},
+}
 
 
 def new_run(parent: str | Path, prefix: str = "") -> Path:
@@ -47,21 +63,110 @@ def mark_finished(run: Path, description: dict[str, Any]) -> None:
 
 
 def finished_runs(runs: str | Path) -> list[tuple[Path, dict[str, Any]]]:
-    """Finished runs under a folder with their descriptions, newest first."""
-    found = [(path.parent, json.loads(path.read_text(encoding="utf-8"))) for path in Path(runs).rglob(FINISHED_FILE)]
+    """Finished runs under a folder with their descriptions, newest first.
+
+    A description that cannot be read is named in a warning, and its run is left out.
+    """
+    found = []
+    for path in Path(runs).rglob(FINISHED_FILE):
+        description = _description(path)
+        if description is None:
+            warnings.warn(f"'{path}' cannot be read, so its run is not considered: remove it.", stacklevel=2)
+        else:
+            found.append((path.parent, description))
     return sorted(found, key=lambda entry: entry[1]["finished_at"], reverse=True)
 
 
-def newest_run(runs: str | Path, model: str) -> Path:
-    """The newest finished run of a model, or of any model of a kind (``kinds`` of its description), under a folder.
+def candidate_runs(runs: str | Path) -> tuple[list[tuple[Path, dict[str, Any]]], list[str]]:
+    """Finished runs that a command may choose by itself, newest first, and why the others are left out.
+
+    A run is left out if it is a control, an ablation or a sweep's trial (a setting such as ``data.shuffled_images``,
+    or a folder whose name begins with one of these words), if it was only a trial of the code, or if it has no best
+    checkpoint.
+
+    Returns:
+        Folders with their descriptions; one clause for each run that was left out.
+    """
+    chosen, left_out = [], []
+    for folder, description in finished_runs(runs):
+        reason = _reason_against(folder, Path(runs))
+        if reason is None:
+            chosen.append((folder, description))
+        else:
+            left_out.append(f"'{folder}' {reason}")
+    return chosen, left_out
+
+
+def newest_run(runs: str | Path, model: str = REGRESSOR) -> Path:
+    """What "latest" stands for in every command: the newest run of a model that may be chosen.
+
+    Args:
+        runs: Folder to search.
+        model: Class of the model, or a kind of models (``kinds`` of a run's description).
 
     Raises:
-        UserError: There is none.
+        UserError: There is none; the message says which runs were left out.
     """
-    for folder, description in finished_runs(runs):
-        if model in (description["model"], *description.get("kinds", ())):
+    chosen, left_out = candidate_runs(runs)
+    for folder, description in chosen:
+        own = description.get("model", "")
+        if model == own or model in description.get("kinds", _KINDS.get(own, ())):
             return folder
-    raise UserError(f"No finished {model} under '{runs}': train one with `make finetune`, or give its folder.")
+    note = f" ({', '.join(left_out[:3])}{' …' if len(left_out) > 3 else ''})" if left_out else ""
+    raise UserError(f"No finished {model} under '{runs}'{note}: train one with `make finetune`, or give its folder.")
+
+
+def _description(path: Path) -> dict[str, Any] | None:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return None
+    if not isinstance(content, dict):
+        return None
+    finished_at = content.get("finished_at")
+    good = isinstance(finished_at, (int, float)) and math.isfinite(finished_at)
+    good = good and isinstance(content.get("model", ""), str) and isinstance(content.get("kinds", []), list)
+    return content if good else None
+
+
+def _reason_against(folder: Path, runs: Path) -> str | None:
+    """Why no command chooses a run by itself, as the rest of a sentence that starts with it; None if one may."""
+    for part in folder.relative_to(runs).parts:
+        if part.startswith(_EXPERIMENTS):
+            return f"is kept under '{part}'"
+    if not (folder / BEST_CHECKPOINT).is_file():
+        return f"has no {BEST_CHECKPOINT}"
+    try:
+        config = run_config(folder)
+    except OSError:
+        return None  # a run from Python has no configuration
+    except UserError:
+        return f"has a broken {CONFIG_FILE}"
+    for section, ordinary in _ORDINARY.items():
+        settings = config.get(section)
+        for key, value in ordinary.items():
+            if isinstance(settings, dict) and settings.get(key, value) not in (value, None):
+                return f"was trained with {section}.{key}={settings[key]}"
+    return None
+
+
+def run_config(run: Path) -> dict[str, Any]:
+    """The resolved configuration that a run was started with.
+
+    Raises:
+        OSError: There is none, or it cannot be opened.
+        UserError: It is not one.
+    """
+    path = run / CONFIG_FILE
+    try:
+        content = read_yaml(path.read_text(encoding="utf-8"), f"The configuration '{path}'")
+    except (ValueError, yaml.YAMLError) as error:
+        raise UserError(
+            f"The configuration '{path}' cannot be read ({' '.join(str(error).split())[:200]}): give another run."
+        ) from None
+    if not isinstance(content, dict):
+        raise UserError(f"The configuration '{path}' holds no settings: give another run.")
+    return content
 
 
 def best_checkpoint(run: str | Path) -> Path:

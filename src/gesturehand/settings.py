@@ -1,8 +1,12 @@
 """Numbers that a user gives, held against what is possible, with the key's path in the sentence."""
 
 import math
+from typing import Final
 
 from gesturehand.errors import UserError
+
+#: Side of a crop, px: a network on larger ones would ask for more memory than any machine has.
+MAX_IMAGE_SIDE: Final = 4096
 
 
 def check_range(

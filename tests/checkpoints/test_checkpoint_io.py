@@ -88,3 +88,59 @@ def test_full_disk(path):
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
         signal.signal(signal.SIGXFSZ, ignored)
     assert is_whole(path)
+
+
+@pytest.mark.fault(
+    kind="damaged checkpoint", variant="one byte changed, anywhere", outcome="refused, or the weights are the same"
+)
+def test_a_changed_byte_never_changes_a_weight(path):
+    """Names and padding of the archive have no checksum; what they do not touch may load."""
+    save_checkpoint({"state_dict": {"weight": torch.arange(300.0)}}, path)
+    content = path.read_bytes()
+    refused = 0
+    for place in range(0, len(content), 7):
+        changed = bytearray(content)
+        changed[place] ^= 1 << place % 8
+        path.write_bytes(changed)
+        try:
+            state = load_checkpoint(path)["state_dict"]
+        except UserError:
+            refused += 1
+        else:
+            assert torch.equal(state["weight"], torch.arange(300.0)), place
+    assert refused > 1200 / 7, "every byte of the weights is seen"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        pytest.param(
+            value,
+            marks=pytest.mark.fault(kind="weights that are not finite", variant=repr(value), outcome="refused by name"),
+        )
+        for value in (float("nan"), float("inf"), float("-inf"))
+    ],
+)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float64])
+def test_weights_that_are_not_finite(path, value, dtype):
+    weight = torch.zeros(4, 3, dtype=dtype)
+    weight[2, 1] = value
+    save_checkpoint({"state_dict": {"good": torch.zeros(2), "layer.weight": weight}}, path)
+    with pytest.raises(UserError, match=r"weights that are not finite \(layer.weight\)"):
+        load_checkpoint(path)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(
+            name, marks=pytest.mark.fault(kind="names of wrapped modules", variant=name, outcome="loads as it is")
+        )
+        for name in ("_orig_mod.{}", "net._orig_mod.{}", "module.{}", "module._orig_mod.{}", "_orig_mod.module.{}")
+    ],
+)
+def test_names_that_wrappers_add_are_taken_off(path, name):
+    own = "net.{}" if name.startswith("net") else "{}"
+    state = {key: torch.tensor([float(place)]) for place, key in enumerate(("weight", "bias"))}
+    save_checkpoint({"state_dict": {name.format(key): value for key, value in state.items()}}, path)
+    assert load_checkpoint(path)["state_dict"] == {own.format(key): value for key, value in state.items()}

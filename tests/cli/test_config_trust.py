@@ -11,6 +11,7 @@ import torch
 import yaml
 
 from gesturehand.cli import train
+from gesturehand.cli.config_trust import take_trust
 from gesturehand.cli.main import main
 
 REPOSITORY = Path(__file__).parents[2]
@@ -62,13 +63,16 @@ def test_classes_of_other_packages_are_not_imported(capsys, monkeypatch, tmp_pat
     assert not Path("ran").exists()
 
 
+@pytest.mark.fault(kind="--trust_config", variant="--trust_config true", outcome="the configuration is trusted")
 def test_switch_lets_them_in(tmp_path):
     """In a process of its own: trust is for good."""
     (tmp_path / "mine.py").write_text(
         "from pytorch_lightning import Callback\nopen('ran', 'w').close()\nclass Mine(Callback): pass\n"
     )
     words = ["fit", f"--config={EXPERIMENT}", "--trainer.callbacks+=mine.Mine", "--print_config"]
-    program = f"import sys; from gesturehand.cli.main import main; sys.exit(main({[*words, '--trust_config=true']!r}))"
+    program = (
+        f"import sys; from gesturehand.cli.main import main; sys.exit(main({[*words, '--trust_config', 'true']!r}))"
+    )
     environment = {**os.environ, "PYTHONPATH": f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}"}
     subprocess.run([sys.executable, "-c", program], cwd=tmp_path, env=environment, check=True, capture_output=True)
     assert (tmp_path / "ran").exists()
@@ -120,3 +124,26 @@ def test_disk_that_cannot_be_written(capsys, monkeypatch, number):
         said
         == f"gesturehand: 'metrics.csv' cannot be written ({os.strerror(number)}): make room, or write elsewhere.\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("words", "trusted"),
+    [
+        pytest.param(
+            words.split(),
+            trusted,
+            marks=pytest.mark.fault(
+                kind="--trust_config", variant=words, outcome="trusted" if trusted else "not trusted"
+            ),
+        )
+        for words, trusted in (
+            ("--trust_config=true", True),
+            ("--trust_config=True", True),
+            ("--trust_config", True),
+            ("--trust_config false", False),
+            ("--trust_config=true --trust_config=false", False),
+        )
+    ],
+)
+def test_words_of_the_switch(words, trusted):
+    assert take_trust(["fit", *words, "--name=a"]) == (trusted, ["fit", "--name=a"])

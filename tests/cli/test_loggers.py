@@ -1,12 +1,16 @@
 """What a run is logged to, and that W&B is neither imported nor asked where it is not used."""
 
+import http.server
 import os
+import socket
 import subprocess
 import sys
+import threading
+import warnings
 from pathlib import Path
 
 import pytest
-from pytorch_lightning.loggers import CSVLogger
+from pytorch_lightning.loggers import CSVLogger, WandbLogger
 
 from gesturehand.cli.loggers import make_loggers, wandb_is_online
 from gesturehand.errors import UserError
@@ -27,19 +31,105 @@ def test_offline_without_a_login():
     assert not wandb_is_online()
 
 
-def test_online_with_a_key(monkeypatch):
+class Answer(http.server.BaseHTTPRequestHandler):
+    code = 200
+
+    def do_HEAD(self):
+        self.send_response(self.code)
+        self.end_headers()
+
+    def log_message(self, *words):
+        pass
+
+
+@pytest.fixture
+def server(monkeypatch):
+    """Starts a server on this machine that answers with a code; its address is W&B's."""
+    running = []
+
+    def start(code: int) -> str:
+        handler = type("Handler", (Answer,), {"code": code})
+        running.append(http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler))
+        threading.Thread(target=running[-1].serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{running[-1].server_port}"
+        monkeypatch.setenv("WANDB_BASE_URL", url)
+        return url
+
+    yield start
+    for one in running:
+        one.shutdown()
+        one.server_close()
+
+
+def unreachable(variant, url):
+    return pytest.param(
+        url,
+        marks=pytest.mark.fault(kind="W&B out of reach", variant=variant, outcome="offline, with one sentence"),
+        id=variant,
+    )
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        unreachable("nobody listens", "http://127.0.0.1:9"),
+        unreachable("the name is unknown", "https://wandb.invalid"),
+        unreachable("the address is none", "not an address"),
+        unreachable("the port is none", "http://127.0.0.1:port"),
+        unreachable("the server is out of order", 503),
+        unreachable("the server never answers", None),
+    ],
+)
+@pytest.mark.parametrize("mode", [None, "online"])
+def test_unreachable_is_offline(monkeypatch, server, url, mode):
+    monkeypatch.setenv("WANDB_API_KEY", "0" * 40)
+    if mode:
+        monkeypatch.setenv("WANDB_MODE", mode)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = server(url) if isinstance(url, int) else url or f"http://127.0.0.1:{silent.getsockname()[1]}"
+        monkeypatch.setenv("WANDB_BASE_URL", url)
+        with pytest.warns(UserWarning, match=f"W&B's server {url} does not answer, so this run is logged offline"):
+            assert not wandb_is_online()
+
+
+class Failing:
+    """What W&B's run does when its process was killed."""
+
+    id = name = "a"
+
+    def __getattr__(self, name):
+        raise ConnectionResetError("Connection lost")
+
+
+@pytest.mark.fault(
+    kind="W&B out of reach", variant="W&B's process dies during training", outcome="training goes on, with one sentence"
+)
+def test_wandb_that_dies_is_left_alone(tmp_path, monkeypatch):
+    logger = make_loggers(tmp_path, name="a", wandb=True, wandb_project="p", tensorboard=False)[1]
+    logger._experiment = Failing()
+    with pytest.warns(UserWarning, match="W&B has failed .*, so it logs nothing more of this run"):
+        logger.log_metrics({"a": 1.0}, 1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        logger.log_metrics({"a": 1.0}, 2)
+        logger.log_hyperparams({"a": 1})
+        logger.finalize("success")
+
+
+def test_online_with_a_key(monkeypatch, server):
+    server(404)
     monkeypatch.setenv("WANDB_API_KEY", "0" * 40)
     assert wandb_is_online()
     monkeypatch.setenv("WANDB_MODE", "offline")
     assert not wandb_is_online()
 
 
-@pytest.mark.parametrize("host", ["api.wandb.ai", "wandb.example.org"])
-def test_online_with_an_entry_of_the_server_in_netrc(host, tmp_path, monkeypatch):
-    monkeypatch.setenv("WANDB_BASE_URL", f"https://{host}")
-    (tmp_path / ".netrc").write_text("machine api.wandb.ai\n login user\n password x\n")
+@pytest.mark.parametrize("host", ["127.0.0.1", "other.example"])
+def test_online_with_an_entry_of_the_server_in_netrc(host, tmp_path, server):
+    server(200)
+    (tmp_path / ".netrc").write_text(f"machine {host}\n login user\n password x\n")
     (tmp_path / ".netrc").chmod(0o600)
-    assert wandb_is_online() == (host == "api.wandb.ai")
+    assert wandb_is_online() == (host == "127.0.0.1")
 
 
 def test_online_by_force_without_a_login_is_refused(monkeypatch):
@@ -54,7 +144,7 @@ def test_csv_is_always_kept(tmp_path):
             loggers = make_loggers(tmp_path, name="a", wandb=wandb, wandb_project="p", tensorboard=tensorboard)
             names = [type(logger).__name__ for logger in loggers]
             assert isinstance(loggers[0], CSVLogger)
-            assert ("WandbLogger" in names) == wandb
+            assert any(isinstance(logger, WandbLogger) for logger in loggers) == wandb
             assert ("TensorBoardLogger" in names) == tensorboard
 
 

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from gesturehand.checkpoints.resume_points import ResumePoints
 from gesturehand.cli import train
 from gesturehand.cli.main import main
 from gesturehand.cli.resume import place_of_run, release_locks, tell_others, told_by_first
@@ -176,3 +178,76 @@ def test_processes_that_a_cluster_started_are_told(tmp_path, monkeypatch):
             with pytest.raises(UserError, match="has not said within"):
                 told_by_first(tmp_path, patience_s=0.3)
     release_locks()
+
+
+SIGNALS = "signals to all processes of a job"
+
+
+@pytest.fixture
+def signal_at_step(monkeypatch):
+    """Has another process signal this one and the workers of its loader, as a terminal or a scheduler does."""
+    real = ResumePoints.on_train_batch_start
+
+    def arm(step: int, *numbers: int, workers_only: bool = False) -> None:
+        def start(self, trainer, module, batch, batch_idx):
+            if trainer.global_step == step and not sent:
+                sent.append(step)
+                processes = [str(child.pid) for child in multiprocessing.active_children()]
+                assert len(processes) >= 2
+                for number in numbers:
+                    whom = processes if workers_only else [*processes, str(os.getpid())]
+                    subprocess.run(["kill", f"-{int(number)}", *whom], check=True)
+            return real(self, trainer, module, batch, batch_idx)
+
+        sent: list[int] = []
+        monkeypatch.setattr(ResumePoints, "on_train_batch_start", start)
+
+    return arm
+
+
+@pytest.mark.parametrize(
+    ("numbers", "code", "said"),
+    [
+        pytest.param(
+            numbers,
+            code,
+            said,
+            marks=[
+                pytest.mark.fault(kind=SIGNALS, variant=variant, outcome=f"the point is written; exit code {code}"),
+                *([pytest.mark.slow] if len(numbers) > 1 else []),
+            ],
+            id=variant,
+        )
+        for variant, numbers, code, said in (
+            ("SIGTERM", [signal.SIGTERM], 143, "step 4 is saved, and the same command goes on from it"),
+            ("SIGTERM twice", [signal.SIGTERM] * 2, 143, "step 4 is saved, and the same command goes on from it"),
+            ("Ctrl-C", [signal.SIGINT], 130, "step 4 is saved, and the same command goes on from it"),
+            ("Ctrl-C, then SIGTERM", [signal.SIGINT, signal.SIGTERM], 143, "step 4 is saved, and the same command"),
+        )
+    ],
+)
+def test_all_processes_of_a_job_are_signalled(command, signal_at_step, tmp_path, caplog, numbers, code, said):
+    signal_at_step(3, *numbers)
+    assert command("stopped", "--data.num_workers=2") == code
+    assert said in caplog.text
+    newest = max((tmp_path / "stopped").rglob("step-*.ckpt"))
+    assert newest.name == "step-000000004-epoch-000000.ckpt"
+    assert torch.load(newest, weights_only=True)["global_step"] == 4
+    assert not multiprocessing.active_children(), "the workers have ended"
+
+
+@pytest.mark.fault(kind=SIGNALS, variant="Ctrl-C twice", outcome="ends at once, says how to go on; exit code 130")
+def test_second_interrupt_ends_at_once(command, signal_at_step, tmp_path, capsys):
+    signal_at_step(3, signal.SIGINT, signal.SIGINT)
+    assert command("stopped", "--data.num_workers=2") == 130
+    assert "gesturehand: interrupted: the same command goes on from step 3" in capsys.readouterr().err
+
+
+@pytest.mark.fault(
+    kind=SIGNALS, variant="SIGKILL to a worker, as for want of memory", outcome="one sentence that names the workers"
+)
+def test_killed_worker_is_one_sentence(command, signal_at_step, tmp_path, capsys):
+    signal_at_step(3, signal.SIGKILL, workers_only=True)
+    assert command("stopped", "--data.num_workers=2") == 2
+    said = capsys.readouterr().err.strip().splitlines()[-1]
+    assert said.startswith("gesturehand: A worker process of the data loader was ended from outside")

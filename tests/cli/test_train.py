@@ -1,12 +1,15 @@
 """The command line of training, in this process, on a tiny set."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
 
 from gesturehand.cli.main import main
+from gesturehand.inference.checkpoint import find_checkpoint
 from gesturehand.runs import finished_runs
 
 REPOSITORY = Path(__file__).parents[2]
@@ -237,3 +240,58 @@ def test_eanet_from_its_own_pretraining_to_a_summary(two_hand_root, capsys):
     summary = json.loads(Path("table/summary.json").read_text())
     assert summary["model"]["mpjpe_mm"] == report["metrics"]["mpjpe_mm"]
     assert summary["mean_pose"]["mpvpe_mm"] > 0
+
+
+NO_VALIDATION = "nothing to validate on"
+
+
+def without_split(root: Path, copy: Path) -> None:
+    shutil.copytree(root, copy)
+    shutil.rmtree(copy / "annotations" / "val")
+
+
+def empty_split(root: Path, copy: Path) -> None:
+    shutil.copytree(root, copy)
+    for path in (copy / "annotations" / "val").glob("*.json"):
+        empty = {"images": [], "annotations": []} if path.stem.endswith("_data") else {}
+        path.write_text(json.dumps(empty))
+
+
+@pytest.mark.parametrize(
+    ("change", "word"),
+    [
+        pytest.param(
+            change, word, marks=pytest.mark.fault(kind=NO_VALIDATION, variant=variant, outcome="trains and says so")
+        )
+        for variant, change, word in (
+            ("no folder of the split", without_split, "--val_pictures=8"),
+            ("a split without images", empty_split, "--val_pictures=8"),
+            ("limit_val_batches=0", shutil.copytree, "--trainer.limit_val_batches=0"),
+        )
+    ],
+)
+def test_fit_without_validation(synthetic_root, tmp_path, change, word):
+    change(synthetic_root, tmp_path / "set")
+    words = [experiment("finetune"), *TINY, f"--data.root={tmp_path / 'set'}", "--model.init_args.pretrained=none"]
+    with pytest.warns(UserWarning, match="There is no validation .* the last epoch's checkpoint counts as the best"):
+        assert main(["fit", *words, word]) == 0
+    best = find_checkpoint("latest")
+    content = torch.load(best, weights_only=True)
+    assert content["global_step"] == 2, "the last step"
+
+
+@pytest.mark.fault(kind=NO_VALIDATION, variant="another split that is not there", outcome="refused: it was asked for")
+def test_a_chosen_split_must_be_there(command, capsys):
+    words = [*TINY, "--model.init_args.pretrained=none", "--data.val_split=vall"]
+    assert command("fit", experiment("finetune"), *words) == 2
+    assert "vall" in capsys.readouterr().err.strip().splitlines()[-1]
+
+
+@pytest.mark.fault(
+    kind="names of backbones", variant="timm/ before the name", outcome="the same backbone, also for the hand-over"
+)
+def test_backbone_with_the_hubs_prefix(command):
+    assert command("fit", experiment("pretrain"), *TINY) == 0
+    assert command("fit", experiment("finetune"), *TINY, "--model.init_args.backbone=timm/test_resnet") == 0
+    (_, finetuned), (_, pretrained) = finished_runs("runs")
+    assert finetuned["settings"]["backbone"] == pretrained["settings"]["backbone"] == "test_resnet"

@@ -52,7 +52,7 @@ def test_latest_is_a_regressor(run, tmp_path):
 def test_nothing_there(tmp_path, where, message):
     with pytest.raises(UserError, match=message):
         find_checkpoint(tmp_path / where)
-    with pytest.raises(UserError, match="No finished run of TokenFusionRegressor or EANetRegressor"):
+    with pytest.raises(UserError, match="No finished HandRegressor under"):
         find_checkpoint("latest", tmp_path)
 
 
@@ -140,3 +140,33 @@ def test_nothing_is_executed(tmp_path, content, capfd):
     with pytest.raises(UserError, match=r"c\.ckpt' (was not opened|is damaged or no checkpoint)"):
         load_regressor(tmp_path / "c.ckpt")
     assert "executed" not in capfd.readouterr().out
+
+
+@pytest.mark.fault(
+    kind="names of wrapped modules", variant="a checkpoint of a compiled network", outcome="predicts as the original"
+)
+def test_compiled_network_loads(trained_checkpoint, tmp_path):
+    state = torch.load(trained_checkpoint, weights_only=True)["state_dict"]
+    compiled = {f"_orig_mod.{name}": value for name, value in state.items()}
+    loaded = load_regressor(changed(trained_checkpoint, tmp_path / "c.ckpt", state_dict=compiled)).model.state_dict()
+    assert all(torch.equal(loaded[name], value) for name, value in state.items())
+
+
+@pytest.mark.parametrize(
+    ("rename", "message"),
+    [
+        pytest.param(
+            rename, message, marks=pytest.mark.fault(kind="names of wrapped modules", variant=variant, outcome=outcome)
+        )
+        for variant, rename, message, outcome in (
+            ("every tensor under another name", "x.{}", "missing: .* and [0-9]+ more; unexpected: x", "a few, counted"),
+            ("no tensor at all", None, "missing: .* and [0-9]+ more", "the first few names and a count"),
+        )
+    ],
+)
+def test_message_names_the_first_few(trained_checkpoint, tmp_path, rename, message):
+    state = torch.load(trained_checkpoint, weights_only=True)["state_dict"]
+    renamed = {rename.format(name): value for name, value in state.items()} if rename else {}
+    with pytest.raises(UserError, match=message) as caught:
+        load_regressor(changed(trained_checkpoint, tmp_path / "c.ckpt", state_dict=renamed))
+    assert len(str(caught.value)) < 600

@@ -107,3 +107,44 @@ def test_metric_that_is_not_logged_is_refused(workplace):
     }
     with pytest.raises(UserError, match="val/gesture_fine_top1"):
         check_metric("val/accuracy", config)
+
+
+def spoken(kind, written, value):
+    return pytest.param(
+        written,
+        value,
+        marks=pytest.mark.fault(
+            kind="numbers of a sweep file", variant=f"{kind}: {written}", outcome="taken as a number"
+        ),
+        id=f"{kind} {written}",
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        spoken("constant", "{value: 1e-4}", 1e-4),
+        spoken("constant", "{value: 5E-1}", 0.5),
+        spoken("constant", "{value: +2e3}", 2000.0),
+        spoken("constant", "{value: -3e2}", -300.0),
+        spoken("constant", "{value: 1.e-2}", 0.01),
+        spoken("constant", "{value: {a: [1e-4]}}", {"a": [1e-4]}),
+        spoken("one of a list", "{values: [1e-4]}", 1e-4),
+        spoken("uniform", "{min: 5e-1, max: 5e-1}", 0.5),
+        spoken("normal of no width", "{mu: 25e-2, sigma: 1e-300}", 0.25),
+        spoken("log_uniform_values", "{distribution: log_uniform_values, min: 1e-4, max: 1e-4}", 1e-4),
+        spoken("q_uniform", "{distribution: q_uniform, min: 5e-1, max: 5e-1, q: 5e-1}", 0.5),
+        spoken("text in quotes", "{value: '1e-4'}", "1e-4"),
+        spoken("a word with an e", "{value: 2e}", "2e"),
+    ],
+)
+def test_numbers_without_a_point(tmp_path, text, value):
+    path = tmp_path / "sweep.yaml"
+    path.write_text(
+        f"program: g\nmethod: random\nmetric: {{name: val/loss, target: 1e-3}}\nparameters:\n  lr: {text}\n"
+    )
+    sweep = read_sweep(path)
+    assert sweep.target == 1e-3
+    drawn = example_values(sweep)["lr"]
+    assert drawn == (pytest.approx(value) if isinstance(value, float) else value)
+    assert type(drawn) is type(value)

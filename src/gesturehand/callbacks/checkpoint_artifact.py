@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytorch_lightning as pl
 from pytorch_lightning.loggers import WandbLogger
+from pytorch_lightning.utilities import rank_zero_warn
 
 
 class CheckpointArtifact(pl.Callback):
@@ -30,4 +31,7 @@ class CheckpointArtifact(pl.Callback):
                     },
                 )
                 artifact.add_file(best, name=Path(best).name)
-                logger.experiment.log_artifact(artifact, aliases=["best"])
+                try:
+                    logger.experiment.log_artifact(artifact, aliases=["best"])
+                except Exception as error:  # W&B has many kinds of its own, and passes on those of its libraries
+                    rank_zero_warn(f"W&B did not take the checkpoint ({type(error).__name__}); it is kept as '{best}'.")

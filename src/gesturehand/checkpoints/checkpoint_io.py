@@ -1,15 +1,30 @@
 """How checkpoints are written and read: whole, synced and checked; loading one never runs code."""
 
 import os
+import re
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Final
 
 import torch
 from lightning_fabric.plugins.io.torch_io import TorchCheckpointIO
 
 from gesturehand.errors import UserError
 from gesturehand.file_writing import durable_file
+
+#: An archive begins so.
+_ARCHIVE: Final = b"PK\x03\x04"
+#: torch's errors of writing an archive have one of these in them.
+_WRITER_WORDS: Final = ("PytorchStreamWriter", "inline_container", "unexpected pos")
+#: What ``torch.compile`` puts into the names of a module's tensors.
+_COMPILED: Final = "_orig_mod."
+#: What ``torch.nn.DataParallel`` and ``DistributedDataParallel`` put before them.
+_PARALLEL: Final = "module."
+_QUOTED: Final = re.compile(r'"([^"]+)"')
+_RESHAPED: Final = re.compile(r"size mismatch for ([^:\s]+):")
+#: Names that a sentence lists.
+_NAMED: Final = 3
 
 
 class DurableCheckpointIO(TorchCheckpointIO):
@@ -42,35 +57,82 @@ def save_checkpoint(checkpoint: dict[str, Any], path: str | os.PathLike) -> None
     with durable_file(Path(path)) as file:
         try:
             torch.save(checkpoint, file)
-        except RuntimeError as error:  # torch hides what the file system said
+        except RuntimeError as error:
+            if not any(word in str(error) for word in _WRITER_WORDS):
+                raise  # a signal's handler may raise at any time, for instance when a loader's worker has died
+            # torch hides what the file system said
             raise OSError(None, f"PyTorch: {str(error).splitlines()[0]}") from error
 
 
 def load_checkpoint(path: str | os.PathLike, map_location: Any = "cpu") -> dict[str, Any]:
     """Reads a checkpoint of tensors and plain values; anything else in it is refused and not run.
 
+    The checksums of the archive are compared first, so that a changed byte is seen; torch itself does not look at them.
+    Names of tensors lose what ``torch.compile`` and ``DataParallel`` added to them.
+
     Args:
         path: The file.
         map_location: As ``torch.load`` takes it.
 
     Raises:
-        UserError: It is missing or damaged, or holds objects that could run code.
+        UserError: It is missing or damaged, holds objects that could run code, or has weights that are not finite.
     """
     try:
         with Path(path).open("rb") as file:
-            return _checked(path, file, map_location)
+            checkpoint = _checked(path, file, map_location)
     except FileNotFoundError:
         raise UserError(f"The checkpoint '{path}' does not exist: check the path.") from None
     except OSError as error:
         raise UserError(f"The checkpoint '{path}' cannot be read ({error.strerror}): check the path.") from None
+    checkpoint["state_dict"] = state = _plain_names(checkpoint["state_dict"])
+    bad = [name for name, value in state.items() if isinstance(value, torch.Tensor) and not value.isfinite().all()]
+    if bad:
+        raise UserError(
+            f"The checkpoint '{path}' has weights that are not finite ({listed(bad)}): use one from before "
+            "the training diverged."
+        )
+    return checkpoint
+
+
+def listed(names: Sequence[str]) -> str:
+    """The first few of many names, and how many more there are."""
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return ", ".join(names[:_NAMED]) + more
+
+
+def misfit(error: RuntimeError) -> str | None:
+    """What ``load_state_dict`` found not to fit, in a few words; None if the error is another one.
+
+    Example:
+        >>> try:
+        ...     torch.nn.Linear(2, 3).load_state_dict({"weight": torch.zeros(3, 4), "scale": torch.zeros(3)})
+        ... except RuntimeError as error:
+        ...     print(misfit(error))
+        missing: bias; unexpected: scale; of another shape: weight
+    """
+    text = str(error)
+    if not text.startswith("Error(s) in loading state_dict"):
+        return None
+    found = {
+        "missing": _QUOTED.findall("".join(line for line in text.splitlines() if "Missing key(s)" in line)),
+        "unexpected": _QUOTED.findall("".join(line for line in text.splitlines() if "Unexpected key(s)" in line)),
+        "of another shape": _RESHAPED.findall(text),
+    }
+    parts = [f"{what}: {listed(names)}" for what, names in found.items() if names]
+    return "; ".join(parts) or " ".join(text.split())[:200]
 
 
 def _checked(path: str | os.PathLike, file: BinaryIO, map_location: Any) -> dict[str, Any]:
+    damaged = UserError(f"The checkpoint '{path}' is damaged or no checkpoint: use another one.")
+    # A checkpoint in torch's format before 1.6 is no archive and has no sums.
+    if file.read(len(_ARCHIVE)) == _ARCHIVE and not is_whole(file):
+        raise damaged
+    file.seek(0)
     try:
         checkpoint = torch.load(file, map_location=map_location, weights_only=True)
     except Exception as error:  # torch.load raises whatever its unpickler meets
-        if not is_whole(path):
-            raise UserError(f"The checkpoint '{path}' is damaged or no checkpoint: use another one.") from error
+        if not is_whole(file):
+            raise damaged from error
         raise UserError(
             f"The checkpoint '{path}' was not opened: it holds more than tensors and plain values "
             f"({_first_line(error)}), and loading that could run code; use one that `gesturehand fit` wrote."
@@ -80,13 +142,21 @@ def _checked(path: str | os.PathLike, file: BinaryIO, map_location: Any) -> dict
     return checkpoint
 
 
-def is_whole(path: str | os.PathLike) -> bool:
+def is_whole(file: str | os.PathLike | BinaryIO) -> bool:
     """Whether a checkpoint is complete: every part of it is there and has the checksum it was written with."""
     try:
-        with zipfile.ZipFile(path) as archive:
+        with zipfile.ZipFile(file) as archive:
             return archive.testzip() is None
     except Exception:  # a damaged archive can fail in any way
         return False
+
+
+def _plain_names(state: dict[Any, Any]) -> dict[str, Any]:
+    """Tensors by the names that they have in a module that is neither compiled nor wrapped."""
+    plain = {str(name).replace(_COMPILED, ""): value for name, value in state.items()}
+    if plain and all(name.startswith(_PARALLEL) for name in plain):
+        plain = {name.removeprefix(_PARALLEL): value for name, value in plain.items()}
+    return plain
 
 
 def _first_line(error: Exception) -> str:

@@ -1,4 +1,4 @@
-"""Points that a killed run goes on from, and the stop that a cluster asks for.
+"""Points that a killed run goes on from, and the stop that a cluster or Ctrl-C asks for.
 
 A point is taken only between two steps of the optimiser, where a run that starts from it does exactly what the
 uninterrupted one does. No random state is saved: the generators are seeded anew in each step from (seed, step,
@@ -28,6 +28,18 @@ KEPT: Final = 2
 _STEPS_BETWEEN_QUESTIONS: Final = 10
 
 
+class Stopped(SIGTERMException):
+    """Ends a training that was told to stop, after its point has been written.
+
+    Attributes:
+        signal: By which it was told; SIGTERM if another process was.
+    """
+
+    def __init__(self, number: int | None) -> None:
+        super().__init__()
+        self.signal = number or signal.SIGTERM
+
+
 def newest_point(folder: Path) -> Path | None:
     """The newest whole point in a folder; says so if a newer one is damaged."""
     for path in sorted(folder.glob("step-*.ckpt"), reverse=True):
@@ -52,7 +64,9 @@ def remove_points(folder: Path) -> None:
 
 
 class ResumePoints(Checkpoint):
-    """Writes points that a run can go on from, and stops it cleanly after a SIGTERM.
+    """Writes points that a run can go on from, and stops it cleanly after a SIGTERM or the first Ctrl-C.
+
+    A second Ctrl-C ends it at once.
 
     Put it behind every other checkpoint callback, whose state it saves. The training loader must be a
     :class:`~gesturehand.data.resumable_loader.ResumableLoader`.
@@ -71,7 +85,7 @@ class ResumePoints(Checkpoint):
         self.every_n_steps = every_n_steps
         self.every_n_minutes = every_n_minutes
         self.seed = torch.initial_seed()
-        self._stop_asked = False
+        self._stop_asked: int | None = None
         self._leaving = False
         self._saved_step = -1
         self._saved_at = time.monotonic()
@@ -128,7 +142,7 @@ class ResumePoints(Checkpoint):
         """
         if self._leaving:
             rank_zero_info(f"Told to stop: step {trainer.global_step} is saved, and the same command goes on from it.")
-            raise SIGTERMException
+            raise Stopped(self._stop_asked)
         place = (self.seed, trainer.current_epoch, batch_idx, trainer.global_rank)
         torch.manual_seed(int(np.random.SeedSequence(place).generate_state(1, np.uint64)[0] >> 1))
 
@@ -162,29 +176,34 @@ class ResumePoints(Checkpoint):
         """Stops a validation within training; the last point is from just before it."""
         if self._stops(trainer, batch_idx):
             rank_zero_info("Told to stop during validation: the same command goes on from the last point.")
-            raise SIGTERMException
+            raise Stopped(self._stop_asked)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Writes an epoch's point, its validation and the other callbacks done."""
         self._save(trainer)
         if self._stops(trainer, 0):
             rank_zero_info(f"Told to stop: epoch {trainer.current_epoch} is saved, and the same command goes on.")
-            raise SIGTERMException
+            raise Stopped(self._stop_asked)
 
     def _listen(self) -> None:
         def stop(signum: int, frame: Any) -> None:
-            self._stop_asked = True
+            self._stop_asked = signum
+            if signum == signal.SIGINT:
+                signal.signal(signal.SIGINT, signal.default_int_handler)
 
         with suppress(ValueError):  # not the main thread, which nobody signals
             signal.signal(signal.SIGTERM, stop)
+            # A program that runs in the background of a shell is not to hear of Ctrl-C.
+            if signal.getsignal(signal.SIGINT) is signal.default_int_handler and not self._stop_asked:
+                signal.signal(signal.SIGINT, stop)
 
     def _stops(self, trainer: pl.Trainer, batch_idx: int) -> bool:
         """Whether this process or, once in a while, any other was told to stop; the same answer on all of them."""
         if trainer.world_size == 1:
-            return self._stop_asked
+            return self._stop_asked is not None
         if batch_idx % _STEPS_BETWEEN_QUESTIONS:
             return False
-        return bool(trainer.strategy.reduce_boolean_decision(self._stop_asked, all=False))
+        return bool(trainer.strategy.reduce_boolean_decision(self._stop_asked is not None, all=False))
 
     def _validates_after(self, trainer: pl.Trainer, batch_idx: int) -> bool:
         """Whether an epoch ends or a validation is run after a batch of this epoch."""

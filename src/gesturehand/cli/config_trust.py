@@ -1,9 +1,12 @@
 """Configurations come from other people too: what one may name and what it may read, unless it is trusted."""
 
+from collections.abc import Sequence
 from typing import Final
 
 import jsonargparse
 from omegaconf import OmegaConf
+
+from gesturehand.errors import UserError
 
 #: The word of the command line; a configuration cannot say it of itself.
 TRUST_SWITCH: Final = "trust_config"
@@ -23,6 +26,31 @@ _NOT_TRUSTED: Final = (
     "torch.utils.cpp_extension",
     "timm.models.load_checkpoint",
 )
+
+
+def take_trust(words: Sequence[str]) -> tuple[bool, list[str]]:
+    """Whether a command line trusts its configurations, and its other words.
+
+    Args:
+        words: The command line: ``--trust_config``, ``--trust_config true`` and ``--trust_config=true`` say so.
+
+    Raises:
+        UserError: The value is neither true nor false.
+    """
+    trusted, rest = False, []
+    remaining = list(words)
+    while remaining:
+        word = remaining.pop(0)
+        name, has_value, value = word.partition("=")
+        if name != f"--{TRUST_SWITCH}":
+            rest.append(word)
+            continue
+        if not has_value:
+            value = "true" if not remaining or remaining[0].startswith("-") else remaining.pop(0)
+        if value.lower() not in ("true", "false"):
+            raise UserError(f"--{TRUST_SWITCH} is '{value}': give true or false.")
+        trusted = value.lower() == "true"
+    return trusted, rest
 
 
 def distrust_configs() -> None:

@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
+from pytorch_lightning.utilities import rank_zero_info
+
 from gesturehand.errors import UserError
 from gesturehand.runs import CONFIG_FILE, best_checkpoint, newest_run
-from gesturehand.trainers.hand_regressor import HandRegressor
 
 
 def expand_run(words: list[str]) -> list[str]:
@@ -24,7 +25,10 @@ def expand_run(words: list[str]) -> list[str]:
             raise UserError("--run needs the folder of a run, or 'latest'.")
         value = value if has_value else words[place + 1]
         rest = words[1:place] + words[place + (1 if has_value else 2) :]
-        run = newest_run("runs", HandRegressor.__name__) if value == "latest" else Path(value)
+        run = Path(value)
+        if value == "latest":
+            run = newest_run("runs")
+            rank_zero_info(f"Run: {run}")
         config = run / CONFIG_FILE
         if not config.is_file():
             raise UserError(f"The run '{run}' has no {CONFIG_FILE}: give the folder of a run under runs/.")

@@ -12,9 +12,11 @@ from urllib.parse import urlparse
 import pytorch_lightning as pl
 import yaml
 from pytorch_lightning.cli import SaveConfigCallback
-from pytorch_lightning.loggers import Logger, TensorBoardLogger, WandbLogger
+from pytorch_lightning.loggers import Logger, TensorBoardLogger
+from pytorch_lightning.utilities import rank_zero_warn
 
 from gesturehand.cli.metrics_csv import MetricsCsv
+from gesturehand.cli.wandb_logger import TolerantWandbLogger, answers
 from gesturehand.errors import UserError
 from gesturehand.evaluation.origin import code_version
 
@@ -50,12 +52,10 @@ def make_loggers(
     if wandb:
         # What is to be uploaded later stays with the run, not in the home folder.
         os.environ.setdefault("WANDB_DATA_DIR", str(folder.resolve() / "wandb"))
-        logger = WandbLogger(
-            project=wandb_project, name=name, save_dir=str(folder), id=wandb_id, offline=not wandb_is_online()
+        offline = not wandb_is_online()
+        loggers.append(
+            TolerantWandbLogger(project=wandb_project, name=name, save_dir=str(folder), id=wandb_id, offline=offline)
         )
-        # Lightning hands on a setting that W&B no longer has, and W&B warns about it.
-        logger._wandb_init.pop("anonymous", None)
-        loggers.append(logger)
     if tensorboard:
         try:
             loggers.append(TensorBoardLogger(folder, name="", version="tensorboard"))
@@ -67,7 +67,9 @@ def make_loggers(
 
 
 def wandb_is_online() -> bool:
-    """Whether W&B may talk to its server: somebody is logged in and ``WANDB_MODE`` does not say otherwise.
+    """Whether W&B can talk to its server and may: somebody is logged in and ``WANDB_MODE`` does not say otherwise.
+
+    Where it may and the server does not answer within seconds, a warning says so.
 
     Raises:
         UserError: ``WANDB_MODE`` is "online" without a login, where W&B would ask for one.
@@ -78,7 +80,13 @@ def wandb_is_online() -> bool:
         raise UserError(
             "WANDB_MODE is online but nobody is logged in to W&B: `wandb login` first, or unset it to log offline."
         )
-    return logged_in and mode in (None, "online", "shared")
+    if not logged_in or mode not in (None, "online", "shared"):
+        return False
+    url = _server()
+    if answers(url):
+        return True
+    rank_zero_warn(f"W&B's server {url} does not answer, so this run is logged offline: `wandb sync` uploads it later.")
+    return False
 
 
 @contextmanager
@@ -91,16 +99,23 @@ def wandb_run_finished() -> Iterator[None]:
     finally:
         wandb = sys.modules.get("wandb")
         if wandb is not None and wandb.run is not None:
-            wandb.finish(exit_code=int(failed))
+            try:
+                wandb.finish(exit_code=int(failed))
+            except Exception as error:  # W&B passes on whatever its libraries raise
+                rank_zero_warn(f"W&B could not finish its run ({type(error).__name__}): the training is unharmed.")
+
+
+def _server() -> str:
+    return os.environ.get("WANDB_BASE_URL") or "https://api.wandb.ai"
 
 
 def _logged_in_to_wandb() -> bool:
     if os.environ.get("WANDB_API_KEY"):
         return True
-    host = urlparse(os.environ.get("WANDB_BASE_URL", "https://api.wandb.ai")).hostname
     try:
+        host = urlparse(_server()).hostname
         return host is not None and netrc.netrc().authenticators(host) is not None
-    except (OSError, netrc.NetrcParseError):
+    except (OSError, ValueError, netrc.NetrcParseError):
         return False
 
 

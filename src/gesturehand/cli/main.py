@@ -65,8 +65,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     try:
         _dispatch(words)
-    except KeyboardInterrupt:
-        sys.stderr.write("gesturehand: interrupted\n")
+    except KeyboardInterrupt as interrupt:
+        sys.stderr.write(": ".join(["gesturehand: interrupted", *map(str, interrupt.args)]) + "\n")
         return 130
     except Exception as error:
         mistake = _user_error(error)
@@ -93,7 +93,17 @@ def _dispatch(words: list[str]) -> None:
     elif command in _COMMANDS or command in _GROUPS:
         import jsonargparse
 
-        jsonargparse.auto_cli(_functions(command), args=words[1:], prog=f"gesturehand {command}", as_positional=False)
+        from gesturehand.cli.parser import CommandParser
+        from gesturehand.cli.yaml_guard import guard_yaml
+
+        guard_yaml()
+        jsonargparse.auto_cli(
+            _functions(command),
+            args=words[1:],
+            prog=f"gesturehand {command}",
+            as_positional=False,
+            parser_class=CommandParser,
+        )
     else:
         known = ", ".join([*_TRAINING, *_COMMANDS, *_GROUPS])
         raise UserError(f"There is no command '{command}': choose one of {known}.")
@@ -101,13 +111,15 @@ def _dispatch(words: list[str]) -> None:
 
 def _run_with_files(words: list[str]) -> None:
     """A command whose files stand for themselves, as in ``predict a.jpg b.jpg --output out``."""
-    import jsonargparse
+    from gesturehand.cli.parser import CommandParser
+    from gesturehand.cli.yaml_guard import guard_yaml
 
+    guard_yaml()
     command = words[0]
     argument, shown, text = _POSITIONAL[command]
     function = _functions(command)
     description = (inspect.getdoc(function) or "").partition("\n\nArgs:")[0]
-    parser = jsonargparse.ArgumentParser(prog=f"gesturehand {command}", description=description)
+    parser = CommandParser(prog=f"gesturehand {command}", description=description)
     parser.add_function_arguments(function, as_group=False, as_positional=False, skip={argument})
     parser.add_argument(argument, nargs="+", type=str, metavar=shown, help=text)
     function(**parser.parse_args(words[1:]).as_dict())

@@ -6,20 +6,26 @@ from typing import Any, Final
 from pytorch_lightning.utilities import rank_zero_info
 
 from gesturehand.errors import UserError
-from gesturehand.runs import best_checkpoint, finished_runs
+from gesturehand.runs import best_checkpoint, candidate_runs
 from gesturehand.trainers.gesture_pretrainer import GesturePretrainer
 
 #: What both stages must agree on for a hand-over.
-ENCODER_SETTINGS: Final = ("backbone", "feature_stride", "embedding_dim", "gesture_classes")
+_ENCODER_SETTINGS: Final = ("backbone", "feature_stride", "embedding_dim", "gesture_classes")
+
+
+def encoder_settings(model: Any) -> dict[str, Any]:
+    """What the settings of a model say of its encoder; a backbone has one name, with and without ``timm/``."""
+    settings = {key: model.get(key) for key in _ENCODER_SETTINGS}
+    return settings | {"backbone": str(settings["backbone"]).removeprefix("timm/")}
 
 
 def find_pretraining(wanted: str | None, runs: str | Path, settings: dict[str, Any]) -> str | None:
     """The checkpoint that a setting stands for.
 
     Args:
-        wanted: A path, ``auto`` (the newest finished gesture pretraining that fits) or ``none``.
+        wanted: A path, ``auto`` (the newest finished gesture pretraining that fits, no control) or ``none``.
         runs: Where ``auto`` searches.
-        settings: :data:`ENCODER_SETTINGS` and ``mirror_left`` of the second stage, which the first must share.
+        settings: :func:`encoder_settings` and ``mirror_left`` of the second stage, which the first must share.
 
     Returns:
         A path, or None for none.
@@ -31,8 +37,8 @@ def find_pretraining(wanted: str | None, runs: str | Path, settings: dict[str, A
         return None
     if wanted != "auto":
         return str(wanted)
-    for folder, description in finished_runs(runs):
-        if description["model"] == GesturePretrainer.__name__ and description["settings"] == settings:
+    for folder, description in candidate_runs(runs)[0]:
+        if description.get("model") == GesturePretrainer.__name__ and description.get("settings") == settings:
             path = str(best_checkpoint(folder))
             rank_zero_info(f"Gesture pretraining: {path}")
             return path

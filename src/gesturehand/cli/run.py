@@ -2,24 +2,20 @@
 
 import shutil
 from pathlib import Path
-from typing import Final
 
 from gesturehand.cli.console import print_table, say
 from gesturehand.json_files import write_json
 from gesturehand.markdown import write_between_markers
 from gesturehand.runs import newest_run
 
-#: What "latest" means: the newest finished run of the second stage.
-_MODEL: Final = "HandRegressor"
-
 
 def latest(runs: str = "runs") -> None:
-    """Prints the folder of the newest finished run of the second stage.
+    """Prints the folder of the newest finished run of the second stage; controls and ablations do not count.
 
     Args:
         runs: Folder to search.
     """
-    say(str(newest_run(runs, _MODEL)))
+    say(str(newest_run(runs)))
 
 
 def summary(run: str = "latest", runs: str = "runs", out: str | None = None, into: str | None = None) -> None:
@@ -38,7 +34,7 @@ def summary(run: str = "latest", runs: str = "runs", out: str | None = None, int
         summary_table,
     )
 
-    tested = newest_test(newest_run(runs, _MODEL) if run == "latest" else Path(run))
+    tested = newest_test(newest_run(runs) if run == "latest" else Path(run))
     result = summarise(tested)
     folders = [tested, Path(out)] if out else [tested]
     for folder in folders:

@@ -57,12 +57,10 @@ def sweep(
 def _with_wandb(file: str, trials: int | None, project: str) -> None:
     """Registers the sweep and runs an agent here; more agents on more machines join with the printed command."""
     import wandb
-    import yaml
 
-    try:
-        content = yaml.safe_load(Path(file).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(f"The sweep file '{file}' cannot be read ({error.strerror}): check its name.") from None
+    from gesturehand.sweeps.sweep_file import read_sweep_content
+
+    content = read_sweep_content(Path(file))
     # The agent starts `gesturehand`, which is this installation's.
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     project = content.get("project", project)

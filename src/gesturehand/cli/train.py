@@ -1,19 +1,17 @@
 """``gesturehand fit|validate|test``: LightningCLI with interpolation, run folders and the hand-over."""
 
-import logging
 import os
 import pydoc
+import signal
 import sys
-import warnings
 from pathlib import Path
 from typing import Any, Final
 
 import jsonargparse
 import pytorch_lightning as pl
-import torch
-from pytorch_lightning.callbacks import LearningRateMonitor, TQDMProgressBar
+from pytorch_lightning.callbacks import LearningRateMonitor, ModelCheckpoint, TQDMProgressBar
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
-from pytorch_lightning.utilities import rank_zero_info, rank_zero_only
+from pytorch_lightning.utilities import rank_zero_info, rank_zero_only, rank_zero_warn
 from pytorch_lightning.utilities.exceptions import MisconfigurationException, SIGTERMException
 
 from gesturehand.callbacks.checkpoint_artifact import CheckpointArtifact
@@ -24,13 +22,23 @@ from gesturehand.callbacks.throughput import Throughput
 from gesturehand.callbacks.training_guard import TrainingGuard
 from gesturehand.callbacks.trial_report import TRIAL_FOLDER_VARIABLE, TrialReport
 from gesturehand.checkpoints.checkpoint_io import DurableCheckpointIO
-from gesturehand.checkpoints.resume_points import ResumePoints, remove_points, step_of_point
-from gesturehand.cli.config_trust import TRUST_SWITCH, distrust_configs
+from gesturehand.checkpoints.resume_points import (
+    ResumePoints,
+    Stopped,
+    newest_point,
+    remove_points,
+    step_of_point,
+)
+from gesturehand.cli.config_trust import distrust_configs, take_trust
 from gesturehand.cli.expand_run import expand_run
 from gesturehand.cli.loggers import RunConfig, make_loggers, wandb_run_finished
-from gesturehand.cli.pretraining import ENCODER_SETTINGS, find_pretraining, mirrors_left
+from gesturehand.cli.parser import TrainingParser
+from gesturehand.cli.pretraining import encoder_settings, find_pretraining, mirrors_left
 from gesturehand.cli.resume import POINTS, RunPlace, place_of_run, release_locks, remember, tell_others, told_by_first
 from gesturehand.cli.run_keys import add_run_keys
+from gesturehand.cli.trainer_limits import check_machine, impossible_trainer, known_failure
+from gesturehand.cli.training_process import share_cores, silence_what_is_meant
+from gesturehand.cli.yaml_guard import guard_yaml
 from gesturehand.data.datamodule import InterHandDataModule
 from gesturehand.errors import UserError
 from gesturehand.evaluation.origin import code_version
@@ -45,6 +53,8 @@ _RUN_FOLDER_VARIABLE: Final = "GESTUREHAND_RUN_FOLDER"
 _RESUME_POINT_VARIABLE: Final = "GESTUREHAND_RESUME_POINT"
 #: Exit code of a run that was told to stop, as a shell gives it for SIGTERM.
 _STOPPED: Final = 143
+#: NumPy's and PyTorch's seeds are smaller than this.
+_SEEDS: Final = 2**32
 
 
 class TrainingCLI(LightningCLI):
@@ -72,6 +82,9 @@ class TrainingCLI(LightningCLI):
             raise UserError(
                 f"The configuration cannot be read ({type(error).__name__}: {problem}): check the files of --config."
             ) from error
+        seed = self.config[self.config["subcommand"]]["seed_everything"]
+        if not 0 <= seed < _SEEDS:
+            raise UserError(f"seed_everything is {seed}: give a whole number from 0 to {_SEEDS - 1}.")
 
     def _parse_ckpt_path(self) -> None:
         """Settings are the command line's and the run's config; Lightning would put the checkpoint's above both."""
@@ -79,11 +92,7 @@ class TrainingCLI(LightningCLI):
     def before_instantiate_classes(self) -> None:
         """Chooses the run folder and the gesture pretraining, once, before anything is built."""
         settings = self._setting("trainer")
-        if settings.accelerator in ("gpu", "cuda") and not torch.cuda.is_available():
-            raise UserError(
-                f"trainer.accelerator is {settings.accelerator} and PyTorch finds no GPU here: run it where there is "
-                "one, or with --trainer.accelerator=cpu --trainer.precision=32."
-            )
+        check_machine(settings)
         parent = Path(self._setting("runs")) / self._setting("name")
         trial = os.environ.get(TRIAL_FOLDER_VARIABLE)
         self.place: RunPlace | None = None
@@ -108,7 +117,7 @@ class TrainingCLI(LightningCLI):
         else:
             self.run_folder = parent
         if settings.accelerator == "cpu":
-            _share_cores(self._setting("data").num_workers)
+            share_cores(self._setting("data").num_workers)
         model = self._setting("model")
         model_class = pydoc.locate(model.class_path)
         if isinstance(model_class, type) and issubclass(model_class, HandRegressor):
@@ -156,7 +165,12 @@ class TrainingCLI(LightningCLI):
         if settings.plugins is None:
             kwargs["plugins"] = [DurableCheckpointIO()]
         self.trainer_defaults["callbacks"] = extra
-        return super().instantiate_trainer(**kwargs)
+        try:
+            return super().instantiate_trainer(**kwargs)
+        except UserError:
+            raise
+        except Exception as error:  # Lightning raises many kinds for words that it does not know
+            raise impossible_trainer(error) from error
 
     def fit(self, model: pl.LightningModule, **kwargs: Any) -> None:
         """Trains, from the checkpoint of an interrupted run if there is one."""
@@ -164,11 +178,22 @@ class TrainingCLI(LightningCLI):
             kwargs["ckpt_path"] = self.resume_point
             if isinstance(model, HandRegressor):
                 model.pretrained = None  # the checkpoint holds what became of it, and the file may be gone
-        self.trainer.fit(model, **kwargs)
+        if not self.trainer.limit_val_batches or not self.datamodule.has_validation():
+            self._go_without_validation()
+        try:
+            self.trainer.fit(model, **kwargs)
+        except SystemExit as left:
+            if not isinstance(left.__context__, KeyboardInterrupt):
+                raise
+            # A second Ctrl-C, or the first before training began; Lightning makes a failure of it.
+            point = newest_point(self.run_folder / POINTS)
+            raise KeyboardInterrupt(
+                f"the same command goes on from {f'step {step_of_point(point)}' if point else 'the beginning'}"
+            ) from None
 
     def after_fit(self) -> None:
         """Marks the run as finished, unless it was interrupted."""
-        if self.trainer.interrupted or not self.trainer.is_global_zero:
+        if self.trainer.interrupted or self._setting("trainer").fast_dev_run or not self.trainer.is_global_zero:
             return
         if TRIAL_FOLDER_VARIABLE in os.environ or "WANDB_SWEEP_ID" in os.environ:
             return  # a sweep's trial is not what `latest` and `auto` mean
@@ -181,7 +206,7 @@ class TrainingCLI(LightningCLI):
                 "model": type(self.model).__name__,
                 "kinds": [kind.__name__ for kind in type(self.model).__mro__ if issubclass(kind, HandRegressor)],
                 "settings": {
-                    **{key: self.model.hparams.get(key) for key in ENCODER_SETTINGS},
+                    **encoder_settings(self.model.hparams),
                     "mirror_left": mirrors_left(self.datamodule),
                 },
                 "checkpoint": os.path.relpath(best, self.run_folder) if best else None,
@@ -194,6 +219,17 @@ class TrainingCLI(LightningCLI):
         remove_points(self.run_folder / POINTS)
         rank_zero_info(f"Finished: {self.run_folder}")
 
+    def _go_without_validation(self) -> None:
+        """Keeps the last epoch's checkpoint where none can be the best."""
+        self.trainer.limit_val_batches = 0
+        for callback in self.trainer.checkpoint_callbacks:
+            if isinstance(callback, ModelCheckpoint) and str(callback.monitor).startswith("val/"):
+                callback.monitor = None
+        rank_zero_warn(
+            f"There is no validation (split '{self.datamodule.splits['val']}' of '{self.datamodule.root}'): the last "
+            "epoch's checkpoint counts as the best."
+        )
+
     def _dumped(self) -> str:
         parser = self._parser(self.subcommand)
         return parser.dump(self.config[str(self.subcommand)], skip_none=False, skip_validation=True, format="yaml")
@@ -205,7 +241,7 @@ class TrainingCLI(LightningCLI):
         if self.subcommand != "fit":
             return None
         # An encoder that has seen left hands mirrored is not one for a network that sees them as they are.
-        own = {key: settings[key] for key in ENCODER_SETTINGS} | {"mirror_left": mirrors_left(self._setting("data"))}
+        own = encoder_settings(settings) | {"mirror_left": mirrors_left(self._setting("data"))}
         return find_pretraining(settings.pretrained, self._setting("runs"), own)
 
     def _pictures(self) -> list[pl.Callback]:
@@ -226,17 +262,29 @@ def train(words: list[str]) -> None:
         words: The command line, the subcommand first. ``--run FOLDER`` (or ``--run latest``) stands for that run's
             config and best checkpoint.
     """
-    _silence_what_is_meant()
-    if f"--{TRUST_SWITCH}=true" in words:
-        words = [word for word in words if word != f"--{TRUST_SWITCH}=true"]
-    else:
+    silence_what_is_meant()
+    trusted, words = take_trust(words)
+    if not trusted:
         distrust_configs()
     try:
         run_cli(TrainingCLI, expand_run(words))
+    except Stopped as stop:
+        if stop.signal == signal.SIGINT:
+            raise KeyboardInterrupt from None
+        sys.exit(_STOPPED)
     except SIGTERMException:
         sys.exit(_STOPPED)
+    except SystemExit as left:
+        if isinstance(left.__context__, KeyboardInterrupt):
+            raise KeyboardInterrupt from None  # of a test; Lightning makes a failure of it
+        raise
+    except RuntimeError as error:
+        mistake = known_failure(error)
+        if mistake is None:
+            raise
+        raise mistake from error
     except MisconfigurationException as error:
-        raise UserError(f"The trainer cannot be set up so: {' '.join(str(error).split())}") from error
+        raise impossible_trainer(error) from error
     finally:
         release_locks()
 
@@ -245,6 +293,7 @@ def run_cli(cli: type[TrainingCLI], words: list[str]) -> TrainingCLI:
     """Runs a command line through the project's LightningCLI or a class derived from it."""
     # ${data.image_size} in a file means that file's key, wherever the parser nests the file (below "fit" or "test").
     jsonargparse.set_parsing_settings(omegaconf_absolute_to_relative_paths=True)
+    guard_yaml()
     with wandb_run_finished():
         return cli(
             pl.LightningModule,
@@ -255,30 +304,7 @@ def run_cli(cli: type[TrainingCLI], words: list[str]) -> TrainingCLI:
             seed_everything_default=0,
             trainer_defaults={},
             auto_configure_optimizers=False,
+            parser_class=TrainingParser,
             parser_kwargs={"parser_mode": "omegaconf+", "prog": "gesturehand"},
             args=words,
         )
-
-
-def _share_cores(workers: int) -> None:
-    """Leaves a core to every worker process.
-
-    PyTorch's threads wait for each other in a loop that burns their cores. On a small machine where workers want the
-    same cores, that makes training several times slower than with a single thread.
-    """
-    if "OMP_NUM_THREADS" not in os.environ:
-        torch.set_num_threads(max(1, torch.get_num_threads() - workers))
-
-
-def _silence_what_is_meant() -> None:
-    """Warnings about what this command does on purpose, or what users cannot change."""
-    for message in (
-        "LightningCLI's args parameter is intended",  # --run is expanded before Lightning sees the words
-        "The dirpath has changed from",  # a test keeps its results in a folder of its own
-        "Experiment logs directory",  # the run folder is new, W&B's part of it is what is meant
-        ".*isinstance\\(treespec, LeafSpec\\)",
-        "The `srun` command is available",
-    ):
-        warnings.filterwarnings("ignore", message)
-    # Lightning's advertisements come through the same logger as its messages.
-    logging.getLogger("pytorch_lightning.utilities.rank_zero").addFilter(lambda record: "Tip:" not in record.msg)

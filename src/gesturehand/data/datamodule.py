@@ -23,9 +23,10 @@ from gesturehand.data.resumable_loader import ResumableLoader
 from gesturehand.data.sampler import EpochSampler
 from gesturehand.data.selection import Hands, Layout, Selection, select
 from gesturehand.data.upright import TurnJitter
+from gesturehand.data.worker import prepare_worker
 from gesturehand.errors import UserError
 from gesturehand.gestures import GestureClasses
-from gesturehand.settings import check_range
+from gesturehand.settings import MAX_IMAGE_SIDE, check_range
 from gesturehand.splits import Split
 
 #: What a split is used for, which may have any name.
@@ -140,7 +141,8 @@ class InterHandDataModule(pl.LightningDataModule):
         sets: list[AddedSet] | None = None,
     ) -> None:
         super().__init__()
-        check_range("data", 1, whole=True, image_size=image_size, batch_size=batch_size)
+        check_range("data", 1, MAX_IMAGE_SIDE, whole=True, image_size=image_size)
+        check_range("data", 1, whole=True, batch_size=batch_size)
         check_range("data", 1, whole=True, prefetch_factor=prefetch_factor)
         check_range("data", 0, whole=True, num_workers=num_workers, seed=seed, unreadable_limit=unreadable_limit)
         check_range("data", 1, 21, whole=True, min_valid_joints=min_valid_joints)
@@ -223,7 +225,7 @@ class InterHandDataModule(pl.LightningDataModule):
             UserError: The folder or a file is missing or broken, or nothing is left to load.
         """
         if stage not in self.datasets:
-            index = read_index(Path(self.root), self.splits[stage], mano_fits=self.mano_fits)
+            index = self._index(stage)
             selection = select(
                 index,
                 hands=self.hands,
@@ -286,6 +288,17 @@ class InterHandDataModule(pl.LightningDataModule):
             unreadable="error" if stage == "test" else self.unreadable,
         )
 
+    def has_validation(self) -> bool:
+        """Whether there is a validation split; one of another name than ``val`` was chosen, so it must be there.
+
+        Raises:
+            UserError: A file of the split is broken.
+        """
+        root, split = Path(self.root), self.splits["val"]
+        if split != "val":
+            return True
+        return annotation_path(root, split, "data").parent.is_dir() and len(self._index("val")) > 0
+
     def prepare_data(self) -> None:
         """Builds missing indices on one process of a machine, before the others ask for them."""
         splits = [(self.root, split, self.mano_fits) for split in dict.fromkeys(self.splits.values())]
@@ -297,6 +310,8 @@ class InterHandDataModule(pl.LightningDataModule):
     def setup(self, stage: str) -> None:
         """Reads the data sets of a Trainer stage."""
         stages: dict[str, tuple[Stage, ...]] = {"fit": ("train", "val"), "validate": ("val",)}
+        if stage == "fit" and not self.has_validation():
+            stages["fit"] = ("train",)
         for name in stages.get(stage, ("test",)):
             self.dataset(name)
         if stage == "fit" and self.sets:
@@ -306,9 +321,10 @@ class InterHandDataModule(pl.LightningDataModule):
         """Shuffled, augmented training batches; an incomplete last one is dropped if there is another."""
         return self._loader("train", training=True)
 
-    def val_dataloader(self) -> DataLoader[Batch]:
-        """Validation batches in the file's order."""
-        return self._loader("val")
+    def val_dataloader(self) -> DataLoader[Batch] | list[DataLoader[Batch]]:
+        """Validation batches in the file's order; no loader where training has nothing to validate on."""
+        training = self.trainer is not None and self.trainer.state.fn == "fit"
+        return [] if training and not self.has_validation() else self._loader("val")
 
     def test_dataloader(self) -> DataLoader[Batch]:
         """Test batches in the file's order."""
@@ -321,6 +337,9 @@ class InterHandDataModule(pl.LightningDataModule):
     def evaluation_dataloader(self, stage: Stage) -> DataLoader[Batch]:
         """Any stage's batches in the file's order, every sample once."""
         return self._loader(stage, training=False)
+
+    def _index(self, stage: Stage) -> InterHandIndex:
+        return read_index(Path(self.root), self.splits[stage], mano_fits=self.mano_fits)
 
     def _loader(self, stage: Stage, *, training: bool = False) -> DataLoader[Batch]:
         dataset: InterHandDataset | MixedDataset = self.dataset(stage)
@@ -353,11 +372,5 @@ class InterHandDataModule(pl.LightningDataModule):
             pin_memory=torch.cuda.is_available(),
             persistent_workers=training and self.num_workers > 0,
             collate_fn=collate,
-            worker_init_fn=_one_thread,
+            worker_init_fn=prepare_worker,
         )
-
-
-def _one_thread(worker: int) -> None:
-    """Workers are the parallelism; OpenCV's own threads would only compete with them. A forked one has none already."""
-    if cv2.getNumThreads() > 1:
-        cv2.setNumThreads(0)

@@ -4,13 +4,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from gesturehand.errors import UserError
 from gesturehand.evaluation.report import REPORT_FILE
 from gesturehand.evaluation.summary import newest_test
 from gesturehand.markdown import markdown_table
-from gesturehand.runs import CONFIG_FILE
+from gesturehand.runs import CONFIG_FILE, run_config
 
 
 def model_row(run: str | Path) -> dict[str, Any]:
@@ -25,7 +23,7 @@ def model_row(run: str | Path) -> dict[str, Any]:
     tested = newest_test(Path(run))
     metrics = json.loads((tested / REPORT_FILE).read_text(encoding="utf-8"))["metrics"]
     try:
-        config = yaml.safe_load((Path(run) / CONFIG_FILE).read_text(encoding="utf-8"))
+        config = run_config(Path(run))
     except FileNotFoundError:
         raise UserError(f"'{run}' has no {CONFIG_FILE}: give the folder of a run.") from None
     settings = config["model"]["init_args"]

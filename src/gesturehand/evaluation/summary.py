@@ -4,7 +4,6 @@ import json
 from pathlib import Path
 from typing import Any, Final
 
-import yaml
 from rich.table import Table
 
 from gesturehand.data.datamodule import InterHandDataModule
@@ -13,7 +12,7 @@ from gesturehand.evaluation.baselines import baseline_metrics, mean_hand
 from gesturehand.evaluation.report import REPORT_FILE
 from gesturehand.hand.layer import HandModel
 from gesturehand.markdown import markdown_table
-from gesturehand.runs import CONFIG_FILE
+from gesturehand.runs import CONFIG_FILE, run_config
 
 #: Columns of the table: key, heading, factor.
 COLUMNS: Final = (
@@ -66,7 +65,7 @@ def summarise(test_folder: Path) -> Summary:
 
 def _config(folder: Path) -> dict[str, Any]:
     try:
-        return yaml.safe_load((folder / CONFIG_FILE).read_text(encoding="utf-8"))
+        return run_config(folder)
     except FileNotFoundError:
         raise UserError(f"'{folder}' has no {CONFIG_FILE}: test the run with `gesturehand test --run`.") from None
 

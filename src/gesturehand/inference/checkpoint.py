@@ -3,11 +3,11 @@
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from gesturehand.checkpoints.checkpoint_io import load_checkpoint
+from gesturehand.checkpoints.checkpoint_io import load_checkpoint, misfit
 from gesturehand.errors import UserError
 from gesturehand.inference.boxes import BOX_SCALE
 from gesturehand.inference.shipped import SHIPPED, shipped_checkpoint
-from gesturehand.runs import CONFIG_FILE, best_checkpoint, finished_runs
+from gesturehand.runs import best_checkpoint, newest_run, run_config
 from gesturehand.trainers.eanet_regressor import EANetRegressor
 from gesturehand.trainers.hand_regressor import HandRegressor
 from gesturehand.trainers.token_fusion_regressor import TokenFusionRegressor
@@ -52,19 +52,15 @@ def find_checkpoint(checkpoint: str | Path, runs: str | Path = "runs") -> Path:
     """The checkpoint that a user's word stands for.
 
     Args:
-        checkpoint: A file, the folder of a run (its best checkpoint), or "latest" (the newest finished run).
+        checkpoint: A file, the folder of a run (its best checkpoint), or "latest" (see
+            :func:`~gesturehand.runs.newest_run`).
         runs: Where "latest" is searched.
 
     Raises:
         UserError: There is none.
     """
     if str(checkpoint) == "latest":
-        for folder, description in finished_runs(runs):
-            if description["model"] in REGRESSORS:
-                return best_checkpoint(folder)
-        raise UserError(
-            f"No finished run of {' or '.join(REGRESSORS)} under '{runs}': train one, or give a checkpoint."
-        )
+        return best_checkpoint(newest_run(runs))
     path = Path(checkpoint)
     if path.is_dir():
         return best_checkpoint(path)
@@ -107,8 +103,7 @@ def load_regressor(checkpoint: str | Path, mano: str | None = None) -> LoadedReg
         model.load_state_dict(content["state_dict"])
     except RuntimeError as error:
         raise UserError(
-            f"'{path}' does not fit {regressor.__name__} ({str(error).splitlines()[-1].strip()}): it is of another "
-            "version of this library."
+            f"'{path}' does not fit {regressor.__name__} ({misfit(error)}): it is of another version of this library."
         ) from error
     model.eval()
     if shipped:
@@ -136,11 +131,10 @@ def _class_of(content: dict[str, Any], path: Path) -> type[HandRegressor]:
 
 def _crop_settings(path: Path) -> CropSettings:
     """What the run's config says; it lies two folders above a run's checkpoint."""
-    config = path.parent.parent / CONFIG_FILE
-    if not config.is_file():
+    try:
+        data = run_config(path.parent.parent).get("data")
+    except FileNotFoundError:
         return CropSettings()
-    from omegaconf import OmegaConf
-
-    loaded = OmegaConf.load(config)
-    values = {name: OmegaConf.select(loaded, f"data.{name}") for name in ("mirror_left", "upright")}
-    return CropSettings(**{name: bool(value) for name, value in values.items() if value is not None})
+    given = data if isinstance(data, dict) else {}
+    names = ("mirror_left", "upright")
+    return CropSettings(**{name: bool(given[name]) for name in names if given.get(name) is not None})

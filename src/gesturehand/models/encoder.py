@@ -77,6 +77,7 @@ class Encoder(nn.Module):
             raise UserError(
                 "model.imagenet_weights and model.encoder_weights cannot both be given: leave one of them out."
             )
+        backbone = backbone.removeprefix("timm/")  # as the Hugging Face hub writes the names
         levels = _levels(backbone, feature_stride, image_size)
         # Channels last is more than twice as fast on CPUs with depth-wise convolutions, and what GPUs want under bf16.
         self.net = _create(backbone, imagenet_weights, image_size, levels).to(memory_format=torch.channels_last)

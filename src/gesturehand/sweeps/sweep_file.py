@@ -10,6 +10,7 @@ import yaml
 from gesturehand.errors import UserError
 from gesturehand.sweeps.command import DEFAULT_COMMAND, render_command
 from gesturehand.sweeps.parameters import Parameter, grid_points, read_parameters
+from gesturehand.yaml_text import read_yaml
 
 Method = Literal["grid", "random", "bayes"]
 #: The last four say nothing to a local run: W&B's address and words for people.
@@ -81,7 +82,7 @@ def read_sweep(path: str | Path) -> Sweep:
         UserError: It cannot be read, or has a key or value that a local run cannot honour; the message names it.
     """
     path = Path(path)
-    content = _content(path)
+    content = read_sweep_content(path)
     _refuse_unknown(path, content, _KEYS)
     for key in ("program", "method", "metric", "parameters"):
         if not content.get(key):
@@ -118,9 +119,14 @@ def read_sweep(path: str | Path) -> Sweep:
     )
 
 
-def _content(path: Path) -> dict[str, Any]:
+def read_sweep_content(path: Path) -> dict[str, Any]:
+    """The mapping that a sweep file holds, unchecked.
+
+    Raises:
+        UserError: It cannot be read or holds something else.
+    """
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = read_yaml(path.read_text(encoding="utf-8"), f"The sweep file '{path}'")
     except OSError as error:
         raise UserError(
             f"The sweep file '{path}' cannot be read ({error.strerror}): give one of experiments/sweeps/."

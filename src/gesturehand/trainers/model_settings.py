@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from gesturehand.errors import UserError
-from gesturehand.settings import check_range
+from gesturehand.settings import MAX_IMAGE_SIDE, check_range
 
 _COUNTS: Final = (
     "image_size", "feature_stride", "embedding_dim", "width", "depth", "heads", "gesture_heads", "volume_depth"
@@ -23,6 +23,7 @@ def check_model_settings(settings: Mapping[str, Any]) -> None:
         return {name: settings[name] for name in names if name in settings}
 
     check_range("model", 1, whole=True, **have(*_COUNTS))
+    check_range("model", 1, MAX_IMAGE_SIDE, whole=True, **have("image_size"))
     check_range("model", 0, **have(*(name for name in settings if name.startswith("weight_"))))
     check_range("model", 0, open_ends="low", **have("learning_rate", "mlp_ratio"))
     check_range("model", 0, **have("encoder_lr_factor"))

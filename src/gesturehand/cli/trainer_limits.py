@@ -1,0 +1,54 @@
+"""What the trainer cannot do on this machine, and what it fails with, each in a sentence."""
+
+from typing import Any
+
+import torch
+
+from gesturehand.checkpoints.checkpoint_io import misfit
+from gesturehand.errors import UserError
+
+
+def check_machine(trainer: Any) -> None:
+    """Refuses settings of the trainer that this machine cannot have, or with which it would hang.
+
+    Args:
+        trainer: The configuration's section.
+
+    Raises:
+        UserError: There is no such device, or the precision or the accumulation is impossible.
+    """
+    gpu = torch.cuda.is_available()
+    if trainer.accelerator in ("gpu", "cuda") and not gpu:
+        raise UserError(
+            f"trainer.accelerator is {trainer.accelerator} and PyTorch finds no GPU here: run it where there is "
+            "one, or with --trainer.accelerator=cpu --trainer.precision=32."
+        )
+    if not isinstance(trainer.accumulate_grad_batches, int) or trainer.accumulate_grad_batches < 1:
+        raise UserError(
+            f"trainer.accumulate_grad_batches is {trainer.accumulate_grad_batches}: give a whole number from 1 upwards."
+        )
+    on_cpu = trainer.accelerator == "cpu" or (trainer.accelerator == "auto" and not gpu)
+    if on_cpu and str(trainer.precision).startswith("16"):
+        raise UserError(
+            f"trainer.precision is {trainer.precision}, with which a CPU takes for ever: use "
+            "--trainer.precision=bf16-mixed or --trainer.precision=32."
+        )
+
+
+def impossible_trainer(error: Exception) -> UserError:
+    """The sentence for what Lightning says of settings that it cannot use."""
+    return UserError(f"The trainer cannot be set up so: {' '.join(str(error).split())[:400]}")
+
+
+def known_failure(error: RuntimeError) -> UserError | None:
+    """The sentence for what libraries raise as a mere RuntimeError; None for others."""
+    if (problem := misfit(error)) is not None:
+        return UserError(
+            f"The checkpoint does not fit the model ({problem}): give the configuration that it was trained with."
+        )
+    if "DataLoader worker" in str(error):
+        return UserError(
+            "A worker process of the data loader was ended from outside, perhaps for want of memory: run the same "
+            "command, which goes on from the last point, with fewer data.num_workers if it happens again."
+        )
+    return None

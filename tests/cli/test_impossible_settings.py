@@ -1,0 +1,147 @@
+"""Settings of a training that cannot be: each ends in one sentence and exit code 2, before anything is trained."""
+
+from pathlib import Path
+
+import pytest
+
+from gesturehand.cli.main import main
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def fit(tmp_path, monkeypatch, synthetic_root, capsys):
+    """Runs `fit` with words of a test; its exit code and what it said last."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*words: str) -> tuple[int, str]:
+        base = [
+            f"--config={REPOSITORY / 'experiments' / 'demo' / 'pretrain'}.yaml",
+            f"--data.root={synthetic_root}",
+            "--model.init_args.backbone=test_resnet",
+            "--data.image_size=32",
+            "--data.num_workers=0",
+            "--trainer.max_epochs=1",
+            "--trainer.limit_train_batches=1",
+            "--trainer.limit_val_batches=1",
+            "--trainer.enable_progress_bar=false",
+            "--wandb=false",
+        ]
+        try:
+            code = main(["fit", *base, *words])
+        except SystemExit as left:
+            code = int(left.code or 0)
+        lines = capsys.readouterr().err.strip().splitlines()
+        return code, lines[-1] if lines else ""
+
+    return run
+
+
+def refused(kind, word, message):
+    return pytest.param(
+        word, message, marks=pytest.mark.fault(kind=kind, variant=word, outcome="refused in one sentence"), id=word
+    )
+
+
+PRECISION = "half precision on a CPU"
+TRAINER = "words that the trainer does not know"
+NUMBERS = "numbers that cannot be"
+NAN = "nan in options"
+
+
+@pytest.mark.parametrize(
+    ("word", "message"),
+    [
+        refused(PRECISION, "--trainer.precision=16-mixed", "use --trainer.precision=bf16-mixed"),
+        refused(PRECISION, "--trainer.precision=16", "use --trainer.precision=bf16-mixed"),
+        refused(PRECISION, "--trainer.precision=16-true", "use --trainer.precision=bf16-mixed"),
+        refused(PRECISION, "--trainer.precision=transformer-engine", "cannot be set up so"),
+        refused(TRAINER, "--trainer.strategy=ddpp", "invalid strategy name"),
+        refused(TRAINER, "--trainer.accelerator=tpu", "cannot be set up so"),
+        refused(TRAINER, "--trainer.accelerator=gpuu", "invalid accelerator name"),
+        refused(TRAINER, "--trainer.profiler=nope", "profiler"),
+        refused(TRAINER, "--trainer.max_time=soon", "not a valid duration"),
+        refused(TRAINER, "--checkpoint.mode=biggest", "min, max"),
+        refused(NUMBERS, "--seed_everything=-1", "seed_everything is -1"),
+        refused(NUMBERS, "--seed_everything=4294967296", "from 0 to 4294967295"),
+        refused(NUMBERS, "--data.image_size=100000", "image_size is 100000: give a whole number from 1 to 4096"),
+        refused(NUMBERS, "--trainer.devices=-3", "devices"),
+        refused(NUMBERS, "--trainer.max_epochs=-5", "max_epochs"),
+        refused(NUMBERS, "--trainer.accumulate_grad_batches=0", "accumulate_grad_batches is 0"),
+        refused(NAN, "--model.init_args.learning_rate=nan", "nan is not a finite number"),
+        refused(NAN, "--data.fit_share=nan", "nan is not a finite number"),
+        refused(NAN, "--data.scale_jitter=.nan", "data.scale_jitter is nan: give a number"),
+        refused(NAN, "--data.rotation_jitter_deg=.inf", "data.rotation_jitter_deg is inf: give a number"),
+        refused(NAN, "--trainer.gradient_clip_val=nan", "nan is not a finite number"),
+        refused(NAN, "--data.batch_size=inf", "inf is not a finite number"),
+    ],
+)
+def test_refused_in_one_sentence(fit, word, message):
+    code, said = fit(word)
+    assert code == 2
+    assert said.startswith("gesturehand: ")
+    assert message in said
+    assert len(said) < 1000
+
+
+def bomb(levels: int) -> str:
+    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x]"]
+    lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, levels)]
+    return "\n".join(lines)
+
+
+BOMBS = {
+    "lists of aliases": bomb(9),
+    "mappings of aliases": bomb(9).replace("[", "{p: ").replace(", ", ", p: ").replace("]", "}"),
+    "merged mappings": "\n".join(
+        ["m0: &m0 {a: [1, 2, 3, 4, 5, 6, 7, 8]}"]
+        + [f"m{n}: &m{n} {{{', '.join(f'k{k}: *m{n - 1}' for k in range(8))}}}" for n in range(1, 9)]
+    ),
+    "an alias in itself": "a: &a [*a]",
+}
+
+
+@pytest.mark.parametrize("place", ["fit", "sweep", "data synth"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param(
+            text, marks=pytest.mark.fault(kind="YAML bomb", variant=variant, outcome="refused in one sentence")
+        )
+        for variant, text in BOMBS.items()
+    ],
+)
+def test_yaml_bombs(fit, tmp_path, capsys, place, text):
+    (tmp_path / "bomb.yaml").write_text(text)
+    if place == "fit":
+        code, said = fit("--config=bomb.yaml")
+    else:
+        option = "--file" if place == "sweep" else "--config"
+        code = main([*place.split(), f"{option}={tmp_path / 'bomb.yaml'}"])
+        said = capsys.readouterr().err.strip()
+    assert code == 2
+    assert "aliases (*name) that repeat each other" in said
+    assert len(said) < 300
+
+
+@pytest.mark.fault(kind="YAML bomb", variant="a few aliases, as people use them", outcome="read as meant")
+def test_ordinary_aliases_are_read(fit, tmp_path):
+    (tmp_path / "few.yaml").write_text("data:\n  captures: &one [0]\n  subjects: *one\n")
+    assert fit("--config=few.yaml", "--trainer.devices=-3")[0] == 2
+    assert "devices" in fit("--config=few.yaml", "--trainer.devices=-3")[1]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        pytest.param(
+            words.split(),
+            marks=pytest.mark.fault(kind="--trust_config", variant=words, outcome="does what the manual says"),
+        )
+        for words in ("--trust_config maybe", "--trust_config=1")
+    ],
+)
+def test_trust_is_true_or_false(fit, words):
+    code, said = fit(*words)
+    assert code == 2
+    assert "give true or false" in said
