@@ -75,7 +75,7 @@ def test_what_is_no_file_of_boxes(tmp_path, content, message):
 
 
 def test_missing_file(tmp_path):
-    with pytest.raises(UserError, match="does not exist: give its path as --boxes"):
+    with pytest.raises(UserError, match="does not exist: check the path"):
         BoxFile(tmp_path / "b.json")
 
 

@@ -13,7 +13,7 @@ from tqdm import tqdm
 from gesturehand.draw.prediction import PredictionPainter
 from gesturehand.errors import UserError
 from gesturehand.file_writing import durable_file, make_folder, write_bytes
-from gesturehand.inference.boxes import BoxFile, Hand, HandBox
+from gesturehand.inference.boxes import BoxFile, Hand, HandBox, seems_corners
 from gesturehand.inference.mesh_files import obj_bytes, ply_bytes
 from gesturehand.inference.output_files import OVERLAY_SUFFIX, draw_hands, new_video, overlay_png
 from gesturehand.inference.predictor import BATCH_SIZE, HandPredictor
@@ -28,6 +28,10 @@ NO_SIDE: Final = "No side: hands are taken as {}. Give --hand right or --hand le
 NO_INTRINSICS: Final = (
     f"No intrinsics: the focal length is taken as {ASSUMED_FOCAL_OVER_LONGER_SIDE:g} × the image's longer side, so the "
     "depth in cam_t is a guess. Give --intrinsics fx,fy,cx,cy for metres."
+)
+CORNERS: Final = (
+    "The box {} of '{}' sticks out of the image's {} × {} px and would lie inside if it were two corners: boxes are x, "
+    "y, width, height."
 )
 OPEN_HAND: Final = (
     "This network was trained on rendered hands: it is no model of real photos, where it runs and is mostly wrong."
@@ -166,7 +170,7 @@ class _Run:
                     continue
                 # The picture is read again where it is drawn: a batch of photos would fill the memory.
                 waiting.append((path, _Frame(path.name, (image.shape[1], image.shape[0]), path)))
-                yield ImageQuery(image, self._hands(path.name, None), self.given, f"'{path}'")
+                yield ImageQuery(image, self._hands(path.name, None, image), self.given, f"'{path}'")
 
         with bar:
             for hands in self.predictor.predict_many(queries(), self.settings.batch_size):
@@ -190,7 +194,7 @@ class _Run:
         def queries() -> Iterator[ImageQuery]:
             for number, image in enumerate(video):
                 waiting.append(_Frame(f"{path.name}#{number}", (image.shape[1], image.shape[0]), image))
-                hands = self._hands(path.name, number)
+                hands = self._hands(path.name, number, image)
                 yield ImageQuery(image, hands, self.given, f"frame {number} of '{path}'")
 
         stem = self.settings.output / name
@@ -213,9 +217,13 @@ class _Run:
             if self.frames == before:
                 raise UserError(f"'{path}' has no frame that OpenCV reads: convert it to MP4 (H.264), for instance.")
 
-    def _hands(self, name: str, frame: int | None) -> tuple[HandBox, ...]:
+    def _hands(self, name: str, frame: int | None, image: np.ndarray) -> tuple[HandBox, ...]:
         boxes = self.settings.boxes
         hands = boxes.of(name, frame) if isinstance(boxes, BoxFile) else [boxes or HandBox()]
+        height, width = image.shape[:2]
+        for hand in hands:
+            if hand.box is not None and seems_corners(hand.box, width, height):
+                self._once(CORNERS.format(list(hand.box), name, width, height))
         if any(hand.box is None for hand in hands):
             self._once(WHOLE_IMAGE)
         if self.settings.hand is None and any(hand.hand is None for hand in hands):

@@ -10,7 +10,15 @@ import numpy as np
 import numpy.typing as npt
 
 from gesturehand.errors import UserError
-from gesturehand.inference.boxes import HandBox, check_inside, parse_box, parse_hand, parse_numbers, square_of
+from gesturehand.inference.boxes import (
+    HandBox,
+    check_crop,
+    check_inside,
+    parse_box,
+    parse_hand,
+    parse_numbers,
+    square_of,
+)
 from gesturehand.skeleton import SIDES, Side
 
 Image = npt.NDArray[np.uint8] | str | Path
@@ -133,7 +141,8 @@ def crops_of(query: ImageQuery, image: np.ndarray, two_hand: bool, box_scale: fl
     crop around both boxes, as it was trained on; a hand of its own gets its own crop.
 
     Raises:
-        UserError: A box lies outside the image, or a one-hand network is asked for both hands of a box.
+        UserError: A box lies outside the image or is many times as large, or a one-hand network is asked for both hands
+            of a box.
     """
     height, width = image.shape[:2]
     requests = []
@@ -147,7 +156,10 @@ def crops_of(query: ImageQuery, image: np.ndarray, two_hand: bool, box_scale: fl
         order = (number, number + 0.5)[: len(sides)]
         square = square_of(hand.box, width, height, box_scale)
         requests.append(CropRequest(square, hand.box or (0.0, 0.0, float(width), float(height)), sides, order))
-    return _merge_pairs(requests, box_scale) if two_hand else requests
+    requests = _merge_pairs(requests, box_scale) if two_hand else requests
+    for request in requests:
+        check_crop(request.square, width, height, query.name)
+    return requests
 
 
 def _merge_pairs(requests: list[CropRequest], box_scale: float) -> list[CropRequest]:

@@ -70,7 +70,7 @@ def read_entries(path: Path, hand: Side | None = None) -> list[HandEntry]:
         )
     except OSError as error:
         raise UserError(f"The joints file '{path}' cannot be read ({error.strerror}): check its name.") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UserError(f"The joints file '{path}' is broken ({error}): correct it.") from None
     if not isinstance(rows, list) or not rows:
         raise UserError(f"The joints file '{path}' holds no list of hands: write one entry a hand.")
