@@ -48,9 +48,7 @@ def deep(request, tmp_path):
 
 
 def test_deeply_nested_json_is_one_sentence(deep):
-    with pytest.raises(
-        UserError, match=r"'.*deep.json' is not JSON as it should be \(it is nested too deeply\): mend it"
-    ):
+    with pytest.raises(UserError, match=r"'.*deep.json' is not valid JSON \(it is nested too deeply\): mend it"):
         read_json(deep, "The file", "mend it")
 
 
@@ -63,7 +61,7 @@ def test_joints(deep, tmp_path, capsys):
 @fault("a subset list")
 def test_subset(deep, synthetic_root):
     data = InterHandDataModule(str(synthetic_root), num_workers=0, test_split="val", test_subset=str(deep))
-    with pytest.raises(UserError, match=r"The subset list '.*deep.json' is not JSON"):
+    with pytest.raises(UserError, match=r"The subset list '.*deep.json' is not valid JSON"):
         data.dataset("test")
 
 
@@ -72,7 +70,7 @@ def test_rootnet(deep, synthetic_root):
     data = InterHandDataModule(
         str(synthetic_root), num_workers=0, test_split="val", boxes="rootnet", rootnet_file=str(deep)
     )
-    with pytest.raises(UserError, match=r"RootNet's file '.*deep.json' is not JSON"):
+    with pytest.raises(UserError, match=r"RootNet's file '.*deep.json' is not valid JSON"):
         data.dataset("test")
 
 
@@ -95,7 +93,7 @@ def test_annotations(deep, synthetic_root, tmp_path, capsys):
 def test_report(deep, tmp_path):
     (tmp_path / "config.yaml").write_text("{}")
     shutil.copy(deep, tmp_path / "report.json")
-    with pytest.raises(UserError, match=r"The report '.*report.json' is not JSON .*: test the run again"):
+    with pytest.raises(UserError, match=r"The report '.*report.json' is not valid JSON .*: test the run again"):
         summarise(tmp_path)
 
 
@@ -119,7 +117,7 @@ def test_encodings_of_unicode(tmp_path, encoding):
 def test_what_is_no_json(tmp_path, raw, says):
     path = tmp_path / "file.json"
     path.write_bytes(raw)
-    with pytest.raises(UserError, match=f"The file '{path}' is not JSON as it should be .*{says}.*: mend it"):
+    with pytest.raises(UserError, match=f"The file '{path}' is not valid JSON .*{says}.*: mend it"):
         read_json(path, "The file", "mend it", unique_keys=True)
 
 

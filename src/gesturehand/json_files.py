@@ -33,7 +33,7 @@ def read_json(path: str | Path, what: str, remedy: str, *, unique_keys: bool = F
         reason = f"byte {error.start} is no {error.encoding.upper()}"
     except ValueError as error:
         reason = str(error)
-    raise UserError(f"{what} '{path}' is not JSON as it should be ({reason}): {remedy}.")
+    raise UserError(f"{what} '{path}' is not valid JSON ({reason}): {remedy}.")
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

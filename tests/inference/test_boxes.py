@@ -60,7 +60,7 @@ def test_file_by_frame(tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("{", "is not JSON"),
+        ("{", "is not valid JSON"),
         ("3", "neither an object nor a list"),
         ({"a.jpg": 3}, "'a.jpg' in .* is not a list of"),
         ({"a.jpg": [[1, 2, 3, 4]]}, "'a.jpg' in .* is not a list of"),
