@@ -30,7 +30,7 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto
 DATA_ARGS := $(if $(DATA),--data.root=$(DATA))
 MANO_ARGS := $(if $(MANO),--model.init_args.mano=$(MANO))
 
-.PHONY: help setup demo data pretrain finetune evaluate sweep ablation gallery openhand-v1 openhand-docs docs bench faults fuzz test test-all lint format clean
+.PHONY: help setup demo data pretrain finetune evaluate sweep ablation gallery openhand-v1 openhand-docs docs bench faults fuzz variants test test-all lint format clean
 
 help:  ## show the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -102,6 +102,9 @@ faults: $(READY)  ## kill training runs 26 times and compare with uninterrupted 
 fuzz: $(READY)  ## try 1,000 mutated files of every kind; minutes
 	FUZZ_EXAMPLES=1000 FUZZ_OUT=docs/results/fuzz.json $(BIN)/python -m pytest tests/fuzz $(ARGS)
 	$(BIN)/python scripts/robustness_tables.py
+
+variants: $(READY)  ## try every variant of what people's files break; minutes
+	$(BIN)/python scripts/fault_variants.py $(ARGS)
 
 test: $(READY)  ## the tests, minutes
 	$(PYTEST) -m "not slow" $(ARGS)

@@ -4,13 +4,13 @@ import json
 from collections import Counter
 from pathlib import Path
 
-from gesturehand.markdown import write_between_markers
+from gesturehand.markdown import markdown_table, write_between_markers
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 
 
 def main() -> None:
-    lines = ["<!-- written by `python scripts/robustness_tables.py` -->"]
+    text = "<!-- written by `python scripts/robustness_tables.py` -->\n"
     faults = _read("faults")
     if faults:
         each = {name: Counter(one["fault"] for one in stage["each"]) for name, stage in faults["stages"].items()}
@@ -19,23 +19,20 @@ def main() -> None:
             for name, stage in faults["stages"].items()
         }
         kinds = sorted({kind for counts in each.values() for kind in counts})
-        lines += ["| survived / tried | " + " | ".join(each) + " |", "| :--- |" + " ---: |" * len(each)]
-        lines += [
-            f"| {kind} | " + " | ".join(f"{lived[s][kind]} / {each[s][kind]}" for s in each) + " |" for kind in kinds
-        ]
+        rows = [["survived / tried", *each]]
+        rows += [[kind, *(f"{lived[stage][kind]} / {each[stage][kind]}" for stage in each)] for kind in kinds]
         equal = ["yes" if stage["equal"] else "no" for stage in faults["stages"].values()]
-        lines += ["| weights, optimiser, schedule, log equal bit for bit | " + " | ".join(equal) + " |", ""]
+        rows.append(["weights, optimiser, schedule, log equal bit for bit", *equal])
+        text += markdown_table(rows) + "\n"
     fuzz = _read("fuzz")
     if fuzz:
-        lines += [
-            "| mutated files | tried | loaded | refused | anything else |",
-            "| :--- | ---: | ---: | ---: | ---: |",
-        ]
+        rows = [["mutated files", "tried", "loaded", "refused", "anything else"]]
         for kind, counts in fuzz["kinds"].items():
             loaded, refused = counts.get("loaded", 0), counts.get("refused", 0)
             other = counts["tried"] - loaded - refused
-            lines.append(f"| {kind} | {counts['tried']:,} | {loaded:,} | {refused:,} | {other} |")
-    write_between_markers(DOCS / "robustness.md", "\n".join(lines) + "\n")
+            rows.append([kind, f"{counts['tried']:,}", f"{loaded:,}", f"{refused:,}", str(other)])
+        text += markdown_table(rows)
+    write_between_markers(DOCS / "robustness.md", text)
 
 
 def _read(name: str) -> dict | None:

@@ -75,6 +75,26 @@ def durable_file(path: str | Path, remedy: str = _REMEDY) -> Iterator[BinaryIO]:
         yield file
 
 
+@contextmanager
+def file_of_new_folder(path: Path) -> Iterator[BinaryIO]:
+    """Opens a file for writing bytes in a folder that itself gets its name only when it is complete.
+
+    Such a file need not be hidden, and is not synced by itself.
+
+    Args:
+        path: The file; its folder is made.
+
+    Raises:
+        UserError: It cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("wb") as file:
+            yield file
+    except OSError as error:
+        raise UserError(f"'{path}' could not be written ({_reason(error)}): {_REMEDY}.") from error
+
+
 def write_bytes(path: str | Path, content: bytes) -> None:
     """Writes a file as :func:`new_file` says.
 

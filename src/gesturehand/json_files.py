@@ -5,7 +5,43 @@ import math
 from pathlib import Path
 from typing import Any
 
+from gesturehand.errors import UserError
 from gesturehand.file_writing import write_text
+from gesturehand.text_file import read_text
+
+
+def read_json(path: str | Path, what: str, remedy: str, *, unique_keys: bool = False) -> Any:
+    """What a JSON file holds, in any encoding that :func:`~gesturehand.text_file.read_text` knows.
+
+    Args:
+        path: The file.
+        what: It is, with an article, to begin the sentence with: "The boxes' file".
+        remedy: What the user can do if it is no JSON; the end of the sentence.
+        unique_keys: Refuse objects that name a key twice, of which JSON's readers keep the last.
+
+    Raises:
+        UserError: The file is missing, cannot be read, or is no JSON; it is nested too deeply; or a key is there twice.
+    """
+    try:
+        return json.loads(read_text(path), object_pairs_hook=_unique if unique_keys else None)
+    except FileNotFoundError:
+        raise UserError(f"{what} '{path}' does not exist: check the path.") from None
+    except OSError as error:
+        raise UserError(f"{what} '{path}' cannot be read ({error.strerror}): check the path.") from None
+    except RecursionError:
+        reason = "it is nested too deeply"
+    except ValueError as error:
+        reason = str(error)
+    raise UserError(f"{what} '{path}' is not valid JSON ({reason}): {remedy}.")
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    content: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in content:
+            raise ValueError(f"the key '{key}' is there twice")
+        content[key] = value
+    return content
 
 
 def write_json(path: str | Path, content: Any, indent: int | None = 2) -> None:
@@ -28,6 +64,6 @@ def none_for_nan(value: Any) -> Any:
         return {key: none_for_nan(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [none_for_nan(item) for item in value]
-    if hasattr(value, "item"):  # a number of NumPy's or a tensor of one
+    if hasattr(value, "item"):  # a number of PyTorch or NumPy
         return none_for_nan(value.item())
     return None if isinstance(value, float) and not math.isfinite(value) else value

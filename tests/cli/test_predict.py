@@ -12,6 +12,7 @@ import pytest
 
 from gesturehand.cli.main import main
 from gesturehand.inference.predict_files import FOUND, WHOLE_IMAGE
+from gesturehand.inference.result_json import HAND_KEYS
 
 
 @pytest.fixture
@@ -112,3 +113,195 @@ def test_hands_are_looked_for_where_no_box_is_given(trained_checkpoint, tmp_path
     hands, text = hands_of("none")
     assert hands == []
     assert "no hand was found: say where it is" in text
+
+
+def fault(variant, outcome, *values):
+    return pytest.param(*values, marks=pytest.mark.fault(kind="boxes", variant=variant, outcome=outcome))
+
+
+@pytest.fixture
+def predicted(trained_checkpoint, image, tmp_path, capsys):
+    """Predicts the image with more words or a boxes file: exit code, hands, what was printed."""
+
+    def predict(*more, boxes=None):
+        words = ["predict", str(image), f"--checkpoint={trained_checkpoint}", "--overlay=false", "--mesh=false"]
+        if boxes is not None:
+            text = boxes if isinstance(boxes, bytes) else json.dumps(boxes).encode()
+            (tmp_path / "boxes.json").write_bytes(text)
+            words.append(f"--boxes={tmp_path / 'boxes.json'}")
+        try:
+            code = main([*words, f"--output={tmp_path / 'out'}", *more])
+        except SystemExit as ended:  # the parser's way
+            code = ended.code
+        file = tmp_path / "out" / f"{image.stem}.json"
+        printed = capsys.readouterr()
+        return code, json.loads(file.read_text())["hands"] if code == 0 else [], printed.out + printed.err
+
+    return predict
+
+
+HAND = {"box": [30, 40, 150, 160], "hand": "left"}
+
+
+@pytest.mark.parametrize(
+    ("entry", "side"),
+    [
+        fault("side instead of hand, as the tool's own JSON", "read", {"box": HAND["box"], "side": "left"}, "left"),
+        fault("hand and side, equal", "read", {**HAND, "side": "left"}, "left"),
+        fault("side null beside a hand", "read", {**HAND, "side": None}, "left"),
+        fault(
+            "a hand as the tool writes it, with all keys",
+            "read",
+            {**HAND, "betas": [0.1], "mesh_object": "left"},
+            "left",
+        ),
+        fault("box as text", "read", {"box": "30,40,150,160", "hand": "left"}, "left"),
+        fault("no side at all", "a right hand, and a sentence", {"box": HAND["box"]}, "right"),
+    ],
+)
+def test_boxes_that_are_read(predicted, image, entry, side):
+    code, hands, _ = predicted(boxes={image.name: [entry]})
+    assert code == 0
+    assert [(hand["side"], hand["box"]) for hand in hands] == [(side, HAND["box"])]
+
+
+@pytest.mark.fault(kind="boxes", variant="the tool's own JSON file as boxes file", outcome="read: the same hands again")
+def test_what_is_predicted_is_a_boxes_file(predicted, image, tmp_path):
+    _, first, _ = predicted(boxes={image.name: [HAND, {"box": [100, 60, 90, 80], "hand": "right"}]})
+    code, again, _ = predicted(boxes=(tmp_path / "out" / f"{image.stem}.json").read_bytes())
+    assert code == 0
+    assert again == first
+    assert set(again[0]) == set(HAND_KEYS)
+    assert len(again) == 2
+
+
+@pytest.mark.parametrize(
+    "encode",
+    [
+        fault("UTF-8 with a byte-order mark", "read", lambda text: b"\xef\xbb\xbf" + text.encode()),
+        fault("UTF-16", "read", lambda text: text.encode("utf-16")),
+        fault("UTF-16 without a mark", "read", lambda text: text.encode("utf-16-le")),
+    ],
+)
+def test_encodings_of_boxes(predicted, image, encode):
+    code, hands, _ = predicted(boxes=encode(json.dumps({image.name: [HAND]})))
+    assert (code, [hand["side"] for hand in hands]) == (0, ["left"])
+
+
+def one_hand(**entry):
+    return {"IMAGE": [entry]}
+
+
+@pytest.mark.parametrize(
+    ("boxes", "message"),
+    [
+        fault("bbox", "refused by name", one_hand(bbox=[1, 2, 30, 40]), "The key 'bbox' of hand 0"),
+        fault("handedness", "refused by name", one_hand(**HAND, handedness="Left"), "The key 'handedness' of hand 0"),
+        fault("is_right", "refused by name", one_hand(box=HAND["box"], is_right=0), "The key 'is_right' of hand 0"),
+        fault("hand_type", "refused by name", one_hand(box=HAND["box"], hand_type="left"), "The key 'hand_type'"),
+        fault("Box, in capitals", "refused by name", one_hand(Box=[1, 2, 30, 40]), "The key 'Box' of hand 0"),
+        fault("label and confidence of a detector", "refused by name", one_hand(**HAND, conf=0.9), "The key 'conf'"),
+        fault(
+            "hand and side that differ", "refused", one_hand(**HAND, side="right"), 'left as "hand" and right as "side"'
+        ),
+        fault(
+            "Left, in capitals",
+            "refused",
+            one_hand(box=HAND["box"], hand="Left"),
+            "is 'Left': choose right, left or both",
+        ),
+        fault(
+            "shares of the image",
+            "refused",
+            one_hand(box=[0.1, 0.2, 0.5, 0.6]),
+            "0.5 × 0.6 px: give pixels, not shares",
+        ),
+        fault("a share of the whole image", "refused", one_hand(box=[0, 0, 1, 1]), "1 × 1 px: give pixels, not shares"),
+        fault("a box of one pixel", "refused", one_hand(box=[80, 90, 1, 1]), "1 × 1 px: give pixels"),
+        fault("a box thinner than a pixel", "refused", one_hand(box=[80, 90, 0.4, 50]), "0.4 × 50 px: give pixels"),
+        fault("a box outside the image", "refused", one_hand(box=[5000, 90, 50, 50]), "lies outside"),
+        fault("width 0", "refused", one_hand(box=[5, 9, 0, 50]), "width and height above 0"),
+        fault("NaN in a box", "refused", one_hand(box=[5, float("nan"), 50, 50]), "give x,y,w,h"),
+        fault("1e300 in a box", "refused", one_hand(box=[5, 5, 1e300, 50]), "A crop of"),
+        fault("a COCO file", "refused", {"images": [], "annotations": [{"bbox": [1, 2, 3, 4]}]}, "The key 'bbox'"),
+        fault("deeply nested JSON", "refused", b"[" * 200_000, "nested too deeply"),
+        fault(
+            "deeply nested JSON in a value",
+            "refused",
+            b'{"a": ' + b"[" * 200_000 + b"]" * 200_000 + b"}",
+            "nested too deeply",
+        ),
+        fault("an image named twice", "refused", b'{"IMAGE": [], "IMAGE": [{}]}', "'IMAGE' is there twice"),
+        fault("a number of 5,000 digits", "refused", b"[" + b"9" * 5000 + b"]", "is not valid JSON"),
+        fault("cp1252, of an image that is not there", "read", b'{"h\xe4nd.jpg": []}', "händ.jpg"),
+        fault("an empty file", "refused", b"", "is not valid JSON"),
+        fault("JSON lines", "refused", b"{}\n{}\n", "is not valid JSON"),
+    ],
+)
+def test_boxes_that_are_refused(predicted, image, tmp_path, boxes, message):
+    if isinstance(boxes, dict):
+        boxes = {name.replace("IMAGE", image.name): entry for name, entry in boxes.items()}
+    code, _, printed = predicted(boxes=boxes)
+    assert code == 2
+    assert message in printed
+    assert len(printed) < 1000
+    assert not (tmp_path / "out").exists() or not list((tmp_path / "out").iterdir())
+
+
+@pytest.mark.fault(kind="boxes", variant="corners instead of width and height", outcome="a sentence that says so")
+def test_corners_are_noticed(predicted, image):
+    height, width = cv2.imread(str(image)).shape[:2]
+    corners = [width // 2, height // 2, width - 10, height - 10]
+    code, _, printed = predicted(boxes={image.name: [{"box": corners, "hand": "left"}]})
+    assert code == 0
+    assert "would lie inside if it were two corners" in printed
+    for box in (
+        [width // 2, height // 2, width // 2 - 10, height // 2 - 10],
+        [-20, -20, width, height],
+        [0, 0, width, height],
+    ):
+        assert "two corners" not in predicted(boxes={image.name: [{"box": box, "hand": "left"}]})[2]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        fault("--box -50,-50,200,200 without =", "read", ["--box", "-50,-50,200,200"]),
+        fault("--box=-50,-50,200,200", "read", ["--box=-50,-50,200,200"]),
+        fault("--box -50.0,-50,200,2e2", "read", ["--box", "-50.0,-50,200,2e2"]),
+    ],
+)
+def test_boxes_that_begin_with_a_minus(predicted, words):
+    code, hands, _ = predicted(*words, "--hand", "left")
+    assert code == 0
+    assert [(hand["side"], hand["box"]) for hand in hands] == [("left", [-50, -50, 200, 200])]
+
+
+@pytest.mark.fault(kind="boxes", variant="--box -.5,10,90,90 without =", outcome="read")
+def test_a_box_that_begins_with_a_minus_and_a_point(predicted):
+    code, hands, _ = predicted("--box", "-.5,10,90,90")
+    assert (code, hands[0]["box"]) == (0, [-0.5, 10, 90, 90])
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        fault(
+            "--box=-100000,-100000,200000,200000",
+            "refused",
+            ["--box=-100000,-100000,200000,200000"],
+            "A crop of 2.8e+05 px",
+        ),
+        fault("--box_scale=1e6", "refused", ["--box=10,10,90,90", "--box_scale=1e6"], "box_scale is 1000000.0: give"),
+        fault("--box_scale=inf", "refused", ["--box=10,10,90,90", "--box_scale=inf"], "Given value: inf"),
+        fault("--box_scale=nan", "refused", ["--box=10,10,90,90", "--box_scale=nan"], "Given value: nan"),
+        fault(
+            "--box_scale=-1 without =", "refused", ["--box=10,10,90,90", "--box_scale", "-1"], "box_scale is -1.0: give"
+        ),
+        fault("a long thin box", "refused", ["--box=0,0,10,9000000"], "A crop of"),
+    ],
+)
+def test_boxes_that_would_fill_the_memory(predicted, words, message):
+    code, _, printed = predicted(*words)
+    assert code == 2
+    assert message in printed

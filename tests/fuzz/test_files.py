@@ -27,6 +27,8 @@ from gesturehand.data.image_file import look_at_image, read_image
 from gesturehand.errors import UserError
 from gesturehand.evaluation.predictions import SavedPredictions, read_predictions, write_predictions
 from gesturehand.hand.mano_file import ManoData, read_mano, write_npz
+from gesturehand.inference.boxes import BoxFile
+from gesturehand.inference.query import ImageQuery, crops_of
 from gesturehand.inference.sources import Video
 from gesturehand.own_data.convert import convert
 from gesturehand.own_data.entries import read_entries
@@ -285,6 +287,42 @@ def test_videos(tmp_path, attempt):
             for frame in itertools.islice(Video(path), 100):
                 assert frame.dtype == np.uint8
                 assert frame.ndim == 3
+
+    run()
+
+
+def test_boxes(tmp_path, attempt):
+    """Boxes files, and what is predicted of an image; what loads gives boxes that a crop can be made of."""
+    path = tmp_path / "boxes.json"
+    hand = {"box": [35, 146, 135, 151], "hand": "right"}
+    originals = [
+        {"a.jpg": [hand, {"box": [189, 106, 123, 227], "hand": "left"}], "b.jpg": [{}], "c.jpg": []},
+        {"clip.mp4": {"0": [hand], "7": []}, "all.mp4": [hand]},
+        [hand, {"box": None, "hand": None}],
+        {
+            "image": "a.jpg",
+            "width": 640,
+            "height": 480,
+            "hands": [{"side": "left", "box": [1, 2, 30, 40], "betas": [0.0]}],
+        },
+    ]
+
+    @FUZZ
+    @given(RANDOM)
+    def run(chance):
+        content = chance.choice(originals)
+        if chance.random() < 0.7:
+            raw = json.dumps(mutations.change_values(content, chance)).encode()
+        else:
+            raw = mutations.change_bytes(json.dumps(content).encode(), chance)
+        path.write_bytes(raw)
+        with attempt("boxes files"):
+            file = BoxFile(path)
+            for name, frame in (("a.jpg", None), ("clip.mp4", 7), ("other.jpg", None)):
+                query = ImageQuery(np.zeros((480, 640, 3), np.uint8), tuple(file.of(name, frame)))
+                for request in crops_of(query, query.image, True, 1.4):
+                    assert np.isfinite(request.square).all()
+                    assert 0 < request.square[2] <= 4 * 640
 
     run()
 

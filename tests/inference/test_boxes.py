@@ -65,7 +65,7 @@ def test_file_by_frame(tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("{", "is not JSON"),
+        ("{", "is not valid JSON"),
         ("3", "neither an object nor a list"),
         ({"a.jpg": 3}, "'a.jpg' in .* is not a list of"),
         ({"a.jpg": [[1, 2, 3, 4]]}, "'a.jpg' in .* is not a list of"),
@@ -81,7 +81,7 @@ def test_what_is_no_file_of_boxes(tmp_path, content, message):
 
 
 def test_missing_file(tmp_path):
-    with pytest.raises(UserError, match="does not exist: give its path as --boxes"):
+    with pytest.raises(UserError, match="does not exist: check the path"):
         BoxFile(tmp_path / "b.json")
 
 

@@ -3,9 +3,9 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from gesturehand.synthetic.splits import SPLITS
 
 from gesturehand.gestures import NO_GESTURE, gesture_of_sequence, vocabulary
+from gesturehand.splits import SPLITS
 from gesturehand.synthetic.cameras import CAMERA_NAMES
 from gesturehand.synthetic.plan import PlannedFrame, make_plan, sequence_numbers
 from gesturehand.synthetic.settings import SetSettings

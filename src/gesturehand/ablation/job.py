@@ -14,6 +14,7 @@ from gesturehand.ablation.grid import Arm, Pretrain
 from gesturehand.ablation.sizes import Size
 from gesturehand.ablation.stored_crops import StoredCropDataModule
 from gesturehand.data.datamodule import InterHandDataModule
+from gesturehand.file_writing import make_folder
 from gesturehand.json_files import none_for_nan, write_json
 from gesturehand.trainers.eanet_regressor import EANetRegressor
 from gesturehand.trainers.gesture_pretrainer import GesturePretrainer
@@ -87,7 +88,7 @@ def run_job(job: Job, size: Size, place: Place, device: int = 0) -> None:
     warnings.filterwarnings("ignore")
     pl.seed_everything(job.seed, workers=True, verbose=False)
     folder = place.folder(job)
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     run = _pretrain if isinstance(job.work, Pretrain) else _finetune
     result = run(job, size, place, folder, device)
     described = {"name": job.work.name, "seed": job.seed, "device": _device_name(place), **result}

@@ -8,7 +8,7 @@ from gesturehand.ablation.job import Place
 from gesturehand.ablation.sizes import Size
 from gesturehand.ablation.stored_crops import store_crops
 from gesturehand.errors import UserError
-from gesturehand.json_files import write_json
+from gesturehand.json_files import read_json, write_json
 from gesturehand.splits import SPLITS
 from gesturehand.synthetic.writer import write_synthetic_set
 
@@ -24,7 +24,7 @@ def check_settings(folder: Path, settings: dict[str, Any]) -> None:
     path = folder / _SETTINGS_FILE
     wanted = json.loads(json.dumps(settings))
     if path.is_file():
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = read_json(path, "The comparison's settings", "give another --out")
         other = sorted(name for name in wanted.keys() | found.keys() if wanted.get(name) != found.get(name))
         if other:
             raise UserError(

@@ -1,6 +1,5 @@
 """All results of a comparison as one dictionary, and the statistics over its seeds."""
 
-import json
 import math
 from dataclasses import asdict
 from typing import Any, NamedTuple
@@ -11,6 +10,7 @@ from scipy import stats
 from gesturehand.ablation.grid import Grid
 from gesturehand.ablation.job import RESULT_FILE, Place
 from gesturehand.ablation.schedule import is_done, jobs_of
+from gesturehand.json_files import read_json
 
 Results = dict[str, Any]
 
@@ -26,7 +26,7 @@ def collect(grid: Grid, place: Place) -> Results:
     runs: dict[str, dict[str, Any]] = {}
     for job in jobs:
         if is_done(job, place):
-            content = json.loads((place.folder(job) / RESULT_FILE).read_text(encoding="utf-8"))
+            content = read_json(place.folder(job) / RESULT_FILE, "The result", "remove it, and its training runs again")
             runs.setdefault(job.work.name, {})[str(job.seed)] = content
     done = sum(len(seeds) for seeds in runs.values())
     return {"size": asdict(grid.size), "jobs": len(jobs), "done": done, "runs": runs}

@@ -4,6 +4,7 @@ import errno
 import importlib
 import inspect
 import os
+import re
 import sys
 from collections.abc import Sequence
 from keyword import iskeyword
@@ -11,8 +12,9 @@ from typing import Any, Final
 
 from gesturehand.errors import UserError
 
-#: A full disk, a full quota, a read-only file system.
-_DISK_ERRORS: Final = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+#: A full disk or quota, a file that is too large; and places that cannot be: no permission, a file among the folders.
+_DISK_ERRORS: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
+_PLACE_ERRORS: Final = (errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP)
 _TRAINING: Final = {
     "fit": "train a stage: --config experiments/….yaml",
     "validate": "evaluate a run on the validation split",
@@ -63,6 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         sys.stdout.write(f"gesturehand {__version__}\n")
         return 0
+    words = _with_signs(words)
     try:
         _dispatch(words)
     except KeyboardInterrupt as interrupt:
@@ -75,6 +78,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"gesturehand: {_sentence(mistake)}\n")
         return 2
     return 0
+
+
+def _with_signs(words: list[str]) -> list[str]:
+    """Joins an option to a value that begins with a minus and a digit, which argparse takes for another option."""
+    joined: list[str] = []
+    for word in words:
+        if joined and re.match(r"-\.?\d", word) and re.fullmatch(r"--[\w.+-]+", joined[-1]):
+            joined[-1] += f"={word}"
+        else:
+            joined.append(word)
+    return joined
 
 
 def _dispatch(words: list[str]) -> None:
@@ -146,8 +160,12 @@ def _user_error(error: BaseException | None) -> UserError | None:
     """The user's mistake behind an error: argument parsers wrap what a constructor raises in errors of their own."""
     while error is not None and not isinstance(error, UserError):
         if isinstance(error, OSError) and error.errno in _DISK_ERRORS:
-            where = f"'{error.filename}'" if error.filename else "A file"
+            # Of two files, the second is the one that is written.
+            name = error.filename2 or error.filename
+            where = f"'{name}'" if name else "A file"
             return UserError(f"{where} cannot be written ({error.strerror}): make room, or write elsewhere.")
+        if isinstance(error, OSError) and error.errno in _PLACE_ERRORS and error.filename:
+            return UserError(f"'{error.filename}' cannot be opened ({error.strerror}): check the path.")
         error = error.__cause__
     return error
 

@@ -1,9 +1,9 @@
 """``gesturehand run …``: what finished and tested runs say."""
 
-import shutil
 from pathlib import Path
 
 from gesturehand.cli.console import print_table, say
+from gesturehand.file_writing import write_bytes
 from gesturehand.json_files import write_json
 from gesturehand.markdown import write_between_markers
 from gesturehand.runs import newest_run
@@ -41,7 +41,7 @@ def summary(run: str = "latest", runs: str = "runs", out: str | None = None, int
         write_json(folder / "summary.json", result)
     if out:
         for picture in tested.glob("*.png"):
-            shutil.copyfile(picture, Path(out) / picture.name)
+            write_bytes(Path(out) / picture.name, picture.read_bytes())
     if into:
         source = f"<!-- written by `gesturehand run summary --into {into}` -->\n"
         write_between_markers(Path(into), source + summary_markdown(result))

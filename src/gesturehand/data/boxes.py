@@ -3,7 +3,6 @@
 All boxes are (M, 3) float64: centre x, centre y and side length, px of the original image.
 """
 
-import json
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -15,6 +14,7 @@ from gesturehand.data.index import HAND_TYPES, InterHandIndex
 from gesturehand.data.selection import Selection
 from gesturehand.data.upright import turned_extent
 from gesturehand.errors import UserError
+from gesturehand.json_files import read_json
 
 #: ``joints``: EANet's, from the valid joints. ``annotation``: InterNet's, from the annotated box. ``rootnet``: EANet's
 #: test, from RootNet's file.
@@ -161,13 +161,9 @@ def _rootnet_boxes(
 ) -> np.ndarray:
     if path is None:
         raise UserError("boxes=rootnet needs RootNet's published file: pass it as --data.rootnet_file.")
+    entries = read_json(path, "RootNet's file", "download it again")
     try:
-        entries = json.loads(Path(path).read_text(encoding="utf-8"))
         box_of = {int(entry["annot_id"]): np.array(entry["bbox"], np.float64).reshape(4) for entry in entries}
-    except OSError as error:
-        raise UserError(
-            f"RootNet's file '{path}' cannot be read ({error.strerror}): check --data.rootnet_file."
-        ) from None
     except (ValueError, KeyError, TypeError):
         raise UserError(
             f"'{path}' is not RootNet's output (a JSON list of annot_id and bbox): download it again."

@@ -1,6 +1,5 @@
 """Which samples a data set has: hands, labels, captures, cameras, people, gestures, subsets; columns at once."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from gesturehand.data.flags import count_flags, pack_flags
 from gesturehand.data.index import HAND_TYPES, InterHandIndex
 from gesturehand.errors import UserError
 from gesturehand.gestures import NO_GESTURE, fine_index
+from gesturehand.json_files import read_json
 from gesturehand.skeleton import NUM_JOINTS
 from gesturehand.text_file import read_text
 
@@ -144,8 +144,11 @@ def _shown(value: Any) -> str:
 
 def _in_subset(index: InterHandIndex, path: Path) -> np.ndarray:
     try:
-        text = read_text(path)
-        wanted = json.loads(text) if path.suffix == ".json" else text.split()
+        wanted = (
+            read_json(path, "The subset list", "give ids or file names")
+            if path.suffix == ".json"
+            else read_text(path).split()
+        )
     except OSError as error:
         raise UserError(f"The subset list '{path}' cannot be read ({error.strerror}): check the path.") from None
     except ValueError as error:

@@ -1,12 +1,12 @@
 """A data set's statistics as Markdown."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 from gesturehand.errors import UserError
 from gesturehand.evaluation.report import REPORT_FILE
 from gesturehand.evaluation.summary import newest_test
+from gesturehand.json_files import read_json
 from gesturehand.markdown import markdown_table
 from gesturehand.runs import CONFIG_FILE, run_config
 
@@ -21,7 +21,7 @@ def model_row(run: str | Path) -> dict[str, Any]:
         UserError: the run was not tested.
     """
     tested = newest_test(Path(run))
-    metrics = json.loads((tested / REPORT_FILE).read_text(encoding="utf-8"))["metrics"]
+    metrics = read_json(tested / REPORT_FILE, "The report", "test the run again")["metrics"]
     try:
         config = run_config(Path(run))
     except FileNotFoundError:

@@ -1,6 +1,5 @@
 """The table at the end: a tested run beside its baselines."""
 
-import json
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,6 +10,7 @@ from gesturehand.errors import UserError
 from gesturehand.evaluation.baselines import baseline_metrics, mean_hand
 from gesturehand.evaluation.report import REPORT_FILE
 from gesturehand.hand.layer import HandModel
+from gesturehand.json_files import read_json
 from gesturehand.markdown import markdown_table
 from gesturehand.runs import CONFIG_FILE, run_config
 
@@ -54,7 +54,7 @@ def summarise(test_folder: Path) -> Summary:
         ``model``, ``mean_joints`` and ``mean_pose``; None where a row has no such number.
     """
     tested = _config(test_folder)
-    metrics = json.loads((test_folder / REPORT_FILE).read_text(encoding="utf-8"))["metrics"]
+    metrics = read_json(test_folder / REPORT_FILE, "The report", "test the run again")["metrics"]
     model_settings = tested["model"]["init_args"]
     hand_model = HandModel(model_settings["mano"], model_settings["tips"])
     mean = mean_hand(_annotations(_config(test_folder.parent)).evaluation_dataloader("train"), hand_model)

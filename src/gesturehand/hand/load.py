@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from gesturehand.errors import UserError
-from gesturehand.hand.mano_file import ManoData, find_mano_file, read_mano
-from gesturehand.hand.mirror import mirror, repair_left_shapedirs
+from gesturehand.hand.mano_file import ManoData, find_mano_file, read_mano, side_of_name
+from gesturehand.hand.mirror import mirror, repair_left_shapedirs, repair_lone_left_shapedirs
 from gesturehand.hand.open_hand import open_hand
 from gesturehand.skeleton import SIDES, Side
 
@@ -14,9 +14,10 @@ def load_hand(mano: str | Path | None, side: Side) -> ManoData:
 
     Args:
         mano: nothing for the open hand; a folder with ``MANO_RIGHT`` and ``MANO_LEFT`` (``.pkl`` or ``.npz``), or one
-            of the two; or a file whose name says RIGHT or LEFT.
-        side: which hand is wanted. A hand that has no file is the other one mirrored. With both files at hand, the
-            left one's shape directions are repaired if they need it.
+            of the two, also in a folder within it, such as ``mano_v1_2/models``; or a file whose name says RIGHT or
+            LEFT.
+        side: which hand is wanted. A hand that has no file is the other one mirrored. The left one's shape directions
+            are repaired if they need it, which is seen by the right hand in its folder, or else by themselves.
 
     Raises:
         UserError: there is no such file, or it is not a MANO file.
@@ -24,17 +25,22 @@ def load_hand(mano: str | Path | None, side: Side) -> ManoData:
     if mano is None:
         return open_hand(side)
     path = Path(mano)
-    hands = _hands_in(path) if path.is_dir() else [read_mano(path)]
-    by_side = {hand.side: hand for hand in hands}
-    if len(by_side) == 2 and side == "left":
-        return repair_left_shapedirs(by_side["left"], by_side["right"])
-    return by_side[side] if side in by_side else mirror(hands[0])
-
-
-def _hands_in(folder: Path) -> list[ManoData]:
-    found = {side: find_mano_file(folder, side) for side in SIDES}
-    hands = [read_mano(path, side) for side, path in found.items() if path is not None]
+    found = {of: find_mano_file(path, of) for of in SIDES} if path.is_dir() else {side_of_name(path): path}
+    hands = {of: read_mano(file, of) for of, file in found.items() if file is not None}
     if not hands:
         names = "MANO_RIGHT nor MANO_LEFT (.pkl or .npz)"
-        raise UserError(f"{folder} has neither {names}; put the files from mano.is.tue.mpg.de there.")
-    return hands
+        raise UserError(f"{path} has neither {names}; put the files from mano.is.tue.mpg.de there.")
+    if "left" in hands:
+        hands["left"] = _repaired(hands["left"], hands.get("right") or _right_beside(hands["left"]))
+    return hands[side] if side in hands else mirror(next(iter(hands.values())))
+
+
+def _right_beside(left: ManoData) -> ManoData | None:
+    """The right hand of the same model from the left one's folder."""
+    path = find_mano_file(Path(left.source).parent, "right")
+    right = None if path is None else read_mano(path, "right")
+    return right if right is not None and right.num_vertices == left.num_vertices else None
+
+
+def _repaired(left: ManoData, right: ManoData | None) -> ManoData:
+    return repair_lone_left_shapedirs(left) if right is None else repair_left_shapedirs(left, right)

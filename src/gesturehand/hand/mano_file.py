@@ -5,6 +5,7 @@ Two kinds of file hold the same dictionary: the official Python-2 pickle (``MANO
 """
 
 import hashlib
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -44,6 +45,8 @@ _SHAPES: Final[dict[str, tuple[int | str, ...]]] = {
 }
 
 
+#: How deep in a folder hand models are looked for.
+_LEVELS_SEARCHED: Final = 3
 #: A small archive can unpack to one that fills the memory; MANO's is 3 MB.
 _MAX_UNPACKED_BYTES: Final = 2**30
 _INTEGERS: Final = ("kintree_table", "f")
@@ -112,7 +115,7 @@ def read_mano(path: str | Path, side: Side | None = None) -> ManoData:
     The official pickle is opened without chumpy, and nothing in it is executed (see ``restricted_pickle``).
 
     Args:
-        path: the file; or a folder, in which ``MANO_RIGHT`` or ``MANO_LEFT`` (``.pkl`` or ``.npz``) is looked for.
+        path: the file; or a folder, in which :func:`find_mano_file` looks for it.
         side: which hand it is. Taken from RIGHT or LEFT in the file's name if not given.
 
     Raises:
@@ -123,13 +126,13 @@ def read_mano(path: str | Path, side: Side | None = None) -> ManoData:
     if path.is_dir():
         path = _file_in(path, side)
     if not path.is_file():
-        raise UserError(f"{path} does not exist; give a MANO file (.pkl or .npz) or the folder that holds it.")
+        raise UserError(f"{path} does not exist; {_pointer(path)}.")
     if side is None:
         side = side_of_name(path)
     readers = {".pkl": load_restricted_pickle, ".npz": _load_npz}
-    if path.suffix not in readers:
+    if path.suffix.lower() not in readers:
         raise UserError(f"{path} is neither a .pkl nor an .npz file; give MANO_RIGHT.pkl or what `convert` made of it.")
-    return _checked(readers[path.suffix](path), side, str(path))
+    return _checked(readers[path.suffix.lower()](path), side, str(path))
 
 
 def write_npz(data: ManoData, path: str | Path, dtype: npt.DTypeLike = np.float64) -> None:
@@ -155,9 +158,45 @@ def write_npz(data: ManoData, path: str | Path, dtype: npt.DTypeLike = np.float6
 
 
 def find_mano_file(folder: Path, side: Side) -> Path | None:
-    """The file of one hand in a folder, ``MANO_RIGHT`` or ``MANO_LEFT``: ``.pkl`` before ``.npz``, or nothing."""
-    candidates = [folder / f"MANO_{side.upper()}{suffix}" for suffix in (".pkl", ".npz")]
-    return next((path for path in candidates if path.is_file()), None)
+    """The file of one hand in a folder, ``MANO_RIGHT`` or ``MANO_LEFT`` in capitals or not: ``.pkl`` before ``.npz``.
+
+    If it is not in the folder itself, the folders in it are searched, three levels down, as people unpack MANO's
+    archive (``mano_v1_2/models``) or have the folders of SMPL-X (``body_models/mano``).
+
+    Returns:
+        The file; nothing if there is none.
+
+    Raises:
+        UserError: several folders of one level have such a file.
+    """
+    level = [folder]
+    for depth in range(_LEVELS_SEARCHED + 1):
+        found = [path for path in (_file_of(place, side) for place in level) if path is not None]
+        if len(found) > 1:
+            raise UserError(
+                f"{folder} has more than one MANO_{side.upper()}: {found[0]} and {found[1]}; give one of them."
+            )
+        if found:
+            return found[0]
+        if depth < _LEVELS_SEARCHED:
+            level = [Path(entry.path) for place in level for entry in _listed(place) if entry.is_dir()]
+    return None
+
+
+def _file_of(folder: Path, side: Side) -> Path | None:
+    # Capitals come first in the list, and win.
+    by_name = {entry.name.lower(): Path(entry.path) for entry in reversed(_listed(folder)) if entry.is_file()}
+    candidates = [by_name.get(f"mano_{side}{suffix}") for suffix in (".pkl", ".npz")]
+    return next((path for path in candidates if path is not None), None)
+
+
+def _listed(folder: Path) -> list[os.DirEntry[str]]:
+    """What is in a folder and not hidden, by name; nothing where it may not be read."""
+    try:
+        with os.scandir(folder) as entries:
+            return sorted((entry for entry in entries if entry.name[0] != "."), key=lambda entry: entry.name)
+    except OSError:
+        return []
 
 
 def side_of_name(path: Path) -> Side:
@@ -180,6 +219,15 @@ def _file_in(folder: Path, side: Side | None) -> Path:
         name = f"MANO_{side.upper()}"
         raise UserError(f"{folder} has neither {name}.pkl nor {name}.npz; put the file from mano.is.tue.mpg.de there.")
     return path
+
+
+def _pointer(path: Path) -> str:
+    """Where the file is that somebody meant by a path, as the end of a sentence."""
+    parent = next((folder for folder in path.parents if folder.is_dir()), Path())
+    for side in SIDES:
+        if side in path.name.lower() and parent != Path(parent.anchor) and (found := find_mano_file(parent, side)):
+            return f"there is {found}"
+    return "give a MANO file (.pkl or .npz) or the folder that holds it"
 
 
 def _load_npz(path: Path) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """A left hand from a right one and the reverse, and the repair of the official left hand."""
 
+import warnings
 from dataclasses import replace
 from typing import Final
 
@@ -41,6 +42,41 @@ def mirror(data: ManoData) -> ManoData:
 
 _MIRRORED: Final = ", mirrored"
 
+#: How far growth along x and growth along y and z must agree, or disagree, for the sign of one hand's shape directions
+#: to be known. The open hand's agree by 0.92, and by −0.92 with the official error.
+_CLEAR_AGREEMENT: Final = 0.5
+
+
+def repair_lone_left_shapedirs(left: ManoData) -> ManoData:
+    """Corrects the official left hand where there is no right one to compare it with.
+
+    A hand that grows does so in all directions. Growth of one axis with one beta is the inner product of the
+    vertices' coordinates, relative to their mean, with their displacements. Over the betas, growth along x has the
+    sign of growth along y and z, or, in the official left hand, the opposite one.
+
+    Args:
+        left: the left hand as it is in the file.
+
+    Returns:
+        The left hand with the x components of its shape directions negated, if the two disagree; otherwise as given.
+        Where neither is clear, which no model of a hand has shown yet, a warning says so.
+    """
+    growth = np.einsum("vc,vcb->cb", left.v_template - left.v_template.mean(axis=0), left.shapedirs)
+    along_x, across = growth[0], growth[1] + growth[2]
+    scale = float(np.linalg.norm(along_x) * np.linalg.norm(across))
+    if scale == 0.0:
+        return left
+    agreement = float(along_x @ across) / scale
+    if agreement < -_CLEAR_AGREEMENT:
+        return _negated(left)
+    if agreement < _CLEAR_AGREEMENT:
+        warnings.warn(
+            f"It is not clear whether {left.source} has the official left hand's error, the wrong sign of its shape "
+            "directions: put MANO_RIGHT beside it to compare them.",
+            stacklevel=2,
+        )
+    return left
+
 
 def repair_left_shapedirs(left: ManoData, right: ManoData) -> ManoData:
     """Corrects the official left hand, whose shape directions have the right hand's sign in x (smplx issue 48).
@@ -63,4 +99,8 @@ def repair_left_shapedirs(left: ManoData, right: ManoData) -> ManoData:
         )
     if np.abs(left.shapedirs[:, 0] - right.shapedirs[:, 0]).sum() >= _SAME_SHAPEDIRS:
         return left
-    return replace(left, shapedirs=left.shapedirs * _VECTOR[:, None])
+    return _negated(left)
+
+
+def _negated(hand: ManoData) -> ManoData:
+    return replace(hand, shapedirs=hand.shapedirs * _VECTOR[:, None])

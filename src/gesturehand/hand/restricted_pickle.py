@@ -1,4 +1,4 @@
-"""Opens MANO's official pickle without chumpy and without running anything that the file names.
+"""Opens MANO's official pickle, or one saved of it again, without chumpy and without running anything it names.
 
 A pickle is a program: it may import any callable by name and call it. Here every name a MANO file uses is replaced by
 an inert record that keeps its arguments and its state; every other name is refused. After loading, the records are
@@ -7,10 +7,11 @@ turned into arrays by this module, so not even NumPy's own reconstruction code s
 
 import io
 import math
+import operator
 import pickle
 import re
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -67,7 +68,23 @@ class _Set(_Record):
     __slots__ = ()
 
 
-class _CscMatrix(_Record):
+class _FromBuffer(_Record):
+    __slots__ = ()
+
+
+class _Scalar(_Record):
+    __slots__ = ()
+
+
+class _Csc(_Record):
+    __slots__ = ()
+
+
+class _Csr(_Record):
+    __slots__ = ()
+
+
+class _Coo(_Record):
     __slots__ = ()
 
 
@@ -79,7 +96,7 @@ class _Select(_Record):
     __slots__ = ()
 
 
-#: Every global that the official files name, and the spellings of newer NumPy, SciPy and Python for the same things.
+#: Every global that the official files name, and what NumPy, SciPy and Python of any version write for the same arrays.
 _RECORD_OF_GLOBAL: Final[dict[str, type[_Record]]] = {
     "numpy.core.multiarray._reconstruct": _Reconstruct,
     "numpy._core.multiarray._reconstruct": _Reconstruct,
@@ -88,14 +105,25 @@ _RECORD_OF_GLOBAL: Final[dict[str, type[_Record]]] = {
     "_codecs.encode": _Encode,
     "__builtin__.set": _Set,
     "builtins.set": _Set,
-    "scipy.sparse.csc.csc_matrix": _CscMatrix,
-    "scipy.sparse._csc.csc_matrix": _CscMatrix,
+    "numpy.core.numeric._frombuffer": _FromBuffer,
+    "numpy._core.numeric._frombuffer": _FromBuffer,
+    "numpy.core.multiarray.scalar": _Scalar,
+    "numpy._core.multiarray.scalar": _Scalar,
+    "scipy.sparse.csc.csc_matrix": _Csc,
+    "scipy.sparse._csc.csc_matrix": _Csc,
+    "scipy.sparse._csc.csc_array": _Csc,
+    "scipy.sparse.csr.csr_matrix": _Csr,
+    "scipy.sparse._csr.csr_matrix": _Csr,
+    "scipy.sparse._csr.csr_array": _Csr,
+    "scipy.sparse.coo.coo_matrix": _Coo,
+    "scipy.sparse._coo.coo_matrix": _Coo,
+    "scipy.sparse._coo.coo_array": _Coo,
     "chumpy.ch.Ch": _Ch,
     "chumpy.reordering.Select": _Select,
 }
 
-#: Booleans, integers and floats; in particular no objects and no structures.
-_PLAIN_DTYPE: Final = re.compile(r"[<>|=]?(b1|[iu][1248]|f[248])")
+#: Booleans, integers, floats and strings; in particular no objects and no structures.
+_PLAIN_DTYPE: Final = re.compile(r"[<>|=]?(b1|[iu][1248]|f[248]|[SU][0-9]{1,6})")
 
 
 #: A sparse matrix with few entries can claim a size that fills the memory; MANO's joint regressor has 16 x 778.
@@ -156,7 +184,11 @@ def load_restricted_pickle(path: Path) -> dict[str, Any]:
 def _decode(value: Any) -> Any:
     if isinstance(value, _Reconstruct):
         return _array(value)
-    if isinstance(value, _CscMatrix):
+    if isinstance(value, _FromBuffer):
+        return _array_of_buffer(value)
+    if isinstance(value, _Scalar):
+        return _scalar(value)
+    if isinstance(value, (_Csc, _Csr, _Coo)):
         return _dense(value)
     if isinstance(value, _Ch):
         return _decode_array(value.attributes()["x"])
@@ -177,6 +209,27 @@ def _decode_array(value: Any) -> npt.NDArray[Any]:
 def _array(record: _Record) -> npt.NDArray[Any]:
     """From the state that ``ndarray.__reduce__`` writes: version, shape, dtype, Fortran order, bytes."""
     _, shape, dtype, fortran_order, raw = record.state
+    return _shaped(_bytes(raw), dtype, shape, "F" if fortran_order else "C")
+
+
+def _array_of_buffer(record: _Record) -> npt.NDArray[Any]:
+    """From what protocol 5 writes of an array: bytes, dtype, shape, order, and in newer NumPy the order of the axes."""
+    raw, dtype, shape, order, *axes = record.arguments
+    if order == "K" and axes:
+        order_of_axes = [int(axis) for axis in axes[0]]
+        return _shaped(_bytes(raw), dtype, shape, "C").transpose(order_of_axes)
+    if order not in ("C", "F"):
+        raise ValueError(f"an array of order {order!r}")
+    return _shaped(_bytes(raw), dtype, shape, order)
+
+
+def _scalar(record: _Record) -> Any:
+    """A NumPy number or string, which is written as its dtype and its bytes."""
+    dtype, raw = record.arguments
+    return _shaped(_bytes(raw), dtype, (), "C").item()
+
+
+def _bytes(raw: Any) -> bytes:
     if isinstance(raw, _Encode):  # Python 3 writes bytes so in the protocols that Python 2 can read
         text, encoding = raw.arguments
         if encoding != "latin1":
@@ -184,10 +237,18 @@ def _array(record: _Record) -> npt.NDArray[Any]:
         raw = text
     if isinstance(raw, str):
         raw = raw.encode("latin1")
-    if not isinstance(raw, bytes):
+    if not isinstance(raw, bytes | bytearray):
         raise ValueError("an array of Python objects")
-    array = np.frombuffer(raw, _plain_dtype(dtype))
-    return array.reshape([int(size) for size in shape], order="F" if fortran_order else "C")
+    return bytes(raw)
+
+
+def _shaped(raw: bytes, dtype: Any, shape: Any, order: Literal["C", "F"]) -> npt.NDArray[Any]:
+    return np.frombuffer(raw, _plain_dtype(dtype)).reshape([_integer(size) for size in shape], order=order)
+
+
+def _integer(value: Any) -> int:
+    """A size, which may be a NumPy number."""
+    return operator.index(_decode(value))
 
 
 def _plain_dtype(record: Any) -> np.dtype[Any]:
@@ -205,11 +266,15 @@ def _plain_dtype(record: Any) -> np.dtype[Any]:
 def _dense(record: _Record) -> npt.NDArray[Any]:
     attributes = record.attributes()
     shape = attributes["_shape"] if "_shape" in attributes else attributes["shape"]
-    parts = tuple(_decode_array(attributes[name]) for name in ("data", "indices", "indptr"))
-    sizes = tuple(int(size) for size in shape)
+    sizes = tuple(_integer(size) for size in shape)
     if math.prod(sizes) > _MAX_DENSE:
         raise ValueError(f"a sparse matrix of {' x '.join(map(str, sizes))} entries")
-    matrix = scipy.sparse.csc_matrix(parts, shape=sizes)
+    data = _decode_array(attributes["data"])
+    if isinstance(record, _Coo):
+        places = attributes["coords"] if "coords" in attributes else (attributes["row"], attributes["col"])
+        return scipy.sparse.coo_matrix((data, tuple(_decode_array(place) for place in places)), shape=sizes).toarray()
+    kind = scipy.sparse.csc_matrix if isinstance(record, _Csc) else scipy.sparse.csr_matrix
+    matrix = kind((data, _decode_array(attributes["indices"]), _decode_array(attributes["indptr"])), shape=sizes)
     matrix.check_format(full_check=True)
     return matrix.toarray()
 

@@ -1,6 +1,5 @@
 """Which hands are where: boxes and sides as users give them, and the square crops that come of them."""
 
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,11 +11,22 @@ import numpy as np
 from gesturehand.data.spelling import spelled
 from gesturehand.detection import HandDetection
 from gesturehand.errors import UserError
+from gesturehand.inference.result_json import HAND_KEYS
+from gesturehand.json_files import read_json
 from gesturehand.skeleton import SIDES
 
 #: What a box may show; ``both`` is for networks that see two hands.
 Hand = Literal["right", "left", "both"]
 HANDS: Final = (*SIDES, "both")
+
+#: What a boxes file may say of a hand, and what this library's own JSON says of it, of which the rest is left alone.
+_KEYS: Final = frozenset({"box", "hand", "turn_deg", *HAND_KEYS})
+#: A box that is not larger, px, shows no hand: it is given as shares of the image, say.
+_SMALLEST_PX: Final = 2.0
+#: A crop may be so many times the image's longer side: a larger one is a mistake and fills the memory.
+_LARGEST_CROP: Final = 4.0
+#: Share of a box that must stick out of the image before it is held to be corners.
+_CLEARLY_OUTSIDE: Final = 0.1
 
 #: Side of a crop over the longer side of its box. Training crops are 1.56 × the joints' box (EANet's 1.25 twice), and a
 #: box around the whole hand, flesh included, is about 1.1 × the joints'.
@@ -66,6 +76,8 @@ def parse_box(value: Any, where: str) -> tuple[float, float, float, float]:
     numbers = parse_numbers(value, 4)
     if numbers is None or numbers[2] <= 0 or numbers[3] <= 0:
         raise UserError(f"{where} is {_short(value)}: give x,y,w,h in pixels, width and height above 0.")
+    if max(numbers[2:]) <= _SMALLEST_PX or min(numbers[2:]) < 1:
+        raise UserError(f"{where} is {_short(value)}, of {numbers[2]:g} × {numbers[3]:g} px: give pixels, not shares.")
     return (numbers[0], numbers[1], numbers[2], numbers[3])
 
 
@@ -109,9 +121,11 @@ class BoxFile:
       list that holds for every frame, or ``{"0": [...], "1": [...]}`` by frame number.
     - ``[{"box": …, "hand": …}, …]``: the same boxes for every image.
 
-    ``hand`` may be left out, and so may ``box``: the whole image. ``turn_deg`` may be added (:class:`HandBox`). An
-    image that a file by names does not name has no hands. Folders in a name are left out: no two images that are
-    predicted together have one name.
+    - ``{"image": "a.jpg", "hands": […]}``: what was predicted of an image.
+
+    ``hand``, or ``side`` as in what is predicted, may be left out, and so may ``box``: the whole image. ``turn_deg`` may be
+    added (:class:`HandBox`). An image that a file by names does not name has no hands. Folders in a name are left out:
+    no two images that are predicted together have one name.
 
     Args:
         path: The JSON file.
@@ -122,14 +136,9 @@ class BoxFile:
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
-        try:
-            content = json.loads(self.path.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            raise UserError(f"The boxes' file '{path}' does not exist: give its path as --boxes.") from None
-        except (OSError, ValueError) as error:
-            raise UserError(
-                f"The boxes' file '{path}' is not JSON ({type(error).__name__}): see docs/predict.md."
-            ) from None
+        content = read_json(path, "The boxes' file", "see docs/predict.md", unique_keys=True)
+        if isinstance(content, dict) and isinstance(content.get("image"), str) and "hands" in content:
+            content = {content["image"]: content["hands"]}
         self._for_all: list[HandBox] | None = None
         self._by_name: dict[str, list[HandBox] | dict[int, list[HandBox]]] = {}
         if isinstance(content, list):
@@ -171,9 +180,12 @@ class BoxFile:
     def _entry(self, entry: Any, name: str) -> list[HandBox] | dict[int, list[HandBox]]:
         if not isinstance(entry, dict):
             return self._hands(entry, f"'{name}'")
-        if not all(key.isdecimal() for key in entry):
+        if not all(key.isdecimal() and len(key) < 10 for key in entry):
             raise UserError(f"'{name}' in '{self.path}' has keys that are no frame numbers: see docs/predict.md.")
-        return {int(key): self._hands(hands, f"'{name}', frame {key}") for key, hands in entry.items()}
+        frames = {int(key): self._hands(hands, f"'{name}', frame {key}") for key, hands in entry.items()}
+        if len(frames) < len(entry):
+            raise UserError(f"'{name}' in '{self.path}' names a frame twice: write each number once.")
+        return frames
 
     def _hands(self, entry: Any, where: str) -> list[HandBox]:
         if not isinstance(entry, list) or not all(isinstance(hand, dict) for hand in entry):
@@ -181,9 +193,18 @@ class BoxFile:
         hands = []
         for number, hand in enumerate(entry):
             place = f"of hand {number} of {where} in '{self.path}'"
+            unknown = sorted(hand.keys() - _KEYS)
+            if unknown:
+                raise UserError(
+                    f"The key '{unknown[0]}' {place} is not known: call the box \"box\", [x, y, w, h] in pixels, "
+                    'and the side "hand", "right" or "left".'
+                )
             box = None if hand.get("box") is None else parse_box(hand["box"], f"The box {place}")
-            side = parse_hand(hand.get("hand"), f"The side {place}")
-            hands.append(HandBox(box, side, parse_turn(hand.get("turn_deg"), f"The turn {place}")))
+            sides = [parse_hand(hand.get(key), f"The side {place}") for key in ("hand", "side")]
+            if None not in sides and sides[0] != sides[1]:
+                raise UserError(f'The side {place} is {sides[0]} as "hand" and {sides[1]} as "side": give one of them.')
+            turn = parse_turn(hand.get("turn_deg"), f"The turn {place}")
+            hands.append(HandBox(box, sides[0] or sides[1], turn))
         return hands
 
 
@@ -200,6 +221,31 @@ def check_inside(box: Sequence[float], width: int, height: int, where: str) -> N
             f"The box {_short(list(box))} lies outside {where}, which has {width} × {height} px: give x,y,w,h in its "
             "pixels."
         )
+
+
+def check_crop(square: np.ndarray, width: int, height: int, where: str) -> None:
+    """Raises a UserError where a crop is many times as large as the image.
+
+    Args:
+        square: (3,) centre x, centre y and side, px.
+        width: Of the image.
+        height: Of the image.
+        where: Names the image.
+    """
+    if square[2] > _LARGEST_CROP * max(width, height):
+        raise UserError(
+            f"A crop of {square[2]:.4g} px is asked for of {where}, which has {width} × {height} px: give a box around "
+            "the hand, or a smaller box_scale."
+        )
+
+
+def seems_corners(box: Sequence[float], width: int, height: int) -> bool:
+    """Whether a box seems to end with a corner, not a size: it sticks out of the image, and as corners does not."""
+    x, y, right, bottom = box
+    is_inside = 0 <= x < right <= width and 0 <= y < bottom <= height
+    return is_inside and (
+        x + right - width > _CLEARLY_OUTSIDE * right or y + bottom - height > _CLEARLY_OUTSIDE * bottom
+    )
 
 
 def square_of(box: Sequence[float] | None, width: int, height: int, scale: float) -> np.ndarray:

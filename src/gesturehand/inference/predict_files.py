@@ -15,7 +15,7 @@ from gesturehand.detection.detector import MIN_SCORE, SMALLEST_PX
 from gesturehand.draw.prediction import PredictionPainter
 from gesturehand.errors import UserError
 from gesturehand.file_writing import durable_file, make_folder, write_bytes
-from gesturehand.inference.boxes import BoxFile, Hand, HandBox
+from gesturehand.inference.boxes import BoxFile, Hand, HandBox, seems_corners
 from gesturehand.inference.mesh_files import obj_bytes, ply_bytes
 from gesturehand.inference.output_files import OVERLAY_SUFFIX, draw_hands, new_video, overlay_png
 from gesturehand.inference.predictor import BATCH_SIZE, HandPredictor
@@ -32,6 +32,10 @@ NO_INTRINSICS: Final = (
     "No intrinsics and no focal length in the Exif data: it is taken as "
     f"{ASSUMED_FOCAL_OVER_LONGER_SIDE:g} × the image's longer side, so the depth in cam_t is a guess. Give "
     "--intrinsics fx,fy,cx,cy for metres."
+)
+CORNERS: Final = (
+    "The box {} of '{}' sticks out of the image's {} × {} px and would lie inside if it were two corners: boxes are x, "
+    "y, width, height."
 )
 OPEN_HAND: Final = (
     "This network was trained on rendered hands: it is no model of real photos, where it runs and is mostly wrong."
@@ -265,6 +269,10 @@ class _Run:
                 smallest_px=smallest,
             )
         hands = boxes.of(name, frame) if isinstance(boxes, BoxFile) else [boxes]
+        height, width = image.shape[:2]
+        for hand in hands:
+            if hand.box is not None and seems_corners(hand.box, width, height):
+                self._once(CORNERS.format(list(hand.box), name, width, height))
         if any(hand.box is None for hand in hands):
             self._once(WHOLE_IMAGE)
         if self.settings.hand is None and any(hand.hand is None for hand in hands):

@@ -66,8 +66,8 @@ class HandPredictor:
     def __init__(self, regressor: LoadedRegressor, device: str = "auto", box_scale: float | None = None) -> None:
         if box_scale is None:
             box_scale = regressor.crops.box_scale
-        if not box_scale > 0:
-            raise UserError(f"box_scale is {box_scale}: give a number above 0.")
+        if not 0.1 <= box_scale <= 10:
+            raise UserError(f"box_scale is {box_scale}: give a number from 0.1 to 10.")
         self.device = find_device(device)
         self.model = regressor.model.to(self.device)
         self.checkpoint = regressor.path

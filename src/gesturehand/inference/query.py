@@ -12,6 +12,7 @@ from gesturehand.data.image_file import read_image
 from gesturehand.errors import UserError
 from gesturehand.inference.boxes import (
     HandBox,
+    check_crop,
     check_inside,
     parse_box,
     parse_hand,
@@ -183,7 +184,8 @@ def crops_of(query: ImageQuery, image: np.ndarray, two_hand: bool, box_scale: fl
     Hands that are to be found (None) have to be by now.
 
     Raises:
-        UserError: A box lies outside the image, or a one-hand network is asked for both hands of a box.
+        UserError: A box lies outside the image or is many times as large, or a one-hand network is asked for both hands
+            of a box.
     """
     height, width = image.shape[:2]
     requests = []
@@ -198,7 +200,10 @@ def crops_of(query: ImageQuery, image: np.ndarray, two_hand: bool, box_scale: fl
         square = square_of(hand.box, width, height, box_scale)
         box, turn = hand.box or (0.0, 0.0, float(width), float(height)), None if two_hand else hand.turn_deg
         requests.append(CropRequest(square, box, sides, order, turn, (hand.score,) * len(sides)))
-    return _merge_pairs(requests, box_scale) if two_hand else requests
+    requests = _merge_pairs(requests, box_scale) if two_hand else requests
+    for request in requests:
+        check_crop(request.square, width, height, query.name)
+    return requests
 
 
 def _merge_pairs(requests: list[CropRequest], box_scale: float) -> list[CropRequest]:

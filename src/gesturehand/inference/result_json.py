@@ -2,12 +2,34 @@
 
 import json
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
 from gesturehand.inference.mesh_files import object_name
 from gesturehand.inference.result import GestureResult, HandResult
+
+#: What is written of a hand.
+HAND_KEYS: Final = (
+    "side",
+    "box",
+    "score",
+    "gesture",
+    "intrinsics",
+    "cam_t",
+    "global_orient",
+    "hand_pose",
+    "betas",
+    "global_orient_axis_angle",
+    "hand_pose_axis_angle",
+    "hand_pose_axis_angle_flat",
+    "joints",
+    "joints_2d",
+    "joints_2d_image",
+    "weak_perspective",
+    "crop_affine",
+    "mesh_object",
+)
 
 
 def image_dictionary(

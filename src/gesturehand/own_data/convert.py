@@ -15,7 +15,7 @@ from gesturehand.data.files import Kind, annotation_path, image_path
 from gesturehand.data.image_file import read_image
 from gesturehand.data.spelling import find_file, spelled
 from gesturehand.errors import UserError
-from gesturehand.file_writing import write_text
+from gesturehand.file_writing import file_of_new_folder, make_folder, write_text
 from gesturehand.own_data.annotations import add_image, empty_files
 from gesturehand.own_data.entries import HandEntry
 from gesturehand.own_data.hand_checks import Intrinsics, check_hand, check_order
@@ -86,6 +86,7 @@ def convert(
 
     folder = out.with_name(f".{out.name}.partial")
     shutil.rmtree(folder, ignore_errors=True)
+    make_folder(folder)
     files: dict[str, dict[Kind, Any]] = {}
     cameras: dict[Intrinsics, str] = {}
     progress = tqdm(groups.items(), desc="import", unit="image", mininterval=0.2 if sys.stderr.isatty() else 10.0)
@@ -104,13 +105,11 @@ def convert(
             hands = sorted(hands, key=lambda hand: SIDES.index(hand.hand))
             subject = subjects.get(hands[0].subject or "", 0)
             file_name = add_image(content, number, hands, size, camera, calibration, subject, Path(name).suffix)
-            target = image_path(folder, split, file_name)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(source, target)
+            with source.open("rb") as original, file_of_new_folder(image_path(folder, split, file_name)) as target:
+                shutil.copyfileobj(original, target)
         for split, content in files.items():
             for kind, table in content.items():
                 write_text(annotation_path(folder, split, kind), json.dumps(table))
-        out.parent.mkdir(parents=True, exist_ok=True)
         folder.replace(out)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)

@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Final
 
 import optuna
+from optuna.exceptions import StorageInternalError
 from optuna.trial import TrialState
+from sqlalchemy.exc import SQLAlchemyError
 
 from gesturehand.errors import UserError
 from gesturehand.sweeps.parameters import grid_points
@@ -29,17 +31,25 @@ def open_study(sweep: Sweep, folder: Path, seed: int) -> optuna.Study:
         seed: Of the choice of values.
 
     Raises:
-        UserError: The folder holds the study of another search space or metric.
+        UserError: The folder holds the study of another search space or metric, or the file cannot be written.
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    study = optuna.create_study(
-        study_name=sweep.name,
-        storage=f"sqlite:///{folder / STUDY_FILE}",
-        sampler=None,
-        pruner=_pruner(sweep),
-        direction="maximize" if sweep.maximise else "minimize",
-        load_if_exists=True,
-    )
+    path = folder / STUDY_FILE
+    existed = path.exists()
+    try:
+        study = optuna.create_study(
+            study_name=sweep.name,
+            storage=f"sqlite:///{path}",
+            sampler=None,
+            pruner=_pruner(sweep),
+            direction="maximize" if sweep.maximise else "minimize",
+            load_if_exists=True,
+        )
+    except (StorageInternalError, SQLAlchemyError) as error:
+        if not existed:
+            path.unlink(missing_ok=True)
+        reason = str(error).splitlines()[0]
+        raise UserError(f"'{path}' could not be written ({reason}): make room or choose another folder.") from error
     space = _fingerprint(sweep)
     known = study.user_attrs.get(_SPACE)
     if known is None:

@@ -7,6 +7,7 @@ from typing import Final
 import cv2
 
 from gesturehand.data.files import image_path
+from gesturehand.file_writing import file_of_new_folder
 from gesturehand.synthetic.annotations import FrameEntries, entries_of, image_name
 from gesturehand.synthetic.capture import capture_frame
 from gesturehand.synthetic.plan import PlannedFrame
@@ -40,8 +41,5 @@ def _save(path: Path, image: cv2.typing.MatLike, options: list[int]) -> None:
     encoded, data = cv2.imencode(path.suffix, image, options)
     if not encoded:
         raise RuntimeError(f"OpenCV cannot encode {path.suffix}")
-    try:
-        path.write_bytes(data.tobytes())
-    except FileNotFoundError:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data.tobytes())
+    with file_of_new_folder(path) as file:
+        file.write(data.tobytes())

@@ -4,7 +4,6 @@ Beside the target ``set`` lie, while it is being written, ``.set.partial`` (imag
 and ``.set.progress`` (the settings, and the entries of every finished chunk of frames). Neither loads as a set.
 """
 
-import json
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -14,7 +13,7 @@ from typing import Any, Final
 from gesturehand.errors import UserError
 from gesturehand.file_lock import try_lock
 from gesturehand.file_writing import make_folder
-from gesturehand.json_files import write_json
+from gesturehand.json_files import read_json, write_json
 
 _SETTINGS: Final = "settings.json"
 
@@ -50,7 +49,7 @@ class GrowingSet:
         """
         path = self.progress / _SETTINGS
         if path.is_file():
-            if json.loads(path.read_text(encoding="utf-8")) == settings:
+            if read_json(path, "The note", "remove it, and the set is begun anew") == settings:
                 make_folder(self.folder)
                 return sum(1 for _ in self.progress.glob("chunk*.json"))
             if not anew:
@@ -74,7 +73,7 @@ class GrowingSet:
 
     def entries(self, chunks: int) -> list[Any]:
         """Annotations of all chunks, in their order."""
-        return [entry for chunk in range(chunks) for entry in json.loads(self._chunk(chunk).read_text("utf-8"))]
+        return [entry for chunk in range(chunks) for entry in self._noted(chunk)]
 
     def move_into_place(self) -> None:
         """Gives the finished set its name, in place of an older one."""
@@ -108,6 +107,9 @@ class GrowingSet:
             with suppress(OSError):  # Windows removes no file that is open
                 path.unlink()
             lock.release()
+
+    def _noted(self, chunk: int) -> list[Any]:
+        return read_json(self._chunk(chunk), "The note", "remove it, and its frames are drawn again")
 
     def _chunk(self, chunk: int) -> Path:
         return self.progress / f"chunk{chunk:06d}.json"

@@ -1,0 +1,80 @@
+"""Tries every variant of what people's files and habits break, and writes what became of each.
+
+``python scripts/fault_variants.py`` runs the tests that are marked ``fault(kind, variant, outcome)``, collects the
+marks, and writes ``docs/results/variants.json`` and the table of ``docs/robustness.md``. Where a test fails, nothing is
+written. Other arguments are pytest's.
+"""
+
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gesturehand.json_files import write_json
+from gesturehand.markdown import markdown_table, write_between_markers
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+DOCS = REPOSITORY / "docs"
+MARKERS = ("<!-- variants:begin -->", "<!-- variants:end -->")
+
+
+class Variants:
+    """A plugin of pytest's that collects the marks and what became of their tests."""
+
+    def __init__(self) -> None:
+        self.marks: dict[str, list[dict[str, str]]] = {}
+        self.results: dict[str, str] = {}
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Keeps the marks of the chosen tests, of which one test may have several."""
+        for item in session.items:
+            self.marks[item.nodeid] = [dict(mark.kwargs) for mark in item.iter_markers("fault")]
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Keeps the outcome of a test; of its three phases, a failure or a skip counts."""
+        if report.outcome != "passed" or report.when == "call":
+            self.results[report.nodeid] = report.outcome
+
+    def each(self) -> list[dict[str, Any]]:
+        """Every variant once, with the number of its tests; held if all of them passed."""
+        variants: dict[tuple[str, str], dict[str, Any]] = {}
+        for test, marks in self.marks.items():
+            for mark in marks:
+                found = variants.setdefault((mark["kind"], mark["variant"]), {**mark, "tests": 0, "results": Counter()})
+                if found["outcome"] != mark["outcome"]:
+                    raise SystemExit(f"{test}: the variant '{mark['variant']}' has two outcomes: correct one of them.")
+                found["tests"] += 1
+                found["results"][self.results.get(test, "not run")] += 1
+        return [variants[key] for key in sorted(variants)]
+
+
+def table(variants: list[dict[str, Any]]) -> str:
+    """Kinds with the number of variants, and what becomes of them."""
+    rows = [["kind", "variants", "outcomes"]]
+    for kind in sorted({variant["kind"] for variant in variants}):
+        outcomes = Counter(variant["outcome"] for variant in variants if variant["kind"] == kind)
+        shown = "; ".join(f"{outcome} ({count})" for outcome, count in outcomes.most_common())
+        rows.append([kind, str(sum(outcomes.values())), shown])
+    rows.append(["**all**", str(len(variants)), ""])
+    return markdown_table(rows)
+
+
+def main() -> int:
+    plugin = Variants()
+    code = pytest.main(["-m", "fault", "-q", str(REPOSITORY / "tests"), *sys.argv[1:]], plugins=[plugin])
+    if code != 0:
+        return int(code)
+    variants = plugin.each()
+    skipped = sum(variant["results"]["passed"] == 0 for variant in variants)
+    print(f"{len(variants)} variants, {skipped} of them skipped")
+    command = "python scripts/fault_variants.py"
+    write_json(DOCS / "results" / "variants.json", {"command": command, "skipped": skipped, "variants": variants})
+    text = f"<!-- written by `{command}` -->\n{table(variants)}"
+    write_between_markers(DOCS / "robustness.md", text, MARKERS)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
