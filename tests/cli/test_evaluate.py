@@ -6,6 +6,9 @@ import numpy as np
 import pytest
 
 from gesturehand.cli.main import main
+from gesturehand.data.datamodule import InterHandDataModule
+from gesturehand.hand.layer import HandModel
+from gesturehand.targets import build_targets
 
 
 def words(saved, root, *more):
