@@ -133,7 +133,7 @@ def decode(path: Path, content: Any, kind: type[T], place: str = "") -> T:
         if found:
             return decode(path, repaired, kind, place)
         raise UserError(f"The annotation file '{path}' is not valid JSON ({error}): download it again.") from None
-    except (UnicodeDecodeError, RecursionError) as error:
+    except UnicodeDecodeError as error:
         raise UserError(f"The annotation file '{path}' is not valid JSON ({error}): download it again.") from None
     except RecursionError:
         raise UserError(f"The annotation file '{path}' is nested too deeply: download it again.") from None

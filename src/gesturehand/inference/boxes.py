@@ -123,9 +123,9 @@ class BoxFile:
 
     - ``{"image": "a.jpg", "hands": […]}``: what was predicted of an image.
 
-    ``hand``, or ``side`` as in what is predicted, may be left out, and so may ``box``: the whole image. ``turn_deg`` may be
-    added (:class:`HandBox`). An image that a file by names does not name has no hands. Folders in a name are left out:
-    no two images that are predicted together have one name.
+    ``hand``, or ``side`` as in what is predicted, may be left out, and so may ``box``: the whole image. ``turn_deg``
+    may be added (:class:`HandBox`). An image that a file by names does not name has no hands. Folders in a name are
+    left out: no two images that are predicted together have one name.
 
     Args:
         path: The JSON file.
