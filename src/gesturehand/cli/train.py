@@ -32,11 +32,11 @@ from gesturehand.checkpoints.resume_points import (
 from gesturehand.cli.config_trust import distrust_configs, take_trust
 from gesturehand.cli.expand_run import expand_run
 from gesturehand.cli.loggers import RunConfig, make_loggers, wandb_run_finished
-from gesturehand.cli.parser import TrainingParser
 from gesturehand.cli.pretraining import encoder_settings, find_pretraining, mirrors_left
 from gesturehand.cli.resume import POINTS, RunPlace, place_of_run, release_locks, remember, tell_others, told_by_first
 from gesturehand.cli.run_keys import add_run_keys
 from gesturehand.cli.trainer_limits import check_machine, impossible_trainer, known_failure
+from gesturehand.cli.training_parser import TrainingParser
 from gesturehand.cli.training_process import share_cores, silence_what_is_meant
 from gesturehand.cli.yaml_guard import guard_yaml
 from gesturehand.data.datamodule import InterHandDataModule
