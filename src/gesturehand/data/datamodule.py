@@ -39,9 +39,9 @@ class InterHandDataModule(pl.LightningDataModule):
     Args:
         root: Folder that holds ``annotations/`` and ``images/``.
         sets: Further sets to train on, mixed into every batch by their shares: a list of ``{root, share, split, hands,
-            mano_fits, labelled_only}`` (:class:`~gesturehand.data.mixture.AddedSet`). Where a set lacks a label, the
-            terms that need it are masked. Subsets and choices of captures, cameras, people and gestures hold for
-            ``root`` only; validation and test are ``root``'s.
+            mano_fits, labelled_only, min_valid_joints}`` (:class:`~gesturehand.data.mixture.AddedSet`). Where a set
+            lacks a label, the terms that need it are masked. Subsets and choices of captures, cameras, people and
+            gestures hold for ``root`` only; validation and test are ``root``'s.
         image_size: Side of the square crop, px.
         batch_size: Samples a process and step.
         num_workers: Worker processes of each loader.
@@ -68,7 +68,8 @@ class InterHandDataModule(pl.LightningDataModule):
         cameras: Keep images of these cameras only, by name, in every split.
         subjects: Keep these people only, in every split.
         gestures: Keep sequences of these fine gesture classes only, in every split.
-        min_valid_joints: A hand with fewer valid joints is left out, 1 to 21.
+        min_valid_joints: A hand with fewer valid joints is left out, 0 to 21; 0 also takes hands of which only the
+            annotated box is known.
         augment: Change training samples randomly.
         scale_jitter: Relative standard deviation of the crop's size (cut off at 1).
         rotation_jitter_deg: Standard deviation of the rotation in the image, degrees (cut off at 2).
@@ -145,7 +146,7 @@ class InterHandDataModule(pl.LightningDataModule):
         check_range("data", 1, whole=True, batch_size=batch_size)
         check_range("data", 1, whole=True, prefetch_factor=prefetch_factor)
         check_range("data", 0, whole=True, num_workers=num_workers, seed=seed, unreadable_limit=unreadable_limit)
-        check_range("data", 1, 21, whole=True, min_valid_joints=min_valid_joints)
+        check_range("data", 0, 21, whole=True, min_valid_joints=min_valid_joints)
         check_range(
             "data",
             0,
@@ -255,7 +256,7 @@ class InterHandDataModule(pl.LightningDataModule):
                 hands=added.hands or self.hands,
                 layout=self.layout,
                 labelled_only=added.labelled_only,
-                min_valid_joints=self.min_valid_joints,
+                min_valid_joints=self.min_valid_joints if added.min_valid_joints is None else added.min_valid_joints,
             )
             # Each set has random numbers of its own: sample 0 of one is not changed as sample 0 of another is.
             seed = int(np.random.SeedSequence((self.seed, place)).generate_state(1)[0])
