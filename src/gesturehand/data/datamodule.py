@@ -12,6 +12,7 @@ from torch.utils.data import DataLoader
 
 from gesturehand.batch import Batch
 from gesturehand.data.appearance import AppearanceJitter
+from gesturehand.data.batch_augmentation import BatchAugmentation
 from gesturehand.data.boxes import BoxSource, CropBoxes, crop_boxes
 from gesturehand.data.controls import fitted_samples, kept_fits
 from gesturehand.data.crop import CropJitter
@@ -81,6 +82,8 @@ class InterHandDataModule(pl.LightningDataModule):
         colour_jitter: Factor of each colour channel, uniform in 1 ± this.
         noise_probability: Share of training samples with noise.
         blur_probability: Share of training samples with blur.
+        device_augmentation: Further changes of training pictures, made in batches on the device
+            (:class:`~gesturehand.data.batch_augmentation.BatchAugmentation`); none if not given.
         seed: Of the order and of the augmentation, which is a function of (seed, epoch, sample).
         read_images: Read images; without, they are black, for what needs annotations only.
         shuffled_images: Control experiment: every training sample shows another training sample's image.
@@ -140,6 +143,7 @@ class InterHandDataModule(pl.LightningDataModule):
         unreadable: Unreadable = "error",
         unreadable_limit: int = 100,
         sets: list[AddedSet] | None = None,
+        device_augmentation: BatchAugmentation | None = None,
     ) -> None:
         super().__init__()
         check_range("data", 1, MAX_IMAGE_SIDE, whole=True, image_size=image_size)
@@ -171,6 +175,9 @@ class InterHandDataModule(pl.LightningDataModule):
             )
         self.sets = sets or []
         check_shares(self.sets)
+        if device_augmentation is not None:
+            device_augmentation.check("data.device_augmentation")
+        self.device_augmentation = device_augmentation
         self.root = root
         self.image_size = image_size
         self.batch_size = batch_size
@@ -288,6 +295,16 @@ class InterHandDataModule(pl.LightningDataModule):
             kept_fits=kept,
             unreadable="error" if stage == "test" else self.unreadable,
         )
+
+    def augmented(self, batch: Batch, epoch: int, batch_idx: int, process: int = 0) -> Batch:
+        """A training batch, on its device, after ``device_augmentation``; as it is without.
+
+        The changes are a function of ``seed`` and the arguments' numbers.
+        """
+        if self.device_augmentation is None:
+            return batch
+        image = self.device_augmentation(batch["image"], (self.seed, epoch, batch_idx, process))
+        return Batch(**(dict(batch) | {"image": image}))  # type: ignore[typeddict-item]
 
     def has_validation(self) -> bool:
         """Whether there is a validation split; one of another name than ``val`` was chosen, so it must be there.
