@@ -1,6 +1,6 @@
 """Every figure of docs/performance.md in one run: `make bench`. Takes about five minutes and 10 GB of memory.
 
-    python benchmarks/bench.py [--only index,samples,step] [--without-plain]
+    python benchmarks/bench.py [--only index,samples,step,prediction] [--without-plain]
 
 Writes docs/results/bench.json and the table between the markers of docs/performance.md. With ``--only`` the other
 figures stay as they were measured.
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import index_scale
+import prediction_speed
 import sample_path
 import torch
 import training_step
@@ -80,7 +81,29 @@ def rows(result: dict[str, Any]) -> list[tuple[str, str, str]]:
             table.append((f"… {words}: {rate_of}", f"{n['images_per_s'][name]:.1f}, {share:.0f} %", "–"))
         if not on_gpu:
             table.append(("… the same on a GPU", "not measured: no GPU", "–"))
+    if "prediction" in result:
+        table += prediction_rows(result["prediction"])
     return table
+
+
+def prediction_rows(n: dict[str, Any]) -> list[tuple[str, str, str]]:
+    """What, measured, wanted, of prediction."""
+    missing = f"not measured: {n.get('without_landmark_model')}"
+
+    def ratio(name: str) -> str:
+        return f"{n[name]:.2f} ×" if name in n else missing
+
+    batch = f"{n['batch']} hands at a time"
+    call = ", ".join(f"{n['ms']['call'][kind]:.1f} ms" for kind in ("median", "min"))
+    return [
+        ("one hand predicted, box and turn given, CPU, 1 thread: median, least time", call, "–"),
+        ("… against MediaPipe's landmark network by LiteRT", ratio("call_of_landmark_model"), "≤ 1.0 ×"),
+        ("… against the same by PyTorch", ratio("call_of_pytorch"), "< 1 ×"),
+        (f"{batch}: hands/s", f"{n['images_per_s']:.0f}", "–"),
+        ("… one of them against MediaPipe's landmark network", ratio("batch_of_landmark_model"), "≤ 1.0 ×"),
+        ("… against the same by PyTorch, together", ratio("batch_of_pytorch"), "< 1 ×"),
+        ("… a folder, from JPEG to JSON, against its network alone", ratio("folder_of_network"), "≤ 1.3 ×"),
+    ]
 
 
 def profile_sentence(step: dict[str, Any]) -> str:
@@ -102,7 +125,7 @@ def write(result: dict[str, Any]) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--only", default="index,samples,step")
+    parser.add_argument("--only", default="index,samples,step,prediction")
     parser.add_argument("--without-plain", action="store_true")
     arguments = parser.parse_args()
     path = DOCS / "results" / "bench.json"
@@ -119,6 +142,7 @@ def main() -> None:
         ),
         "samples": sample_path.measure,
         "step": training_step.measure,
+        "prediction": prediction_speed.measure,
     }
     for name in arguments.only.split(","):
         result[name] = parts[name]()

@@ -11,6 +11,7 @@ BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 def test_bench_has_a_figure_for_every_row():
     import bench
     import index_scale
+    import prediction_speed
     import sample_path
     import training_step
 
@@ -18,6 +19,7 @@ def test_bench_has_a_figure_for_every_row():
         "index": index_scale.measure(600, 52),
         "samples": sample_path.measure(image_size=64, samples=64, repeats=1),
         "step": training_step.measure("test_resnet", image_size=64, count=2, repeats=1),
+        "prediction": prediction_speed.measure(repeats=1, batch=2),
     }
     assert result["index"]["records"] == 600
     rows = bench.rows(result)

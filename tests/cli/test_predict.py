@@ -43,9 +43,9 @@ def test_files_stand_for_themselves(trained_checkpoint, image, tmp_path, capsys)
 
 def test_without_a_checkpoint_the_weights_that_come_with_the_package_are_used(image, tmp_path, capsys):
     words = ["predict", str(image), "--output", str(tmp_path), "--mesh=false", "--overlay=false"]
-    assert main([*words, "--box", "30,40,150,160", "--hand", "left"]) == 0
+    assert main([*words, "--box", "30,40,150,160", "--hand", "left", "--device", "cpu"]) == 0
     text = capsys.readouterr().out
-    assert "Weights: openphoto, on " in text
+    assert "Weights: openphoto, on cpu, by ONNX Runtime" in text
     assert "trained on rendered hands" not in text
     content = json.loads((tmp_path / f"{image.stem}.json").read_text())
     assert content["model"]["checkpoint"] == "openphoto"

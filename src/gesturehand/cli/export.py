@@ -41,7 +41,7 @@ def export(
     from gesturehand.inference.export_file import export_regressor, licence_of
     from gesturehand.inference.predictor import HandPredictor
 
-    predictor = HandPredictor.from_checkpoint(checkpoint, "cpu", mano=mano)
+    predictor = HandPredictor.from_checkpoint(checkpoint, "cpu", mano=mano, engine="torch")
     say(f"{predictor.checkpoint}")
     done = export_regressor(predictor, path, format, mesh=mesh, data=data)
     for name, shape in done.outputs.items():

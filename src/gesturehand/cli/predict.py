@@ -22,6 +22,7 @@ def predict(
     box_scale: float | None = None,
     mano: str | None = None,
     device: str = "auto",
+    engine: str = "auto",
     batch_size: int = 32,
     overlay: bool = True,
     mesh: bool | None = None,
@@ -50,6 +51,8 @@ def predict(
             or is taken as the image's longer side.
         box_scale: Side of a crop over the longer side of its box; 1.4 if not given.
         mano: MANO's file or folder on this machine; the training's if not given.
+        engine: What runs the network: torch, onnx (ONNX Runtime, on a CPU, networks with the layers of "openphoto"), or
+            auto: onnx where it can.
         device: auto (CUDA where there is one), cpu, cuda, cuda:1, ...
         batch_size: Crops at a time.
         overlay: Draw the hands over the images.
@@ -82,8 +85,14 @@ def predict(
         overlay=overlay,
         mesh=mesh,
     )
-    predictor = HandPredictor.from_checkpoint(checkpoint, device, mano=mano, box_scale=box_scale)
-    say(f"Weights: {predictor.checkpoint}, on {predictor.device}")
+    predictor = HandPredictor.from_checkpoint(
+        checkpoint,
+        device,
+        mano=mano,
+        box_scale=box_scale,
+        engine=engine,  # type: ignore[arg-type]
+    )
+    say(f"Weights: {predictor.checkpoint}, on {predictor.device}, by {predictor.engine_name}")
     done = predict_files(predictor, inputs, settings, say)
     if done.images == 1 and not done.frames:
         for found in done.last:

@@ -76,6 +76,15 @@ class SkinningLayer(nn.Module):
             return vertices, joints
         return vertices + transl[:, None], joints + transl[:, None]
 
+    def right_hand(self) -> dict[str, Tensor]:
+        """The right hand's arrays, a row for the template and each of the ten betas, coordinates before vertices.
+
+        Returns:
+            ``shape`` (11, 3 · V) and ``rest_joints`` (11, 16 · 3), metres, and ``weights`` (16, V) of skinning.
+        """
+        arrays = {"shape": self._shape, "rest_joints": self._rest_joints, "weights": self._weights}
+        return {name: array[: len(array) // 2] for name, array in arrays.items()}
+
     def rest_joints(self, betas: Tensor, is_right: Tensor) -> Tensor:
         """Joints of shaped hands at rest, untranslated.
 

@@ -17,6 +17,7 @@ from gesturehand.inference.assemble import assemble_hands, numpy_prediction
 from gesturehand.inference.boxes import Hand, HandBox
 from gesturehand.inference.checkpoint import LoadedRegressor, load_regressor
 from gesturehand.inference.crop import crop_image
+from gesturehand.inference.engine import Engine, find_engine
 from gesturehand.inference.query import (
     Boxes,
     CropRequest,
@@ -51,11 +52,13 @@ class HandPredictor:
         regressor: From :func:`~gesturehand.inference.checkpoint.load_regressor`.
         device: "auto" (CUDA where there is one), or a device of PyTorch.
         box_scale: Side of a crop over the longer side of its box; the regressor's if not given.
+        engine: What runs the network; see :data:`~gesturehand.inference.engine.Engine`.
 
     Attributes:
         model: The regressor, on the device, in evaluation mode.
         checkpoint: Its path.
         device: Where it runs.
+        engine_name: What runs it: "PyTorch" or "ONNX Runtime".
         two_hand: It sees two hands a crop.
         mirror_left: It sees left hands as right ones.
         upright: It sees upright hands; where a hand's turn is not given, it looks for it in several passes.
@@ -63,7 +66,13 @@ class HandPredictor:
         for_photos: It is meant for photographs; another network of the open hand knows rendered hands only.
     """
 
-    def __init__(self, regressor: LoadedRegressor, device: str = "auto", box_scale: float | None = None) -> None:
+    def __init__(
+        self,
+        regressor: LoadedRegressor,
+        device: str = "auto",
+        box_scale: float | None = None,
+        engine: Engine = "auto",
+    ) -> None:
         if box_scale is None:
             box_scale = regressor.crops.box_scale
         if not 0.1 <= box_scale <= 10:
@@ -81,6 +90,8 @@ class HandPredictor:
         self.open_hand = settings["mano"] is None
         self.for_photos = regressor.for_photos
         self._detector: HandDetector | None = None
+        self._engine = find_engine(self.model, engine, self.device)
+        self.engine_name = "PyTorch" if self._engine is None else "ONNX Runtime"
         self._faces = self.model.hand_model.faces.cpu().numpy()
         self._hands_mean = self.model.hand_model.hands_mean.float().cpu().numpy()
 
@@ -92,6 +103,7 @@ class HandPredictor:
         *,
         mano: str | None = None,
         box_scale: float | None = None,
+        engine: Engine = "auto",
     ) -> "HandPredictor":
         """Loads a predictor.
 
@@ -101,11 +113,13 @@ class HandPredictor:
             device: "auto" (CUDA where there is one), "cpu", "cuda", "cuda:1", …
             mano: MANO's file or folder on this machine; the one of the training if not given.
             box_scale: Side of a crop over the longer side of its box; if not given, that of the weights.
+            engine: "torch", "onnx" (ONNX Runtime, on a CPU and for networks with the layers of "openphoto"), or "auto":
+                ONNX Runtime where it can serve.
 
         Raises:
-            UserError: No such checkpoint or device, or a checkpoint of something else.
+            UserError: No such checkpoint, device or engine, or a checkpoint of something else.
         """
-        return cls(load_regressor(checkpoint, mano), device, box_scale)
+        return cls(load_regressor(checkpoint, mano), device, box_scale, engine)
 
     def __call__(
         self,
@@ -282,8 +296,14 @@ class HandPredictor:
         Returns:
             See :func:`~gesturehand.inference.assemble.numpy_prediction`.
         """
-        images = torch.from_numpy(np.stack([image for image, _, _ in crops])).permute(0, 3, 1, 2)
-        affine = torch.from_numpy(np.stack([affine for _, affine, _ in crops]))
+        pixels = np.stack([image for image, _, _ in crops])
+        maps = np.stack([affine for _, affine, _ in crops])
+        if self._engine is not None and all(
+            mirror != right for (_, _, mirror), right in zip(crops, is_right, strict=True)
+        ):
+            return self._engine(pixels, maps)
+        images = torch.from_numpy(pixels).permute(0, 3, 1, 2)
+        affine = torch.from_numpy(maps)
         if self.two_hand:
             shown = torch.tensor([[True, False]]).repeat(len(crops), 1)
         else:

@@ -13,6 +13,8 @@ ASSUMED_FOCAL_OVER_LONGER_SIDE: Final = 1.0
 
 #: Steps from the linear solution to the least reprojection error at most; each gains digits.
 _STEPS: Final = 6
+#: Steps are over after one that is shorter than this.
+_ARRIVED_M: Final = 1e-9
 #: Where a scale alone places a hand, no part of it comes nearer than this.
 _NEAREST_M: Final = 0.05
 
@@ -71,9 +73,12 @@ def solve_translation(
         better = _in_front(joints, step) & (stepped < cost)
         if not better.any():
             break
+        moved = np.abs(step - place)[better].max()
         place, cost = np.where(better[..., None], step, place), np.where(better, stepped, cost)
         pixels = np.where(better[..., None, None], step_pixels, pixels)
         depth = np.where(better[..., None], step_depth, depth)
+        if moved < _ARRIVED_M:
+            break
     return np.where(answered[..., None], place, np.nan)
 
 

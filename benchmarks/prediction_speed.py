@@ -1,0 +1,140 @@
+"""What predicting a hand costs on one thread of a CPU, against MediaPipe's landmark model and against PyTorch.
+
+    python benchmarks/bench.py --only prediction
+
+A call is crop, network, skinning and placing of one hand whose box, side and turn are given. MediaPipe's model is its
+network alone, by LiteRT where ``ai-edge-litert`` and the model are installed:
+
+    pip install 'gesturehand[benchmark]'
+    npm pack @mediapipe/hands@0.4.1675469240
+    GESTUREHAND_LANDMARK_MODEL=hand_landmark_full.tflite (from the package) make bench
+
+Times are the process's own, so that other processes disturb them less, and everything is measured in turn.
+"""
+
+import json
+import math
+import os
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import cv2
+import numpy as np
+import torch
+
+from gesturehand.inference import HandBox, HandPredictor, ImageQuery
+from gesturehand.inference.boxes import BoxFile
+from gesturehand.inference.crop import crop_image
+from gesturehand.inference.predict_files import Settings, predict_files
+
+MODEL_VARIABLE: Final = "GESTUREHAND_LANDMARK_MODEL"
+BATCH: Final = 32
+BOX: Final = (150.0, 90.0, 280.0, 300.0)
+TURN_DEG: Final = 20.0
+
+
+def landmark_model() -> Callable[[], None] | str:
+    """One run of MediaPipe's landmark network on one thread, or why there is none."""
+    path = os.environ.get(MODEL_VARIABLE)
+    if path is None:
+        return f"{MODEL_VARIABLE} names no file"
+    try:
+        from ai_edge_litert.interpreter import Interpreter
+    except ImportError:
+        return "ai-edge-litert is not installed"
+    interpreter = Interpreter(path, num_threads=1)
+    interpreter.allocate_tensors()
+    (entry,) = interpreter.get_input_details()
+    pixels = np.random.default_rng(0).random(entry["shape"], np.float32)
+
+    def run() -> None:
+        interpreter.set_tensor(entry["index"], pixels)
+        interpreter.invoke()
+
+    return run
+
+
+def cpu_times_ms(tasks: dict[str, Callable[[], Any]], repeats: int) -> dict[str, dict[str, float]]:
+    """Least and median CPU time of each, ms, all in turn."""
+    times: dict[str, list[float]] = {name: [] for name in tasks}
+    for task in tasks.values():
+        task()
+    for _ in range(repeats):
+        for name, task in tasks.items():
+            start = time.process_time()
+            task()
+            times[name].append(1e3 * (time.process_time() - start))
+    return {name: {"min": min(own), "median": float(np.median(own))} for name, own in times.items()}
+
+
+def measure(repeats: int = 40, batch: int = BATCH) -> dict[str, Any]:
+    """Times, and their ratios: of medians of what was measured in turn.
+
+    Args:
+        repeats: Of one call; batches are repeated an eighth as often.
+        batch: Hands that are predicted together.
+    """
+    threads, cv_threads = torch.get_num_threads(), cv2.getNumThreads()
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+    try:
+        return _measured(repeats, batch)
+    finally:
+        torch.set_num_threads(threads)
+        cv2.setNumThreads(cv_threads)
+
+
+def _measured(repeats: int, batch: int) -> dict[str, Any]:
+    small = np.random.default_rng(0).integers(0, 256, (12, 16, 3), dtype=np.uint8)
+    image = np.ascontiguousarray(cv2.resize(small, (640, 480), interpolation=cv2.INTER_CUBIC))
+    by_onnx, by_torch = (HandPredictor.from_checkpoint("openphoto", "cpu", engine=name) for name in ("onnx", "torch"))
+    query = ImageQuery(image, (HandBox(BOX, "right", TURN_DEG),))
+
+    def call(predictor: HandPredictor, count: int = 1) -> Callable[[], Any]:
+        return lambda: list(predictor.predict_many([query] * count, count))
+
+    tasks = {"call": call(by_onnx), "call_pytorch": call(by_torch)}
+    reference = landmark_model()
+    if not isinstance(reference, str):
+        tasks["landmark_model"] = reference
+    one = cpu_times_ms(tasks, repeats)
+    many = cpu_times_ms({"batch": call(by_onnx, batch), "batch_pytorch": call(by_torch, batch)}, max(1, repeats // 8))
+    times = {name: entry["median"] for name, entry in (one | many).items()}
+    result: dict[str, Any] = {
+        "ms": one | many,
+        "batch": batch,
+        "images_per_s": 1e3 * batch / times["batch"],
+        "call_of_pytorch": times["call"] / times["call_pytorch"],
+        "batch_of_pytorch": times["batch"] / times["batch_pytorch"],
+    }
+    if isinstance(reference, str):
+        result["without_landmark_model"] = reference
+    else:
+        result["call_of_landmark_model"] = times["call"] / times["landmark_model"]
+        result["batch_of_landmark_model"] = times["batch"] / batch / times["landmark_model"]
+    result["folder_of_network"] = _folder_of_network(by_onnx, image, batch, max(1, repeats // 8))
+    return result
+
+
+def _folder_of_network(predictor: HandPredictor, image: np.ndarray, count: int, repeats: int) -> float:
+    """CPU time of predicting a folder of JPEGs, one hand each, into JSON, over that of its network alone."""
+    x, y, width, height = BOX
+    square = np.array([x + width / 2, y + height / 2, predictor.box_scale * max(width, height)])
+    crop = (*crop_image(image, square, predictor.image_size, False, math.radians(TURN_DEG)), False)
+    with tempfile.TemporaryDirectory() as folder:
+        images, output = Path(folder) / "images", Path(folder) / "predictions"
+        images.mkdir()
+        for number in range(count):
+            cv2.imwrite(str(images / f"{number:04d}.jpg"), image)
+        (Path(folder) / "boxes.json").write_text(json.dumps([{"box": BOX, "hand": "right", "turn_deg": TURN_DEG}]))
+        boxes = BoxFile(Path(folder) / "boxes.json")
+        settings = Settings(output, boxes=boxes, batch_size=count, overlay=False, mesh=False, progress=False)
+        tasks = {
+            "folder": lambda: predict_files(predictor, [images], settings, lambda text: None),
+            "network": lambda: predictor.run_crops([crop] * count, [True] * count),
+        }
+        times = cpu_times_ms(tasks, repeats)
+    return times["folder"]["median"] / times["network"]["median"]

@@ -1,0 +1,158 @@
+"""The shipped network on ONNX Runtime, which takes a third of PyTorch's time for a crop on a CPU.
+
+The package holds the graph alone. Its weights are those of the loaded network, so every network with the same layers
+and the open hand runs on it: new weights of ``openphoto``, and checkpoints that were trained on from them.
+"""
+
+import importlib.util
+import json
+from concurrent.futures import ThreadPoolExecutor
+from importlib.resources import files
+from typing import Any, Final, Literal
+
+import cv2
+import numpy as np
+import torch
+
+from gesturehand.errors import UserError
+from gesturehand.skeleton import NUM_MANO_JOINTS, WRIST
+from gesturehand.trainers.hand_regressor import HandRegressor
+
+#: ``auto``: ONNX Runtime on a CPU where it is installed and has the network's graph, else PyTorch.
+Engine = Literal["auto", "torch", "onnx"]
+ENGINES: Final = ("auto", "torch", "onnx")
+
+#: The graph and the settings of the networks that it is of, under ``gesturehand/assets/``.
+GRAPH_FILE: Final = "openphoto.onnx"
+GRAPH_SETTINGS_FILE: Final = "openphoto_graph.json"
+#: Settings that decide on a network's layers.
+_SETTINGS: Final = (
+    *("backbone", "feature_stride", "image_size", "embedding_dim", "gesture_classes", "fusion", "gesture_levels"),
+    *("width", "depth", "heads", "mlp_ratio", "volume_depth", "mano", "tips"),
+)
+#: Crops of one run: two share the weights that are read, more no longer fit the cache.
+_CROPS: Final = 2
+
+
+def graph_settings(model: HandRegressor) -> dict[str, Any]:
+    """The class and settings that networks on one graph share."""
+    return {"class": type(model).__name__, **{name: model.hparams.get(name) for name in _SETTINGS}}
+
+
+def graph_weights(model: HandRegressor) -> dict[str, np.ndarray]:
+    """A network's weights and its right hand's arrays, float32, by their names in the graph."""
+    hand = model.hand_model.skinning.right_hand()
+    tensors = {**model.state_dict(), **{f"hand_model.{name}": tensor for name, tensor in hand.items()}}
+    return {name: np.ascontiguousarray(tensor.float().cpu().numpy()) for name, tensor in tensors.items()}
+
+
+def find_engine(model: HandRegressor, engine: Engine, device: torch.device) -> "OnnxEngine | None":
+    """The engine of a user's choice, or nothing for PyTorch.
+
+    Args:
+        model: The network; it is not changed, and its later changes are not seen.
+        engine: The choice.
+        device: Where the network runs.
+
+    Raises:
+        UserError: There is no such engine, or ONNX Runtime is asked for and cannot serve.
+    """
+    if engine not in ENGINES:
+        raise UserError(f"engine is '{engine}': give one of {', '.join(ENGINES)}.")
+    obstacle = None if engine == "torch" else _obstacle(model, device)
+    if engine == "onnx" and obstacle is not None:
+        raise UserError(f"engine is 'onnx', but {obstacle}; or take engine 'auto'.")
+    return OnnxEngine(model) if engine != "torch" and obstacle is None else None
+
+
+def _obstacle(model: HandRegressor, device: torch.device) -> str | None:
+    """Why ONNX Runtime cannot serve and what to do."""
+    if device.type != "cpu":
+        return f"the network runs on {device}: take the device 'cpu'"
+    if importlib.util.find_spec("onnxruntime") is None:
+        return "ONNX Runtime is not installed: pip install 'gesturehand[predict]'"
+    graph = json.loads((files("gesturehand.assets") / GRAPH_SETTINGS_FILE).read_text(encoding="utf-8"))
+    if graph_settings(model) != graph:
+        return "only networks with the layers of the weights 'openphoto' run on it: take those"
+    return None
+
+
+class OnnxEngine:
+    """A network of right hands on ONNX Runtime, with the left hand as its mirror image.
+
+    Each run has one thread; large batches are shared among as many runs at a time as PyTorch has threads. So a crop
+    waits for no other core, which may be busy, and nothing spins.
+
+    Args:
+        model: Whose weights are used, those of now.
+    """
+
+    def __init__(self, model: HandRegressor) -> None:
+        import onnxruntime
+
+        weights = graph_weights(model)
+        # The session reads these arrays as long as it lives.
+        self._weights = {name: onnxruntime.OrtValue.ortvalue_from_numpy(array) for name, array in weights.items()}
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1
+        options.inter_op_num_threads = 1
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        options.add_external_initializers(list(self._weights), list(self._weights.values()))
+        content = (files("gesturehand.assets") / GRAPH_FILE).read_bytes()
+        self._session: Any = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+        self._outputs = [output.name for output in self._session.get_outputs()]
+
+    def __call__(self, images: np.ndarray, crop_affine: np.ndarray) -> dict[str, np.ndarray]:
+        """Predicts crops in which every hand looks like a right one.
+
+        Args:
+            images: (B, S, S, 3) uint8 RGB.
+            crop_affine: (B, 2, 3) px of the image → px of the crop; those that mirror show left hands.
+
+        Returns:
+            What :func:`~gesturehand.inference.assemble.numpy_prediction` gives, of one hand a crop.
+        """
+        found = self._run(images)
+        linear = crop_affine[:, :, :2].astype(np.float32)
+        area = linear[:, 0, 0] * linear[:, 1, 1] - linear[:, 0, 1] * linear[:, 1, 0]
+        frame = np.zeros((len(images), 3, 3), np.float32)  # that of camera.frame_of_affine
+        frame[:, :2, :2] = linear / np.sqrt(np.abs(area))[:, None, None]
+        frame[:, 2, 2] = 1
+        mirror = np.ones((len(images), 3), np.float32)
+        mirror[:, 0] = np.sign(area)
+        # As in evaluation.prediction_writer.camera_rotations: the frame turns the root, the mirror changes all.
+        rotations = found.pop("rotations")
+        root = frame.swapaxes(1, 2) @ rotations[:, 0] * mirror[:, None, :]
+        rotations *= mirror[:, None, :, None] * mirror[:, None, None, :]
+        rotations[:, 0] = root
+        # SciPy takes ten times as long to see that matrices are rotations.
+        axis_angle = [cv2.Rodrigues(rotation)[0] for rotation in rotations.reshape(-1, 3, 3).astype(np.float64)]
+        # The right hand is posed in the crop's frame; the hand in the image's is turned and mirrored about its root.
+        wrist = found["joints"][:, WRIST : WRIST + 1].copy()
+        for name in ("vertices", "joints"):
+            found[name] = (found[name] - wrist) @ frame + wrist * mirror[:, None]
+        whole = {name: found.pop(name) for name in ("coarse", "fine", "embedding")}
+        hands = {
+            **found,
+            "rotations": rotations,
+            "axis_angle": np.reshape(axis_angle, (-1, NUM_MANO_JOINTS, 3)),
+            "is_right": area > 0,
+        }
+        return {**{name: array[:, None] for name, array in hands.items()}, **whole}
+
+    def _run(self, images: np.ndarray) -> dict[str, np.ndarray]:
+        """The graph's outputs by name."""
+
+        def run(part: np.ndarray) -> list[np.ndarray]:
+            planes = part.transpose(0, 3, 1, 2).astype(np.float32, order="C")
+            found: list[np.ndarray] = self._session.run(self._outputs, {"images": planes})
+            return found
+
+        parts = [images[start : start + _CROPS] for start in range(0, len(images), _CROPS)]
+        if len(parts) == 1:
+            return dict(zip(self._outputs, run(images), strict=True))
+        with ThreadPoolExecutor(torch.get_num_threads()) as pool:
+            runs = list(pool.map(run, parts))
+        return {
+            name: np.concatenate(arrays) for name, arrays in zip(self._outputs, zip(*runs, strict=True), strict=True)
+        }
