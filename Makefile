@@ -6,6 +6,7 @@
 #   PRETRAINED=auto|none|FILE   what `make finetune` starts from
 #   RUN=latest|FOLDER       what `make evaluate` tests
 #   SWEEP=FILE              which sweep `make sweep` runs
+#   PHOTOS=FOLDER           photos and their labels.json, and more/labels.json (make photo)
 #   SIZE=quick|default      how large `make ablation` is
 #   ARGS='…'                further arguments of the command
 
@@ -16,8 +17,11 @@ PRETRAINED ?= auto
 RUN ?= latest
 SWEEP ?= experiments/sweeps/demo_finetune.yaml
 SIZE ?= quick
+PHOTOS ?= data/real_hands
 OPENHAND := data/openhand
 BENCHMARK := data/openhand-v1
+PHOTO_SET := data/openphoto-v1
+PHOTO_RUNS := runs/photo
 # Smaller and easier than the benchmark openhand-v1: wrists within a cone, one hand, every frame labelled.
 DEMO_SET := --subjects=[8,2,4] --frames=[5600,350,1120] --wrist_cone_deg=35 --two_hand_share=0 --rom_share=0 \
 	--without_fit_share=0.02 --outside_share=0 --test_only_cameras=[]
@@ -30,11 +34,11 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto
 DATA_ARGS := $(if $(DATA),--data.root=$(DATA))
 MANO_ARGS := $(if $(MANO),--model.init_args.mano=$(MANO))
 
-.PHONY: help setup demo data pretrain finetune evaluate sweep ablation gallery openhand-v1 openhand-docs docs bench faults fuzz variants test test-all lint format clean
+.PHONY: help setup demo data pretrain finetune evaluate sweep ablation photo gallery openhand-v1 openhand-docs docs bench faults fuzz variants test test-all lint format clean
 
 help:  ## show the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
-	@sed -n '3,10s/^# \{0,1\}//p' $(MAKEFILE_LIST)
+	@sed -n '3,11s/^# \{0,1\}//p' $(MAKEFILE_LIST)
 
 setup: $(READY)  ## make .venv with the tested versions
 
@@ -69,6 +73,26 @@ sweep: $(READY) $(if $(findstring /demo,$(SWEEP)),$(OPENHAND))  ## search settin
 
 ablation: $(READY)  ## the paper's comparison (SIZE=quick for two CPU cores, default for one GPU); resumable
 	$(GESTUREHAND) ablation --size $(SIZE) --out runs/ablation-$(SIZE) $(if $(DATA),--data $(DATA)) $(if $(MANO),--mano $(MANO)) $(ARGS)
+
+photo: $(PHOTO_RUNS)/weights/openphoto.safetensors  ## weights for photographs: write, import, train, pack (docs/photos.md); resumable
+
+$(PHOTO_SET): | $(READY)
+	$(GESTUREHAND) data synth_photo --out $@ $(PHOTO_SET_ARGS)
+
+data/photos: | $(READY)
+	$(GESTUREHAND) data import --images $(PHOTOS) --joints $(PHOTOS)/labels.json --folders_are_sets=true --out $@
+
+data/photos_more: | $(READY)
+	$(GESTUREHAND) data import --images $(PHOTOS)/more --joints $(PHOTOS)/more/labels.json \
+		--label_map experiments/photo/label_map.json --out $@
+
+$(PHOTO_RUNS)/finetuned: | $(READY) $(PHOTO_SET) data/photos data/photos_more
+	$(GESTUREHAND) fit --config experiments/photo/finetune.yaml $(ARGS)
+	@touch $@
+
+$(PHOTO_RUNS)/weights/openphoto.safetensors: $(PHOTO_RUNS)/finetuned
+	$(BIN)/python scripts/build_openphoto.py "$$($(GESTUREHAND) run latest --runs $(PHOTO_RUNS))" --out $(@D) \
+		--data "openphoto-v1 and photos with 2D pseudo-labels (experiments/photo/finetune.yaml)"
 
 gallery: $(READY)  ## draw the poses of the 35 gestures into runs/gallery.png
 	@mkdir -p runs

@@ -4,9 +4,9 @@
 
     python scripts/build_openphoto.py WEIGHTS --data "what it was trained on" [--out FOLDER]
 
-WEIGHTS is a checkpoint of this library, or a file of the network's tensors alone (.safetensors, or .pt of tensors, 16
-or 32 bits), in which the trunk's convolutions may be numbered, ``encoder.net.layers.N.conv``, in the order of
-MediaPipe's graph. docs/openphoto.md is the model card.
+WEIGHTS is a checkpoint of this library, a run's folder, whose best checkpoint is taken, or a file of the network's
+tensors alone (.safetensors, or .pt of tensors, 16 or 32 bits), in which the trunk's convolutions may be numbered,
+``encoder.net.layers.N.conv``, in the order of MediaPipe's graph. docs/openphoto.md is the model card.
 """
 
 import argparse
@@ -20,6 +20,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from gesturehand import __version__
+from gesturehand.runs import best_checkpoint
 from gesturehand.trainers.token_fusion_regressor import TokenFusionRegressor
 
 ASSETS = Path(__file__).parents[1] / "src/gesturehand/assets"
@@ -65,10 +66,11 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=ASSETS, help="folder to write (default: the package's)")
     parser.add_argument("--licence", default="MIT; the trunk's first weights: Apache-2.0 (LICENSES/mediapipe.md)")
     options = parser.parse_args()
+    weights = best_checkpoint(options.weights) if options.weights.is_dir() else options.weights
 
     model = TokenFusionRegressor(**SETTINGS, encoder_weights="mediapipe_hand")
     origin = model.encoder.origin
-    model.network.load_state_dict(with_trunk_names(read_tensors(options.weights), model.encoder.net))
+    model.network.load_state_dict(with_trunk_names(read_tensors(weights), model.encoder.net))
     state = {name: value.half() if value.is_floating_point() else value for name, value in model.state_dict().items()}
     lost = [name for name, value in state.items() if not value.isfinite().all()]
     if lost:

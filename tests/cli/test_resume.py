@@ -70,11 +70,11 @@ def sigterm_at_sample(monkeypatch):
     read = []
 
     def arm(count: int) -> None:
-        def reading(self, *asked):
-            read.append(asked)
+        def reading(self, *arguments):
+            read.append(arguments)
             if len(read) == count:
                 os.kill(os.getpid(), signal.SIGTERM)
-            return real(self, *asked)
+            return real(self, *arguments)
 
         read.clear()
         monkeypatch.setattr(InterHandDataset, "_read", reading)

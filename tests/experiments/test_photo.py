@@ -79,7 +79,7 @@ def test_two_steps_become_weights_to_hand_on(synthetic_root, photos, tmp_path, m
     averaged = torch.load(best, weights_only=True)["state_dict"]
     out = tmp_path / "weights"
     script = [sys.executable, str(REPOSITORY / "scripts" / "build_openphoto.py")]
-    subprocess.run([*script, str(best), "--data=tiny sets", f"--out={out}"], check=True, capture_output=True)
+    subprocess.run([*script, str(folder), "--data=tiny sets", f"--out={out}"], check=True, capture_output=True)
     assert json.loads((out / "openphoto.json").read_text(encoding="utf-8"))["data"] == "tiny sets"
     written = load_file(out / "openphoto.safetensors")
     name = "network.encoder.merge.0.weight"

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import jsonargparse
 import pytorch_lightning as pl
+import torch
 from pytorch_lightning.callbacks import LearningRateMonitor, ModelCheckpoint, TQDMProgressBar
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
 from pytorch_lightning.utilities import rank_zero_info, rank_zero_only, rank_zero_warn
@@ -37,7 +38,7 @@ from gesturehand.cli.resume import POINTS, RunPlace, place_of_run, release_locks
 from gesturehand.cli.run_keys import add_run_keys
 from gesturehand.cli.trainer_limits import check_machine, impossible_trainer, known_failure
 from gesturehand.cli.training_parser import TrainingParser
-from gesturehand.cli.training_process import share_cores, silence_what_is_meant
+from gesturehand.cli.training_process import keep_freed_memory, share_cores, silence_what_is_meant
 from gesturehand.cli.yaml_guard import guard_yaml
 from gesturehand.data.datamodule import InterHandDataModule
 from gesturehand.errors import UserError
@@ -118,6 +119,8 @@ class TrainingCLI(LightningCLI):
             self.run_folder = parent
         if settings.accelerator == "cpu":
             share_cores(self._setting("data").num_workers)
+        if settings.accelerator == "cpu" or not torch.cuda.is_available():
+            keep_freed_memory()
         model = self._setting("model")
         model_class = pydoc.locate(model.class_path)
         if isinstance(model_class, type) and issubclass(model_class, HandRegressor):

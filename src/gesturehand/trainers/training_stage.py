@@ -121,8 +121,8 @@ class TrainingStage(pl.LightningModule, ABC):
         return GestureHead(encoder.pooled_channels, *self.num_classes, embedding_dim=embedding_dim, dropout=dropout)
 
     def augmented(self, batch: Batch, batch_idx: int) -> Batch:
-        """A training batch as the data module changes it on the device."""
-        change = getattr(getattr(self.trainer, "datamodule", None), "augmented", None)
+        """A training batch as the data module changes it on the device; as it is without a trainer or such a module."""
+        change = getattr(getattr(self._trainer, "datamodule", None), "augmented", None)
         return batch if change is None else change(batch, self.current_epoch, batch_idx, self.global_rank)
 
     def training_objective(self, sums: Mapping[str, MaskedSum]) -> Tensor:
