@@ -34,7 +34,7 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto
 DATA_ARGS := $(if $(DATA),--data.root=$(DATA))
 MANO_ARGS := $(if $(MANO),--model.init_args.mano=$(MANO))
 
-.PHONY: help setup demo data pretrain finetune evaluate sweep ablation photo gallery openhand-v1 openhand-docs docs bench faults fuzz variants test test-all lint format clean
+.PHONY: help setup demo data pretrain finetune evaluate sweep ablation photo gallery openhand-v1 openhand-docs openphoto-docs docs bench faults fuzz variants test test-all lint format clean
 
 help:  ## show the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -115,6 +115,11 @@ openhand-docs: $(BENCHMARK)  ## write the tables and pictures of docs/openhand.m
 	$(GESTUREHAND) data gallery --out docs/images/gallery.jpg
 	$(GESTUREHAND) data samples --root $(BENCHMARK) --out docs/images/openhand_samples.jpg
 	$(GESTUREHAND) data stats --root $(BENCHMARK) --out docs/results/openhand.json --into docs/openhand.md $(ARGS)
+
+openphoto-docs: $(READY)  ## write the sheet and the figures of docs/openphoto_set.md
+	$(GESTUREHAND) data synth_photo --out data/openphoto-sheet --subjects "[48,0,0]" --frames "[480,0,0]" --overwrite=true
+	$(GESTUREHAND) data samples --root data/openphoto-sheet --count 32 --columns 8 --height_px 150 --out docs/images/openphoto_samples.jpg
+	$(BIN)/python benchmarks/photo_set.py --frames 1000 --out docs/results/photo_set.json --into docs/openphoto_set.md
 
 bench: $(READY)  ## measure every figure of docs/performance.md: five minutes, 10 GB of memory
 	$(BIN)/python benchmarks/bench.py $(ARGS)

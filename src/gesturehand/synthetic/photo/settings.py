@@ -38,7 +38,7 @@ class PhotoSettings:
 
     subjects: tuple[int, int, int] = (600, 60, 120)
     frames: tuple[int, int, int] = (30000, 1500, 3000)
-    image_px: int = 192
+    image_px: int = 224
     gestures: tuple[str, ...] | None = None
     left_share: float = 0.5
     two_hand_share: float = 0.28
