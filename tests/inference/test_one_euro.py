@@ -68,6 +68,14 @@ def test_fast_motion_lags_less_with_a_slope():
     assert lags[0] > 2 * lags[1] > 4 * lags[2] > 0
 
 
+def test_a_leading_filter_follows_a_steady_motion_without_lag():
+    ramp = np.linspace(0, 10, 200)[:, None, None]
+    lags = [float((ramp - filtered(OneEuro(1.0, 0.0, leading=lead), ramp))[-1, 0, 0]) for lead in (False, True)]
+    # Of an exponential filter: a step's length times (1 − α) / α.
+    assert lags[0] == pytest.approx(10 / 199 * 30 / (2 * math.pi), rel=1e-3)
+    assert abs(lags[1]) < 1e-3
+
+
 @pytest.mark.parametrize("passed", [1e-3, 1.0, 1000.0])
 def test_after_a_long_time_the_new_value_counts(passed):
     one_euro = OneEuro(1.0, 0.0)

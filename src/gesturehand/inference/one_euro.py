@@ -38,13 +38,21 @@ class OneEuro:
         slope: By how much the cutoff grows with the speed: Hz per unit and second (the paper's β).
         difference: The step (N, C) from one value to another; of vectors (N, C), the difference.
         move: The value that a step leads to; of vectors, the sum.
+        leading: Beyond the paper: first move on at the smoothed speed, so that a steady motion is followed without lag.
     """
 
     def __init__(
-        self, cutoff_hz: float, slope: float, difference: Difference | None = None, move: Move | None = None
+        self,
+        cutoff_hz: float,
+        slope: float,
+        difference: Difference | None = None,
+        move: Move | None = None,
+        *,
+        leading: bool = False,
     ) -> None:
         self.cutoff_hz = cutoff_hz
         self.slope = slope
+        self.leading = leading
         self._difference = difference or (lambda start, end: end - start)
         self._move = move or (lambda start, step: start + step)
         self._raw: FloatArray | None = None
@@ -67,6 +75,8 @@ class OneEuro:
         self._speed = self._speed + _share(np.array(_SPEED_CUTOFF_HZ), passed_s) * (speed - self._speed)
         cutoff = self.cutoff_hz + self.slope * np.linalg.norm(self._speed, axis=-1, keepdims=True)
         self._raw = value
+        if self.leading:
+            self._smooth = self._move(self._smooth, self._speed * passed_s)
         self._smooth = self._move(self._smooth, _share(cutoff, passed_s) * self._difference(self._smooth, value))
         return self._smooth
 

@@ -20,7 +20,7 @@ FloatArray = npt.NDArray[np.float64]
 #: Cutoffs at rest, Hz, and their slopes, Hz per unit and second (docs/predict.md has what they do): of rotations (rad),
 #: of the place in the image (hand sizes) and of the logarithm of the depth.
 _ROTATION: Final = (1.2, 0.6)
-_DIRECTION: Final = (3.0, 2.0)
+_DIRECTION: Final = (8.0, 1.0)
 _DEPTH: Final = (0.8, 1.0)
 #: A hand is never placed nearer.
 _NEAREST_M: Final = 0.01
@@ -42,7 +42,7 @@ class _TrackState:
     betas: FloatArray
     unit: float = 0.0
     rotations: OneEuro = field(default_factory=lambda: OneEuro(*_ROTATION, rotation_difference, rotation_move))
-    direction: OneEuro = field(default_factory=lambda: OneEuro(*_DIRECTION))
+    direction: OneEuro = field(default_factory=lambda: OneEuro(*_DIRECTION, leading=True))
     depth: OneEuro = field(default_factory=lambda: OneEuro(*_DEPTH))
 
 
