@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from gesturehand.cli.main import main
-from gesturehand.inference.predict_files import FOUND, WHOLE_IMAGE
+from gesturehand.inference.prediction_run import FOUND, WHOLE_IMAGE
 from gesturehand.inference.result_json import HAND_KEYS
 
 

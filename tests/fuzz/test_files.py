@@ -29,7 +29,7 @@ from gesturehand.evaluation.predictions import SavedPredictions, read_prediction
 from gesturehand.hand.mano_file import ManoData, read_mano, write_npz
 from gesturehand.inference.boxes import BoxFile
 from gesturehand.inference.query import ImageQuery, crops_of
-from gesturehand.inference.sources import Video
+from gesturehand.inference.video import Video
 from gesturehand.own_data.convert import convert
 from gesturehand.own_data.entries import read_entries
 from gesturehand.skeleton import JOINT_NAMES

@@ -10,7 +10,8 @@ from PIL import ExifTags, Image
 from gesturehand.camera import px_to_normalised, transform_affine
 from gesturehand.inference.boxes import HandBox
 from gesturehand.inference.exif import exif_intrinsics
-from gesturehand.inference.predict_files import Settings, predict_files
+from gesturehand.inference.predict_files import predict_files
+from gesturehand.inference.prediction_run import Settings
 from gesturehand.inference.query import camera_of, read_image
 
 Base = ExifTags.Base

@@ -13,7 +13,8 @@ from gesturehand.errors import UserError
 from gesturehand.hand.open_hand import open_hand
 from gesturehand.hand.skinning import skin
 from gesturehand.inference.boxes import BoxFile, HandBox
-from gesturehand.inference.predict_files import NO_INTRINSICS, NO_SIDE, OPEN_HAND, WHOLE_IMAGE, Settings, predict_files
+from gesturehand.inference.predict_files import predict_files
+from gesturehand.inference.prediction_run import NO_INTRINSICS, NO_SIDE, OPEN_HAND, WHOLE_IMAGE, Settings
 
 
 @pytest.fixture(scope="module")

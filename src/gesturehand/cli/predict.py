@@ -26,14 +26,19 @@ def predict(
     batch_size: int = 32,
     overlay: bool = True,
     mesh: bool | None = None,
+    mesh_format: str = "obj,ply",
+    y_up: bool = False,
+    smooth: bool = True,
+    detect_every: int = 10,
 ) -> None:
-    """Predicts hands in images, folders of images and videos: JSON, meshes and pictures.
+    """Predicts hands in images, folders of images, videos and what a camera sees: JSON, meshes and pictures.
 
     Of an image: NAME.json, NAME.obj, NAME.ply, NAME_overlay.png. Of a video: NAME.jsonl, NAME_overlay.mp4.
     docs/predict.md describes what is in them. Files of the same names in the output folder are replaced.
 
     Args:
-        inputs: Images, folders of images, videos.
+        inputs: Images, folders of images, videos; a number for a camera (0 is the first one) or an address
+            (http, https, rtsp, rtmp), which are predicted until Ctrl-C.
         checkpoint: "openphoto": the weights that come with the package; a checkpoint file; the folder of a run; or
             "latest": the newest finished run under runs/.
         output: Folder of the results; made if it is not there.
@@ -56,11 +61,17 @@ def predict(
         device: auto (CUDA where there is one), cpu, cuda, cuda:1, ...
         batch_size: Crops at a time.
         overlay: Draw the hands over the images.
-        mesh: Write meshes (OBJ and PLY); if not given, of images and not of videos.
+        mesh: Write meshes; if not given, of images and not of videos.
+        mesh_format: Some of obj, ply and glb, with commas between them.
+        y_up: Turn OBJ and PLY by 180 degrees about x, so that y points up, as many viewers take it. GLB always is.
+        smooth: Smooth the hands of videos over time.
+        detect_every: Of a video, frames from one search for hands to the next; in between, known hands are followed.
     """
     from gesturehand.detection.detector import MIN_SCORE
     from gesturehand.inference.boxes import BoxFile, HandBox, parse_box, parse_hand
-    from gesturehand.inference.predict_files import Settings, predict_files
+    from gesturehand.inference.mesh_files import parse_formats
+    from gesturehand.inference.predict_files import predict_files
+    from gesturehand.inference.prediction_run import Settings
     from gesturehand.inference.predictor import HandPredictor
 
     if box is not None and boxes is not None:
@@ -84,6 +95,10 @@ def predict(
         batch_size=batch_size,
         overlay=overlay,
         mesh=mesh,
+        mesh_formats=parse_formats(mesh_format),
+        y_up=y_up,
+        smooth=smooth,
+        detect_every=detect_every,
     )
     predictor = HandPredictor.from_checkpoint(
         checkpoint,

@@ -98,9 +98,23 @@ class HandDetector:
         hands = self._landmarks(pyramid, crops_of_palms(palms))
         hands = each_once(hands.part(hands.presence >= _FIRST_PRESENCE))
         hands = each_once(self._second_pass(pyramid, hands))
-        centres = hands.joints.mean(1)
-        inside = ((centres >= 0) & (centres < [pyramid.width, pyramid.height])).all(-1)
-        return _detections(hands.part((hands.presence >= min_score) & inside))[:max_hands]
+        found = _detections(hands.part((hands.presence >= min_score) & _inside(pyramid, hands)))
+        return sorted(found, key=lambda hand: -hand.score)[:max_hands]
+
+    def follow(self, image: npt.NDArray[np.uint8], joints: npt.NDArray[np.float64]) -> list[HandDetection]:
+        """Looks for hands where they were a moment ago: one call of the landmark model each, and no search for palms.
+
+        Args:
+            image: (H, W, 3) uint8 RGB.
+            joints: (N, 21, 2) px: where the hands' joints were.
+
+        Returns:
+            What is seen there now, in the same order. Its score says whether that is a hand; it is 0 where the joints'
+            mean lies outside the image.
+        """
+        pyramid = ImagePyramid(image)
+        hands = self._landmarks(pyramid, crops_of_joints(joints))
+        return _detections(hands._replace(presence=hands.presence * _inside(pyramid, hands)))
 
     def _second_pass(self, pyramid: ImagePyramid, first: Landmarks) -> Landmarks:
         """Looks again, at the upright crop around the joints of the first pass, which stays where that leads astray."""
@@ -110,6 +124,12 @@ class HandDetector:
         astray = worse | (moved > _LOST * np.ptp(first.joints, axis=1).max(-1))
         chosen = (np.where(astray.reshape(-1, *[1] * (a.ndim - 1)), a, b) for a, b in zip(first, second, strict=True))
         return Landmarks(*chosen)
+
+
+def _inside(pyramid: ImagePyramid, hands: Landmarks) -> npt.NDArray[np.bool_]:
+    """(N,) whether the joints' mean lies in the image."""
+    centres = hands.joints.mean(1)
+    return np.asarray(((centres >= 0) & (centres < [pyramid.width, pyramid.height])).all(-1))
 
 
 def _detections(hands: Landmarks) -> list[HandDetection]:
@@ -125,5 +145,5 @@ def _detections(hands: Landmarks) -> list[HandDetection]:
             hands.joints[i],
             float(turns[i]),
         )
-        for i in np.argsort(-hands.presence, kind="stable")
+        for i in range(len(hands.joints))
     ]

@@ -1,5 +1,6 @@
 """Which of several crops' landmarks are one hand."""
 
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -23,11 +24,24 @@ def each_once(hands: Landmarks) -> Landmarks:
         The others, the most certain first.
     """
     order = np.argsort(-hands.presence, kind="stable")
+    return hands.part(np.array(first_of_each(hands, order.tolist()), int))
+
+
+def first_of_each(hands: Landmarks, order: Sequence[int]) -> list[int]:
+    """The hands that none before them in an order shows.
+
+    Args:
+        hands: N of them.
+        order: Numbers of those that are looked at, the one to keep of two that are the same hand first.
+
+    Returns:
+        Their numbers, in that order.
+    """
     kept: list[int] = []
-    for number in order.tolist():
+    for number in order:
         if not any(_same(hands, number, other) for other in kept):
             kept.append(number)
-    return hands.part(np.array(kept, int))
+    return kept
 
 
 def _same(hands: Landmarks, number: int, other: int) -> bool:

@@ -20,7 +20,7 @@ Hand = Literal["right", "left", "both"]
 HANDS: Final = (*SIDES, "both")
 
 #: What a boxes file may say of a hand, and what this library's own JSON says of it, of which the rest is left alone.
-_KEYS: Final = frozenset({"box", "hand", "turn_deg", *HAND_KEYS})
+_KEYS: Final = frozenset({"box", "hand", "turn_deg", "track", *HAND_KEYS})
 #: A box that is not larger, px, shows no hand: it is given as shares of the image, say.
 _SMALLEST_PX: Final = 2.0
 #: A crop may be so many times the image's longer side: a larger one is a mistake and fills the memory.

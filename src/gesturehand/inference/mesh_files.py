@@ -1,11 +1,60 @@
-"""Meshes of an image's hands as Wavefront OBJ and as binary PLY, metres, in the camera's frame."""
+"""Meshes of an image's hands as Wavefront OBJ, binary PLY and GLB (glTF 2.0), metres."""
 
+import json
+import struct
 from collections.abc import Sequence
+from types import ModuleType
+from typing import Final, Literal, get_args
 
 import numpy as np
 
 from gesturehand.draw.prediction import SIDE_TONES
+from gesturehand.errors import UserError
 from gesturehand.inference.result import HandResult
+
+MeshFormat = Literal["obj", "ply", "glb"]
+MESH_FORMATS: Final[tuple[MeshFormat, ...]] = get_args(MeshFormat)
+#: What is written where nothing is asked for; GLB takes a library of its own.
+DEFAULT_FORMATS: Final[tuple[MeshFormat, ...]] = ("obj", "ply")
+
+#: From the camera's frame to one with y up: 180° about x.
+_Y_UP: Final = np.array([1, -1, -1], np.float32)
+#: By whether y is up.
+_FRAMES: Final = (
+    "camera frame: x right, y down, z forward",
+    "camera frame turned by 180 degrees about x: x right, y up, z backward",
+)
+
+
+def parse_formats(text: str) -> tuple[MeshFormat, ...]:
+    """Formats from their names with commas between them, each once.
+
+    Raises:
+        UserError: There is no such format, or what it takes is not installed.
+    """
+    wanted = dict.fromkeys(name.strip().lower() for name in text.split(","))
+    formats = tuple(kind for kind in MESH_FORMATS if kind in wanted)
+    if len(formats) < len(wanted):
+        raise UserError(f"The mesh formats are '{text}': give some of {', '.join(MESH_FORMATS)}, with commas between.")
+    if "glb" in formats:
+        _trimesh()
+    return formats
+
+
+def mesh_bytes(hands: Sequence[HandResult], kind: MeshFormat, *, y_up: bool = False) -> bytes:
+    """A file of a format.
+
+    Args:
+        hands: Of an image.
+        kind: The format.
+        y_up: Turn OBJ and PLY by 180° about x. GLB always is turned so: glTF has y up and z towards the viewer.
+
+    Raises:
+        UserError: It is GLB, and trimesh is not installed.
+    """
+    if kind == "glb":
+        return glb_bytes(hands)
+    return obj_bytes(hands, y_up) if kind == "obj" else ply_bytes(hands, y_up)
 
 
 def object_name(number: int, hand: HandResult) -> str:
@@ -13,29 +62,29 @@ def object_name(number: int, hand: HandResult) -> str:
     return f"hand{number}_{hand.side}"
 
 
-def obj_bytes(hands: Sequence[HandResult]) -> bytes:
+def obj_bytes(hands: Sequence[HandResult], y_up: bool = False) -> bytes:
     """One OBJ file with an object a hand.
 
     Vertices have seven decimals, a tenth of a micrometre.
     """
-    lines = ["# metres, camera frame: x right, y down, z forward"]
+    lines = [f"# metres, {_FRAMES[y_up]}"]
     first = 1
     for number, hand in enumerate(hands):
         lines.append(f"o {object_name(number, hand)}")
-        lines += [f"v {x:.7f} {y:.7f} {z:.7f}" for x, y, z in hand.vertices.tolist()]
+        lines += [f"v {x:.7f} {y:.7f} {z:.7f}" for x, y, z in _vertices(hand, y_up).tolist()]
         lines += [f"f {a} {b} {c}" for a, b, c in (hand.faces + first).tolist()]
         first += len(hand.vertices)
     return ("\n".join(lines) + "\n").encode()
 
 
-def ply_bytes(hands: Sequence[HandResult]) -> bytes:
+def ply_bytes(hands: Sequence[HandResult], y_up: bool = False) -> bytes:
     """One binary PLY file with all hands as one mesh, coloured by side."""
     vertex = np.dtype([("xyz", "<f4", 3), ("rgb", "u1", 3)])
     face = np.dtype([("count", "u1"), ("corners", "<i4", 3)])
     vertices, faces, first = [], [], 0
     for hand in hands:
         rows = np.zeros(len(hand.vertices), vertex)
-        rows["xyz"], rows["rgb"] = hand.vertices, SIDE_TONES[hand.side].astype(np.uint8)
+        rows["xyz"], rows["rgb"] = _vertices(hand, y_up), SIDE_TONES[hand.side].astype(np.uint8)
         triangles = np.zeros(len(hand.faces), face)
         triangles["count"], triangles["corners"] = 3, hand.faces + first
         first += len(rows)
@@ -44,7 +93,7 @@ def ply_bytes(hands: Sequence[HandResult]) -> bytes:
     header = [
         "ply",
         "format binary_little_endian 1.0",
-        "comment metres, camera frame: x right, y down, z forward",
+        f"comment metres, {_FRAMES[y_up]}",
         f"element vertex {first}",
         *(f"property float {axis}" for axis in "xyz"),
         *(f"property uchar {colour}" for colour in ("red", "green", "blue")),
@@ -54,3 +103,51 @@ def ply_bytes(hands: Sequence[HandResult]) -> bytes:
     ]
     body = b"".join(array.tobytes() for array in (*vertices, *faces))
     return ("\n".join(header) + "\n").encode() + body
+
+
+def glb_bytes(hands: Sequence[HandResult]) -> bytes:
+    """One GLB file with a node and a material a hand, coloured by side; y up, z towards the viewer.
+
+    Raises:
+        UserError: trimesh is not installed.
+    """
+    if not hands:  # which trimesh does not write
+        return _glb_container(json.dumps({"asset": {"version": "2.0"}, "scene": 0, "scenes": [{}]}).encode())
+    trimesh = _trimesh()
+    scene = trimesh.Scene()
+    for number, hand in enumerate(hands):
+        name = object_name(number, hand)
+        material = trimesh.visual.material.PBRMaterial(
+            name=hand.side,
+            baseColorFactor=[*SIDE_TONES[hand.side].astype(np.uint8).tolist(), 255],
+            metallicFactor=0.0,
+            roughnessFactor=0.8,
+            doubleSided=True,  # the wrist is open
+        )
+        mesh = trimesh.Trimesh(
+            _vertices(hand, y_up=True),
+            hand.faces,
+            process=False,
+            visual=trimesh.visual.TextureVisuals(material=material),
+        )
+        scene.add_geometry(mesh, node_name=name, geom_name=name)
+    content: bytes = trimesh.exchange.gltf.export_glb(scene, include_normals=True)
+    return content
+
+
+def _glb_container(text: bytes) -> bytes:
+    """A GLB file of a glTF without binary data (glTF 2.0, 4.4)."""
+    text += b" " * (-len(text) % 4)
+    return struct.pack("<4sIIII", b"glTF", 2, 20 + len(text), len(text), 0x4E4F534A) + text
+
+
+def _vertices(hand: HandResult, y_up: bool) -> np.ndarray:
+    return hand.vertices * _Y_UP if y_up else hand.vertices
+
+
+def _trimesh() -> ModuleType:
+    try:
+        import trimesh
+    except ImportError:
+        raise UserError("GLB takes trimesh: install it with pip install 'gesturehand[glb]'.") from None
+    return trimesh

@@ -23,10 +23,20 @@ def overlay_png(picture: np.ndarray) -> bytes:
 
 
 def draw_hands(
-    painter: PredictionPainter, image: np.ndarray, hands: Sequence[HandResult], intrinsics: np.ndarray
+    painter: PredictionPainter,
+    image: np.ndarray,
+    hands: Sequence[HandResult],
+    intrinsics: np.ndarray,
+    tracks: Sequence[int] | None = None,
 ) -> np.ndarray:
-    """The overlay picture of an image, (H', W', 3) uint8 RGB."""
-    drawn = [DrawnHand(hand.vertices, hand.joints_2d, hand.box, hand.side, label_of(hand)) for hand in hands]
+    """The overlay picture of an image, (H', W', 3) uint8 RGB; hands of a video with the numbers of their tracks."""
+    labels = [label_of(hand) for hand in hands]
+    if tracks is not None:
+        labels = [f"{track} {label}" for track, label in zip(tracks, labels, strict=True)]
+    drawn = [
+        DrawnHand(hand.vertices, hand.joints_2d, hand.box, hand.side, label)
+        for hand, label in zip(hands, labels, strict=True)
+    ]
     return painter(image, drawn, intrinsics)
 
 

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -89,7 +90,6 @@ class HandPredictor:
         self.names = {level: class_names(level, settings["gesture_classes"]) for level in ("coarse", "fine")}
         self.open_hand = settings["mano"] is None
         self.for_photos = regressor.for_photos
-        self._detector: HandDetector | None = None
         self._engine = find_engine(self.model, engine, self.device)
         self.engine_name = "PyTorch" if self._engine is None else "ONNX Runtime"
         self._faces = self.model.hand_model.faces.cpu().numpy()
@@ -120,6 +120,15 @@ class HandPredictor:
             UserError: No such checkpoint, device or engine, or a checkpoint of something else.
         """
         return cls(load_regressor(checkpoint, mano), device, box_scale, engine)
+
+    @cached_property
+    def detector(self) -> HandDetector:
+        """Finds hands.
+
+        Raises:
+            UserError: ONNX Runtime is not installed.
+        """
+        return HandDetector()
 
     def __call__(
         self,
@@ -192,9 +201,7 @@ class HandPredictor:
         Raises:
             UserError: ONNX Runtime is not installed.
         """
-        if self._detector is None:
-            self._detector = HandDetector()
-        found = self._detector(image, min_score=min_score, max_hands=max_hands, smallest_px=smallest_px)
+        found = self.detector(image, min_score=min_score, max_hands=max_hands, smallest_px=smallest_px)
         side = None if hand == "both" else hand
         return tuple(HandBox.of(detection, side, upright=self.upright) for detection in found)
 
@@ -216,7 +223,8 @@ class HandPredictor:
         waiting: list[_Prepared] = []
         for query in queries:
             waiting.append(self._prepare(query if isinstance(query, ImageQuery) else ImageQuery(query)))
-            if sum(len(prepared.requests) for prepared in waiting) >= batch_size:
+            # Images without a hand wait for no crop, and do not gather without end.
+            if max(len(waiting), sum(len(prepared.requests) for prepared in waiting)) >= batch_size:
                 yield from self._predict(waiting, batch_size)
                 waiting = []
         yield from self._predict(waiting, batch_size)

@@ -9,7 +9,7 @@ import numpy as np
 from gesturehand.inference.mesh_files import object_name
 from gesturehand.inference.result import GestureResult, HandResult
 
-#: What is written of a hand.
+#: What is written of a hand; of a video's hand also ``track``.
 HAND_KEYS: Final = (
     "side",
     "box",
@@ -39,6 +39,7 @@ def image_dictionary(
     source: str,
     hands: Sequence[HandResult],
     model: dict[str, str],
+    tracks: Sequence[int] | None = None,
 ) -> dict[str, Any]:
     """What is written of an image; docs/predict.md describes every key.
 
@@ -49,6 +50,7 @@ def image_dictionary(
         source: What they rest on: "given", "exif" or "assumed".
         hands: Predicted.
         model: What predicted them.
+        tracks: Of each hand of a video, the number of its track.
     """
     return {
         "image": name,
@@ -61,12 +63,15 @@ def image_dictionary(
             "intrinsics": source,
         },
         "model": model,
-        "hands": [hand_dictionary(number, hand) for number, hand in enumerate(hands)],
+        "hands": [
+            hand_dictionary(number, hand, None if tracks is None else tracks[number])
+            for number, hand in enumerate(hands)
+        ],
     }
 
 
-def hand_dictionary(number: int, hand: HandResult) -> dict[str, Any]:
-    """One hand's entry."""
+def hand_dictionary(number: int, hand: HandResult, track: int | None = None) -> dict[str, Any]:
+    """One hand's entry; of a video's hand with its track."""
     arrays = (
         ("cam_t", hand.cam_t),
         ("global_orient", hand.global_orient),
@@ -83,6 +88,7 @@ def hand_dictionary(number: int, hand: HandResult) -> dict[str, Any]:
     )
     return {
         "side": hand.side,
+        **({} if track is None else {"track": track}),
         "box": _numbers(hand.box),
         "score": None if hand.score is None else round(hand.score, 6),
         "gesture": _gestures(hand),

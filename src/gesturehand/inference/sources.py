@@ -1,58 +1,67 @@
-"""What `predict` is given: images, folders of images, videos."""
+"""What `predict` is given: images, folders of images, videos, cameras and addresses."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-import av
-import numpy as np
-
-from gesturehand.data.image_file import IMAGE_FORMATS, IMAGE_SUFFIXES, MAX_IMAGE_PIXELS
+from gesturehand.data.image_file import IMAGE_FORMATS, IMAGE_SUFFIXES
 from gesturehand.data.spelling import find_file, similar_name
 from gesturehand.errors import UserError
+from gesturehand.inference.streams import Stream, stream_of
 
 VIDEO_SUFFIXES: Final = (
     ".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg", ".wmv", ".ts", ".mts", ".3gp", ".mjpeg"
 )  # fmt: skip
-#: Of a video that does not say how fast it is.
-_ASSUMED_FPS: Final = 25
 
 
 @dataclass(frozen=True)
 class Sources:
-    """Files to predict.
+    """What is to be predicted.
 
     Attributes:
         images: In order.
         videos: In order.
         left_out: A sentence for each folder of which something was left out.
+        streams: Cameras and addresses, in order.
     """
 
     images: tuple[Path, ...]
     videos: tuple[Path, ...]
     left_out: tuple[str, ...] = ()
+    streams: tuple[Stream, ...] = ()
 
-    def output_names(self) -> dict[Path, str]:
-        """What each file's results are called: its name without the suffix, with it where two would be the same."""
-        files = (*self.images, *self.videos)
-        count = Counter(path.stem for path in files)
-        return {path: path.stem if count[path.stem] == 1 else path.name for path in files}
+    @property
+    def every(self) -> tuple[Path | Stream, ...]:
+        """All of them."""
+        return (*self.images, *self.videos, *self.streams)
+
+    def output_names(self) -> dict[Path | Stream, str]:
+        """What each one's results are called: its name without the suffix, with it where two would be the same."""
+        count = Counter(one.stem for one in self.every)
+        return {one: one.stem if count[one.stem] == 1 else Path(one.name).name for one in self.every}
 
 
 def find_sources(inputs: Sequence[str | Path]) -> Sources:
     """Images and videos that are named; of a folder its images (not those of its folders, no hidden files).
 
+    A number is a camera and text with ``://`` an address, unless a file or folder is called so.
+
     Raises:
-        UserError: A file is missing, a folder has no images, or two files have the same name.
+        UserError: A file is missing, a folder has no images, two files have the same name, or an address is not opened.
     """
     images: list[Path] = []
     videos: list[Path] = []
+    streams: list[Stream] = []
     left_out: dict[Path, Counter[str]] = {}
-    for named in map(Path, inputs):
+    for given in inputs:
+        named = Path(given)
         entry = find_file(named)
+        stream = stream_of(given) if entry is None and isinstance(given, str) else None
+        if stream is not None:
+            streams.append(stream)
+            continue
         if entry is None:
             similar = similar_name(named)
             hint = f"is '{similar}' meant? " if similar else ""
@@ -70,17 +79,22 @@ def find_sources(inputs: Sequence[str | Path]) -> Sources:
             videos.append(entry)
         else:
             images.append(entry)
-    images, videos = list(dict.fromkeys(images)), list(dict.fromkeys(videos))
-    name, times = Counter(path.name for path in (*images, *videos)).most_common(1)[0]
+    images, videos, streams = list(dict.fromkeys(images)), list(dict.fromkeys(videos)), list(dict.fromkeys(streams))
+    sources = Sources(tuple(images), tuple(videos), _notes(left_out), tuple(streams))
+    name, times = Counter(Path(one.name).name for one in sources.every).most_common(1)[0]
     if times > 1:
         raise UserError(f"{times} inputs are named '{name}' and would share their results: predict them one by one.")
-    notes = tuple(
+    return sources
+
+
+def _notes(left_out: dict[Path, Counter[str]]) -> tuple[str, ...]:
+    """A sentence for each folder of which something was left out."""
+    return tuple(
         f"Left out of '{folder}': {_counted(kinds)}. Images have to be {IMAGE_FORMATS}; name videos and folders one by "
         "one."
         for folder, kinds in left_out.items()
         if kinds
     )
-    return Sources(tuple(images), tuple(videos), notes)
 
 
 def _inside(folder: Path) -> tuple[list[Path], Counter[str]]:
@@ -104,73 +118,3 @@ def _counted(kinds: Counter[str]) -> str:
     return ", ".join(
         f"{count} {kind}{'s' if count > 1 and kind == 'folder' else ''}" for kind, count in kinds.most_common()
     )
-
-
-class Video:
-    """A video's frames, each in its own size, turned as the camera was held.
-
-    Args:
-        path: The file.
-
-    Attributes:
-        frames: How many it says it has; 0 where it does not say.
-        fps: Frames per second.
-        damaged: Pieces that could not be decoded and were left out, so far.
-
-    Raises:
-        UserError: It is no regular file, no video, or its frames are larger than images may be.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        if not path.is_file():
-            raise UserError(f"'{path}' is no regular file: give a video file.")
-        with self._opened() as (_, stream):
-            self.frames = stream.frames
-            self.fps = float(stream.average_rate or stream.guessed_rate or _ASSUMED_FPS)
-        self.damaged = 0
-
-    def __iter__(self) -> Iterator[np.ndarray]:
-        """Frames, (H, W, 3) uint8 RGB; H and W may change from one to the next."""
-        self.damaged = 0
-        with self._opened() as (container, stream):
-            try:
-                for packet in container.demux(stream):
-                    try:
-                        frames = packet.decode()
-                    except av.FFmpegError:
-                        self.damaged += 1
-                        continue
-                    for frame in frames:
-                        # Quarter turns against the clock, as the file asks a player for.
-                        yield np.ascontiguousarray(
-                            np.rot90(frame.to_ndarray(format="rgb24"), round(frame.rotation / 90))
-                        )
-            except av.FFmpegError:  # it ends in the middle of a piece
-                self.damaged += 1
-
-    @contextmanager
-    def _opened(self) -> Iterator[tuple[Any, Any]]:
-        try:
-            # A playlist in a video's place may name no address.
-            container = av.open(f"file:{self.path}", options={"protocol_whitelist": "file"})
-        except (av.FFmpegError, ValueError):
-            raise self._no_video() from None
-        with container:
-            if not container.streams.video:
-                raise self._no_video()
-            stream = container.streams.video[0]
-            if stream.codec_context is None:  # of a kind that FFmpeg has no decoder for
-                raise self._no_video()
-            width, height = stream.codec_context.width, stream.codec_context.height
-            if width * height > MAX_IMAGE_PIXELS:
-                raise UserError(
-                    f"'{self.path}' claims frames of {width} x {height} pixels, more than {MAX_IMAGE_PIXELS} in all: "
-                    "scale it down."
-                )
-            # For frames that turn out larger than what the file says of itself.
-            stream.codec_context.options = {"max_pixels": str(MAX_IMAGE_PIXELS)}
-            yield container, stream
-
-    def _no_video(self) -> UserError:
-        return UserError(f"'{self.path}' is not a video that FFmpeg reads: convert it to MP4 (H.264), for instance.")

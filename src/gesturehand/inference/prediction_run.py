@@ -1,0 +1,209 @@
+"""What predicting images and videos has in common: what is asked, said, counted and written."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from gesturehand.data.image_file import read_image
+from gesturehand.detection.detector import MIN_SCORE, SMALLEST_PX
+from gesturehand.draw.prediction import PredictionPainter
+from gesturehand.file_writing import write_bytes
+from gesturehand.inference.boxes import BoxFile, Hand, HandBox, seems_corners
+from gesturehand.inference.mesh_files import DEFAULT_FORMATS, MeshFormat, mesh_bytes
+from gesturehand.inference.output_files import draw_hands
+from gesturehand.inference.predictor import BATCH_SIZE, HandPredictor
+from gesturehand.inference.query import ImageCamera, ImageQuery, Intrinsics, camera_of, intrinsics_matrix
+from gesturehand.inference.result import HandResult
+from gesturehand.inference.result_json import image_dictionary
+from gesturehand.inference.tracks import DETECT_EVERY
+from gesturehand.inference.translation import ASSUMED_FOCAL_OVER_LONGER_SIDE
+
+WHOLE_IMAGE: Final = "No box: the whole image is taken as the hand. Say where it is with --box x,y,w,h or --boxes FILE."
+FOUND: Final = "Hands and their sides are looked for. Say where they are with --box x,y,w,h or --boxes FILE."
+NO_SIDE: Final = "No side: hands are taken as {}. Give --hand right or --hand left."
+NO_INTRINSICS: Final = (
+    "No intrinsics and no focal length in the Exif data: it is taken as "
+    f"{ASSUMED_FOCAL_OVER_LONGER_SIDE:g} × the image's longer side, so the depth in cam_t is a guess. Give "
+    "--intrinsics fx,fy,cx,cy for metres."
+)
+CORNERS: Final = (
+    "The box {} of '{}' sticks out of the image's {} × {} px and would lie inside if it were two corners: boxes are x, "
+    "y, width, height."
+)
+OPEN_HAND: Final = (
+    "This network was trained on rendered hands: it is no model of real photos, where it runs and is mostly wrong."
+)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What is predicted and written.
+
+    Attributes:
+        output: Folder of the results; files of the same names are replaced.
+        boxes: Where hands are; looked for, if not given.
+        hand: Side of hands whose own is not given; of all hands that are found.
+        intrinsics: Of every image; if not given, from its Exif data or assumed.
+        min_score: Hands that are found with less certainty are left out.
+        max_hands: At most so many are found in an image or frame, the most certain ones.
+        smallest_px: Size of the smallest hands that are looked for; None: :data:`SMALLEST_PX` in images, and a tenth of
+            the longer side in videos, where time counts.
+        batch_size: Crops at a time.
+        overlay: Draw pictures.
+        mesh: Write meshes; None: of images, not of videos.
+        mesh_formats: Of :data:`~gesturehand.inference.mesh_files.MESH_FORMATS`, those that are written.
+        y_up: Meshes are turned by 180° about x, so that y points up; GLB always is.
+        smooth: Smooth the hands of videos.
+        detect_every: Frames of a video from one search for hands to the next.
+        progress: Show a progress bar.
+    """
+
+    output: Path
+    boxes: BoxFile | HandBox | None = None
+    hand: Hand | None = None
+    intrinsics: Intrinsics = None
+    min_score: float = MIN_SCORE
+    max_hands: int | None = None
+    smallest_px: float | None = None
+    batch_size: int = BATCH_SIZE
+    overlay: bool = True
+    mesh: bool | None = None
+    mesh_formats: tuple[MeshFormat, ...] = DEFAULT_FORMATS
+    y_up: bool = False
+    smooth: bool = True
+    detect_every: int = DETECT_EVERY
+    progress: bool = True
+
+
+class Frame(NamedTuple):
+    """An image, or a video's frame, on its way through the predictor.
+
+    Attributes:
+        name: As the results name it.
+        size: Width and height, px.
+        image: Where it is drawn from; None where it is not drawn.
+        camera: Its intrinsics.
+        tracks: Numbers of the tracks of a video's hands, where they are known before the prediction.
+    """
+
+    name: str
+    size: tuple[int, int]
+    image: np.ndarray | Path | None
+    camera: ImageCamera
+    tracks: tuple[int, ...] | None = None
+
+    def query(self, image: np.ndarray, hands: tuple[HandBox, ...], words: str) -> ImageQuery:
+        """What the predictor is asked; ``words`` name the image in errors."""
+        return ImageQuery(image, hands, self.camera.intrinsics, words, self.camera.source)
+
+
+class PredictionRun:
+    """One call of ``predict``.
+
+    Args:
+        predictor: Predicts.
+        settings: What is written and where.
+        say: Is told once what had to be assumed.
+
+    Attributes:
+        frames: Images and frames so far.
+        hands: Hands in them.
+        empty: Images and frames without a hand.
+        last: The hands of the last one.
+    """
+
+    def __init__(self, predictor: HandPredictor, settings: Settings, say: Callable[[str], None]) -> None:
+        self.predictor = predictor
+        self.settings = settings
+        self.say = say
+        self.frames = self.hands = self.empty = 0
+        self.last: list[HandResult] = []
+        self._given = None if settings.intrinsics is None else intrinsics_matrix(settings.intrinsics)
+        hand_model = predictor.model.hand_model
+        self._painter = PredictionPainter(hand_model.faces.cpu().numpy(), hand_model.num_vertices)
+        self._model = {
+            "class": type(predictor.model).__name__,
+            "checkpoint": str(predictor.checkpoint),
+            "hand_model": hand_model.name,
+        }
+        self._said: set[str] = set()
+        if predictor.open_hand and not predictor.for_photos:
+            self.once(OPEN_HAND)
+
+    def frame(self, name: str, image: np.ndarray, file: Path | None = None) -> Frame:
+        """An image or frame with its camera.
+
+        Args:
+            name: As the results name it.
+            image: (H, W, 3) uint8 RGB.
+            file: Where it comes from, if from an image file: it is drawn from there, since a batch of photos would fill
+                the memory.
+        """
+        height, width = image.shape[:2]
+        camera = camera_of(self._given, file, width, height)
+        if camera.source == "assumed":
+            self.once(NO_INTRINSICS)
+        drawn = None if not self.settings.overlay else image if file is None else file
+        return Frame(name, (width, height), drawn, camera)
+
+    def found_hands(self, image: np.ndarray) -> tuple[HandBox, ...]:
+        """Hands of an image whose boxes are not given."""
+        self.once(FOUND)
+        return self.predictor.find(
+            image,
+            self.settings.hand,
+            min_score=self.settings.min_score,
+            max_hands=self.settings.max_hands,
+            smallest_px=self.settings.smallest_px or SMALLEST_PX,
+        )
+
+    def given_hands(
+        self, boxes: BoxFile | HandBox, name: str, frame: int | None, image: np.ndarray
+    ) -> tuple[HandBox, ...]:
+        """Hands of an image or frame whose boxes are given.
+
+        Args:
+            boxes: They.
+            name: Of the image's or video's file.
+            frame: Number of the frame.
+            image: (H, W, 3).
+        """
+        hands = boxes.of(name, frame) if isinstance(boxes, BoxFile) else [boxes]
+        height, width = image.shape[:2]
+        for hand in hands:
+            if hand.box is not None and seems_corners(hand.box, width, height):
+                self.once(CORNERS.format(list(hand.box), name, width, height))
+        if any(hand.box is None for hand in hands):
+            self.once(WHOLE_IMAGE)
+        if self.settings.hand is None and any(hand.hand is None for hand in hands):
+            self.once(NO_SIDE.format("a right and a left one" if self.predictor.two_hand else "right ones"))
+        return tuple(replace(hand, hand=hand.hand or self.settings.hand) for hand in hands)
+
+    def content(self, frame: Frame, hands: list[HandResult], tracks: Sequence[int] | None = None) -> dict[str, object]:
+        """What is written of an image or frame, which is counted."""
+        self.frames += 1
+        self.hands += len(hands)
+        self.empty += not hands
+        self.last = hands
+        return image_dictionary(frame.name, frame.size, *frame.camera, hands, self._model, tracks)
+
+    def picture(self, frame: Frame, hands: list[HandResult], tracks: Sequence[int] | None = None) -> np.ndarray:
+        """The overlay of a frame that is drawn."""
+        image = read_image(frame.image) if isinstance(frame.image, Path) else frame.image
+        assert image is not None
+        return draw_hands(self._painter, image, hands, frame.camera.intrinsics, tracks)
+
+    def write_meshes(self, stem: Path, hands: list[HandResult]) -> None:
+        """Writes a file of each format."""
+        for kind in self.settings.mesh_formats:
+            content = mesh_bytes(hands, kind, y_up=self.settings.y_up)
+            write_bytes(stem.with_name(f"{stem.name}.{kind}"), content)
+
+    def once(self, text: str) -> None:
+        """Says a sentence that has not been said yet."""
+        if text not in self._said:
+            self._said.add(text)
+            self.say(text)

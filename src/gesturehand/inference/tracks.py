@@ -1,0 +1,249 @@
+"""Hands through a video: each keeps its number, and its side, from one frame to the next."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from scipy.optimize import linear_sum_assignment
+
+from gesturehand.detection import HandDetection, HandDetector
+from gesturehand.detection.detector import MIN_SCORE
+from gesturehand.detection.landmarks import Landmarks
+from gesturehand.detection.same_hand import first_of_each
+from gesturehand.errors import UserError
+from gesturehand.inference.boxes import Hand, HandBox
+from gesturehand.inference.result import HandResult
+from gesturehand.skeleton import Side
+
+#: Frames from one search for hands to the next, while no hand is lost.
+DETECT_EVERY: Final = 10
+#: A frame's longer side over the smallest hands that are looked for: in videos time counts.
+_SMALLEST: Final = 10
+#: A hand that is lost can come back under its number for so many frames.
+_MEMORY: Final = 30
+#: Joints that move further than this from one frame to the next, over the hand's size, are another hand's.
+_ASTRAY: Final = 0.6
+#: How far from its last place, over its size, a lost hand may be found again, and how much further in every frame.
+_REACH, _REACH_PER_FRAME = 1.5, 0.2
+#: How far a given box may lie from the last one of its hand, over its size.
+_BOX_REACH: Final = 3.0
+#: Frames in favour of a track's side that count at most, and how many more must be against it to end the track.
+_MOST_VOTES, _OUTVOTED = 5, -3
+
+
+class TrackedHand(NamedTuple):
+    """A hand of a frame.
+
+    Attributes:
+        track: Its number, the same in all frames, from 0.
+        hand: Where it is, and its side, the same in all frames.
+    """
+
+    track: int
+    hand: HandBox
+
+
+@dataclass
+class _Track:
+    number: int
+    side: Side
+    seen: HandDetection
+    missed: int = 0
+    votes: int = 1
+
+
+class _Place(NamedTuple):
+    side: Side
+    centre: npt.NDArray[np.floating]
+    size: float
+
+
+class HandTracker:
+    """Finds the hands of a video's frames, in order.
+
+    Where a hand was in the last frame the landmark model looks for it in the next one. The detector searches the whole
+    frame every so often, and when a hand is lost: at once, and then after 1, 2, 4, … frames. A hand that is lost and
+    found again near its last place keeps its number. A track has one side; where the model sees the other one for
+    longer, the track ends and another one begins.
+
+    Args:
+        detector: Finds hands.
+        hand: Which hands they are, if that is known; "both" is not.
+        upright: The network sees upright hands, so turns count.
+        min_score: Hands below are left out.
+        max_hands: At most so many at a time.
+        smallest_px: Size of the smallest hands that are looked for; None: a tenth of the image's longer side.
+        detect_every: Frames from one search to the next.
+
+    Raises:
+        UserError: ``detect_every`` is below 1.
+    """
+
+    def __init__(
+        self,
+        detector: HandDetector,
+        hand: Hand | None = None,
+        *,
+        upright: bool = True,
+        min_score: float = MIN_SCORE,
+        max_hands: int | None = None,
+        smallest_px: float | None = None,
+        detect_every: int = DETECT_EVERY,
+    ) -> None:
+        if detect_every < 1:
+            raise UserError(f"detect_every is {detect_every}: give 1 or more frames.")
+        self._detector = detector
+        self._side: Side | None = None if hand == "both" else hand
+        self._upright = upright
+        self._min_score = min_score
+        self._max_hands = max_hands
+        self._smallest_px = smallest_px
+        self._every = detect_every
+        self._tracks: list[_Track] = []
+        self._started = 0
+        self._until_search = 0
+        self._pause = 1
+
+    def __call__(self, image: npt.NDArray[np.uint8]) -> list[TrackedHand]:
+        """The hands of the next frame.
+
+        Args:
+            image: (H, W, 3) uint8 RGB.
+
+        Returns:
+            The hands that are seen, by number.
+
+        Raises:
+            UserError: A number that the detector was given is out of its range.
+        """
+        for track in self._tracks:
+            track.missed += track.missed > 0
+        self._tracks = [track for track in self._tracks if track.missed <= _MEMORY]
+        if self._follow(image):
+            self._until_search, self._pause = 0, 1
+        if self._until_search <= 0:
+            self._search(image)
+        self._until_search -= 1
+        return [
+            TrackedHand(track.number, HandBox.of(track.seen, track.side, upright=self._upright))
+            for track in self._tracks
+            if not track.missed
+        ]
+
+    def _follow(self, image: npt.NDArray[np.uint8]) -> bool:
+        """Looks for every hand where it was; whether one is lost."""
+        tracks = [track for track in self._tracks if not track.missed]
+        if not tracks:
+            return False
+        seen = self._detector.follow(image, np.stack([track.seen.joints_2d for track in tracks]))
+        moves = [_move(track.seen, now) for track, now in zip(tracks, seen, strict=True)]
+        there = [i for i, now in enumerate(seen) if now.score >= self._min_score and moves[i] < _ASTRAY]
+        # Of two that have come to show one hand, the one stays whose side that is, then the one that moved less.
+        there.sort(key=lambda i: (seen[i].side != tracks[i].side, moves[i]))
+        there = first_of_each(_landmarks(seen, [track.side for track in tracks]), there)
+        for number, (track, now) in enumerate(zip(tracks, seen, strict=True)):
+            if number not in there:
+                track.missed = 1
+                continue
+            track.seen = now
+            if self._side is None:
+                track.votes = min(track.votes + (1 if now.side == track.side else -1), _MOST_VOTES)
+        outvoted = [track for track in tracks if track.votes <= _OUTVOTED]
+        self._tracks = [track for track in self._tracks if track not in outvoted]
+        return len(there) < len(tracks) or bool(outvoted)
+
+    def _search(self, image: npt.NDArray[np.uint8]) -> None:
+        """Finds lost hands again, and new ones."""
+        found = self._detector(
+            image,
+            min_score=self._min_score,
+            max_hands=self._max_hands,
+            smallest_px=self._smallest_px or max(image.shape) / _SMALLEST,
+        )
+        followed = [track for track in self._tracks if not track.missed]
+        sides = [track.side for track in followed] + [self._side or hand.side for hand in found]
+        every = [*(track.seen for track in followed), *found]
+        kept = first_of_each(_landmarks(every, sides), range(len(every))) if every else []
+        new = [(sides[i], every[i]) for i in kept if i >= len(followed)]
+        lost = [track for track in self._tracks if track.missed]
+        pairs = _matched(
+            [_Place(track.side, *_extent(track.seen)) for track in lost],
+            [_Place(side, *_extent(hand)) for side, hand in new],
+            [_REACH + _REACH_PER_FRAME * track.missed for track in lost],
+        )
+        again = {j: lost[i] for i, j in pairs}
+        room = len(found) if self._max_hands is None else self._max_hands - len(followed)
+        for number, (side, hand) in enumerate(new[: max(room, 0)]):
+            track = again.get(number)
+            if track is None:
+                self._tracks.append(_Track(self._started, side, hand))
+                self._started += 1
+            else:
+                track.seen, track.missed = hand, 0
+        if any(track.missed for track in self._tracks):
+            self._until_search = self._pause
+            self._pause = min(2 * self._pause, self._every)
+        else:
+            self._until_search, self._pause = self._every, 1
+
+
+class BoxTracks:
+    """Numbers hands whose boxes are given: a hand is the one of its side whose last box lies nearest."""
+
+    def __init__(self) -> None:
+        self._last: list[_Place] = []
+
+    def __call__(self, hands: Sequence[HandResult]) -> list[int]:
+        """The numbers of a frame's hands, in their order; frames are given in order."""
+        now = [_Place(hand.side, hand.box[:2] + hand.box[2:] / 2, float(hand.box[2:].max())) for hand in hands]
+        numbers = {j: i for i, j in _matched(self._last, now, [_BOX_REACH] * len(self._last))}
+        for place, own in enumerate(now):
+            if place in numbers:
+                self._last[numbers[place]] = own
+            else:
+                numbers[place] = len(self._last)
+                self._last.append(own)
+        return [numbers[place] for place in range(len(now))]
+
+
+def _matched(known: Sequence[_Place], seen: Sequence[_Place], reach: Sequence[float]) -> list[tuple[int, int]]:
+    """Pairs of what is known and what is seen, of one side and within reach, with the least sum of distances.
+
+    Args:
+        known: Where hands were last.
+        seen: Where hands are.
+        reach: Of each that is known, the largest distance of the centres over the larger size.
+    """
+    if not known or not seen:
+        return []
+    cost = np.array([[_distance(before, now) for now in seen] for before in known])
+    out_of_reach = cost > np.array(reach)[:, None]
+    rows, columns = linear_sum_assignment(np.where(out_of_reach, 1e6, cost))
+    return [(int(i), int(j)) for i, j in zip(rows, columns, strict=True) if not out_of_reach[i, j]]
+
+
+def _distance(before: _Place, now: _Place) -> float:
+    if before.side != now.side:
+        return float("inf")
+    return float(np.linalg.norm(before.centre - now.centre)) / max(before.size, now.size)
+
+
+def _extent(hand: HandDetection) -> tuple[npt.NDArray[np.floating], float]:
+    """Centre (2,) and size, px."""
+    x, y, width, height = hand.box
+    return np.array([x + width / 2, y + height / 2]), max(width, height)
+
+
+def _move(before: HandDetection, now: HandDetection) -> float:
+    """Mean distance of the joints over the hand's size before."""
+    return float(np.linalg.norm(now.joints_2d - before.joints_2d, axis=-1).mean() / max(*before.box[2:], 1.0))
+
+
+def _landmarks(hands: Sequence[HandDetection], sides: Sequence[Side]) -> Landmarks:
+    return Landmarks(
+        np.stack([hand.joints_2d for hand in hands]),
+        np.array([hand.score for hand in hands]),
+        np.array([float(side == "right") for side in sides]),
+    )
