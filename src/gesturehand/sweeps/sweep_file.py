@@ -101,8 +101,6 @@ def read_sweep(path: str | Path) -> Sweep:
     render_command(command, str(content["program"]), {})
     if method == "grid":
         grid_points(parameters)
-    if method != "random" and any(p.kind == "categorical_w_probabilities" for p in parameters):
-        raise UserError(f"The sweep '{path}' has probabilities, which only method random honours: leave them out.")
     return Sweep(
         path=path,
         name=str(content.get("name") or path.stem),
