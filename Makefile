@@ -76,10 +76,11 @@ gallery: $(READY)  ## draw the poses of the 35 gestures into runs/gallery.png
 
 docs: $(READY)  ## write the README's table and pictures from the newest demo, and the gallery
 	@mkdir -p docs/images docs/results
-	$(GESTUREHAND) run summary --run latest --out docs/results --into README.md
+	$(GESTUREHAND) run summary --run latest --out docs/results
 	$(BIN)/python -c "import cv2; cv2.imwrite('docs/images/demo_predictions.jpg', cv2.imread('docs/results/predictions.png'), [cv2.IMWRITE_JPEG_QUALITY, 80])"
 	rm -f docs/results/*.png
 	mv docs/results/summary.json docs/results/demo.json
+	$(BIN)/python scripts/document_tables.py summary docs/results/demo.json README.md
 	$(GESTUREHAND) data gallery --out docs/images/gallery.jpg
 
 openhand-v1: $(BENCHMARK)  ## write the benchmark to data/openhand-v1
@@ -90,7 +91,8 @@ $(BENCHMARK): | $(READY)
 openhand-docs: $(BENCHMARK)  ## write the tables and pictures of docs/openhand.md
 	$(GESTUREHAND) data gallery --out docs/images/gallery.jpg
 	$(GESTUREHAND) data samples --root $(BENCHMARK) --out docs/images/openhand_samples.jpg
-	$(GESTUREHAND) data stats --root $(BENCHMARK) --out docs/results/openhand.json --into docs/openhand.md $(ARGS)
+	$(GESTUREHAND) data stats --root $(BENCHMARK) --out docs/results/openhand.json $(ARGS)
+	$(BIN)/python scripts/document_tables.py statistics docs/results/openhand.json docs/openhand.md
 
 bench: $(READY)  ## measure every figure of docs/performance.md: five minutes, 10 GB of memory
 	$(BIN)/python benchmarks/bench.py $(ARGS)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import cv2
 
-from gesturehand.cli.console import print_table, say
+from gesturehand.cli.console import print_table, say, say_deprecated
 from gesturehand.cli.import_data import import_ as import_
 from gesturehand.data.boxes import BoxSource
 from gesturehand.data.selection import Hands, Layout
@@ -152,7 +152,7 @@ def stats(root: str, out: str | None = None, into: str | None = None, runs: list
     Args:
         root: Folder that holds annotations/; images are not read.
         out: JSON file to write.
-        into: Document whose tables between "<!-- summary:begin -->" and "<!-- summary:end -->" are replaced.
+        into: Deprecated; scripts/document_tables.py writes documents.
         runs: Folders of tested runs of the second stage, to be listed beside the mean pose and the oracle.
     """
     from gesturehand.evaluation.set_statistics import set_statistics
@@ -166,6 +166,7 @@ def stats(root: str, out: str | None = None, into: str | None = None, runs: list
     if out:
         write_json(Path(out), statistics)
     if into:
+        say_deprecated("--into", "statistics")
         source = f"<!-- written by `gesturehand data stats --root {root} --into {into}` -->\n"
         write_between_markers(Path(into), source + text)
     say(text)
