@@ -48,7 +48,7 @@ def log_table(trainer: pl.Trainer, name: str, columns: Sequence[str], rows: Sequ
         trainer: Whose loggers.
         name: For example ``val/samples``.
         columns: Names.
-        rows: Of numbers, strings and pictures (H, W, 3) uint8 RGB.
+        rows: Rows of numbers, strings and pictures (H, W, 3) uint8 RGB.
     """
     for logger in trainer.loggers:
         if isinstance(logger, WandbLogger):

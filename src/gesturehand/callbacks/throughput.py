@@ -23,7 +23,7 @@ class Throughput(pl.Callback):
         self._waited, self._images, self._steps = 0.0, 0, 0
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Starts counting anew: validation lies between two epochs."""
+        """Restarts the count, because validation runs between two epochs."""
         self._begin(pl_module)
 
     def on_train_batch_start(

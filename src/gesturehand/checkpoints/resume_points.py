@@ -1,7 +1,7 @@
 """Points that a killed run goes on from, and the stop that a cluster or Ctrl-C asks for.
 
 A point is taken only between two steps of the optimiser, where a run that starts from it does exactly what the
-uninterrupted one does. No random state is saved: the generators are seeded anew in each step from (seed, step,
+uninterrupted one does. No random state is saved: the generators are seeded again in each step from (seed, step,
 process), so it does not matter what happened before, and every process of a distributed run knows its own.
 """
 
@@ -107,7 +107,7 @@ class ResumePoints(Checkpoint):
         if self._world_size not in (None, trainer.world_size):
             raise UserError(
                 f"The run was interrupted with {self._world_size} processes and goes on with {trainer.world_size}: "
-                "give it as many devices as before, or start anew with --resume=never."
+                "give it as many devices as before, or start from the beginning with --resume=never."
             )
         self._world_size = trainer.world_size
         if trainer.is_global_zero:

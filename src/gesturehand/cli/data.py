@@ -126,7 +126,7 @@ def show(
     """
     # PyTorch and Lightning take seconds to load and only this command needs them.
     from gesturehand.data.datamodule import InterHandDataModule
-    from gesturehand.draw.annotations import save_annotations
+    from gesturehand.draw.annotated_crops import save_annotations
     from gesturehand.hand.layer import HandModel
 
     data = InterHandDataModule(
@@ -194,7 +194,7 @@ def samples(root: str, out: str, split: str = "train", count: int = 8, columns: 
 def _picture(out: str) -> Path:
     path = Path(out)
     if path.suffix.lower() not in (".png", ".jpg", ".jpeg"):
-        raise UserError(f"{out} is no picture's name: let it end in .png or .jpg.")
+        raise UserError(f"{out} does not end in .png or .jpg: give a picture's name that does.")
     if not path.parent.is_dir():
         raise UserError(f"{path.parent} is not a folder: make it first.")
     return path

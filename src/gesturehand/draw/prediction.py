@@ -157,7 +157,7 @@ def fitted(picture: np.ndarray, height: int, width: int) -> np.ndarray:
 
     Args:
         picture: (H, W, 3) uint8.
-        height: Of the frame.
+        height: Height of the frame.
         width: Likewise.
 
     Returns:

@@ -53,7 +53,7 @@ class ConventionErrors:
 
         Args:
             joints: (B, H, 21, 3) m, predicted.
-            targets: Of the same batch.
+            targets: Targets of the same batch.
         """
         true, valid = targets["joints"], targets["joint_valid_eval"]
         errors, counted = joint_errors_mm(joints, true, valid, "root")

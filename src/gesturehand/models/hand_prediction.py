@@ -49,7 +49,7 @@ class JointVolumeHead(nn.Module):
     """1 × 1 convolution to a volume (B, 21, D, h, w), then soft-argmax to 2.5D joints.
 
     Args:
-        in_channels: Of the feature map.
+        in_channels: Channels of the feature map.
         depth: D, cells along the root-relative depth (EANet: 8).
     """
 
@@ -104,7 +104,7 @@ def predicted_hands(
 
     Args:
         joints_25d: (B, H, 21, 3) normalised 2.5D coordinates.
-        mano: Of every hand, (B, H, …).
+        mano: MANO parameters of every hand, (B, H, …).
         hand_model: MANO's layer.
         is_right: (B, H) bool.
     """

@@ -18,10 +18,10 @@ class GesturePretrainer(TrainingStage):
     Args:
         backbone: A timm model name.
         dropout: Before the classifiers.
-        weight_coarse: Of the coarse cross-entropy.
-        weight_fine: Of the fine cross-entropy.
-        weight_hierarchy: Of the agreement between the two levels.
-        label_smoothing: Of the fine cross-entropy.
+        weight_coarse: Weight of the coarse cross-entropy.
+        weight_fine: Weight of the fine cross-entropy.
+        weight_hierarchy: Weight of the agreement between the two levels.
+        label_smoothing: Label smoothing of the fine cross-entropy.
         **shared: Arguments of :class:`~gesturehand.trainers.training_stage.TrainingStage`.
     """
 

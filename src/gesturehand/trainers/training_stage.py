@@ -35,16 +35,16 @@ class TrainingStage(pl.LightningModule, ABC):
         encoder_weights: Weights on this machine that the backbone starts from: a file (.safetensors or .pth; a
             checkpoint's encoder too), ``mediapipe_hand``, ``openphoto``, or ``efficientnet-lite0`` to ``-lite2``.
         freeze_encoder: ``none``, ``all``, or the stride up to which the backbone keeps its weights.
-        feature_stride: Of the feature map, px of the crop.
+        feature_stride: Stride of the feature map, in px of the crop.
         image_size: Side of the crops, px.
         gesture_classes: ``shared`` by both hands, or ``per_hand``; the same in both stages.
-        embedding_dim: Of the gesture embedding; the same in both stages.
+        embedding_dim: Size of the gesture embedding; the same in both stages.
         learning_rate: Peak.
         weight_decay: AdamW's.
         warmup_share: Share of the steps that warm up.
 
     Attributes:
-        gesture_metrics: Of validation and test; empty without a gesture head.
+        gesture_metrics: Metrics of validation and test; empty without a gesture head.
         objective_metrics: The losses of validation and test.
     """
 

@@ -15,8 +15,8 @@ from pytorch_lightning.cli import SaveConfigCallback
 from pytorch_lightning.loggers import Logger, TensorBoardLogger
 from pytorch_lightning.utilities import rank_zero_warn
 
-from gesturehand.cli.metrics_csv import MetricsCsv
-from gesturehand.cli.wandb_logger import TolerantWandbLogger, answers
+from gesturehand.cli.training.metrics_csv import MetricsCsv
+from gesturehand.cli.training.wandb_logger import TolerantWandbLogger, answers
 from gesturehand.errors import UserError
 from gesturehand.evaluation.origin import code_version
 

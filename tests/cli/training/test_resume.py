@@ -15,12 +15,12 @@ import torch
 from gesturehand.checkpoints.resume_points import ResumePoints
 from gesturehand.cli import train
 from gesturehand.cli.main import main
-from gesturehand.cli.resume import place_of_run, release_locks, tell_others, told_by_first
+from gesturehand.cli.training.resume import place_of_run, release_locks, tell_others, told_by_first
 from gesturehand.data.dataset import InterHandDataset
 from gesturehand.errors import UserError
 from gesturehand.runs import mark_finished
 
-REPOSITORY = Path(__file__).parents[2]
+REPOSITORY = Path(__file__).parents[3]
 WORDS = [
     "fit",
     f"--config={REPOSITORY / 'experiments' / 'demo' / 'pretrain'}.yaml",
@@ -141,21 +141,21 @@ def test_which_run_goes_on(tmp_path):
     assert place_of_run(tmp_path, CONFIG, "auto").folder != first.folder, "a finished run is left alone"
     with pytest.raises(UserError, match="has finished: test it"):
         place_of_run(tmp_path, CONFIG, str(first.folder))
-    with pytest.raises(UserError, match="no run that can be gone on with"):
+    with pytest.raises(UserError, match="not a run that can be resumed"):
         place_of_run(tmp_path, CONFIG, str(tmp_path / "nowhere"))
     release_locks()
 
 
 def test_run_of_a_living_process_is_left_alone(tmp_path):
     program = (
-        "import sys; from pathlib import Path; from gesturehand.cli.resume import place_of_run\n"
+        "import sys; from pathlib import Path; from gesturehand.cli.training.resume import place_of_run\n"
         f"print(place_of_run(Path({str(tmp_path)!r}), {CONFIG!r}, 'auto').folder, flush=True); sys.stdin.read()"
     )
     with subprocess.Popen([sys.executable, "-c", program], stdin=-1, stdout=-1, text=True) as other:
         assert other.stdout is not None
         folder = Path(other.stdout.readline().strip())
         assert place_of_run(tmp_path, CONFIG, "auto").folder != folder
-        with pytest.raises(UserError, match="at work in another process"):
+        with pytest.raises(UserError, match="still being trained by another process"):
             place_of_run(tmp_path, CONFIG, str(folder))
         other.kill()
     release_locks()
