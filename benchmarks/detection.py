@@ -21,9 +21,8 @@ import numpy as np
 from gesturehand.camera import project
 from gesturehand.data.datamodule import InterHandDataModule
 from gesturehand.detection import HandDetector
-from gesturehand.evaluation.report_markdown import markdown_table
-from gesturehand.evaluation.summary import write_between_markers
-from gesturehand.runs import write_json
+from gesturehand.json_files import write_json
+from gesturehand.markdown import markdown_table, write_between_markers
 from gesturehand.skeleton import SIDES
 
 DOCS = Path(__file__).parent.parent / "docs"

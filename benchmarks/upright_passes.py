@@ -20,14 +20,14 @@ import numpy as np
 
 from gesturehand.camera import normalised_to_px, transform_affine
 from gesturehand.data.crop import crop_affine
+from gesturehand.data.image_file import read_image
 from gesturehand.data.upright import upright_turns
-from gesturehand.evaluation.report_markdown import markdown_table
 from gesturehand.inference.assemble import seen_joints
 from gesturehand.inference.boxes import BOX_SCALE, square_of
 from gesturehand.inference.crop import crop_image
 from gesturehand.inference.predictor import HandPredictor
-from gesturehand.inference.query import read_image
 from gesturehand.inference.upright import PASSES, Crop, FreeHand, Row, upright_looks
+from gesturehand.markdown import markdown_table
 
 #: A hand whose joints are further off, over its box, counts as not found.
 FAILURE = 0.2

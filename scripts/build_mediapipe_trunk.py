@@ -6,7 +6,7 @@ The results are in the repository, so this is needed only to make them anew::
     pip install tflite ai-edge-litert
     python scripts/build_mediapipe_trunk.py package/hand_landmark_full.tflite
 
-LICENSES/mediapipe_hand.md has the origin and the licence.
+LICENSES/mediapipe.md has the origin and the licence.
 """
 
 import argparse

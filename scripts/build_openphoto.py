@@ -62,7 +62,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("weights", type=Path)
     parser.add_argument("--data", required=True, help="what the network was trained on, for the card")
-    parser.add_argument("--licence", default="MIT; the trunk's first weights: Apache-2.0 (LICENSES/mediapipe_hand.md)")
+    parser.add_argument("--licence", default="MIT; the trunk's first weights: Apache-2.0 (LICENSES/mediapipe.md)")
     options = parser.parse_args()
 
     model = TokenFusionRegressor(**SETTINGS, encoder_weights="mediapipe_hand")

@@ -1,11 +1,13 @@
 """Data that tests of several packages share: tiny synthetic sets through the real writer, and the real sample."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from gesturehand.hand.mano_file import ManoData
 from gesturehand.synthetic.writer import write_synthetic_set
 
 #: Gestures of the tiny sets: far apart from each other, from four coarse classes.
@@ -123,3 +125,13 @@ def real_sample() -> Path:
     if not (root / "annotations").is_dir():
         pytest.skip(f"the real sample of InterHand2.6M is not at {root}")
     return root
+
+
+@pytest.fixture
+def rest_joints() -> Callable[[ManoData, np.ndarray], np.ndarray]:
+    """Joints (N, 16, 3) of hands of shapes (N, 10) at rest, regressed from each shaped template."""
+
+    def regress(hand: ManoData, betas: np.ndarray) -> np.ndarray:
+        return np.stack([hand.J_regressor @ (hand.v_template + hand.shapedirs @ beta) for beta in betas])
+
+    return regress

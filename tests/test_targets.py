@@ -17,7 +17,7 @@ from gesturehand.data.files import annotation_path
 from gesturehand.draw.mesh import draw_mesh
 from gesturehand.hand.layer import HandModel
 from gesturehand.hand.open_hand import open_hand
-from gesturehand.hand.skinning import rest_joints, skin
+from gesturehand.hand.skinning import skin
 from gesturehand.losses import TERMS, layered_objective
 from gesturehand.metrics.hand_metrics import HandMetrics
 from gesturehand.skeleton import JOINT_PARENTS
@@ -85,7 +85,7 @@ def source_side(batch: Batch, number: int, slot: int = 0) -> str:
     return "right" if bool(batch["is_right"][number, slot]) != mirrored else "left"
 
 
-def test_rest_root_is_off_the_origin(synthetic_root):
+def test_rest_root_is_off_the_origin(synthetic_root, rest_joints):
     """The conversions below prove nothing on a model that turns about the origin."""
     betas = batch_of(synthetic_root)["mano_betas"][:, 0].double().numpy()
     assert np.linalg.norm(rest_joints(open_hand("right"), betas)[:, 0], axis=-1).min() > 0.05

@@ -22,8 +22,8 @@ _REMEDY: Final = "save it as text in UTF-8"
 def read_text(path: str | Path) -> str:
     """The text of a file, whatever Unicode encoding it is in.
 
-    A byte-order mark names the encoding and is left out. Without one it is UTF-8, or UTF-16 where every other byte is
-    zero; what is neither is read as Windows-1252.
+    A byte-order mark names the encoding and is left out. Without one it is UTF-8, or UTF-16 where one of the first two
+    bytes is zero; what is neither is read as Windows-1252.
 
     Args:
         path: The file.
@@ -62,9 +62,7 @@ def _encoding(raw: bytes) -> str:
     for mark, encoding in _MARKS:
         if raw.startswith(mark):
             return encoding
-    head = raw[:64]
-    # The first characters of a table or of JSON are ASCII, of which UTF-16 leaves one byte of two zero.
-    for start, encoding in ((1, "utf-16-le"), (0, "utf-16-be")):
-        if len(head) >= 4 and not any(head[start::2]) and all(head[1 - start :: 2]):
-            return encoding
+    # The first character of a table or of JSON is ASCII, of which UTF-16 leaves one byte of two zero.
+    if len(raw) >= 2 and len(raw) % 2 == 0 and (raw[0] == 0) != (raw[1] == 0):
+        return "utf-16-be" if raw[0] == 0 else "utf-16-le"
     return "utf-8"

@@ -34,16 +34,6 @@ def posed_hand(rng) -> Callable[[Side], ManoData]:
 
 
 @pytest.fixture
-def rest_joints() -> Callable[[ManoData, np.ndarray], np.ndarray]:
-    """Joints (N, 16, 3) of hands of shapes (N, 10) at rest, regressed from each shaped template."""
-
-    def regress(hand: ManoData, betas: np.ndarray) -> np.ndarray:
-        return np.stack([hand.J_regressor @ (hand.v_template + hand.shapedirs @ beta) for beta in betas])
-
-    return regress
-
-
-@pytest.fixture
 def small_hand(rng) -> ManoData:
     """A right hand of random numbers with 30 vertices, for what only reads and writes."""
     weights = rng.uniform(size=(30, 16))

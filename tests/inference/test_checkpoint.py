@@ -9,6 +9,7 @@ import pytorch_lightning as pl
 import torch
 
 from gesturehand.errors import UserError
+from gesturehand.inference.boxes import BOX_SCALE
 from gesturehand.inference.checkpoint import find_checkpoint, load_regressor
 from gesturehand.trainers.gesture_pretrainer import GesturePretrainer
 
@@ -27,7 +28,7 @@ def test_the_same_network_comes_back(trained_checkpoint):
     loaded = load_regressor(trained_checkpoint)
     saved = torch.load(trained_checkpoint, weights_only=True)["state_dict"]
     assert loaded.path == trained_checkpoint
-    assert loaded.crops == (True, False)
+    assert loaded.crops == (True, False, BOX_SCALE)
     assert not loaded.model.training
     for name, tensor in loaded.model.state_dict().items():
         assert torch.equal(tensor, saved[name]), name

@@ -58,14 +58,14 @@ def test_every_tensor_is_loaded_as_it_is(tensors):
     assert state.keys() == tensors.keys()
     for name, value in state.items():
         assert torch.equal(value, tensors[name].to(value.dtype)), name
-    assert (str(loaded.path), loaded.mirror_left, loaded.for_photos) == ("openphoto", True, True)
+    assert (str(loaded.path), loaded.crops, loaded.for_photos) == ("openphoto", (True, True, 1.4), True)
     assert loaded.model.encoder.origin["licence"] == "Apache-2.0"
 
 
 def test_another_hand_model_is_refused(tmp_path):
     hand = open_hand("right")
     write_npz(replace(hand, v_template=1.1 * hand.v_template), tmp_path / "MANO_RIGHT.npz")
-    with pytest.raises(UserError, match=r"'openphoto' was trained with the hand model 'open hand'"):
+    with pytest.raises(UserError, match=r"'openphoto' cannot be used here: .* with the hand model 'open hand'"):
         load_regressor("openphoto", mano=str(tmp_path))
 
 

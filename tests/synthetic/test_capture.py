@@ -5,7 +5,7 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from gesturehand.hand.open_hand import open_hand
-from gesturehand.hand.skinning import rest_joints, skin
+from gesturehand.hand.skinning import skin
 from gesturehand.skeleton import EANET_TIP_VERTICES, JOINTS_FROM_MANO_AND_TIPS
 from gesturehand.synthetic.capture import CapturedFrame, CapturedHand, capture_frame
 from gesturehand.synthetic.plan import make_plan
@@ -28,7 +28,7 @@ def mesh_of(hand: CapturedHand, rotation: np.ndarray, translation: np.ndarray) -
     """Skins the hand from its file parameters with the root moved into another frame (R (J₀ + t) + T − J₀)."""
     data = open_hand(hand.side)
     betas = hand.betas[None].astype(np.float64)
-    root = rest_joints(data, betas)[0, 0]
+    root = data.J_regressor[0] @ (data.v_template + data.shapedirs @ betas[0])
     rotvec = hand.pose.astype(np.float64)
     rotvec[3:] += data.hands_mean
     rotations = Rotation.from_rotvec(rotvec.reshape(16, 3)).as_matrix()

@@ -131,6 +131,8 @@ def _run_with_files(words: list[str]) -> None:
     guard_yaml()
     command = words[0]
     argument, shown, text = _POSITIONAL[command]
+    if len(words) == 1:
+        raise UserError(f"Nothing to {command}: give {shown}; `gesturehand {command} --help` lists the options.")
     function = _functions(command)
     description = (inspect.getdoc(function) or "").partition("\n\nArgs:")[0]
     parser = CommandParser(prog=f"gesturehand {command}", description=description)

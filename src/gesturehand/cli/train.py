@@ -30,10 +30,10 @@ from gesturehand.checkpoints.resume_points import (
     remove_points,
     step_of_point,
 )
-from gesturehand.cli.parser import TrainingParser
 from gesturehand.cli.training.config_trust import distrust_configs, take_trust
 from gesturehand.cli.training.expand_run import expand_run
 from gesturehand.cli.training.loggers import RunConfig, make_loggers, wandb_run_finished
+from gesturehand.cli.training.parser import TrainingParser
 from gesturehand.cli.training.pretraining import encoder_settings, find_pretraining, mirrors_left
 from gesturehand.cli.training.process import share_cores, silence_what_is_meant
 from gesturehand.cli.training.resume import (

@@ -160,6 +160,8 @@ class Video:
             if not container.streams.video:
                 raise self._no_video()
             stream = container.streams.video[0]
+            if stream.codec_context is None:  # of a kind that FFmpeg has no decoder for
+                raise self._no_video()
             width, height = stream.codec_context.width, stream.codec_context.height
             if width * height > MAX_IMAGE_PIXELS:
                 raise UserError(

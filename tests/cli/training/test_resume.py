@@ -66,7 +66,7 @@ def command(synthetic_root, tmp_path, monkeypatch):
 @pytest.fixture
 def sigterm_at_sample(monkeypatch):
     """Sends this process the signal a cluster sends, when so many samples of an epoch's training have been read."""
-    real = InterHandDataset._read
+    real = InterHandDataset.image_file
     read = []
 
     def arm(count: int) -> None:
@@ -77,7 +77,7 @@ def sigterm_at_sample(monkeypatch):
             return real(self, number)
 
         read.clear()
-        monkeypatch.setattr(InterHandDataset, "_read", reading)
+        monkeypatch.setattr(InterHandDataset, "image_file", reading)
 
     return arm
 
