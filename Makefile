@@ -1,4 +1,4 @@
-# GestureHand: `make demo` does the main job on the open hand, `make test` runs the tests; nothing else is needed first.
+# GestureHand: `make demo` pretrains, finetunes and tests on the open hand; `make test` runs the tests. Both install first.
 #
 #   EXPERIMENT=demo|paper   which files of experiments/ (default: demo)
 #   DATA=FOLDER             InterHand2.6M, or another set in its files
@@ -64,7 +64,7 @@ evaluate: $(READY)  ## test a finished stage 2 and compare it with the baselines
 	$(GESTUREHAND) test --run $(RUN) $(DATA_ARGS) $(MANO_ARGS) $(ARGS)
 	$(GESTUREHAND) run summary --run $(RUN)
 
-sweep: $(READY) $(if $(findstring /demo,$(SWEEP)),$(OPENHAND))  ## search settings: with W&B where you are logged in, else on this machine
+sweep: $(READY) $(if $(findstring /demo,$(SWEEP)),$(OPENHAND))  ## search settings: with W&B if you are logged in, else on this machine
 	$(GESTUREHAND) sweep --file $(SWEEP) $(ARGS)
 
 ablation: $(READY)  ## the paper's comparison (SIZE=quick for two CPU cores, default for one GPU); resumable

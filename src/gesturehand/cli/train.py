@@ -57,7 +57,7 @@ from gesturehand.trainers.hand_regressor import HandRegressor
 
 #: Processes that Lightning starts for the other devices find the first one's run folder here.
 _RUN_FOLDER_VARIABLE: Final = "GESTUREHAND_RUN_FOLDER"
-#: … and the checkpoint that all of them go on from.
+#: … and the checkpoint that all of them continue from.
 _RESUME_POINT_VARIABLE: Final = "GESTUREHAND_RESUME_POINT"
 #: Exit code of a run that was told to stop, as a shell gives it for SIGTERM.
 _STOPPED: Final = 143
@@ -196,7 +196,7 @@ class TrainingCLI(LightningCLI):
             # A second Ctrl-C, or the first before training began; Lightning makes a failure of it.
             point = newest_point(self.run_folder / POINTS)
             raise KeyboardInterrupt(
-                f"the same command goes on from {f'step {step_of_point(point)}' if point else 'the beginning'}"
+                f"the same command continues from {f'step {step_of_point(point)}' if point else 'the beginning'}"
             ) from None
 
     def after_fit(self) -> None:

@@ -1,4 +1,4 @@
-"""What one gets without looking at the image: the training set's mean joints and mean MANO pose."""
+"""Baselines that never look at the image: the training set's mean joints and mean MANO pose."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The error of every sample, for tables by gesture and the list of the worst."""
+"""The error of every sample, for tables by gesture and a list of the worst samples."""
 
 from typing import Any, Final
 

@@ -1,4 +1,4 @@
-"""What every architecture's hands consist of: 2.5D joints from a volume, MANO's parameters, and the mesh they pose."""
+"""The hands that every architecture predicts: 2.5D joints from a volume, MANO's parameters, and the posed mesh."""
 
 from typing import Final, NamedTuple
 

@@ -107,7 +107,7 @@ class TokenFusionNetwork(nn.Module):
 
 
 class JointTokens(nn.Module):
-    """One token a joint: the feature under it, its 2.5D place, and which joint it is.
+    """One token per joint, from the feature under it, its 2.5D position and its name.
 
     The coordinate is detached before sampling, as EANet does: the feature's gradient would otherwise pull the joint
     towards places that are easy to read instead of where it is.

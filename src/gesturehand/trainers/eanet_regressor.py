@@ -50,7 +50,7 @@ class EANetRegressor(HandRegressor):
 
     @property
     def has_gesture_head(self) -> bool:
-        """Only with ``gesture_attention``."""
+        """Whether the network predicts gestures, which it does only with ``gesture_attention``."""
         return self.hparams["gesture_attention"]
 
     def forward(self, image: Tensor, is_right: Tensor) -> tuple[HandPrediction, GesturePrediction | None]:

@@ -45,7 +45,7 @@ class GesturePretrainer(TrainingStage):
 
     @property
     def weights(self) -> dict[str, float]:
-        """Of the three gesture losses."""
+        """Weights of the three gesture losses."""
         return {f"gesture_{term}": self.hparams[f"weight_{term}"] for term in ("coarse", "fine", "hierarchy")}
 
     def forward(self, image: Tensor) -> GesturePrediction:

@@ -136,7 +136,7 @@ class HandRegressor(TrainingStage):
 
     @property
     def weights(self) -> dict[str, float]:
-        """Of every loss term: the ``weight_…`` arguments; that of the gesture losses is the same for all three."""
+        """Weights by loss term, from the ``weight_…`` arguments; the three gesture losses share one."""
         names = [name for name in self.hparams if name.startswith("weight_") and name != "weight_decay"]
         weights = {name.removeprefix("weight_"): self.hparams[name] for name in names}
         gesture = weights.pop("gesture")

@@ -1,4 +1,4 @@
-"""What both stages share: the encoder's and the optimiser's settings, sums of losses, what a checkpoint notes."""
+"""The base of both stages: settings of encoder and optimiser, sums of losses, notes in checkpoints."""
 
 import inspect
 from abc import ABC
@@ -26,7 +26,7 @@ Measured = Literal["val", "test"]
 class TrainingStage(pl.LightningModule, ABC):
     """A LightningModule around an encoder.
 
-    A subclass names only the arguments of its own, or those with another default, and hands on all others as
+    A subclass names only its own arguments, or those with another default, and passes on all others as
     ``**shared``; the command line, ``hparams`` and checkpoints know all of them.
 
     Args:
@@ -81,7 +81,7 @@ class TrainingStage(pl.LightningModule, ABC):
 
     @classmethod
     def settings(cls) -> set[str]:
-        """Names of all arguments, those that are handed on included."""
+        """Names of all arguments, including those that are passed on."""
         kinds = [kind for kind in cls.__mro__ if issubclass(kind, TrainingStage)]
         parameters = [p for kind in kinds for p in inspect.signature(kind).parameters.values()]
         return {parameter.name for parameter in parameters if parameter.kind != parameter.VAR_KEYWORD}
@@ -99,7 +99,7 @@ class TrainingStage(pl.LightningModule, ABC):
 
     @property
     def weights(self) -> dict[str, float]:
-        """Of every loss term, by its name."""
+        """Weights by loss term."""
         raise NotImplementedError
 
     def build_encoder(self) -> Encoder:
@@ -131,11 +131,11 @@ class TrainingStage(pl.LightningModule, ABC):
         return loss
 
     def on_validation_epoch_start(self) -> None:
-        """Empties the confusion matrices, which are not logged and so not emptied by themselves."""
+        """Resets the confusion matrices; Lightning resets only metrics that are logged."""
         self._reset_confusion("val")
 
     def on_test_epoch_start(self) -> None:
-        """Empties the confusion matrices."""
+        """Resets the confusion matrices."""
         self._reset_confusion("test")
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -145,7 +145,7 @@ class TrainingStage(pl.LightningModule, ABC):
         checkpoint["encoder_weights_origin"] = encoder.origin
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Takes over where the encoder's first weights came from."""
+        """Restores the origin of the encoder's first weights."""
         encoder: Any = self.encoder
         encoder.origin = checkpoint.get("encoder_weights_origin")
 

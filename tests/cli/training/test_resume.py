@@ -219,9 +219,9 @@ def signal_at_step(monkeypatch):
             id=variant,
         )
         for variant, numbers, code, said in (
-            ("SIGTERM", [signal.SIGTERM], 143, "step 4 is saved, and the same command goes on from it"),
-            ("SIGTERM twice", [signal.SIGTERM] * 2, 143, "step 4 is saved, and the same command goes on from it"),
-            ("Ctrl-C", [signal.SIGINT], 130, "step 4 is saved, and the same command goes on from it"),
+            ("SIGTERM", [signal.SIGTERM], 143, "step 4 is saved, and the same command continues from it"),
+            ("SIGTERM twice", [signal.SIGTERM] * 2, 143, "step 4 is saved, and the same command continues from it"),
+            ("Ctrl-C", [signal.SIGINT], 130, "step 4 is saved, and the same command continues from it"),
             ("Ctrl-C, then SIGTERM", [signal.SIGINT, signal.SIGTERM], 143, "step 4 is saved, and the same command"),
         )
     ],
@@ -240,7 +240,7 @@ def test_all_processes_of_a_job_are_signalled(command, signal_at_step, tmp_path,
 def test_second_interrupt_ends_at_once(command, signal_at_step, tmp_path, capsys):
     signal_at_step(3, signal.SIGINT, signal.SIGINT)
     assert command("stopped", "--data.num_workers=2") == 130
-    assert "gesturehand: interrupted: the same command goes on from step 3" in capsys.readouterr().err
+    assert "gesturehand: interrupted: the same command continues from step 3" in capsys.readouterr().err
 
 
 @pytest.mark.fault(

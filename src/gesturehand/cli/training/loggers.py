@@ -40,7 +40,7 @@ def make_loggers(
         wandb_project: W&B's project.
         tensorboard: Log to TensorBoard.
         wandb_id: The run's in W&B, the same when it goes on after an interruption; None for a new one.
-        resumed_step: The step that a run goes on from; None at its beginning.
+        resumed_step: The step that a run continues from; None at its beginning.
 
     Returns:
         The CSV logger first: it decides where Lightning keeps config and checkpoints.

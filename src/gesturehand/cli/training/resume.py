@@ -34,7 +34,7 @@ class RunPlace(NamedTuple):
 
     Attributes:
         folder: Its folder.
-        point: The checkpoint it goes on from; None starts at the beginning.
+        point: The checkpoint it continues from; None starts at the beginning.
         state: What a run remembers: ``config_sha256``, ``wandb_id`` and what :func:`remember` added.
     """
 
@@ -149,7 +149,7 @@ def _start(folder: Path, digest: str) -> RunPlace:
 def _go_on(folder: Path, state: dict[str, Any]) -> RunPlace:
     point = newest_point(folder / POINTS)
     where = f"from {point.name}" if point else "from its beginning: it was interrupted before its first checkpoint"
-    rank_zero_info(f"Going on with '{folder}' {where} (--resume=never starts a new run).")
+    rank_zero_info(f"Resuming '{folder}' {where} (--resume=never starts a new run).")
     return RunPlace(folder, point, state)
 
 
