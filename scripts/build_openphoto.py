@@ -2,7 +2,7 @@
 
 ::
 
-    python scripts/build_openphoto.py WEIGHTS --data "what it was trained on"
+    python scripts/build_openphoto.py WEIGHTS --data "what it was trained on" [--out FOLDER]
 
 WEIGHTS is a checkpoint of this library, or a file of the network's tensors alone (.safetensors, or .pt of tensors, 16
 or 32 bits), in which the trunk's convolutions may be numbered, ``encoder.net.layers.N.conv``, in the order of
@@ -62,6 +62,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("weights", type=Path)
     parser.add_argument("--data", required=True, help="what the network was trained on, for the card")
+    parser.add_argument("--out", type=Path, default=ASSETS, help="folder to write (default: the package's)")
     parser.add_argument("--licence", default="MIT; the trunk's first weights: Apache-2.0 (LICENSES/mediapipe.md)")
     options = parser.parse_args()
 
@@ -82,7 +83,8 @@ def main() -> None:
         "licence": options.licence,
         "versions": {"gesturehand": __version__, "torch": torch.__version__},
     }
-    tensors, card = ASSETS / "openphoto.safetensors", ASSETS / "openphoto.json"
+    tensors, card = options.out / "openphoto.safetensors", options.out / "openphoto.json"
+    options.out.mkdir(parents=True, exist_ok=True)
     save_file({name: value.contiguous() for name, value in state.items()}, tensors, {"licence": options.licence})
     card.write_text(json.dumps(about, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     size = tensors.stat().st_size + card.stat().st_size

@@ -220,7 +220,7 @@ def test_captures_cameras_people_gestures_and_valid_joints_against_a_loop(two_ha
         ({"cameras": [99]}, "data.cameras names '99'"),
         ({"subjects": [99]}, "data.subjects names '99'"),
         ({"gestures": ["fisst"]}, "did you mean 'fist'"),
-        ({"min_valid_joints": 0}, "data.min_valid_joints=0"),
+        ({"min_valid_joints": -1}, "data.min_valid_joints=-1"),
         ({"min_valid_joints": 22}, "data.min_valid_joints=22"),
     ],
 )

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from gesturehand.callbacks.throughput import Throughput
     from gesturehand.callbacks.training_guard import TrainingGuard
     from gesturehand.callbacks.trial_report import TrialReport
+    from gesturehand.callbacks.weight_average import WeightAverage
 
 __all__ = [
     "CheckpointArtifact",
@@ -25,6 +26,7 @@ __all__ = [
     "Throughput",
     "TrainingGuard",
     "TrialReport",
+    "WeightAverage",
 ]
 
 __getattr__, __dir__ = lazy_names(
@@ -39,5 +41,6 @@ __getattr__, __dir__ = lazy_names(
         "Throughput": "throughput",
         "TrainingGuard": "training_guard",
         "TrialReport": "trial_report",
+        "WeightAverage": "weight_average",
     },
 )

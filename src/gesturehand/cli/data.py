@@ -8,6 +8,8 @@ import cv2
 
 from gesturehand.cli.console import print_table, say, say_deprecated
 from gesturehand.cli.import_data import import_ as import_
+from gesturehand.cli.synth_photo import say_what_was_written
+from gesturehand.cli.synth_photo import synth_photo as synth_photo
 from gesturehand.data.boxes import BoxSource
 from gesturehand.data.selection import Hands, Layout
 from gesturehand.errors import UserError
@@ -76,10 +78,7 @@ def synth(
         overwrite=overwrite,
         command=shlex.join(["gesturehand", *sys.argv[1:]]),
     )
-    images = ", ".join(f"{count} {split}" for split, count in written.images.items())
-    if written.resumed:
-        say(f"went on after {written.resumed} frames of an interrupted run")
-    say(f"{written.root}: images {images}; what is in it says {written.root / 'README.md'}")
+    say_what_was_written(written)
 
 
 def gallery(out: str, tile_px: int = 220) -> None:

@@ -6,8 +6,16 @@ from typing import Final
 from gesturehand.cli.console import say
 from gesturehand.own_data.convert import convert
 from gesturehand.own_data.entries import read_entries
+from gesturehand.own_data.label_map import with_gestures
 from gesturehand.skeleton import Side
 
+#: What else a hand may have, and how it is said.
+_FURTHER: Final = {
+    "pseudo_labels": "with joints that are pseudo-labels",
+    "box": "with a box only (data.min_valid_joints=0 trains on them too)",
+    "gesture": "with a gesture class",
+    "label": "with a label of their set",
+}
 #: What a set lacks without images of a split, and how to have them.
 _WITHOUT: Final = {
     "train": "it can be tested on and not trained on; mark images with the split train",
@@ -25,8 +33,10 @@ def import_(
     val_share: float = 0.1,
     test_share: float = 0.1,
     seed: int = 0,
+    label_map: str | None = None,
+    folders_are_sets: bool = False,
 ) -> None:
-    """Makes a folder of images with 2D (and 3D) joints into a set in InterHand2.6M's files; docs/own_data.md.
+    """Makes images with 2D (and 3D) joints, or gestures in boxes, a set in InterHand2.6M's files; docs/own_data.md.
 
     Args:
         images: Folder of the images.
@@ -38,9 +48,12 @@ def import_(
         val_share: Share of images, or of subjects where they are named, for validation.
         test_share: Likewise for the test.
         seed: Of the random split.
+        label_map: .json that says which labels of a set are a fine gesture class: {set: {label: class}}.
+        folders_are_sets: Labels of images in different folders are of different sets, where the file names no set.
     """
+    entries = read_entries(Path(joints), hand, folders_are_sets=folders_are_sets)
     written = convert(
-        read_entries(Path(joints), hand),
+        with_gestures(entries, Path(label_map)) if label_map else entries,
         Path(images),
         Path(out),
         intrinsics=intrinsics,
@@ -52,6 +65,9 @@ def import_(
     hands = written.hands
     text = f"{written.root}: images {counts}; hands: {hands['2D']} with 2D joints only, {hands['3D']} with 3D joints"
     say(f"{text}, {hands['MANO']} with a MANO fit")
+    further = {name: hands[kind] for kind, name in _FURTHER.items() if hands[kind]}
+    if further:
+        say("Of them: " + ", ".join(f"{count} {name}" for name, count in further.items()))
     for split, loss in _WITHOUT.items():
         if split not in written.images:
             say(f"There is no {split} image: {loss}.")

@@ -33,6 +33,7 @@ _POSITIONAL: Final = {"predict": ("inputs", "IMAGE|FOLDER|VIDEO", "Images, folde
 _GROUPS: Final = {
     "data": {
         "synth": "write the open synthetic set",
+        "synth_photo": "write the photo-like open set",
         "show": "draw annotations over crops",
         "gallery": "draw the gesture poses",
         "samples": "draw whole frames side by side",

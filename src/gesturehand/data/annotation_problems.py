@@ -193,9 +193,11 @@ def _annotations(
         except ValueError as error:
             yield "joint_valid not 42 flags", f"annotations[{number}]", str(error)
             continue
-        if not valid.any():
-            yield "annotation without joints", where, ""
         image = images.get(entry.image_id)
+        # A frame of hands that only a box and a label are known of says that their depth is not.
+        unknown = image is not None and (shown := frames.get(_frame_key(image))) is not None and not shown.depth_known
+        if not valid.any() and not unknown:
+            yield "annotation without joints", where, ""
         if image is None:
             yield "image of an annotation not listed", where, f"image id {entry.image_id}"
             continue
@@ -250,7 +252,7 @@ def _frames(
         # As the index keeps them: what its numbers cannot hold is not finite there.
         with np.errstate(over="ignore"):
             joints = joints.astype(np.float32)
-        if not valid.any():
+        if not valid.any() and entry.depth_known:
             yield "frame without joints", where, ""
         if not np.isfinite(joints[valid]).all():
             yield "joints not finite", where, ""

@@ -12,6 +12,7 @@ from torch.utils.data import DataLoader
 
 from gesturehand.batch import Batch
 from gesturehand.data.appearance import AppearanceJitter
+from gesturehand.data.batch_augmentation import BatchAugmentation
 from gesturehand.data.boxes import BoxSource, CropBoxes, crop_boxes
 from gesturehand.data.controls import fitted_samples, kept_fits
 from gesturehand.data.crop import CropJitter
@@ -39,9 +40,9 @@ class InterHandDataModule(pl.LightningDataModule):
     Args:
         root: Folder that holds ``annotations/`` and ``images/``.
         sets: Further sets to train on, mixed into every batch by their shares: a list of ``{root, share, split, hands,
-            mano_fits, labelled_only}`` (:class:`~gesturehand.data.mixture.AddedSet`). Where a set lacks a label, the
-            terms that need it are masked. Subsets and choices of captures, cameras, people and gestures hold for
-            ``root`` only; validation and test are ``root``'s.
+            mano_fits, labelled_only, min_valid_joints}`` (:class:`~gesturehand.data.mixture.AddedSet`). Where a set
+            lacks a label, the terms that need it are masked. Subsets and choices of captures, cameras, people and
+            gestures hold for ``root`` only; validation and test are ``root``'s.
         image_size: Side of the square crop, px.
         batch_size: Samples a process and step.
         num_workers: Worker processes of each loader.
@@ -68,7 +69,8 @@ class InterHandDataModule(pl.LightningDataModule):
         cameras: Keep images of these cameras only, by name, in every split.
         subjects: Keep these people only, in every split.
         gestures: Keep sequences of these fine gesture classes only, in every split.
-        min_valid_joints: A hand with fewer valid joints is left out, 1 to 21.
+        min_valid_joints: A hand with fewer valid joints is left out, 0 to 21; 0 also takes hands of which only the
+            annotated box is known.
         augment: Change training samples randomly.
         scale_jitter: Relative standard deviation of the crop's size (cut off at 1).
         rotation_jitter_deg: Standard deviation of the rotation in the image, degrees (cut off at 2).
@@ -80,6 +82,8 @@ class InterHandDataModule(pl.LightningDataModule):
         colour_jitter: Factor of each colour channel, uniform in 1 ± this.
         noise_probability: Share of training samples with noise.
         blur_probability: Share of training samples with blur.
+        device_augmentation: Further changes of training pictures, made in batches on the device
+            (:class:`~gesturehand.data.batch_augmentation.BatchAugmentation`); none if not given.
         seed: Of the order and of the augmentation, which is a function of (seed, epoch, sample).
         read_images: Read images; without, they are black, for what needs annotations only.
         shuffled_images: Control experiment: every training sample shows another training sample's image.
@@ -139,13 +143,14 @@ class InterHandDataModule(pl.LightningDataModule):
         unreadable: Unreadable = "error",
         unreadable_limit: int = 100,
         sets: list[AddedSet] | None = None,
+        device_augmentation: BatchAugmentation | None = None,
     ) -> None:
         super().__init__()
         check_range("data", 1, MAX_IMAGE_SIDE, whole=True, image_size=image_size)
         check_range("data", 1, whole=True, batch_size=batch_size)
         check_range("data", 1, whole=True, prefetch_factor=prefetch_factor)
         check_range("data", 0, whole=True, num_workers=num_workers, seed=seed, unreadable_limit=unreadable_limit)
-        check_range("data", 1, 21, whole=True, min_valid_joints=min_valid_joints)
+        check_range("data", 0, 21, whole=True, min_valid_joints=min_valid_joints)
         check_range(
             "data",
             0,
@@ -170,6 +175,9 @@ class InterHandDataModule(pl.LightningDataModule):
             )
         self.sets = sets or []
         check_shares(self.sets)
+        if device_augmentation is not None:
+            device_augmentation.check("data.device_augmentation")
+        self.device_augmentation = device_augmentation
         self.root = root
         self.image_size = image_size
         self.batch_size = batch_size
@@ -255,7 +263,7 @@ class InterHandDataModule(pl.LightningDataModule):
                 hands=added.hands or self.hands,
                 layout=self.layout,
                 labelled_only=added.labelled_only,
-                min_valid_joints=self.min_valid_joints,
+                min_valid_joints=self.min_valid_joints if added.min_valid_joints is None else added.min_valid_joints,
             )
             # Each set has random numbers of its own: sample 0 of one is not changed as sample 0 of another is.
             seed = int(np.random.SeedSequence((self.seed, place)).generate_state(1)[0])
@@ -287,6 +295,16 @@ class InterHandDataModule(pl.LightningDataModule):
             kept_fits=kept,
             unreadable="error" if stage == "test" else self.unreadable,
         )
+
+    def augmented(self, batch: Batch, epoch: int, batch_idx: int, process: int = 0) -> Batch:
+        """A training batch, on its device, after ``device_augmentation``; as it is without.
+
+        The changes are a function of ``seed`` and the arguments' numbers.
+        """
+        if self.device_augmentation is None:
+            return batch
+        image = self.device_augmentation(batch["image"], (self.seed, epoch, batch_idx, process))
+        return Batch(**(dict(batch) | {"image": image}))  # type: ignore[typeddict-item]
 
     def has_validation(self) -> bool:
         """Whether there is a validation split; one of another name than ``val`` was chosen, so it must be there.

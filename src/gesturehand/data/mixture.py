@@ -30,6 +30,8 @@ class AddedSet:
         hands: Which of its annotations; ``data.hands`` if not given.
         mano_fits: Read its ``MANO_NeuralAnnot.json``; without it only joints and gestures are known.
         labelled_only: Train on its sequences with a gesture label only.
+        min_valid_joints: A hand with fewer valid joints is left out; ``data.min_valid_joints`` if not given. 0 also
+            takes hands of which only the annotated box is known.
     """
 
     root: str
@@ -38,16 +40,19 @@ class AddedSet:
     hands: Hands | None = None
     mano_fits: bool = True
     labelled_only: bool = False
+    min_valid_joints: int | None = None
 
 
 def check_shares(sets: Sequence[AddedSet]) -> None:
     """Checks that the shares leave something for ``data.root``.
 
     Raises:
-        UserError: A share is not above 0 and below 1, or all of them together reach 1.
+        UserError: A share is not above 0 and below 1, all of them together reach 1, or ``min_valid_joints`` is not
+            from 0 to 21.
     """
     for place, added in enumerate(sets):
         check_range(f"data.sets[{place}]", 0, 1, open_ends="low high", share=added.share)
+        check_range(f"data.sets[{place}]", 0, 21, whole=True, min_valid_joints=added.min_valid_joints)
     total = sum(added.share for added in sets)
     if total >= 1:
         raise UserError(

@@ -65,7 +65,8 @@ def select(
 ) -> Selection:
     """Chooses a split's samples, in the order of its annotation file.
 
-    A hand with fewer valid joints, per image and per frame, than ``min_valid_joints`` is no sample.
+    A hand with fewer valid joints, per image and per frame, than ``min_valid_joints`` is no sample. With 0, hands of
+    which only the annotated box is known are samples too, cropped by it.
 
     Args:
         index: The split.
@@ -77,7 +78,7 @@ def select(
         cameras: Keep images of these cameras only, by name, such as 400002.
         subjects: Keep these people only.
         gestures: Keep sequences of these fine classes only.
-        min_valid_joints: Of a hand, 1 to 21.
+        min_valid_joints: Of a hand, 0 to 21.
 
     Raises:
         UserError: The list cannot be read or names something this split does not have, a capture, camera, person or
@@ -96,8 +97,8 @@ def select(
         keep &= _among("subjects", index, list(subjects), index.subject)
     if gestures is not None:
         keep &= np.isin(index.gesture[:, 1], [fine_index(name) for name in gestures])
-    if not 1 <= min_valid_joints <= NUM_JOINTS:
-        raise UserError(f"data.min_valid_joints={min_valid_joints} must be between 1 and {NUM_JOINTS}.")
+    if not 0 <= min_valid_joints <= NUM_JOINTS:
+        raise UserError(f"data.min_valid_joints={min_valid_joints} must be between 0 and {NUM_JOINTS}.")
     row = np.flatnonzero(keep).astype(np.int32)
     present = index.hand_type[row, None] & np.array([1, 2], np.uint8) > 0
     valid = index.joint_valid_image.words[row] & pack_flags(index.joint_valid_frame)[index.frame[row]]

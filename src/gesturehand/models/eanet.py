@@ -82,7 +82,7 @@ class EANet(nn.Module):
         """Predicts both hands of each crop, whether they are there or not.
 
         Args:
-            image: (B, 3, S, S) uint8 RGB, S as the encoder was built for.
+            image: (B, 3, S, S) RGB, uint8 or float in 0 … 255, S as the encoder was built for.
             is_right: (B, 2) bool, the sides as the crop shows them: right, left.
 
         Returns:

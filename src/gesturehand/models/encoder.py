@@ -115,7 +115,7 @@ class Encoder(nn.Module):
         """Encodes images.
 
         Args:
-            image: (B, 3, S, S) uint8 RGB; normalised here, as the backbone's weights want it.
+            image: (B, 3, S, S) RGB, uint8 or float in 0 … 255; normalised here, as the backbone's weights want it.
         """
         normalised = (image.float() - self.mean) / self.std
         maps = self.net(normalised.contiguous(memory_format=torch.channels_last))

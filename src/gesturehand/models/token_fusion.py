@@ -89,7 +89,7 @@ class TokenFusionNetwork(nn.Module):
         """Predicts one hand a crop.
 
         Args:
-            image: (B, 3, S, S) uint8 RGB.
+            image: (B, 3, S, S) RGB, uint8 or float in 0 … 255.
             is_right: (B, 1) bool, the side of the hand as the crop shows it.
 
         Returns:

@@ -19,6 +19,8 @@ _PLANE_MM: Final = 1000.0
 _MOST_DISAGREEMENT: Final = 0.1
 _NO_GESTURE: Final = "unlabelled"
 _BOX_FACTOR: Final = 1.2
+#: Of a box around a hand: a crop's side is then 1.4 times as long, as where `predict` is given a box.
+_HAND_BOX_FACTOR: Final = 1.12
 
 
 def lifted(joints_2d: np.ndarray, intrinsics: Intrinsics) -> np.ndarray:
@@ -96,10 +98,11 @@ def add_image(
         {
             "id": number,
             "image_id": number,
-            "bbox": _box(pixels[valid], size),
+            "bbox": _bbox(hands, pixels[valid], size),
             "joint_valid": [[int(ok)] for ok in flags],
             "hand_type": kind,
             "hand_type_valid": 1,
+            **({"hand_labels": labels} if (labels := _labels(hands)) else {}),
         }
     )
     world = np.where(valid[..., None], joints, 1.0)[:, list(INTERHAND_FROM_JOINTS)].reshape(-1, 3)
@@ -123,8 +126,7 @@ def add_image(
 def _joints_mm(hand: HandEntry, calibration: Intrinsics) -> np.ndarray:
     """(21, 3) mm, camera frame: the 3D joints, checked against the 2D ones, or these lifted."""
     if hand.joints_3d is None:
-        assert hand.joints_2d is not None  # entries have one of them
-        return lifted(hand.joints_2d, calibration)
+        return np.full((NUM_JOINTS, 3), np.nan) if hand.joints_2d is None else lifted(hand.joints_2d, calibration)
     if hand.joints_2d is not None:
         distance = np.linalg.norm(projected(hand.joints_3d, calibration) - hand.joints_2d, axis=1)
         size = np.ptp(hand.joints_2d[np.isfinite(distance)], axis=0).max(initial=1.0)
@@ -136,12 +138,28 @@ def _joints_mm(hand: HandEntry, calibration: Intrinsics) -> np.ndarray:
     return hand.joints_3d * 1000
 
 
-def _box(pixels: np.ndarray, size: tuple[int, int]) -> list[float]:
-    """x, y, width, height: the tight box × 1.2 within the image, as InterHand2.6M's."""
-    if not len(pixels):
-        return [0.0, 0.0, float(size[0]), float(size[1])]
-    low, high = pixels.min(0), pixels.max(0)
-    middle, half = (low + high) / 2, (high - low) / 2 * _BOX_FACTOR
+def _labels(hands: Sequence[HandEntry]) -> dict[str, dict[str, Any]]:
+    """By side, what InterHand2.6M's files have no place for; hands of which nothing is said are left out."""
+    labels: dict[str, dict[str, Any]] = {}
+    for hand in hands:
+        said = {"label": hand.label, "label_set": hand.label_set, "presence": hand.presence, **hand.notes}
+        said["pseudo_label"] = hand.pseudo_label or None
+        known = {name: value for name, value in said.items() if value is not None}
+        if known:
+            labels[hand.hand] = known
+    return labels
+
+
+def _bbox(hands: Sequence[HandEntry], pixels: np.ndarray, size: tuple[int, int]) -> list[float]:
+    """x, y, width, height: the joints' tight box × 1.2 within the image, as InterHand2.6M's, else the given boxes'."""
+    boxes = np.array([hand.box for hand in hands if not hand.has_joints]).reshape(-1, 4)
+    points = np.concatenate([pixels, boxes[:, :2], boxes[:, :2] + boxes[:, 2:]])
+    return _widened(points, _BOX_FACTOR if len(pixels) else _HAND_BOX_FACTOR, size)
+
+
+def _widened(points: np.ndarray, factor: float, size: tuple[int, int]) -> list[float]:
+    low, high = points.min(0), points.max(0)
+    middle, half = (low + high) / 2, (high - low) / 2 * factor
     limit = np.array(size) - 1.0
     low, high = np.clip(middle - half, 0, limit), np.clip(middle + half, 0, limit)
     return [*low.tolist(), *(high - low).tolist()]

@@ -16,7 +16,9 @@ from gesturehand.data.image_file import read_image
 from gesturehand.data.spelling import find_file, spelled
 from gesturehand.errors import UserError
 from gesturehand.file_writing import file_of_new_folder, make_folder, write_text
+from gesturehand.json_files import write_json
 from gesturehand.own_data.annotations import add_image, empty_files
+from gesturehand.own_data.card import CARD_FILE, count_hands, import_card
 from gesturehand.own_data.entries import HandEntry
 from gesturehand.own_data.hand_checks import Intrinsics, check_hand, check_order
 from gesturehand.own_data.splits import choose_splits
@@ -32,7 +34,8 @@ class Converted:
     Attributes:
         root: The set's folder.
         images: Images per split.
-        hands: Hands with 2D joints only, with 3D joints, with a MANO fit.
+        hands: Hands with 2D joints only, with 3D joints, with a MANO fit, with a box only, whose joints are
+            pseudo-labels, with a fine gesture class, with a label of their own set.
     """
 
     root: Path
@@ -54,6 +57,8 @@ def convert(
 
     The world is the camera. Hands with 2D joints only are lifted to the plane z = 1 m and marked
     ``depth_known: false``: the projection returns their pixels, and training takes the two-dimensional terms only.
+    Hands with a box only have no valid joint. What InterHand2.6M's files have no place for stands in ``data.json``
+    under ``hand_labels``, by side; ``card.json`` counts it (:mod:`gesturehand.own_data.card`).
 
     Args:
         entries: The hands; two of one image make a two-hand annotation.
@@ -110,15 +115,15 @@ def convert(
         for split, content in files.items():
             for kind, table in content.items():
                 write_text(annotation_path(folder, split, kind), json.dumps(table))
+        write_json(folder / CARD_FILE, import_card(groups, split_of))
         folder.replace(out)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
-    flat = sum(entry.joints_3d is None for entry in entries)
     return Converted(
         root=out,
         images={split: len(content["data"]["images"]) for split, content in files.items()},
-        hands={"2D": flat, "3D": len(entries) - flat, "MANO": sum(entry.mano is not None for entry in entries)},
+        hands=count_hands(entries),
     )
 
 

@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from reprlib import repr as shortened
 from typing import Any, Final
@@ -12,6 +12,7 @@ import numpy as np
 
 from gesturehand.batch import NUM_BETAS
 from gesturehand.data.files import stays_inside
+from gesturehand.data.spelling import spelled
 from gesturehand.errors import UserError
 from gesturehand.gestures import fine_index, vocabulary
 from gesturehand.own_data.table import read_table
@@ -19,7 +20,12 @@ from gesturehand.skeleton import JOINT_NAMES, NUM_JOINTS, SIDES, Side
 from gesturehand.splits import SPLITS
 from gesturehand.text_file import read_text
 
-_KEYS: Final = ("image", "hand", "joints_2d", "joints_3d", "intrinsics", "gesture", "split", "subject", "mano")
+#: What is kept beside a hand as it is and used by nothing.
+_NOTES: Final = ("licence", "source", "scene", "flip_error")
+_KEYS: Final = (
+    *("image", "hand", "joints_2d", "joints_3d", "box", "intrinsics", "gesture", "label", "set", "split", "subject"),
+    *("mano", "presence", "pseudo_label", *_NOTES),
+)
 _MANO_SIZES: Final = {"pose": 48, "shape": NUM_BETAS, "trans": 3}
 
 
@@ -38,6 +44,12 @@ class HandEntry:
         subject: Whose hand, or None.
         mano: ``pose`` (48, axis-angle, relative to the mean pose), ``shape`` (10) and ``trans`` (3, m) in the camera's
             frame, or None.
+        box: x, y, width, height px around the hand, or None.
+        label: What the hand shows, in the words of its own set, or None.
+        label_set: Whose words these are; a label means something within its set alone.
+        presence: How sure the detector was that made the joints, 0 to 1, or None.
+        pseudo_label: The joints were predicted and not annotated.
+        notes: What else the file says of the hand, kept as it is.
     """
 
     image: str
@@ -49,14 +61,26 @@ class HandEntry:
     split: str | None
     subject: str | None
     mano: dict[str, list[float]] | None
+    box: tuple[float, float, float, float] | None = None
+    label: str | None = None
+    label_set: str | None = None
+    presence: float | None = None
+    pseudo_label: bool = False
+    notes: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def has_joints(self) -> bool:
+        """Whether any are known, in the image or in space; else there is a box."""
+        return self.joints_2d is not None or self.joints_3d is not None
 
 
-def read_entries(path: Path, hand: Side | None = None) -> list[HandEntry]:
+def read_entries(path: Path, hand: Side | None = None, *, folders_are_sets: bool = False) -> list[HandEntry]:
     """Reads a file of annotated hands.
 
     Args:
         path: ``.json`` or ``.csv``, in any Unicode encoding or Windows-1252.
         hand: The side of hands of which the file does not say it.
+        folders_are_sets: The set of labels that an entry does not name is the first folder of its image's name.
 
     Raises:
         UserError: The file cannot be read, or an entry is incomplete; the message names the entry and the key.
@@ -74,7 +98,15 @@ def read_entries(path: Path, hand: Side | None = None) -> list[HandEntry]:
         raise UserError(f"The joints file '{path}' is broken ({error}): correct it.") from None
     if not isinstance(rows, list) or not rows:
         raise UserError(f"The joints file '{path}' holds no list of hands: write one entry a hand.")
-    return [_entry(path, number, row, hand) for number, row in enumerate(rows)]
+    entries = [_entry(path, number, row, hand) for number, row in enumerate(rows)]
+    if not folders_are_sets:
+        return entries
+    return [
+        replace(entry, label_set=folder[0])
+        if entry.label_set is None and (folder := Path(spelled(entry.image)).parts[:-1])
+        else entry
+        for entry in entries
+    ]
 
 
 def _entry(path: Path, number: int, row: Any, hand: Side | None) -> HandEntry:
@@ -96,8 +128,20 @@ def _entry(path: Path, number: int, row: Any, hand: Side | None) -> HandEntry:
     if split is not None and split not in SPLITS:
         raise UserError(f"{where} has the split {shortened(split)}: choose train, val or test.")
     flat, deep = _joints(where, row, "joints_2d", 2), _joints(where, row, "joints_3d", 3)
-    if flat is None and deep is None:
-        raise UserError(f"{where} has neither joints_2d nor joints_3d: give one of them.")
+    label = _text(where, row, "label")
+    box = _box(where, row.get("box"))
+    if flat is None and deep is None and (box is None or (label is None and row.get("gesture") is None)):
+        raise UserError(
+            f"{where} has neither joints_2d nor joints_3d: give one of them, or a box with a gesture or a label."
+        )
+    presence = row.get("presence")
+    if presence is not None:
+        (presence,) = _numbers(where, "presence", [presence], 1)
+        if not 0 <= presence <= 1:
+            raise UserError(f"{where} has the presence {presence:g}: give a number from 0 to 1.")
+    pseudo = row.get("pseudo_label", presence is not None)
+    if not isinstance(pseudo, bool):
+        raise UserError(f"{where} has {shortened(pseudo)} as pseudo_label: give true or false.")
     intrinsics = row.get("intrinsics")
     if intrinsics is not None:
         intrinsics = _numbers(where, "intrinsics", intrinsics, 4)
@@ -118,11 +162,26 @@ def _entry(path: Path, number: int, row: Any, hand: Side | None) -> HandEntry:
         joints_2d=flat,
         joints_3d=deep,
         intrinsics=intrinsics,
-        sequence=_sequence(where, _text(where, row, "gesture")),
+        sequence=sequence_of_gesture(where, _text(where, row, "gesture")),
         split=split,
         subject=str(subject) if _is_integer(subject) else _text(where, row, "subject"),
         mano=mano,
+        box=box,
+        label=label,
+        label_set=_text(where, row, "set"),
+        presence=presence,
+        pseudo_label=pseudo,
+        notes={key: row[key] for key in _NOTES if row.get(key) is not None},
     )
+
+
+def _box(where: str, value: Any) -> tuple[float, float, float, float] | None:
+    if value is None:
+        return None
+    box: tuple[float, float, float, float] = _numbers(where, "box", value, 4)
+    if min(box[2:]) <= 0:
+        raise UserError(f"{where} has the box {shortened(list(box))}, which is empty: give x, y, width and height, px.")
+    return box
 
 
 def _text(where: str, row: Mapping[str, Any], key: str) -> str | None:
@@ -187,8 +246,12 @@ def _numbers(where: str, key: str, value: Any, size: int) -> Any:
     return numbers
 
 
-def _sequence(where: str, gesture: str | None) -> str | None:
-    """The first sequence of a fine class; a sequence's own name is one too."""
+def sequence_of_gesture(where: str, gesture: str | None) -> str | None:
+    """The first sequence of a fine class; a sequence's own name is one too.
+
+    Raises:
+        UserError: There is no such class; the message begins with ``where``.
+    """
     if gesture is None:
         return None
     known = vocabulary().fine_of_sequence

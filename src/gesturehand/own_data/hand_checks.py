@@ -1,6 +1,6 @@
 """What is refused of somebody's hands before anything is written, in one sentence that names the entry."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Final
 
@@ -21,6 +21,10 @@ from gesturehand.own_data.entries import HandEntry
 Intrinsics = tuple[float, float, float, float]
 #: So many hands in the image plane tell a joint order; few may be foreshortened into any proportions.
 _HANDS_FOR_ORDER_2D: Final = 20
+#: A box whose longer side is no longer than this was given as shares of the image.
+_SMALLEST_BOX_PX: Final = 2.0
+#: A box may be so many times its image's side: a hand may go on beyond the edge.
+_LARGEST_BOX: Final = 2.0
 
 
 def check_hand(hand: HandEntry, intrinsics: Intrinsics, size: tuple[int, int]) -> None:
@@ -42,6 +46,8 @@ def check_hand(hand: HandEntry, intrinsics: Intrinsics, size: tuple[int, int]) -
         found.append(implausible_size(hand.joints_3d, valid))
         if hand.joints_2d is None:
             found.append(implausible_pixels(projected(hand.joints_3d, intrinsics), valid, size))
+    if hand.box is not None:
+        found.append(_implausible_box(hand.box, size))
     if hand.mano is not None:
         pose, betas, trans = (np.array(hand.mano[name]) for name in ("pose", "shape", "trans"))
         found.append(implausible_fit(pose, betas, trans))
@@ -69,6 +75,17 @@ def check_order(entries: Sequence[HandEntry]) -> None:
                 f"The bones of {key} are those of hands in {order}: give the order of FreiHAND, MediaPipe and OpenPose "
                 "(wrist, then thumb, index, middle, ring, pinky, each from the palm to the tip)."
             )
+
+
+def _implausible_box(box: tuple[float, float, float, float], size: tuple[int, int]) -> Iterator[Implausible]:
+    x, y, width, height = box
+    shown = f"{[float(f'{number:g}') for number in box]} in an image of {size[0]} × {size[1]} px"
+    if max(width, height) <= _SMALLEST_BOX_PX:
+        yield Implausible("a box too small for a hand", shown, "give pixels, not shares of the image")
+    elif x >= size[0] or y >= size[1] or x + width <= 0 or y + height <= 0:
+        yield Implausible("a box outside the image", shown, "give x, y, width and height in pixels of the image")
+    elif max(width / size[0], height / size[1]) > _LARGEST_BOX:
+        yield Implausible("a box larger than its image", shown, "give x, y, width and height in pixels of the image")
 
 
 def projected(joints: np.ndarray, intrinsics: Intrinsics) -> np.ndarray:

@@ -10,12 +10,15 @@ from typing import Any, Final
 from gesturehand.errors import UserError
 from gesturehand.skeleton import JOINT_NAMES
 
-_TEXTS: Final = ("image", "hand", "gesture", "split", "subject")
+_TEXTS: Final = ("image", "hand", "gesture", "split", "subject", "label", "set", "licence", "source")
+_NUMBERS: Final = ("presence",)
+_BOX: Final = ("box_x", "box_y", "box_w", "box_h")
 _INTRINSICS: Final = ("fx", "fy", "cx", "cy")
 _POINTS: Final = {"joints_2d": ("x", "y"), "joints_3d": ("x_m", "y_m", "z_m")}
+#: All columns but those of joints.
+_FIRST: Final = (*_TEXTS, *_INTRINSICS, *_NUMBERS, *_BOX)
 _COLUMNS: Final = (
-    *_TEXTS,
-    *_INTRINSICS,
+    *_FIRST,
     *(f"{joint}_{ending}" for joint in JOINT_NAMES for endings in _POINTS.values() for ending in endings),
 )
 #: What empty cells are.
@@ -66,7 +69,7 @@ def _check_columns(path: Path, columns: Sequence[str]) -> None:
     unknown = [name for name in named if name not in _COLUMNS]
     if unknown:
         raise UserError(
-            f"'{path}' has the unknown column '{unknown[0]}': the columns are {', '.join(_COLUMNS[:9])}, wrist_x, "
+            f"'{path}' has the unknown column '{unknown[0]}': the columns are {', '.join(_FIRST)}, wrist_x, "
             f"wrist_y, thumb1_x, … in px and wrist_x_m, wrist_y_m, wrist_z_m, … in metres."
         )
     twice = [name for number, name in enumerate(named) if name in named[:number]]
@@ -101,7 +104,8 @@ def _entry(where: str, cells: Mapping[str, str], comma: bool) -> dict[str, Any]:
         points = [[number(f"{joint}_{ending}") for ending in endings] for joint in JOINT_NAMES]
         if any(value is not None for point in points for value in point):
             entry[key] = [None if all(value is None for value in point) else point for point in points]
-    intrinsics = [number(name) for name in _INTRINSICS]
-    if any(value is not None for value in intrinsics):
-        entry["intrinsics"] = intrinsics
-    return entry
+    for key, names in (("intrinsics", _INTRINSICS), ("box", _BOX)):
+        values = [number(name) for name in names]
+        if any(value is not None for value in values):
+            entry[key] = values
+    return entry | {name: value for name in _NUMBERS if (value := number(name)) is not None}

@@ -4,7 +4,7 @@ Lengths are millimetres, world, but MANO's translation, which is in metres; keys
 """
 
 from collections.abc import Iterable
-from typing import Any, Final, TypedDict
+from typing import Any, Final, NotRequired, TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -30,6 +30,7 @@ class FrameEntries(TypedDict):
         annotations: entries of ``data.json``, one per camera.
         joint_3d: entry of ``joint_3d.json``.
         mano: entry of ``MANO_NeuralAnnot.json``; None where the frame is not in it.
+        elements: names of what is in the picture, for the data card; in none of the files.
     """
 
     capture: str
@@ -38,6 +39,7 @@ class FrameEntries(TypedDict):
     annotations: list[dict[str, Any]]
     joint_3d: dict[str, Any]
     mano: dict[str, Any] | None
+    elements: NotRequired[list[str]]
 
 
 def image_name(frame: CapturedFrame, camera: DomeCamera) -> str:

@@ -25,7 +25,6 @@ def data_card(plan: Sequence[PlannedFrame], settings: SetSettings, *, command: s
         version: of gesturehand.
     """
     rows = [_row(split, [frame for frame in plan if frame.split == split]) for split in SPLITS]
-    gestures = Counter((frame.split, frame.fine[0]) for frame in plan if frame.labelled)
     lines = [
         TITLE,
         "",
@@ -45,6 +44,17 @@ def data_card(plan: Sequence[PlannedFrame], settings: SetSettings, *, command: s
         "|---|" + "---:|" * 10,
         *rows,
         "",
+        *gesture_table(plan),
+    ]
+    lines += ["", *_subjects(plan), "", *_cameras(plan, settings), "", "Settings:", "", "```json"]
+    lines += [json.dumps(settings.as_json(), indent=2), "```"]
+    return "\n".join([*lines, ""])
+
+
+def gesture_table(plan: Sequence[PlannedFrame]) -> list[str]:
+    """Lines of a table: labelled frames of each gesture, by split."""
+    gestures = Counter((frame.split, frame.fine[0]) for frame in plan if frame.labelled)
+    lines = [
         "Labelled frames by gesture (fine class):",
         "",
         f"| gesture | {' | '.join(SPLITS)} |",
@@ -54,9 +64,7 @@ def data_card(plan: Sequence[PlannedFrame], settings: SetSettings, *, command: s
         counts = [gestures[split, fine] for split in SPLITS]
         if any(counts):
             lines.append(f"| {name} | {' | '.join(map(str, counts))} |")
-    lines += ["", *_subjects(plan), "", *_cameras(plan, settings), "", "Settings:", "", "```json"]
-    lines += [json.dumps(settings.as_json(), indent=2), "```"]
-    return "\n".join([*lines, ""])
+    return lines
 
 
 def _subjects(plan: Sequence[PlannedFrame]) -> list[str]:

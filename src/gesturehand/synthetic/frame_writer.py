@@ -25,11 +25,27 @@ def write_frame(plan: PlannedFrame, folder: Path, settings: SetSettings) -> tupl
     saving = 0.0
     for number, camera in enumerate(frame.cameras):
         image, mask = draw_view(frame, number, settings.seed)
-        name, start = image_name(frame, camera), time.perf_counter()
-        _save(image_path(folder, plan.split, name), image, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
-        _save(mask_path(folder, plan.split, name), mask, _MASK_OPTIONS)
-        saving += time.perf_counter() - start
+        saving += save_picture(folder, plan.split, image_name(frame, camera), image, mask, _JPEG_QUALITY)
     return entries_of(frame), saving
+
+
+def save_picture(
+    folder: Path, split: str, name: str, image: cv2.typing.MatLike, mask: cv2.typing.MatLike, jpeg_quality: int
+) -> float:
+    """Saves an image and its mask; the seconds that took.
+
+    Args:
+        folder: of the set.
+        split: train, val or test.
+        name: ``file_name`` in ``data.json``.
+        image: (H, W, 3) uint8 BGR.
+        mask: (H, W) uint8.
+        jpeg_quality: 0 to 100.
+    """
+    start = time.perf_counter()
+    _save(image_path(folder, split, name), image, [cv2.IMWRITE_JPEG_QUALITY, jpeg_quality])
+    _save(mask_path(folder, split, name), mask, _MASK_OPTIONS)
+    return time.perf_counter() - start
 
 
 def mask_path(root: Path, split: str, file_name: str) -> Path:

@@ -5,7 +5,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing.connection import wait
 from pathlib import Path
@@ -13,13 +13,13 @@ from typing import Final, NamedTuple
 
 import cv2
 
-from gesturehand.synthetic import frame_writer
 from gesturehand.synthetic.annotations import FrameEntries
 from gesturehand.synthetic.plan import PlannedFrame
-from gesturehand.synthetic.settings import SetSettings
 
 #: Frames that a process takes at a time.
 CHUNK: Final = 16
+#: Draws a planned frame into a folder: its annotations, and the seconds that saving took. Other processes load it.
+WriteFrame = Callable[[PlannedFrame, Path], tuple[FrameEntries, float]]
 
 
 class Chunk(NamedTuple):
@@ -27,7 +27,7 @@ class Chunk(NamedTuple):
 
     number: int
     frames: list[PlannedFrame]
-    settings: SetSettings
+    write_frame: WriteFrame
 
 
 class WrittenChunk(NamedTuple):
@@ -60,7 +60,7 @@ def _write_chunk(chunk: Chunk, folder: Path) -> WrittenChunk:
     """A chunk's annotations, and the seconds for drawing and for saving."""
     start, entries, saving = time.perf_counter(), [], 0.0
     for planned in chunk.frames:
-        entry, seconds = frame_writer.write_frame(planned, folder, chunk.settings)
+        entry, seconds = chunk.write_frame(planned, folder)
         entries.append(entry)
         saving += seconds
     return WrittenChunk(entries, time.perf_counter() - start - saving, saving)

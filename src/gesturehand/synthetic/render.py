@@ -32,12 +32,14 @@ class Light:
         diffuse: brightness of a surface that faces the lamp.
         ambient: brightness of a surface that turns away from it.
         gloss: brightness of the lamp's reflection.
+        wrap: how far the lamp's light reaches round a surface, 0 for a point, 1 for a lamp as wide as half the sky.
     """
 
     direction: FloatArray
     diffuse: float
     ambient: float
     gloss: float = 0.0
+    wrap: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -185,7 +187,7 @@ def _shade(mesh: Mesh, light: Light) -> tuple[FloatArray, npt.NDArray[np.bool_]]
     towards = -vertices / np.linalg.norm(vertices, axis=1, keepdims=True)
     facing = np.clip((smooth * towards).sum(1), 0, 1)
     # Darker where the surface turns away, so that fingers stand out from each other under any lamp.
-    lit = np.clip(smooth @ light.direction, 0, 1)
+    lit = np.clip((smooth @ light.direction + light.wrap) / (1 + light.wrap), 0, 1)
     brightness = (light.ambient + light.diffuse * lit) * (0.55 + 0.45 * facing)
     if mesh.albedo is not None:
         brightness *= mesh.albedo

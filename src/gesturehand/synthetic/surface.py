@@ -22,7 +22,11 @@ class Surface:
 
 def surface_of(faces: npt.NDArray[np.int64], num_vertices: int) -> Surface:
     """The closed surface of a hand model with faces (F, 3)."""
-    faces = _closed(faces)
+    return surface_as_it_is(_closed(faces), num_vertices)
+
+
+def surface_as_it_is(faces: npt.NDArray[np.int64], num_vertices: int) -> Surface:
+    """A surface with faces (F, 3), whose holes and seams stay open."""
     columns = np.repeat(np.arange(len(faces)), 3)
     ones = np.ones(len(columns))
     shape = (num_vertices, len(faces))

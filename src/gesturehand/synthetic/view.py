@@ -8,11 +8,12 @@ import numpy as np
 import numpy.typing as npt
 
 from gesturehand.skeleton import Side
-from gesturehand.synthetic.arm import CLOTH, FIRST_CLOTH_RING, HAND, SKIN, Arm, limb_surface, make_arm
+from gesturehand.synthetic.arm import Arm, limb_surface, make_arm
 from gesturehand.synthetic.background import add_grain, draw_background, make_grain
 from gesturehand.synthetic.cameras import CAMERA_NAMES, DOME_CENTRE, DomeCamera, is_grey
-from gesturehand.synthetic.capture import CapturedFrame, CapturedHand, cameras_of
+from gesturehand.synthetic.capture import CapturedFrame, cameras_of
 from gesturehand.synthetic.clothes import Body, Cloth, draw_body, make_cloth
+from gesturehand.synthetic.limb import limb_mesh
 from gesturehand.synthetic.placement import palm_centre
 from gesturehand.synthetic.posing import hand_model
 from gesturehand.synthetic.render import Light, Mesh, draw_meshes, label_meshes
@@ -54,7 +55,7 @@ def draw_view(frame: CapturedFrame, number: int, seed: int) -> tuple[npt.NDArray
     sleeve = cloth.colour_bgr * 1.1
     tones = [frame.subject.skin_bgr * tint] * (2 * len(frame.hands)) + [sleeve * tint]
     meshes = [
-        _limb(hand, arm, place, len(frame.hands), camera, _albedo(seed, frame.subject.number, hand.side), cloth)
+        limb_mesh(hand, arm, place, len(frame.hands), camera, _albedo(seed, frame.subject.number, hand.side), cloth)
         for place, (hand, arm) in enumerate(zip(frame.hands, arms, strict=True))
     ]
     draw_meshes(image, meshes, tones, camera.intrinsics, _light(rng))
@@ -111,23 +112,6 @@ def _lies_behind(body: Body, frame: CapturedFrame, camera: DomeCamera) -> bool:
     palm = np.mean([palm_centre(hand.joints) for hand in frame.hands], axis=0)
     level = np.array([body.place[0], palm[1], body.place[2]])
     return bool(camera.to_camera(level)[2] - 0.25 > camera.to_camera(palm)[2])
-
-
-def _limb(
-    hand: CapturedHand, arm: Arm, place: int, hands: int, camera: DomeCamera, albedo: FloatArray, cloth: Cloth
-) -> Mesh:
-    """Hand and arm; materials: the hands, their arms' skin, all sleeves."""
-    surface, material = limb_surface(hand.side)
-    row = np.zeros(3, np.int64)
-    row[[HAND, SKIN, CLOTH]] = place, hands + place, 2 * hands
-    vertices = camera.to_camera(np.concatenate([hand.vertices, arm.rings.reshape(-1, 3)]))
-    around = np.arange(arm.rings.shape[1]) * 0.011
-    woven = cloth.shade_at(np.broadcast_to(around, arm.rings.shape[:2]), arm.along_m[:, None])
-    is_cloth = np.arange(len(arm.along_m))[:, None] >= FIRST_CLOTH_RING
-    tube = np.where(
-        is_cloth, 0.45 + 0.55 * np.clip(woven, 0.2, 2.0), albedo[-arm.rings[..., 0].size :].reshape(woven.shape)
-    )
-    return Mesh(vertices, surface, row[material], np.concatenate([albedo[: len(hand.vertices)], tube.ravel()]))
 
 
 def _light(rng: np.random.Generator) -> Light:

@@ -49,11 +49,12 @@ class GesturePretrainer(TrainingStage):
         return {f"gesture_{term}": self.hparams[f"weight_{term}"] for term in ("coarse", "fine", "hierarchy")}
 
     def forward(self, image: Tensor) -> GesturePrediction:
-        """Predicts gestures from crops (B, 3, S, S) uint8 RGB."""
+        """Predicts gestures from crops (B, 3, S, S) RGB, uint8 or float in 0 … 255."""
         return self.gesture_head(self.encoder(image).pooled)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """The weighted gesture losses of a batch."""
+        batch = self.augmented(batch, batch_idx)
         return self.training_objective(self._losses(self(batch["image"]), batch, self.label_smoothing))
 
     def validation_step(self, batch: Batch, batch_idx: int) -> GesturePrediction:

@@ -163,7 +163,7 @@ class HandRegressor(TrainingStage):
         """Predicts the hands of crops.
 
         Args:
-            image: (B, 3, S, S) uint8 RGB.
+            image: (B, 3, S, S) RGB, uint8 or float in 0 … 255.
             is_right: (B, H) bool, the sides as the crop shows them.
         """
 
@@ -189,6 +189,7 @@ class HandRegressor(TrainingStage):
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """The layered objective and the auxiliary gesture losses of a batch."""
+        batch = self.augmented(batch, batch_idx)
         hand, gesture = self(batch["image"], batch["is_right"])
         return self.training_objective(self._losses(hand, gesture, build_targets(batch, self.hand_model), batch))
 

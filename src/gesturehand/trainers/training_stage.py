@@ -9,6 +9,7 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
+from gesturehand.batch import Batch
 from gesturehand.gestures import GestureClasses, class_names, class_parents
 from gesturehand.losses import MaskedSum
 from gesturehand.metrics.gesture_accuracy import GestureMetrics
@@ -118,6 +119,11 @@ class TrainingStage(pl.LightningModule, ABC):
         """The gesture head over an encoder's pooled feature, the same in both stages."""
         embedding_dim = self.hparams["embedding_dim"]
         return GestureHead(encoder.pooled_channels, *self.num_classes, embedding_dim=embedding_dim, dropout=dropout)
+
+    def augmented(self, batch: Batch, batch_idx: int) -> Batch:
+        """A training batch as the data module changes it on the device."""
+        change = getattr(getattr(self.trainer, "datamodule", None), "augmented", None)
+        return batch if change is None else change(batch, self.current_epoch, batch_idx, self.global_rank)
 
     def training_objective(self, sums: Mapping[str, MaskedSum]) -> Tensor:
         """The loss to minimise; logs ``train/loss`` and ``train/loss_{term}`` of all processes together.

@@ -124,6 +124,21 @@ def test_stopped_twice_and_damaged_gives_the_uninterrupted_result(
         assert_same(one[key], two[key], key)
 
 
+def test_stopped_with_changes_on_the_device_and_averaged_weights(command, sigterm_at_sample, tmp_path):
+    words = (
+        "--trainer.max_epochs=1",
+        "--data.device_augmentation={}",
+        "--trainer.callbacks+=gesturehand.callbacks.WeightAverage",
+    )
+    assert command("whole", *words) == 0
+    sigterm_at_sample(40)
+    assert command("stopped", *words) == 143
+    assert command("stopped", *words) == 0
+    one, two = final(tmp_path / "whole"), final(tmp_path / "stopped")
+    for key in ("state_dict", "current_model_state", "averaging_state", "optimizer_states", "global_step", "log"):
+        assert_same(one[key], two[key], key)
+
+
 CONFIG = "name: a\nseed: 0\nresume: auto\n"
 
 

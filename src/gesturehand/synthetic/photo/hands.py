@@ -1,0 +1,228 @@
+"""The hands of one picture: a main hand in the middle, and now and then a second one that crosses or holds it."""
+
+from dataclasses import dataclass
+from functools import cache
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+from scipy.spatial import cKDTree
+from scipy.spatial.transform import Rotation
+
+from gesturehand.gestures import NO_GESTURE
+from gesturehand.skeleton import NUM_JOINTS, SIDES, Side
+from gesturehand.synthetic.articulation import mirror_rotations, rotations_from_angles
+from gesturehand.synthetic.cameras import DomeCamera
+from gesturehand.synthetic.capture import CapturedFrame, CapturedHand
+from gesturehand.synthetic.mano_pose import pose_from_rotations
+from gesturehand.synthetic.photo.people import person
+from gesturehand.synthetic.photo.plan import photo_cameras
+from gesturehand.synthetic.photo.poses import amplitude, any_pose, hand_angles
+from gesturehand.synthetic.photo.settings import PhotoSettings
+from gesturehand.synthetic.placement import inside_image
+from gesturehand.synthetic.plan import PlannedFrame
+from gesturehand.synthetic.posing import hand_model, posed_mesh, right_articulation
+from gesturehand.synthetic.surface import Surface, surface_of
+
+FloatArray = npt.NDArray[np.float64]
+
+#: Longer side of the main hand's joints, and the place of their middle about the picture's, in sides of the picture.
+_SIZE: Final = (0.5, 0.82)
+_OFF_CENTRE: Final = 0.08
+#: The same for a hand that is to be partly outside, along one axis.
+_FAR_OFF_CENTRE: Final = (0.3, 0.48)
+#: How far an upright hand's axis, wrist to middle knuckle, leans to the side: standard deviation, degrees.
+_LEAN_DEG: Final = 14.0
+#: No nearer to the camera than this: the middle of a hand, and any part of a second one, m.
+_NEAREST_M: Final = 0.16
+_NEAREST_PART_M: Final = 0.07
+#: Wrist, index and little knuckle in the papers' order.
+_PALM: Final = (0, 5, 17)
+#: Two hands overlap each other at most so deep, m.
+_DEEPEST_M: Final = 0.006
+#: Of a second hand's joints, so many lie in the picture.
+_SEEN_JOINTS: Final = 11
+_TRIES: Final = 12
+
+
+@dataclass(frozen=True, eq=False)
+class PhotoHands:
+    """The hands of a picture.
+
+    Attributes:
+        frame: in numbers, right before left.
+        main: place of the main hand among them.
+        elements: names of what is in the picture.
+    """
+
+    frame: CapturedFrame
+    main: int
+    elements: list[str]
+
+
+def capture_photo(plan: PlannedFrame, settings: PhotoSettings, rng: np.random.Generator, *, grip: bool) -> PhotoHands:
+    """Poses and places the hands of a planned picture.
+
+    Args:
+        plan: of the picture.
+        settings: of the set.
+        rng: of the picture.
+        grip: close the main hand around something, unless it shows a gesture with a label.
+    """
+    camera = photo_cameras(settings.image_px)[plan.cameras[0]]
+    betas = person(settings.seed, plan.subject).subject.betas
+    two = len(plan.sides) == 2
+    if plan.labelled:
+        kind, angles = "gesture", hand_angles("gesture", plan.fine[0], amplitude(plan.phase), rng)
+    elif grip:
+        kind, angles = "grip", hand_angles("grip", NO_GESTURE, 1.0, rng)
+    else:
+        kind, angles = any_pose(rng, gestures=two)
+    rotations = rotations_from_angles(angles[None], right_articulation())[0]
+    upright = rng.random() < settings.upright_share
+    rotations[0] = _root_rotation(rotations, upright, rng)
+    other, facing = _second_rotations(rotations, rng) if two else (None, False)
+    side: Side = plan.sides[0]
+    if two:
+        side = SIDES[rng.random() < settings.left_share]
+    main = _hand(side, rotations, betas)
+    main = _moved(main, _place(main.joints, camera, plan.partly_outside, rng))
+    hands = [main]
+    elements = [f"{kind} pose", "upright" if upright else "any turn"]
+    if other is not None:
+        second = _hand("left" if side == "right" else "right", other, betas)
+        hands.append(_moved(second, _second_place(main, second, camera, rng)))
+        elements.append("second hand, facing the first" if facing else "second hand, any direction")
+    hands.sort(key=lambda hand: SIDES.index(hand.side))
+    if plan.partly_outside:
+        elements.append("partly outside")
+    valid = tuple(inside_image(camera, hand.joints) for hand in hands)
+    frame = CapturedFrame(plan, person(settings.seed, plan.subject).subject, tuple(hands), (camera,), (valid,))
+    return PhotoHands(frame, hands.index(main), elements)
+
+
+def _hand(side: Side, right_rotations: FloatArray, betas: npt.NDArray[np.float32]) -> CapturedHand:
+    """A hand, not moved yet, from the rotations of a right one."""
+    rotations = right_rotations if side == "right" else mirror_rotations(right_rotations)
+    pose = pose_from_rotations(rotations, hand_model(side).hands_mean).astype(np.float32)
+    vertices, joints = posed_mesh(side, pose, betas)
+    return CapturedHand(side, pose, betas, np.zeros(3, np.float32), vertices, joints, np.ones(NUM_JOINTS, bool))
+
+
+def _moved(hand: CapturedHand, place: FloatArray) -> CapturedHand:
+    trans = place.astype(np.float32)
+    return CapturedHand(
+        hand.side, hand.pose, hand.betas, trans, hand.vertices + trans, hand.joints + trans, hand.joint_valid
+    )
+
+
+def _root_rotation(rotations: FloatArray, upright: bool, rng: np.random.Generator) -> FloatArray:
+    """(3, 3), any orientation, of a right hand; if upright, turned in the picture so that the middle knuckle is up."""
+    quaternion = rng.normal(size=4)
+    root = Rotation.from_quat(quaternion / np.linalg.norm(quaternion)).as_matrix()
+    lean = rng.normal() * np.radians(_LEAN_DEG)
+    if not upright:
+        return root
+    forward = root @ right_articulation().forward
+    turn = -np.pi / 2 + lean - np.arctan2(forward[1], forward[0])
+    return np.asarray(Rotation.from_euler("z", turn).as_matrix() @ root)
+
+
+def _second_rotations(first: FloatArray, rng: np.random.Generator) -> tuple[FloatArray, bool]:
+    """Rotations of a second hand as a right one's, and whether it faces the first, as clasped and crossing hands do."""
+    _, angles = any_pose(rng, gestures=True)
+    rotations = rotations_from_angles(angles[None], right_articulation())[0]
+    facing = bool(rng.random() < 0.5)
+    if not facing:
+        rotations[0] = _root_rotation(rotations, False, rng)
+        return rotations, False
+    # The other hand is made by mirroring these: what follows turns it as it will be, so it is mirrored here too.
+    own = mirror_rotations(first[0])
+    if rng.random() < 0.5:
+        normal = first[0] @ right_articulation().palmar
+        own = Rotation.from_rotvec(normal * rng.uniform(-1.6, 1.6)).as_matrix() @ own
+    rotations[0] = mirror_rotations(Rotation.from_rotvec(rng.normal(size=3) * 0.5).as_matrix() @ own)
+    return rotations, True
+
+
+def _place(joints: FloatArray, camera: DomeCamera, partly_outside: bool, rng: np.random.Generator) -> FloatArray:
+    """Translation, (3,) m, that gives the hand's joints their size and place in the picture."""
+    side, focal = camera.width, float(camera.focal_px[0])
+    target = rng.uniform(*_SIZE) * side
+    shift = rng.uniform(-_OFF_CENTRE, _OFF_CENTRE, 2) * side
+    if partly_outside:
+        shift[rng.integers(2)] = rng.choice([-1, 1]) * rng.uniform(*_FAR_OFF_CENTRE) * side
+    middle = (joints.max(0) + joints.min(0)) / 2
+    depth = max(focal * float(np.ptp(joints[:, :2], axis=0).max()) / target, _NEAREST_M)
+    for _ in range(3):
+        place = np.array([*(shift * depth / focal), depth]) - middle
+        moved = joints + place
+        pixels = moved[:, :2] / np.maximum(moved[:, 2:], _NEAREST_PART_M) * focal
+        depth = max(depth * float(np.ptp(pixels, axis=0).max()) / target, _NEAREST_M)
+    return place
+
+
+def _second_place(
+    first: CapturedHand, second: CapturedHand, camera: DomeCamera, rng: np.random.Generator
+) -> FloatArray:
+    """Translation, (3,) m, of a second hand: at the first one, as far into it as skin gives way.
+
+    Where none is found the second hand is held beside the first.
+    """
+    wrist, index, pinky = first.joints[list(_PALM)]
+    normal = np.cross(index - wrist, pinky - wrist)
+    normal /= np.linalg.norm(normal)
+    depth_into = _DepthInto(first)
+    for _ in range(_TRIES):
+        gap = normal * rng.choice([-1, 1]) * rng.uniform(0.018, 0.06)
+        if rng.random() < 0.4:
+            gap = rng.normal(size=3) * 0.03
+        own = second.joints[list(_PALM)].mean(0) if rng.random() < 0.5 else second.joints.mean(0)
+        goal = first.joints[list(_PALM)].mean(0) if rng.random() < 0.5 else first.joints.mean(0)
+        place = goal + gap + rng.normal(size=3) * [0.045, 0.045, 0.02] - own
+        # Drawn out of each other the way that the gap points.
+        away = gap / np.linalg.norm(gap)
+        for _ in range(4):
+            deep = depth_into(second.vertices + place)
+            if deep <= _DEEPEST_M:
+                break
+            place = place + away * (deep + 0.002)
+        else:
+            continue
+        moved = second.joints + place
+        if (second.vertices + place)[:, 2].min() < _NEAREST_PART_M:
+            continue
+        if inside_image(camera, moved).sum() >= _SEEN_JOINTS:
+            return place
+    beside = np.zeros(3)
+    outwards = 1.0 if rng.random() < 0.5 else -1.0
+    beside[0] = outwards * (np.ptp(first.vertices[:, 0]) + np.ptp(second.vertices[:, 0])) / 2
+    low, high = second.vertices.min(0), second.vertices.max(0)
+    return (first.vertices.min(0) + first.vertices.max(0)) / 2 + beside - (low + high) / 2
+
+
+class _DepthInto:
+    """How deep points lie inside a hand."""
+
+    def __init__(self, hand: CapturedHand) -> None:
+        self._vertices, surface = hand.vertices, _surface(hand.side)
+        corners = hand.vertices[surface.faces]
+        normals = surface.face_to_vertex @ np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+        self._normals = normals / (np.linalg.norm(normals, axis=1, keepdims=True) + 1e-12)
+        self._tree = cKDTree(hand.vertices)
+
+    def __call__(self, points: FloatArray) -> float:
+        """Of points (N, 3) m, that of the deepest, m, along the nearest vertex's normal; 0 if all are outside."""
+        low, high = self._vertices.min(0), self._vertices.max(0)
+        points = points[((points > low) & (points < high)).all(1)]
+        if not len(points):
+            return 0.0
+        _, nearest = self._tree.query(points)
+        along = ((points - self._vertices[nearest]) * self._normals[nearest]).sum(1)
+        return max(0.0, float(-along.min()))
+
+
+@cache
+def _surface(side: Side) -> Surface:
+    hand = hand_model(side)
+    return surface_of(hand.faces, hand.num_vertices)

@@ -1,0 +1,111 @@
+"""Pictures of the photo-like set: hands to be seen, splits with their own photographs, things that are held."""
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+
+from gesturehand.skeleton import SIDES
+from gesturehand.synthetic.penetration import winding_number
+from gesturehand.synthetic.photo.hands import capture_photo
+from gesturehand.synthetic.photo.picture import draw_photo
+from gesturehand.synthetic.photo.plan import make_photo_plan
+from gesturehand.synthetic.photo.settings import PhotoSettings
+from gesturehand.synthetic.photo.solids import make_solid
+from gesturehand.synthetic.photo.surroundings import background
+from gesturehand.synthetic.view import MASK_LEVELS
+
+SETTINGS = PhotoSettings(subjects=(3, 1, 1), frames=(60, 5, 10), image_px=128)
+PLAN = make_photo_plan(SETTINGS)
+
+
+@pytest.fixture(scope="module")
+def photos():
+    return [draw_photo(planned, SETTINGS) for planned in PLAN[:60]]
+
+
+def test_every_main_hand_is_to_be_seen_and_lies_in_its_mask(photos):
+    for photo in photos:
+        hand = photo.frame.hands[photo.main]
+        mask = photo.mask == MASK_LEVELS[hand.side]
+        assert mask.sum() > 150
+        inside = photo.frame.joint_valid_image[0][photo.main]
+        points = np.rint(photo.frame.cameras[0].project(hand.joints[inside])).astype(int)
+        near = cv2.dilate(mask.astype(np.uint8), np.ones((9, 9), np.uint8))
+        hidden = len(photo.frame.hands) == 2 or any(
+            name.startswith(("held", "flat")) or "before" in name for name in photo.elements
+        )
+        if not hidden:
+            assert near[points[:, 1], points[:, 0]].mean() > 0.8
+
+
+def test_a_plan_has_both_sides_people_of_one_split_and_all_kinds():
+    assert {frame.sides for frame in PLAN} == {("right",), ("left",), SIDES}
+    people = {split: {frame.subject for frame in PLAN if frame.split == split} for split in ("train", "val", "test")}
+    assert len(people["train"] | people["val"] | people["test"]) == 5
+    assert all(len(frame.cameras) == 1 and frame.has_fit for frame in PLAN)
+    assert len({frame.cameras for frame in PLAN}) == 6
+
+
+def test_hands_point_up_if_they_are_to_and_anywhere_otherwise():
+    def lean(share: float) -> np.ndarray:
+        settings, out = replace(SETTINGS, upright_share=share), []
+        for planned in PLAN[:40]:
+            hands = capture_photo(planned, settings, np.random.default_rng(planned.frame_idx), grip=False)
+            joints = hands.frame.hands[hands.main].joints
+            out.append(np.degrees(np.arctan2(joints[9, 0] - joints[0, 0], joints[0, 1] - joints[9, 1])))
+        return np.abs(out)
+
+    # Perspective turns the projection a little, not the world.
+    assert np.percentile(lean(1.0), 90) < 35
+    assert np.median(lean(0.0)) > 50
+
+
+def test_what_is_held_lies_between_fingers_and_palm_and_not_in_them():
+    held = 0
+    for planned in PLAN:
+        if planned.labelled or len(planned.sides) == 2:
+            continue
+        rng = np.random.default_rng(planned.frame_idx)
+        hands = capture_photo(planned, SETTINGS, rng, grip=True)
+        hand, solid = hands.frame.hands[0], make_solid(hands.frame.hands[0], rng, held=True)
+        if solid is None or not solid.held:
+            continue
+        held += 1
+        inside = winding_number(hand.joints, solid.vertices[solid.surface.faces]) > 0.5
+        assert not inside.any()
+        assert np.linalg.norm(solid.vertices.mean(0) - hand.joints[9]) < 0.1
+    assert held >= 12
+
+
+def test_every_split_has_its_own_photographs(tmp_path):
+    for number in range(20):
+        cv2.imwrite(str(tmp_path / f"{number:02d}.png"), np.full((80, 120, 3), 12 * number, np.uint8))
+    settings = replace(SETTINGS, backgrounds=str(tmp_path), backgrounds_licence="mine")
+    seen = {}
+    for split, subjects in (("train", range(12)), ("val", (100, 101)), ("test", (200, 201))):
+        shades = set()
+        for subject in subjects:
+            for k in range(12):
+                piece = background(settings, split, subject, np.random.default_rng(k))
+                if piece.std() == 0:
+                    shades.add(int(piece[0, 0, 0]) // 12)
+        seen[split] = shades
+    assert seen["test"] <= {0, 10}
+    assert seen["val"] <= {1, 11}
+    assert len(seen["train"]) > 8
+    assert not seen["train"] & (seen["val"] | seen["test"])
+
+
+def test_made_up_backgrounds_have_the_spectrum_of_photographs():
+    """The amplitude of natural images falls about as 1/f."""
+    spectra = []
+    for k in range(40):
+        grey = background(SETTINGS, "train", k % 6, np.random.default_rng(k)).mean(-1)
+        window = np.hanning(len(grey))
+        spectra.append(np.abs(np.fft.fft2((grey - grey.mean()) * window * window[:, None])))
+    frequency = np.hypot(*np.meshgrid(*[np.fft.fftfreq(SETTINGS.image_px)] * 2))
+    band = (frequency > 0.03) & (frequency < 0.3)
+    slope = np.polyfit(np.log(frequency[band]), np.log(np.mean(spectra, 0)[band]), 1)[0]
+    assert -2.2 < slope < -0.8
