@@ -1,4 +1,4 @@
-# GestureHand: `make demo` does the main job on the open hand, `make test` runs the tests; nothing else is needed first.
+# GestureHand: `make demo` pretrains, finetunes and tests on the open hand; `make test` runs the tests. Both install first.
 #
 #   EXPERIMENT=demo|paper   which files of experiments/ (default: demo)
 #   DATA=FOLDER             InterHand2.6M, or another set in its files
@@ -68,7 +68,7 @@ evaluate: $(READY)  ## test a finished stage 2 and compare it with the baselines
 	$(GESTUREHAND) test --run $(RUN) $(DATA_ARGS) $(MANO_ARGS) $(ARGS)
 	$(GESTUREHAND) run summary --run $(RUN)
 
-sweep: $(READY) $(if $(findstring /demo,$(SWEEP)),$(OPENHAND))  ## search settings: with W&B where you are logged in, else on this machine
+sweep: $(READY) $(if $(findstring /demo,$(SWEEP)),$(OPENHAND))  ## search settings: with W&B if you are logged in, else on this machine
 	$(GESTUREHAND) sweep --file $(SWEEP) $(ARGS)
 
 ablation: $(READY)  ## the paper's comparison (SIZE=quick for two CPU cores, default for one GPU); resumable
@@ -100,10 +100,11 @@ gallery: $(READY)  ## draw the poses of the 35 gestures into runs/gallery.png
 
 docs: $(READY)  ## write the README's table and pictures from the newest demo, and the gallery
 	@mkdir -p docs/images docs/results
-	$(GESTUREHAND) run summary --run latest --out docs/results --into README.md
+	$(GESTUREHAND) run summary --run latest --out docs/results
 	$(BIN)/python -c "import cv2; cv2.imwrite('docs/images/demo_predictions.jpg', cv2.imread('docs/results/predictions.png'), [cv2.IMWRITE_JPEG_QUALITY, 80])"
 	rm -f docs/results/*.png
 	mv docs/results/summary.json docs/results/demo.json
+	$(BIN)/python scripts/document_tables.py summary docs/results/demo.json README.md
 	$(GESTUREHAND) data gallery --out docs/images/gallery.jpg
 
 openhand-v1: $(BENCHMARK)  ## write the benchmark to data/openhand-v1
@@ -114,7 +115,8 @@ $(BENCHMARK): | $(READY)
 openhand-docs: $(BENCHMARK)  ## write the tables and pictures of docs/openhand.md
 	$(GESTUREHAND) data gallery --out docs/images/gallery.jpg
 	$(GESTUREHAND) data samples --root $(BENCHMARK) --out docs/images/openhand_samples.jpg
-	$(GESTUREHAND) data stats --root $(BENCHMARK) --out docs/results/openhand.json --into docs/openhand.md $(ARGS)
+	$(GESTUREHAND) data stats --root $(BENCHMARK) --out docs/results/openhand.json $(ARGS)
+	$(BIN)/python scripts/document_tables.py statistics docs/results/openhand.json docs/openhand.md
 
 openphoto-docs: $(READY)  ## write the sheet and the figures of docs/openphoto_set.md
 	$(GESTUREHAND) data synth_photo --out data/openphoto-sheet --subjects "[48,0,0]" --frames "[480,0,0]" --overwrite=true

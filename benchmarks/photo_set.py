@@ -17,6 +17,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+from gesturehand.synthetic.penetration import TOLERANCE_M, PenetrationCheck
 from tqdm import tqdm
 
 from gesturehand.hand.open_hand import open_hand
@@ -24,7 +25,6 @@ from gesturehand.json_files import write_json
 from gesturehand.markdown import markdown_table, write_between_markers
 from gesturehand.skeleton import SIDES
 from gesturehand.synthetic.articulation import LONG_FINGERS
-from gesturehand.synthetic.penetration import TOLERANCE_M, PenetrationCheck
 from gesturehand.synthetic.photo.picture import Photo, draw_photo
 from gesturehand.synthetic.photo.plan import make_photo_plan
 from gesturehand.synthetic.photo.settings import OPENPHOTO, OPENPHOTO_V1

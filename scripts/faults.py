@@ -210,7 +210,7 @@ def run(folder: Path, words: list[str], place: str = "", hit: signal.Signals | N
 
 
 def torture(folder: Path, words: list[str], chance: random.Random, stage: str):
-    """Every fault, each survived by going on with the same command; in the end the command finishes."""
+    """Every fault, each followed by the same command; in the end the command finishes."""
     kinds = [kind for kind, count in FAULTS.items() for _ in range(count)]
     chance.shuffle(kinds)
     places = {
@@ -240,7 +240,7 @@ def torture(folder: Path, words: list[str], chance: random.Random, stage: str):
             expected = (-signal.SIGKILL,) if hit == signal.SIGKILL else (143, -signal.SIGTERM)
             outcomes.append({"fault": kind, "seconds": round(delay, 2), "exit": code, "survived": code in expected})
         assert code, f"{stage} finished before all faults were tried: make EPOCHS larger"
-        outcomes[-1]["from"] = next((line for line in output.splitlines() if "Going on" in line), "the beginning")[-60:]
+        outcomes[-1]["from"] = next((line for line in output.splitlines() if "Resuming" in line), "the beginning")[-60:]
         if not outcomes[-1]["survived"]:
             print(kind, code, output[-3000:], flush=True)
     code, output = run(folder, words)

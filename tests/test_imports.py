@@ -2,6 +2,7 @@
 
 import ast
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -72,6 +73,13 @@ def test_the_synthetic_set_is_made_without_what_it_tests(path):
     forbidden = ("smplx", "torch", "gesturehand.models", "gesturehand.trainers", "gesturehand.hand.layer")
     for name in imported(path):
         assert not name.startswith(forbidden), f"{path} imports {name}"
+
+
+def test_contributing_lists_the_layers_in_order():
+    document = (Path(__file__).parents[1] / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    table = document.partition("| place in `src/gesturehand/` | what |\n")[2].partition("\n\n")[0]
+    rows = [set(re.findall(r"`(\w+)(?:\.py|/)`", row.split("|")[1])) for row in table.splitlines()[1:]]
+    assert rows == list(LAYERS)
 
 
 def test_ground_floor_uses_no_training_library():

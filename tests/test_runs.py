@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from gesturehand import runs
-from gesturehand.cli.expand_run import expand_run
 from gesturehand.cli.main import main
-from gesturehand.cli.pretraining import find_pretraining
+from gesturehand.cli.training.expand_run import expand_run
+from gesturehand.cli.training.pretraining import find_pretraining
 from gesturehand.errors import UserError
 from gesturehand.inference.checkpoint import find_checkpoint
 from gesturehand.json_files import write_json

@@ -134,11 +134,11 @@ def gesture_objective(
     """Cross-entropy on both levels, and the agreement of the two along the hierarchy.
 
     Args:
-        prediction: Of the gesture head.
+        prediction: Prediction of the gesture head.
         coarse: (B,) int64 labels, -1 for none: adds nothing.
         fine: (B,) int64 labels, likewise.
         parents: (fine classes,) int64, each fine class's coarse one.
-        label_smoothing: Of the fine cross-entropy.
+        label_smoothing: Label smoothing of the fine cross-entropy.
 
     Returns:
         ``gesture_coarse``, ``gesture_fine`` and ``gesture_hierarchy``.

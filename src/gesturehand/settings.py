@@ -21,7 +21,7 @@ def check_range(
     """Checks settings against a range.
 
     Args:
-        section: Of the configuration: ``data`` or ``model``.
+        section: Section of the configuration: ``data`` or ``model``.
         low: Smallest value.
         high: Largest value.
         whole: Whole numbers only.

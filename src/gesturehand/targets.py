@@ -29,7 +29,7 @@ def build_targets(batch: Batch, hand_model: HandModel) -> Targets:
 
     Args:
         batch: As the loader gives it, on any device.
-        hand_model: Of the same device.
+        hand_model: Hand model, on the batch's device.
 
     Returns:
         :class:`gesturehand.batch.Targets`, float32.

@@ -8,8 +8,8 @@ import pytest
 import pytorch_lightning as pl
 import torch
 
+from gesturehand.callbacks.evaluation_report import TestReport
 from gesturehand.data.datamodule import InterHandDataModule
-from gesturehand.evaluation.test_report import TestReport
 from gesturehand.trainers.token_fusion_regressor import TokenFusionRegressor
 
 SIZE = 64

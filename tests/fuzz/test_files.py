@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from gesturehand.checkpoints.checkpoint_io import load_checkpoint
-from gesturehand.cli.config_trust import distrust_configs
 from gesturehand.cli.train import TrainingCLI, run_cli
+from gesturehand.cli.training.config_trust import distrust_configs
 from gesturehand.data.check import check_data
 from gesturehand.data.datamodule import InterHandDataModule
 from gesturehand.data.image_file import look_at_image, read_image

@@ -65,9 +65,7 @@ def test_every_tensor_is_loaded_as_it_is(tensors):
 def test_another_hand_model_is_refused(tmp_path):
     hand = open_hand("right")
     write_npz(replace(hand, v_template=1.1 * hand.v_template), tmp_path / "MANO_RIGHT.npz")
-    with pytest.raises(
-        UserError, match=r"'openphoto' cannot be used here: .* with the hand model 'open hand'"
-    ):
+    with pytest.raises(UserError, match=r"'openphoto' cannot be used here: .* with the hand model 'open hand'"):
         load_regressor("openphoto", mano=str(tmp_path))
 
 

@@ -49,9 +49,7 @@ def test_killed_in_the_middle_it_goes_on(sweep_file, workplace, capsys):
     command = [Path(sys.executable).with_name("gesturehand"), "sweep", f"--file={sweep_file}"]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        deadline = time.monotonic() + 120
         while not (workplace / "runs/sweeps/tiny/trials/001/log.txt").exists():
-            assert time.monotonic() < deadline
             assert process.poll() is None
             time.sleep(0.05)
     finally:

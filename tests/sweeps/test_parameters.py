@@ -17,15 +17,13 @@ def draw(spec, number=DRAWS):
     """Values as a random sweep draws them."""
     (parameter,) = read_parameters({"x": spec})
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    # Of the distribution alone: an in-memory study of thousands of trials takes its time.
-    generator = np.random.RandomState(0)
-    study = optuna.create_study(sampler=optuna.samplers.RandomSampler())
-    trial = study.ask()
-    sampler = optuna.samplers.RandomSampler()
-    sampler._rng.rng.seed(int(generator.randint(2**31)))
-    storage = study._storage.get_trial(trial._trial_id)
+    # Straight from the sampler: a study of thousands of trials is slow.
+    sampler = optuna.samplers.RandomSampler(seed=0)
+    study = optuna.create_study(sampler=sampler)
+    study.ask()
+    (trial,) = study.trials
     return [
-        parameter.value(sampler.sample_independent(study, storage, "x", parameter.distribution)) for _ in range(number)
+        parameter.value(sampler.sample_independent(study, trial, "x", parameter.distribution)) for _ in range(number)
     ]
 
 
@@ -36,12 +34,8 @@ def draw(spec, number=DRAWS):
         ({"min": -1.0, "max": 3}, stats.uniform(-1, 4)),
         ({"distribution": "log_uniform", "min": -3, "max": 2}, stats.loguniform(math.exp(-3), math.exp(2))),
         ({"distribution": "log_uniform_values", "min": 1e-4, "max": 0.1}, stats.loguniform(1e-4, 0.1)),
-        ({"distribution": "inv_log_uniform", "min": -3, "max": 2}, stats.loguniform(math.exp(-2), math.exp(3))),
-        ({"distribution": "inv_log_uniform_values", "min": 1e-4, "max": 0.1}, stats.loguniform(1e-4, 0.1)),
         ({"distribution": "normal", "mu": 2, "sigma": 0.5}, stats.norm(2, 0.5)),
         ({"mu": 2}, stats.norm(2, 1)),
-        ({"distribution": "log_normal", "mu": 1, "sigma": 0.5}, stats.lognorm(0.5, scale=math.e)),
-        ({"distribution": "beta", "a": 2, "b": 5}, stats.beta(2, 5)),
     ],
     ids=lambda value: value.get("distribution", "inferred") if isinstance(value, dict) else "",
 )
@@ -53,11 +47,7 @@ def test_continuous_distribution(spec, expected):
     ("spec", "continuous"),
     [
         ({"distribution": "q_uniform", "min": 0, "max": 10, "q": 4}, stats.uniform(0, 10)),
-        ({"distribution": "q_log_uniform", "min": 0, "max": 3, "q": 2}, stats.loguniform(1, math.exp(3))),
         ({"distribution": "q_log_uniform_values", "min": 16, "max": 200, "q": 16}, stats.loguniform(16, 200)),
-        ({"distribution": "q_normal", "mu": 0, "sigma": 2}, stats.norm(0, 2)),
-        ({"distribution": "q_log_normal", "mu": 1, "sigma": 0.5}, stats.lognorm(0.5, scale=math.e)),
-        ({"distribution": "q_beta", "a": 2, "b": 5, "q": 0.25}, stats.beta(2, 5)),
     ],
     ids=lambda value: value["distribution"] if isinstance(value, dict) else "",
 )
@@ -90,20 +80,6 @@ def test_one_and_true_are_two_choices():
     assert {(type(value), value) for value in values} == {(int, 1), (bool, True), (float, 0.0), (bool, False)}
 
 
-def test_probabilities():
-    values = draw({"values": ["a", "b", "c"], "probabilities": [0.7, 0.3, 0.0]})
-    assert values.count("a") / DRAWS == pytest.approx(0.7, abs=0.04)
-    assert "c" not in values
-
-
-def test_nested_parameters_are_dictionaries():
-    parameters = read_parameters(
-        {"lr": {"value": 0.1}, "optimizer": {"parameters": {"name": {"values": ["adam"]}, "decay": {"value": 0}}}}
-    )
-    assert [parameter.name for parameter in parameters] == ["lr", "optimizer.name", "optimizer.decay"]
-    assert arguments(parameters, {"optimizer.name": "adam"}) == {"lr": 0.1, "optimizer": {"name": "adam", "decay": 0}}
-
-
 def test_grid_is_every_combination():
     specs = {
         "a": {"values": ["x", "y"]},
@@ -120,14 +96,20 @@ def test_grid_is_every_combination():
     ("spec", "named"),
     [
         ({"distribution": "cauchy", "mu": 1}, "cauchy"),
+        ({"distribution": "beta", "a": 2, "b": 5}, "beta"),
+        ({"distribution": "inv_log_uniform_values", "min": 1, "max": 5}, "inv_log_uniform_values"),
+        ({"distribution": "q_log_normal", "mu": 1, "sigma": 1}, "q_log_normal"),
+        ({"parameters": {"name": {"values": ["adam"]}}}, "parameters"),
+        ({"distribution": "q_uniform", "min": 0, "max": 1, "q": 0}, "q_uniform"),
+        ({"distribution": "q_log_uniform_values", "min": 0, "max": 1}, "q_log_uniform_values"),
         ({"min": 1, "max": 2, "step": 1}, "step"),
         ({"distribution": "log_uniform_values", "min": 1}, "max"),
         ({"distribution": "uniform", "min": 2, "max": 1}, "uniform"),
         ({"distribution": "q_uniform", "min": 2, "max": 1}, "q_uniform"),
-        ({"values": ["a", "b"], "probabilities": [0.5, 0.4]}, "probabilities"),
+        ({"values": ["a", "b"], "probabilities": [0.5, 0.5]}, "probabilities"),
         ({"values": []}, "categorical"),
-        ({}, "says no values"),
-        (3, "no mapping"),
+        ({}, "gives no values"),
+        (3, "not a mapping"),
     ],
 )
 def test_mistake_is_named(spec, named):

@@ -61,7 +61,7 @@ def test_what_a_file_says(tmp_path):
         ({"early_terminate": {"type": "hyperband", "min_iter": 1, "strict": True}}, "early_terminate.strict"),
         ({"early_terminate": {"type": "hyperband", "min_iter": 1, "bands": 3}}, "early_terminate.bands"),
         ({"early_terminate": {"type": "hyperband"}}, "early_terminate.min_iter"),
-        ({"method": "bayes", "parameters": {"a": {"values": [1], "probabilities": [1.0]}}}, "probabilities"),
+        ({"parameters": {"a": {"values": [1], "probabilities": [1.0]}}}, "probabilities"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )

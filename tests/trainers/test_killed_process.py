@@ -59,10 +59,8 @@ class Pair:
             stderr=self.log,
             env={**os.environ, "OMP_NUM_THREADS": "1"},
         )
-        began = time.monotonic()
         while not set(folder.rglob("step-*.ckpt")) - before:
             assert self.first.poll() is None, self.said()
-            assert time.monotonic() - began < 150, "training does not start"
             time.sleep(0.2)
         (self.second,) = children(self.first.pid)
 
@@ -119,4 +117,4 @@ def test_told_to_stop_both_do_and_go_on(start):
     pair.ends(pair.second)
     assert "is saved, and the same command goes on" in pair.said()
     again = start()
-    assert "Going on with" in again.said()
+    assert "Resuming" in again.said()

@@ -19,7 +19,7 @@ class Pretrain:
         architecture: Whose view of hands it has: left hands mirrored, or not.
         backbone: timm's name.
         shuffled: Every sample has another one's label.
-        steps: Of training.
+        steps: Steps of training.
     """
 
     architecture: Architecture
@@ -38,12 +38,12 @@ class Arm:
     """One row of the table: a training of stage 2, for every seed.
 
     Attributes:
-        section: Of the table.
+        section: Section of the table.
         label: What tells it from the section's other rows.
         architecture: TokenFusion or EANet.
         backbone: timm's name.
         pretrain: What it starts from, or None.
-        steps: Of stage 2.
+        steps: Steps of stage 2.
         fusion: TokenFusion's.
         gesture_levels: TokenFusion's.
         fit_share: Share of captured frames with a MANO fit; below 1, stage 2 trains on those alone.

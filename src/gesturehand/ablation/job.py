@@ -59,7 +59,7 @@ class Job:
 
     Attributes:
         work: Stage 1, or an arm's stage 2.
-        seed: Of weights, order and augmentation, and of what the data's controls choose.
+        seed: Seed of weights, order and augmentation, and of what the data's controls choose.
     """
 
     work: Pretrain | Arm

@@ -54,7 +54,7 @@ def write_documents(docs: Path, folder: Path, grid: Grid, results: Results) -> l
         UserError: The document lacks the markers.
     """
     document = docs / DOCUMENT
-    source = f"<!-- written by `gesturehand ablation --size {grid.size.name} --docs {docs}` -->\n"
+    source = "<!-- written by `gesturehand ablation` and `python scripts/document_tables.py` -->\n"
     pictures = "".join(f"![{text}](images/ablation_{name}.jpg)\n\n" for name, text in _PICTURES.items())
     write_between_markers(document, source + pictures + ablation_markdown(grid, results), MARKERS)
     paths = [document, docs / "results" / f"ablation_{grid.size.name}.json"]

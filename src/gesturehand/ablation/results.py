@@ -36,8 +36,8 @@ def values_of(results: Results, name: str, metric: str, part: str = "metrics") -
     """A metric by seed, of the seeds that have it.
 
     Args:
-        results: Of :func:`collect`.
-        name: Of an arm or pretraining.
+        results: What :func:`collect` returned.
+        name: Name of an arm or pretraining.
         metric: Its name.
         part: ``metrics`` (single-hand test frames) or ``two_hands``.
     """

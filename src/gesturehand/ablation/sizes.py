@@ -9,21 +9,21 @@ class Size:
     """How large everything is.
 
     Attributes:
-        name: Of the size.
+        name: Name of the size.
         backbones: timm names; the first one's arms also vary one factor at a time.
         imagenet_weights: Start encoders from timm's weights.
-        feature_stride: Of the feature maps, px.
+        feature_stride: Stride of the feature maps, px.
         image_size: Side of the crops, px.
         batch_size: Samples a step.
-        width: Of a token, both architectures.
+        width: Width of a token, both architectures.
         depth: Blocks of TokenFusion.
         eanet_depth: Blocks of each attention of EANet.
-        pretrain_steps: Of stage 1.
-        finetune_steps: Of stage 2.
+        pretrain_steps: Steps of stage 1.
+        finetune_steps: Steps of stage 2.
         few_fits: Shares of the captured frames with a MANO fit, each with the steps of its stage 2: until validation
             stops improving.
         pretrain_rate: Peak learning rate of stage 1.
-        finetune_rate: Of stage 2.
+        finetune_rate: Peak learning rate of stage 2.
         precision: The Trainer's.
         seeds: Number of seeds.
         frames: Captured frames of the synthetic set in train, val and test.

@@ -29,7 +29,7 @@ def store_crops(root: str, split: str, folder: Path, image_size: int, *, progres
 
     Args:
         root: The data set.
-        split: Of it.
+        split: The split of the data to be stored.
         folder: Where to.
         image_size: Side of the network's crops, px.
         progress: Show a progress bar.
@@ -69,7 +69,7 @@ class StoredCropDataset(Dataset[Batch]):
 
     Args:
         dataset: Without images; every sample shows all hands of its annotation.
-        folder: Of :func:`store_crops`.
+        folder: The folder that :func:`store_crops` has written.
     """
 
     def __init__(self, dataset: InterHandDataset, folder: Path) -> None:

@@ -30,7 +30,7 @@ def ablation_markdown(grid: Grid, results: Results) -> str:
 
     Args:
         grid: The comparison.
-        results: Of :func:`~gesturehand.ablation.results.collect`, complete or not.
+        results: What :func:`~gesturehand.ablation.results.collect` returned, complete or not.
     """
     state = "" if results["done"] == results["jobs"] else " The rest is missing and marked –."
     parts = [f"{results['done']} of {results['jobs']} trainings are done. {_setting(grid, results)}{state}\n"]

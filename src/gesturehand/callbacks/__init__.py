@@ -1,4 +1,4 @@
-"""What watches a training: pictures, speed, guards, artifacts, compilation."""
+"""Callbacks of a training or test: pictures, speed, guards, artifacts, reports, compilation."""
 
 from typing import TYPE_CHECKING
 
@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from gesturehand.callbacks.checkpoint_artifact import CheckpointArtifact
     from gesturehand.callbacks.compile import Compile
     from gesturehand.callbacks.embedding_map import EmbeddingMap
+    from gesturehand.callbacks.evaluation_report import TestReport
     from gesturehand.callbacks.gesture_confusion import GestureConfusion
     from gesturehand.callbacks.prediction_pictures import PredictionPictures
     from gesturehand.callbacks.throughput import Throughput
@@ -21,6 +22,7 @@ __all__ = [
     "EmbeddingMap",
     "GestureConfusion",
     "PredictionPictures",
+    "TestReport",
     "Throughput",
     "TrainingGuard",
     "TrialReport",
@@ -35,6 +37,7 @@ __getattr__, __dir__ = lazy_names(
         "EmbeddingMap": "embedding_map",
         "GestureConfusion": "gesture_confusion",
         "PredictionPictures": "prediction_pictures",
+        "TestReport": "evaluation_report",
         "Throughput": "throughput",
         "TrainingGuard": "training_guard",
         "TrialReport": "trial_report",

@@ -8,10 +8,10 @@ from pytorch_lightning.utilities import rank_zero_warn
 
 
 class CheckpointArtifact(pl.Callback):
-    """Hands the best checkpoint to W&B when training has finished, also offline (``wandb sync`` uploads it later)."""
+    """Gives W&B the best checkpoint once training has finished, even offline (``wandb sync`` uploads it later)."""
 
     def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Logs the artifact; nothing without a checkpoint or without W&B."""
+        """Logs the artifact, if there are a checkpoint and W&B."""
         best = getattr(trainer.checkpoint_callback, "best_model_path", "")
         if not best or not trainer.is_global_zero:
             return

@@ -34,7 +34,7 @@ class EmbeddingMap(pl.Callback):
         self._kept = 0
 
     def on_validation_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Forgets what was collected."""
+        """Discards the embeddings of the last validation."""
         self._parts, self._kept = [], 0
 
     def on_validation_batch_end(

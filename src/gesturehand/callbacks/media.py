@@ -1,4 +1,4 @@
-"""Pictures and tables into whatever loggers a run has; nothing is imported that a logger has not imported already."""
+"""Logs pictures and tables with whatever loggers a run has, without importing anything that no logger has imported."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,7 +26,7 @@ def picture_path(folder: Path, trainer: pl.Trainer, name: str) -> Path:
 
 
 def log_picture(trainer: pl.Trainer, name: str, path: Path) -> None:
-    """Hands a saved picture to W&B and TensorBoard, where a run logs to them.
+    """Logs a saved picture to W&B and TensorBoard, if the run uses them.
 
     Args:
         trainer: Whose loggers.
@@ -42,13 +42,13 @@ def log_picture(trainer: pl.Trainer, name: str, path: Path) -> None:
 
 
 def log_table(trainer: pl.Trainer, name: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    """Hands a table to W&B, where a run logs to it.
+    """Logs a table to W&B, if the run uses it.
 
     Args:
         trainer: Whose loggers.
         name: For example ``val/samples``.
         columns: Names.
-        rows: Of numbers, strings and pictures (H, W, 3) uint8 RGB.
+        rows: Rows of numbers, strings and pictures (H, W, 3) uint8 RGB.
     """
     for logger in trainer.loggers:
         if isinstance(logger, WandbLogger):

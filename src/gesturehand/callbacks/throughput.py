@@ -23,20 +23,20 @@ class Throughput(pl.Callback):
         self._waited, self._images, self._steps = 0.0, 0, 0
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Starts counting anew: validation lies between two epochs."""
+        """Restarts the count, because validation runs between two epochs."""
         self._begin(pl_module)
 
     def on_train_batch_start(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
     ) -> None:
-        """The batch is there."""
+        """Adds the time spent waiting for the batch."""
         self._waited += time.perf_counter() - self._waited_since
         self._images += len(batch["image"])
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """The step is done; every so often its numbers are logged."""
+        """Counts the step, and logs the means every few steps."""
         self._steps += 1
         if self._steps >= self.every_n_steps:
             _finish(pl_module.device)
@@ -53,7 +53,7 @@ class Throughput(pl.Callback):
         self._waited_since = time.perf_counter()
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """A validation within an epoch is no training time."""
+        """Leaves a validation within an epoch out of the time."""
         self._begin(pl_module)
 
     def _begin(self, module: pl.LightningModule) -> None:

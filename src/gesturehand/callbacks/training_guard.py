@@ -1,4 +1,4 @@
-"""Stops a training that has gone wrong before it spoils the weights, and says which sample did it."""
+"""Stops a training before a loss that is not finite spoils the weights, and names the sample that caused it."""
 
 from typing import Any
 
@@ -39,13 +39,13 @@ class TrainingGuard(pl.Callback):
         return {"unreadable": sorted(self.unreadable)}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Goes on counting."""
+        """Restores the count."""
         self.unreadable = set(state_dict["unreadable"])
 
     def on_train_batch_start(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Batch, batch_idx: int
     ) -> None:
-        """Keeps the batch for a message, and counts what is left out of it."""
+        """Keeps the batch for a message, and counts its unreadable samples."""
         self._batch = batch
         self._checked = batch_idx % self.every_n_batches == 0
         data = getattr(trainer, "datamodule", None)

@@ -1,4 +1,4 @@
-"""What a training that is a sweep's trial tells the sweep: its metrics, line by line, while it runs."""
+"""Reports the metrics of a sweep's trial to the sweep, line by line, while the trial runs."""
 
 import json
 import os
@@ -29,7 +29,7 @@ class TrialReport(pl.Callback):
     def on_train_batch_start(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
     ) -> None:
-        """Ends a trial whose sweep was killed: the sweep runs it again when it goes on."""
+        """Ends a trial whose sweep was killed; the sweep runs it again when it is resumed."""
         if trainer.is_global_zero and os.getppid() != self._parent:
             raise UserError("The sweep that started this trial has ended: start the sweep again, and it goes on.")
 

@@ -1,1 +1,1 @@
-"""Checkpoints that survive what happens to runs: written whole, checked, loaded without running code, gone on from."""
+"""Checkpoints that survive interruptions: written whole, checked, loaded without running code, resumed from."""

@@ -28,7 +28,7 @@ _NAMED: Final = 3
 
 
 class DurableCheckpointIO(TorchCheckpointIO):
-    """Lightning's plugin for it: writes through :func:`~gesturehand.file_writing.durable_file`.
+    """A plugin for Lightning that writes through :func:`~gesturehand.file_writing.durable_file`.
 
     Loading is restricted to tensors and plain values (``weights_only=True``), whatever the caller asks for.
     """
@@ -101,7 +101,7 @@ def listed(names: Sequence[str]) -> str:
 
 
 def misfit(error: RuntimeError) -> str | None:
-    """What ``load_state_dict`` found not to fit, in a few words; None if the error is another one.
+    """Names the tensors that ``load_state_dict`` could not fit, in a few words; None for any other error.
 
     Example:
         >>> try:

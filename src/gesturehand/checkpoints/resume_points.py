@@ -1,7 +1,7 @@
-"""Points that a killed run goes on from, and the stop that a cluster or Ctrl-C asks for.
+"""Points that a killed run continues from, and the stop that a cluster or Ctrl-C asks for.
 
 A point is taken only between two steps of the optimiser, where a run that starts from it does exactly what the
-uninterrupted one does. No random state is saved: the generators are seeded anew in each step from (seed, step,
+uninterrupted one does. No random state is saved: the generators are seeded again in each step from (seed, step,
 process), so it does not matter what happened before, and every process of a distributed run knows its own.
 """
 
@@ -64,7 +64,7 @@ def remove_points(folder: Path) -> None:
 
 
 class ResumePoints(Checkpoint):
-    """Writes points that a run can go on from, and stops it cleanly after a SIGTERM or the first Ctrl-C.
+    """Writes points that a run can continue from, and stops it cleanly after a SIGTERM or the first Ctrl-C.
 
     A second Ctrl-C ends it at once.
 
@@ -107,7 +107,7 @@ class ResumePoints(Checkpoint):
         if self._world_size not in (None, trainer.world_size):
             raise UserError(
                 f"The run was interrupted with {self._world_size} processes and goes on with {trainer.world_size}: "
-                "give it as many devices as before, or start anew with --resume=never."
+                "give it as many devices as before, or start from the beginning with --resume=never."
             )
         self._world_size = trainer.world_size
         if trainer.is_global_zero:
@@ -126,7 +126,7 @@ class ResumePoints(Checkpoint):
         first = trainer.strategy.broadcast(trainer.global_step)
         if first != trainer.global_step:
             raise UserError(
-                f"The first process goes on from step {first} and process {trainer.global_rank} from step "
+                f"The first process continues from step {first} and process {trainer.global_rank} from step "
                 f"{trainer.global_step}: start them again, all from one folder."
             )
         self._saved_step, self._saved_at = trainer.global_step, time.monotonic()
@@ -141,7 +141,9 @@ class ResumePoints(Checkpoint):
         With accumulated gradients every batch has its own seed.
         """
         if self._leaving:
-            rank_zero_info(f"Told to stop: step {trainer.global_step} is saved, and the same command goes on from it.")
+            rank_zero_info(
+                f"Told to stop: step {trainer.global_step} is saved, and the same command continues from it."
+            )
             raise Stopped(self._stop_asked)
         place = (self.seed, trainer.current_epoch, batch_idx, trainer.global_rank)
         torch.manual_seed(int(np.random.SeedSequence(place).generate_state(1, np.uint64)[0] >> 1))
@@ -151,7 +153,7 @@ class ResumePoints(Checkpoint):
     ) -> None:
         """Writes a point if one is due, and stops if the run was told to."""
         between_steps = (batch_idx + 1) % trainer.accumulate_grad_batches == 0
-        # After its last batch an epoch's point is taken when the validation is over; going on from here would skip it.
+        # An epoch's point after its last batch is taken when validation is over; continuing from here would skip it.
         if not between_steps or self._validates_after(trainer, batch_idx):
             return
         stop = self._stops(trainer, batch_idx)
@@ -175,7 +177,7 @@ class ResumePoints(Checkpoint):
     ) -> None:
         """Stops a validation within training; the last point is from just before it."""
         if self._stops(trainer, batch_idx):
-            rank_zero_info("Told to stop during validation: the same command goes on from the last point.")
+            rank_zero_info("Told to stop during validation: the same command continues from the last point.")
             raise Stopped(self._stop_asked)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:

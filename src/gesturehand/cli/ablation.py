@@ -4,7 +4,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Literal
 
-from gesturehand.cli.console import say
+from gesturehand.cli.console import say, say_deprecated
 from gesturehand.cores import available_cores
 
 
@@ -21,7 +21,7 @@ def ablation(
 ) -> None:
     """Trains TokenFusion and EANet with and without gesture pretraining, and writes tables and pictures.
 
-    An interrupted comparison goes on where it stopped when the same command is given again.
+    The same command continues an interrupted comparison where it stopped.
 
     Args:
         size: "quick" is for two CPU cores, "default" for one GPU; "tiny" only shows that everything runs.
@@ -30,9 +30,9 @@ def ablation(
         mano: MANO's file or folder; without it, the open hand.
         imagenet_weights: Start encoders from timm's weights, which are downloaded; the default size does, "quick" not.
         seeds: Number of seeds; 3 unless given.
-        processes: Trainings at a time: one a core, or one a GPU, unless given.
-        run: Train what is not done yet; without, only tables and pictures are written anew.
-        docs: Folder of documents whose ablation.md gets the tables, images/ the pictures, results/ the JSON.
+        processes: Trainings at a time; one per GPU, or per core without a GPU, unless given.
+        run: Run the trainings that are not done yet; otherwise only write tables and pictures.
+        docs: Deprecated; scripts/document_tables.py writes documents.
     """
     import torch
 
@@ -76,6 +76,7 @@ def ablation(
     results = collect(grid, place)
     written = write_report(folder, grid, results)
     if docs:
+        say_deprecated("--docs", "ablation")
         written += write_documents(Path(docs), folder, grid, results)
     for failure in failures:
         say(f"failed: {failure}")

@@ -1,4 +1,4 @@
-"""What commands print."""
+"""Printing to the terminal."""
 
 import sys
 
@@ -10,16 +10,26 @@ def say(text: str, *, aside: bool = False) -> None:
 
     Args:
         text: The line.
-        aside: A remark, which goes to the error stream and leaves the output as it is.
+        aside: Whether it is a remark, which goes to the error stream and leaves the output unchanged.
     """
     Console(stderr=aside).print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def say_deprecated(option: str, kind: str) -> None:
+    """Prints that an option of the maintainers' moved to a script.
+
+    Args:
+        option: As on the command line.
+        kind: The script's word for what it writes.
+    """
+    say(f"{option} is deprecated: use `python scripts/document_tables.py {kind} RESULTS.json DOCUMENT.md`.", aside=True)
 
 
 def print_table(table: RenderableType, width: int | None = None) -> None:
     """Prints a table.
 
     Args:
-        table: Of rich.
-        width: Characters where the output is no terminal, which has its own width; 80 if not given.
+        table: A table of the library rich.
+        width: Width in characters if the output is not a terminal, which has its own; 80 if not given.
     """
     Console(width=None if sys.stdout.isatty() else width).print(table)

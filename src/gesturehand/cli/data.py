@@ -6,7 +6,7 @@ from pathlib import Path
 
 import cv2
 
-from gesturehand.cli.console import print_table, say
+from gesturehand.cli.console import print_table, say, say_deprecated
 from gesturehand.cli.import_data import import_ as import_
 from gesturehand.cli.synth_photo import say_what_was_written
 from gesturehand.cli.synth_photo import synth_photo as synth_photo
@@ -125,7 +125,7 @@ def show(
     """
     # PyTorch and Lightning take seconds to load and only this command needs them.
     from gesturehand.data.datamodule import InterHandDataModule
-    from gesturehand.draw.annotations import save_annotations
+    from gesturehand.draw.annotated_crops import save_annotations
     from gesturehand.hand.layer import HandModel
 
     data = InterHandDataModule(
@@ -151,7 +151,7 @@ def stats(root: str, out: str | None = None, into: str | None = None, runs: list
     Args:
         root: Folder that holds annotations/; images are not read.
         out: JSON file to write.
-        into: Document whose tables between "<!-- summary:begin -->" and "<!-- summary:end -->" are replaced.
+        into: Deprecated; scripts/document_tables.py writes documents.
         runs: Folders of tested runs of the second stage, to be listed beside the mean pose and the oracle.
     """
     from gesturehand.evaluation.set_statistics import set_statistics
@@ -165,6 +165,7 @@ def stats(root: str, out: str | None = None, into: str | None = None, runs: list
     if out:
         write_json(Path(out), statistics)
     if into:
+        say_deprecated("--into", "statistics")
         source = f"<!-- written by `gesturehand data stats --root {root} --into {into}` -->\n"
         write_between_markers(Path(into), source + text)
     say(text)
@@ -192,7 +193,7 @@ def samples(root: str, out: str, split: str = "train", count: int = 8, columns: 
 def _picture(out: str) -> Path:
     path = Path(out)
     if path.suffix.lower() not in (".png", ".jpg", ".jpeg"):
-        raise UserError(f"{out} is no picture's name: let it end in .png or .jpg.")
+        raise UserError(f"{out} does not end in .png or .jpg: give a picture's name that does.")
     if not path.parent.is_dir():
         raise UserError(f"{path.parent} is not a folder: make it first.")
     return path

@@ -6,13 +6,13 @@ from typing import Final, NoReturn
 
 from jsonargparse import ArgumentParser
 
-#: Of a parser's message; what follows repeats what it was given.
+#: Longest part of a message that is shown; the rest repeats the input.
 _LONGEST: Final = 700
 _NO_NUMBER: Final = re.compile(r"(?:value: |val=')([-+]?\.?(?:nan|inf(?:inity)?))\b", re.IGNORECASE)
 
 
 class CommandParser(ArgumentParser):
-    """jsonargparse's."""
+    """The parser of jsonargparse, with short messages."""
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """Says what is wrong and ends the process with status 2."""

@@ -1,8 +1,8 @@
-"""``gesturehand run …``: what finished and tested runs say."""
+"""``gesturehand run …``: finished and tested runs."""
 
 from pathlib import Path
 
-from gesturehand.cli.console import print_table, say
+from gesturehand.cli.console import print_table, say, say_deprecated
 from gesturehand.file_writing import write_bytes
 from gesturehand.json_files import write_json
 from gesturehand.markdown import write_between_markers
@@ -25,7 +25,7 @@ def summary(run: str = "latest", runs: str = "runs", out: str | None = None, int
         run: Folder of the run, or "latest".
         runs: Where "latest" is searched.
         out: Folder for summary.json and the test's pictures; the test's own folder always gets summary.json.
-        into: Document whose table between "<!-- summary:begin -->" and "<!-- summary:end -->" is replaced.
+        into: Deprecated; scripts/document_tables.py writes documents.
     """
     from gesturehand.evaluation.summary import (
         newest_test,
@@ -43,6 +43,7 @@ def summary(run: str = "latest", runs: str = "runs", out: str | None = None, int
         for picture in tested.glob("*.png"):
             write_bytes(Path(out) / picture.name, picture.read_bytes())
     if into:
+        say_deprecated("--into", "summary")
         source = f"<!-- written by `gesturehand run summary --into {into}` -->\n"
         write_between_markers(Path(into), source + summary_markdown(result))
     # A table in a log file has no terminal to fit into.

@@ -19,19 +19,19 @@ def sweep(
 ) -> None:
     """Runs a W&B sweep file: with W&B's server where you are logged in, on this machine with Optuna otherwise.
 
-    A local sweep is kept in <runs>/sweeps/<name>; started again it goes on where it was. It ends with a table,
+    A local sweep is kept in <runs>/sweeps/<name>; the same command continues an interrupted one. It ends with a table,
     best.yaml (ready for `gesturehand fit --config`), sweep.png and trials.json.
 
     Args:
         file: The sweep, for instance experiments/sweeps/demo_finetune.yaml.
-        trials: How many there are to be in the end; the file's run_cap, all of a grid, or 20.
-        local: Run on this machine also where you are logged in to W&B.
-        name: Of the sweep; the file's if not given.
+        trials: Total number of trials; by default the file's run_cap, every point of a grid, or 20.
+        local: Run on this machine even if you are logged in to W&B.
+        name: Name of the sweep; the file's if not given.
         runs: Folder of all runs.
-        seed: Of the choice of values.
+        seed: Seeds the choice of values.
         wandb_project: W&B project of a sweep that W&B runs.
     """
-    from gesturehand.cli.loggers import wandb_is_online
+    from gesturehand.cli.training.loggers import wandb_is_online
 
     if wandb_is_online() and not local:
         _with_wandb(file, trials, wandb_project)

@@ -17,6 +17,7 @@ from pytorch_lightning.utilities.exceptions import MisconfigurationException, SI
 
 from gesturehand.callbacks.checkpoint_artifact import CheckpointArtifact
 from gesturehand.callbacks.embedding_map import EmbeddingMap
+from gesturehand.callbacks.evaluation_report import TestReport
 from gesturehand.callbacks.gesture_confusion import GestureConfusion
 from gesturehand.callbacks.prediction_pictures import PredictionPictures
 from gesturehand.callbacks.throughput import Throughput
@@ -30,27 +31,34 @@ from gesturehand.checkpoints.resume_points import (
     remove_points,
     step_of_point,
 )
-from gesturehand.cli.config_trust import distrust_configs, take_trust
-from gesturehand.cli.expand_run import expand_run
-from gesturehand.cli.loggers import RunConfig, make_loggers, wandb_run_finished
-from gesturehand.cli.pretraining import encoder_settings, find_pretraining, mirrors_left
-from gesturehand.cli.resume import POINTS, RunPlace, place_of_run, release_locks, remember, tell_others, told_by_first
-from gesturehand.cli.run_keys import add_run_keys
-from gesturehand.cli.trainer_limits import check_machine, impossible_trainer, known_failure
-from gesturehand.cli.training_parser import TrainingParser
-from gesturehand.cli.training_process import keep_freed_memory, share_cores, silence_what_is_meant
+from gesturehand.cli.training.config_trust import distrust_configs, take_trust
+from gesturehand.cli.training.expand_run import expand_run
+from gesturehand.cli.training.loggers import RunConfig, make_loggers, wandb_run_finished
+from gesturehand.cli.training.parser import TrainingParser
+from gesturehand.cli.training.pretraining import encoder_settings, find_pretraining, mirrors_left
+from gesturehand.cli.training.process import keep_freed_memory, share_cores, silence_what_is_meant
+from gesturehand.cli.training.resume import (
+    POINTS,
+    RunPlace,
+    place_of_run,
+    release_locks,
+    remember,
+    tell_others,
+    told_by_first,
+)
+from gesturehand.cli.training.run_keys import add_run_keys
+from gesturehand.cli.training.trainer_limits import check_machine, impossible_trainer, known_failure
 from gesturehand.cli.yaml_guard import guard_yaml
 from gesturehand.data.datamodule import InterHandDataModule
 from gesturehand.errors import UserError
 from gesturehand.evaluation.origin import code_version
-from gesturehand.evaluation.test_report import TestReport
 from gesturehand.runs import CONFIG_FILE, mark_finished, new_run
 from gesturehand.trainers.gesture_pretrainer import GesturePretrainer
 from gesturehand.trainers.hand_regressor import HandRegressor
 
 #: Processes that Lightning starts for the other devices find the first one's run folder here.
 _RUN_FOLDER_VARIABLE: Final = "GESTUREHAND_RUN_FOLDER"
-#: … and the checkpoint that all of them go on from.
+#: … and the checkpoint that all of them continue from.
 _RESUME_POINT_VARIABLE: Final = "GESTUREHAND_RESUME_POINT"
 #: Exit code of a run that was told to stop, as a shell gives it for SIGTERM.
 _STOPPED: Final = 143
@@ -191,7 +199,7 @@ class TrainingCLI(LightningCLI):
             # A second Ctrl-C, or the first before training began; Lightning makes a failure of it.
             point = newest_point(self.run_folder / POINTS)
             raise KeyboardInterrupt(
-                f"the same command goes on from {f'step {step_of_point(point)}' if point else 'the beginning'}"
+                f"the same command continues from {f'step {step_of_point(point)}' if point else 'the beginning'}"
             ) from None
 
     def after_fit(self) -> None:

@@ -18,7 +18,7 @@ def save_confusion(path: Path, counts: np.ndarray, names: Sequence[str], title: 
     Args:
         path: PNG to write.
         counts: (C, C), rows the truth.
-        names: Of the C classes.
+        names: Names of the C classes.
         title: Above the picture.
     """
     shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)

@@ -29,8 +29,8 @@ def save_embedding(
         path: PNG to write.
         points: (N, 2).
         labels: (N,) int, class of each point.
-        names: Of the classes.
-        shares: Of the variance that the two axes show.
+        names: Names of the classes.
+        shares: Shares of the variance that the two axes show.
         title: Above the picture.
     """
     classes = np.unique(labels)

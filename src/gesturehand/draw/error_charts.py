@@ -84,7 +84,7 @@ def save_pck(
 
     Args:
         path: PNG to write.
-        thresholds_mm: Of the curves.
+        thresholds_mm: Thresholds of the curves.
         curves: By protocol the fraction of joints within each threshold.
         areas: By protocol the area under its curve, between 0 and 1.
         title: Above the picture.

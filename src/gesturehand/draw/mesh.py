@@ -62,9 +62,9 @@ def draw_meshes(
 
     Args:
         image: (H, W, 3) uint8 RGB; not changed.
-        vertices: Of each mesh (V, 3) m, in front of the camera.
-        surfaces: Of each mesh (:func:`gesturehand.synthetic.render.surface_of`).
-        tones: Of each mesh (3,) RGB 0-255, its colour in full light.
+        vertices: Vertices (V, 3) of each mesh, m, in front of the camera.
+        surfaces: Surface of each mesh (:func:`gesturehand.synthetic.render.surface_of`).
+        tones: Colour of each mesh in full light, (3,) RGB 0-255.
         intrinsics: (3, 3) px of the image.
 
     Returns:

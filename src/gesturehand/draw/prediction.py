@@ -24,7 +24,7 @@ _NEAREST_M: Final = 0.02
 
 @dataclass(frozen=True)
 class DrawnHand:
-    """What is drawn of a hand.
+    """The parts of a predicted hand that are drawn.
 
     Attributes:
         vertices: (V, 3) m, camera frame.
@@ -92,7 +92,7 @@ class PredictionPainter:
         return draw_meshes(image, vertices, surfaces, tones, intrinsics)[0]
 
     def _from_the_side(self, hands: Sequence[DrawnHand], size: int) -> np.ndarray:
-        """Seen from the image's right: depth runs to the right, the camera stands on the left."""
+        """The view from the image's right side: depth runs to the right, and the camera stands on the left."""
         paper = np.full((size, size, 3), _PAPER, np.uint8)
         if hands:
             points = np.concatenate([hand.vertices for hand in hands]).astype(np.float64)
@@ -144,7 +144,7 @@ def _font_scale(canvas: np.ndarray) -> float:
 
 
 def _label(canvas: np.ndarray, text: str, place: tuple[int, int], paper: np.ndarray | None = None) -> None:
-    """Text on a ground of its own, its lower left corner at a place; changes the canvas."""
+    """Writes text on a dark ground, with its lower left corner at a given place."""
     width, height = _text_size(canvas, text)
     x, y = place
     ground = (255, 255, 255) if paper is None else tuple(int(value) for value in paper)
@@ -157,7 +157,7 @@ def fitted(picture: np.ndarray, height: int, width: int) -> np.ndarray:
 
     Args:
         picture: (H, W, 3) uint8.
-        height: Of the frame.
+        height: Height of the frame.
         width: Likewise.
 
     Returns:

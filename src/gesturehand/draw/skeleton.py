@@ -1,4 +1,4 @@
-"""The 21 joints over an image, one colour a finger."""
+"""The 21 joints over an image, one colour per finger."""
 
 from typing import Final
 

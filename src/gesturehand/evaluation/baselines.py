@@ -1,4 +1,4 @@
-"""What one gets without looking at the image: the training set's mean joints and mean MANO pose."""
+"""Baselines that never look at the image: the training set's mean joints and mean MANO pose."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -41,7 +41,7 @@ def mean_hand(batches: Iterable[Batch], hand_model: HandModel) -> MeanHand:
     The two means differ wildly: averaging joints over all views shrinks the hand, averaging rotations does not.
 
     Args:
-        batches: Of a training set.
+        batches: Batches of a training set.
         hand_model: For the targets.
     """
     joints = torch.zeros(21, 3, dtype=torch.float64)
@@ -75,8 +75,8 @@ def baseline_metrics(
     """The metrics of both baselines on some batches.
 
     Args:
-        mean: Of the training set.
-        batches: Of the test set.
+        mean: Mean of the training set.
+        batches: Batches of the test set.
         hand_model: MANO's layer.
 
     Returns:

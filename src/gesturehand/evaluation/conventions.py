@@ -1,4 +1,4 @@
-"""What other projects do differently: a large error that another convention explains is said, not only counted."""
+"""Recognises large errors that come from another project's conventions, so that a report can say so."""
 
 from collections.abc import Callable
 from typing import Final
@@ -53,7 +53,7 @@ class ConventionErrors:
 
         Args:
             joints: (B, H, 21, 3) m, predicted.
-            targets: Of the same batch.
+            targets: Targets of the same batch.
         """
         true, valid = targets["joints"], targets["joint_valid_eval"]
         errors, counted = joint_errors_mm(joints, true, valid, "root")
@@ -63,7 +63,7 @@ class ConventionErrors:
             self._sums[name] += float(joint_errors_mm(change(joints), true, valid, "root")[0].sum())
 
     def sentence(self, pa_mpjpe_mm: float | None) -> str | None:
-        """What explains a large error, or None for a small one or one that nothing explains.
+        """A sentence that explains a large error; None if the error is small or no convention explains it.
 
         Args:
             pa_mpjpe_mm: The same hands' error after similarity alignment.

@@ -1,4 +1,4 @@
-"""Python objects of all processes on every one of them."""
+"""Collects Python objects from all processes."""
 
 from typing import TypeVar
 
@@ -8,7 +8,7 @@ Item = TypeVar("Item")
 
 
 def gather(item: Item) -> list[Item]:
-    """What every process gave, in the order of their ranks; every process must call it.
+    """Collects one object per process, in the order of ranks; every process must call it.
 
     Args:
         item: Anything that pickles.

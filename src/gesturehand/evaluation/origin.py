@@ -1,4 +1,4 @@
-"""Where an evaluation's numbers come from: data, file, versions, command."""
+"""The origin of an evaluation's numbers: data, file, versions, command."""
 
 import hashlib
 import platform
@@ -53,7 +53,7 @@ def data_fingerprint(data: InterHandDataModule) -> dict[str, Any]:
 
 
 def file_origin(path: str | Path | None) -> dict[str, str] | None:
-    """Path and SHA-256 of a file; None for none."""
+    """Path and SHA-256 of a file, or None if there is no file."""
     if path is None:
         return None
     with Path(path).open("rb") as file:
@@ -92,7 +92,7 @@ def software_origin() -> dict[str, Any]:
 
 
 def _git(*words: str) -> str | None:
-    """What a git command says about this file's folder; None without git or outside a checkout."""
+    """The output of a git command in this file's folder; None without git or outside a checkout."""
     command = ["git", "-C", str(Path(__file__).parent), *words]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=True)

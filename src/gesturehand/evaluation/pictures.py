@@ -75,7 +75,7 @@ class WorstPictures:
         self._kept: list[WorstSample] = []
 
     def update(self, pl_module: pl.LightningModule, outputs: Evaluated, batch: Batch, errors_mm: Tensor) -> None:
-        """Keeps what is among the worst so far."""
+        """Keeps the worst samples so far."""
         for sample in torch.nonzero(batch["counted"].cpu() & ~errors_mm.isnan())[:, 0].tolist():
             error = float(errors_mm[sample])
             if len(self._kept) < self.number or error >= self._kept[-1].error_mm:

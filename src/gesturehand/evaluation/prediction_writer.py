@@ -85,7 +85,7 @@ class PredictionWriter:
         self._batches.append({name: tensor.cpu()[counted].numpy() for name, tensor in tensors.items()})
 
     def write_share(self, rank: int) -> None:
-        """Writes what this process has seen."""
+        """Writes this process's samples."""
         share = {name: np.concatenate([batch[name] for batch in self._batches]) for name in self._batches[0]}
         self._batches = []
         with durable_file(self._share(rank)) as file:

@@ -44,7 +44,7 @@ class SavedPredictions:
     rotations: np.ndarray | None = None
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """What there is of ``joints``, ``vertices`` and ``rotations``."""
+        """Those of ``joints``, ``vertices`` and ``rotations`` that the file has."""
         named = {"joints": self.joints, "vertices": self.vertices, "rotations": self.rotations}
         return {name: array for name, array in named.items() if array is not None}
 

@@ -23,7 +23,7 @@ def measured(hand_metrics: HandMetrics, samples: SampleErrors, gesture_classes: 
     Args:
         hand_metrics: Detailed ones, that have seen everything.
         samples: That have seen everything.
-        gesture_classes: Of the labels.
+        gesture_classes: Names of the labels.
 
     Returns:
         ``metrics``, ``protocols``, ``averaging``, ``per_joint_mm``, ``pck``, ``tested_samples``, ``per_gesture`` and
@@ -52,7 +52,7 @@ def write_report(folder: Path, report: dict[str, Any]) -> None:
 
     Args:
         folder: Where to.
-        report: Of :func:`measured`, and its origin.
+        report: What :func:`measured` returned, and its origin.
     """
     write_json(folder / REPORT_FILE, report)
     write_text(folder / MARKDOWN_FILE, report_markdown(report))

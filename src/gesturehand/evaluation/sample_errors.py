@@ -1,4 +1,4 @@
-"""The error of every sample, for tables by gesture and the list of the worst."""
+"""The error of every sample, for tables by gesture and a list of the worst samples."""
 
 from typing import Any, Final
 
@@ -19,7 +19,7 @@ def sample_errors_mm(joints: Tensor, targets: Targets) -> Tensor:
 
     Args:
         joints: (B, H, 21, 3) m, predicted.
-        targets: Of the same batch.
+        targets: Targets of the same batch.
 
     Returns:
         (B,) mm, float64 on the CPU; NaN for a sample without a valid joint.
@@ -71,7 +71,7 @@ class SampleErrors:
         """Number of samples and mean error of each fine gesture that occurs, the largest error first.
 
         Args:
-            names: Of the fine classes.
+            names: Names of the fine classes.
 
         Returns:
             By name ``samples`` and ``mpjpe_mm``; samples without a gesture or without a valid joint are left out.

@@ -140,7 +140,7 @@ def _check_mesh(predictions: SavedPredictions, hand_model: HandModel, path: str 
 def _check_unit(
     predictions: SavedPredictions, dataset: InterHandDataset, row: np.ndarray, slot: np.ndarray, path: str | Path
 ) -> None:
-    """Hands five times too large, or a twentieth, are no bad predictions but numbers in another unit."""
+    """Refuses hands five times too large or of a twentieth of their size, whose unit must be wrong."""
     place = row[:, None].repeat(slot.shape[1], 1)[_present(dataset)], slot[_present(dataset)]
     joints = predictions.joints[place]
     scales = {"joints": np.nanmedian(bone_ratios(joints, np.ones(joints.shape[:2], bool)))}
@@ -158,7 +158,7 @@ def _check_unit(
 def _prediction(
     predictions: SavedPredictions, row: np.ndarray, slot: np.ndarray, hand_model: HandModel
 ) -> HandPrediction:
-    """A batch of the file as a network would return it; hands that are not there as zeros, what is unknown as such."""
+    """A batch of the file in the form that a network returns; missing hands are zeros."""
     shape = slot.shape
 
     def hands(array: np.ndarray | None, empty: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""What is in a data set, and how much of a hand's pose its gesture tells.
+"""Counts of a data set, and how much a gesture tells about a hand's pose.
 
 Two guesses without an image are held against the true joints, both in the canonical frame (right hand, wrist at the
 origin, global rotation removed) and after procrustes: the mean pose of the training split, and that of an oracle which
@@ -29,7 +29,7 @@ AVERAGING: Final = "chordal mean: each joint's mean rotation matrix, projected o
 
 
 def set_statistics(root: str | Path, hand_model: HandModel) -> dict[str, Any]:
-    """Counts of every split there is, and the errors of both guesses.
+    """Counts of every existing split, and the errors of both guesses.
 
     Args:
         root: a folder in InterHand2.6M's layout.

@@ -12,7 +12,7 @@ from gesturehand.runs import CONFIG_FILE, run_config
 
 
 def model_row(run: str | Path) -> dict[str, Any]:
-    """What a tested run reached and how it was trained.
+    """The errors of a tested run and how it was trained.
 
     Args:
         run: folder of a run of the second stage.

@@ -1,4 +1,4 @@
-"""The table at the end: a tested run beside its baselines."""
+"""The final table: a tested run beside its baselines."""
 
 from pathlib import Path
 from typing import Any, Final

@@ -1,4 +1,4 @@
-"""The open hand: a hand model in MANO's layout that comes with the package, so that everything runs unregistered."""
+"""The open hand: a hand model in MANO's layout that comes with the package and needs no registration."""
 
 from dataclasses import replace
 from importlib.resources import as_file, files

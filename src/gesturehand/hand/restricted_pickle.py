@@ -21,7 +21,7 @@ from gesturehand.errors import UserError
 
 
 class _Record:
-    """What stands in for an object in the pickle: arguments and state, no behaviour.
+    """Stands in for an object of the pickle, with its arguments and state and without behaviour.
 
     ``__setstate__`` is defined so that no state, whatever its form, is ever set as attributes.
     """

@@ -1,4 +1,4 @@
-"""smplx's MANO layer for both hands: the layer wherever a MANO file is given, as its users expect.
+"""smplx's MANO layer for both hands, which is used wherever a MANO file is given.
 
 smplx is under a non-commercial licence, as MANO's files are. Nothing that works on the open hand imports this module.
 """

@@ -95,8 +95,8 @@ class HandMetrics(nn.Module):
         """Adds a batch.
 
         Args:
-            prediction: Of a network, or of a baseline.
-            targets: Of the same batch.
+            prediction: Prediction of a network, or of a baseline.
+            targets: Targets of the same batch.
             batch: For the sides and kinds of its hands.
             hand_model: For the joints of posed meshes, as the ``eanet`` protocol takes them.
         """

@@ -30,7 +30,7 @@ class WeightedLoss(SumMetric):
     A term without any valid entry adds nothing, as in training. ``compute`` gives a float64 scalar.
 
     Args:
-        weights: Of the terms, by name.
+        weights: Weights of the terms, by name.
         **kwargs: Arguments of torchmetrics.Metric.
 
     Example:
@@ -64,7 +64,7 @@ class ObjectiveMetrics(nn.Module):
     """The objective and each of its terms.
 
     Args:
-        weights: Of the terms, by name.
+        weights: Weights of the terms, by name.
     """
 
     def __init__(self, weights: Mapping[str, float]) -> None:

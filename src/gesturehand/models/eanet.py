@@ -34,7 +34,7 @@ class EANet(nn.Module):
         hand_model: MANO's layer.
         gesture_head: The first stage's, whose logits the joint tokens then attend to (the author's variant); None is
             EANet as published.
-        width: Of a token (EANet: 512); a hand's features have twice as many channels.
+        width: Width of a token (EANet: 512); a hand's features have twice as many channels.
         depth: Blocks of each attention.
         heads: Attention heads.
         mlp_ratio: Width of a block's MLP over the token's.
@@ -103,7 +103,7 @@ class EABlock(nn.Module):
     """Splits an image's features into the hands', extracts what they share and adapts it to each.
 
     Args:
-        in_channels: Of the encoder's feature map.
+        in_channels: Channels of the encoder's feature map.
         places: h · w of the feature map.
         width: Channels of a hand's features (EANet: 512).
         depth: Blocks of each attention in a FuseFormer.
@@ -188,7 +188,7 @@ class CrossAttentionBlock(nn.Module):
     """Pre-norm cross-attention and MLP, as EANet's: no bias in query, key, value and MLP.
 
     Args:
-        width: Of a token.
+        width: Width of a token.
         heads: Attention heads.
         mlp_ratio: Width of the MLP over the token's.
     """
@@ -224,8 +224,8 @@ class EANetHead(nn.Module):
     with their coordinates give the rotations. Shape and camera come from the pooled features.
 
     Args:
-        in_channels: Of the hand's features (EANet: 1024).
-        width: Of a joint token.
+        in_channels: Channels of the hand's features (EANet: 1024).
+        width: Width of a joint token.
         depth: Blocks of self-attention.
         heads: Attention heads.
         mlp_ratio: Width of a block's MLP over the token's.
@@ -298,7 +298,7 @@ class GestureAttention(nn.Module):
 
     Args:
         num_logits: Coarse and fine classes together.
-        width: Of a joint token.
+        width: Width of a joint token.
         heads: Attention heads.
         dropout: In the attention and after it.
     """

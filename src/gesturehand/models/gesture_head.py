@@ -11,7 +11,7 @@ class GestureHead(nn.Module):
     The embedding is what the first stage learns and what the second fuses with the joint tokens.
 
     Args:
-        in_channels: Of the encoder's pooled feature.
+        in_channels: Channels of the encoder's pooled feature.
         num_coarse: Coarse classes (27, or 54 per hand).
         num_fine: Fine classes (35, or 70 per hand).
         embedding_dim: E of the gesture embedding.

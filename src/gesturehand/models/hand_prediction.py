@@ -1,4 +1,4 @@
-"""What every architecture's hands consist of: 2.5D joints from a volume, MANO's parameters, and the mesh they pose."""
+"""The hands that every architecture predicts: 2.5D joints from a volume, MANO's parameters, and the posed mesh."""
 
 from typing import Final, NamedTuple
 
@@ -49,7 +49,7 @@ class JointVolumeHead(nn.Module):
     """1 × 1 convolution to a volume (B, 21, D, h, w), then soft-argmax to 2.5D joints.
 
     Args:
-        in_channels: Of the feature map.
+        in_channels: Channels of the feature map.
         depth: D, cells along the root-relative depth (EANet: 8).
     """
 
@@ -104,7 +104,7 @@ def predicted_hands(
 
     Args:
         joints_25d: (B, H, 21, 3) normalised 2.5D coordinates.
-        mano: Of every hand, (B, H, …).
+        mano: MANO parameters of every hand, (B, H, …).
         hand_model: MANO's layer.
         is_right: (B, H) bool.
     """

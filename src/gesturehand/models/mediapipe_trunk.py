@@ -16,7 +16,7 @@ class Block(NamedTuple):
     Attributes:
         wide: Channels that are filtered.
         kernel: Side of the filters, px.
-        stride: Of the filters.
+        stride: Stride of the filters.
         channels: Channels of the result; where they and the size are those of the input, the input is added.
     """
 

@@ -40,10 +40,10 @@ class TokenFusionNetwork(nn.Module):
         hand_model: MANO's layer.
         fusion: How gesture tokens guide the joint tokens.
         gesture_levels: Which class levels become tokens.
-        width: Of a token.
+        width: Width of a token.
         depth: Fusion blocks.
         heads: Attention heads.
-        mlp_ratio: Of a fusion block.
+        mlp_ratio: Width of a fusion block's MLP, as a multiple of ``width``.
         dropout: In the fusion blocks.
         volume_depth: Cells of the 2.5D volume along depth.
     """
@@ -107,14 +107,14 @@ class TokenFusionNetwork(nn.Module):
 
 
 class JointTokens(nn.Module):
-    """One token a joint: the feature under it, its 2.5D place, and which joint it is.
+    """One token per joint, from the feature under it, its 2.5D position and its name.
 
     The coordinate is detached before sampling, as EANet does: the feature's gradient would otherwise pull the joint
     towards places that are easy to read instead of where it is.
 
     Args:
-        in_channels: Of the feature map.
-        width: Of a token.
+        in_channels: Channels of the feature map.
+        width: Width of a token.
     """
 
     def __init__(self, in_channels: int, width: int) -> None:
@@ -139,8 +139,8 @@ class GestureTokens(nn.Module):
     Args:
         num_coarse: Coarse classes.
         num_fine: Fine classes.
-        embedding_dim: Of the gesture embedding.
-        width: Of a token.
+        embedding_dim: Size of the gesture embedding.
+        width: Width of a token.
         levels: Class levels that become tokens; the embedding always does.
     """
 
@@ -169,7 +169,7 @@ class TokenFusion(nn.Module):
 
     Args:
         fusion: How gesture tokens take part.
-        width: Of a token.
+        width: Width of a token.
         depth: Blocks.
         heads: Attention heads.
         mlp_ratio: Width of a block's MLP over the token's.
@@ -225,8 +225,8 @@ class ManoHead(nn.Module):
     """Each finger joint's rotation from its own token; root, shape and camera from all tokens and the pooled feature.
 
     Args:
-        width: Of a joint token.
-        pooled_channels: Of the encoder's pooled feature.
+        width: Width of a joint token.
+        pooled_channels: Channels of the encoder's pooled feature.
     """
 
     def __init__(self, width: int, pooled_channels: int) -> None:

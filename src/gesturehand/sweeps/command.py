@@ -3,33 +3,18 @@
 Source: W&B's documentation of sweep configuration keys (command macros).
 """
 
-import json
 import os
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from gesturehand.errors import UserError
 
 DEFAULT_COMMAND: Final = ("${env}", "${interpreter}", "${program}", "${args}")
 _ENVIRONMENT_VARIABLE: Final = re.compile(r"\$\{envvar:([A-Z0-9_]*)\}")
-_Arguments = Mapping[str, Any]
-#: What each macro stands for.
-_ARGUMENT_MACROS: Final[dict[str, Callable[[_Arguments], list[str]]]] = {
-    "args": lambda args: [f"--{name}={value}" for name, value in args.items()],
-    "args_no_equals": lambda args: [word for name, value in args.items() for word in (f"--{name}", str(value))],
-    "args_no_hyphens": lambda args: [f"{name}={value}" for name, value in args.items()],
-    "args_no_boolean_flags": lambda args: [
-        f"--{name}" if value is True else f"--{name}={value}" for name, value in args.items() if value is not False
-    ],
-    "args_append_hydra": lambda args: [f"+{name}={value}" for name, value in args.items()],
-    "args_override_hydra": lambda args: [f"++{name}={value}" for name, value in args.items()],
-    "args_json": lambda args: [json.dumps(dict(args))],
-}
-_PLAIN_MACROS: Final = ("env", "interpreter", "program")
 
 
-def render_command(command: Sequence[Any], program: str, args: _Arguments) -> list[str]:
+def render_command(command: Sequence[Any], program: str, args: Mapping[str, Any]) -> list[str]:
     """Words of the command.
 
     Args:
@@ -38,25 +23,25 @@ def render_command(command: Sequence[Any], program: str, args: _Arguments) -> li
         args: The trial's values by name.
 
     Raises:
-        UserError: A macro that cannot be honoured.
+        UserError: The command has a macro that a local sweep does not replace.
 
     Example:
         >>> render_command(["${interpreter}", "${program}", "${args}"], "train.py", {"depth": 2, "fusion": "cross"})
         ['python', 'train.py', '--depth=2', '--fusion=cross']
     """
-    plain = {"env": "/usr/bin/env", "interpreter": "python", "program": program}
+    macros = {
+        "${env}": ["/usr/bin/env"],
+        "${interpreter}": ["python"],
+        "${program}": [program],
+        "${args}": [f"--{name}={value}" for name, value in args.items()],
+    }
     words: list[str] = []
     for chunk in command:
         word = _ENVIRONMENT_VARIABLE.sub(lambda match: os.environ.get(match[1], match[1]), str(chunk))
-        if not (word.startswith("${") and word.endswith("}")):
-            words.append(word)
-            continue
-        macro = word[2:-1]
-        if macro in plain:
-            words.append(plain[macro])
-        elif macro in _ARGUMENT_MACROS:
-            words += _ARGUMENT_MACROS[macro](args)
-        else:
-            known = ", ".join(f"${{{name}}}" for name in (*_PLAIN_MACROS, *_ARGUMENT_MACROS, "envvar:NAME"))
-            raise UserError(f"The sweep's command has the macro '{word}', which is not run locally: use {known}.")
+        if word.startswith("${") and word.endswith("}") and word not in macros:
+            raise UserError(
+                f"The sweep's command has the macro '{word}', which a local sweep does not replace: use "
+                f"{', '.join(macros)}, ${{envvar:NAME}}, or run the sweep with W&B."
+            )
+        words += macros.get(word, [word])
     return words

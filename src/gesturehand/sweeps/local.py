@@ -22,26 +22,26 @@ from gesturehand.sweeps.sweep_file import Sweep
 from gesturehand.sweeps.trial_process import environment_of, last_words, run_trial
 
 DEFAULT_TRIALS: Final = 20
-#: Failures in a row after which something is wrong with all trials, not with one.
+#: After this many failures in a row, the fault lies in all trials and not in one.
 _MOST_FAILURES: Final = 3
 #: User attributes of a trial.
 VALUES, SECONDS = "values", "seconds"
 
 
 def run_locally(sweep: Sweep, folder: Path, *, trials: int | None = None, seed: int = 0) -> optuna.Study:
-    """Runs what is missing of a sweep's trials; an interrupted sweep goes on where it was.
+    """Runs a sweep's remaining trials; an interrupted sweep continues where it stopped.
 
     Args:
-        sweep: To run.
-        folder: Where study and trials are kept, ``trials/000`` and so on; made if it is not there.
-        trials: How many there are to be in the end; the file's ``run_cap``, or all of a grid, or 20.
-        seed: Of the choice of values.
+        sweep: The sweep to run.
+        folder: Folder of the study and of its trials, ``trials/000`` and so on; made if it is missing.
+        trials: Total number of trials; by default the file's ``run_cap``, every point of a grid, or 20.
+        seed: Seeds the choice of values.
 
     Returns:
         The study.
 
     Raises:
-        UserError: The command or the metric cannot serve, or three trials in a row failed, or somebody else is at it.
+        UserError: The command or the metric is unusable, three trials in a row failed, or the sweep is already running.
     """
     make_folder(folder)
     with _alone(folder):
@@ -98,7 +98,7 @@ def _run(sweep: Sweep, study: optuna.Study, folder: Path, total: int, bar: Any) 
 
 
 def trial_folder(folder: Path, number: int) -> Path:
-    """Where a trial keeps everything; it is a run folder like any other."""
+    """The folder of a trial, which is a run folder like any other."""
     return folder / "trials" / f"{number:03d}"
 
 
@@ -107,7 +107,7 @@ def _command(sweep: Sweep, values: dict[str, Any]) -> list[str]:
 
 
 def example_values(sweep: Sweep) -> dict[str, Any]:
-    """Values that could be a trial's."""
+    """Values as a trial could draw them."""
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
     trial = study.ask({p.name: p.distribution for p in sweep.parameters if p.distribution is not None})
     return arguments(sweep.parameters, trial.params)
@@ -121,7 +121,7 @@ def _total(sweep: Sweep, trials: int | None) -> int:
 
 
 def reporter(sweep: Sweep, trial: optuna.Trial) -> Callable[[dict[str, Any]], bool]:
-    """Hands a trial's values to the pruner; False where it is to end."""
+    """A function that passes a trial's values to the pruner and returns False when the trial should end."""
     count = 0
 
     def report(line: dict[str, Any]) -> bool:
@@ -139,13 +139,13 @@ def reporter(sweep: Sweep, trial: optuna.Trial) -> Callable[[dict[str, Any]], bo
 def outcome(
     sweep: Sweep, code: int, reports: list[dict[str, Any]], ended_early: bool
 ) -> tuple[TrialState, float | None]:
-    """A trial's state and value; as W&B takes it, the last logged value counts.
+    """A trial's state and value; as in W&B, the last logged value counts.
 
     Args:
-        sweep: Whose trial.
-        code: Exit code of its process.
-        reports: All it has reported.
-        ended_early: It was ended by the pruner.
+        sweep: The sweep of the trial.
+        code: Exit code of the trial's process.
+        reports: Everything that the trial has reported.
+        ended_early: Whether the pruner ended it.
     """
     value = reports[-1].get(sweep.metric) if reports else None
     if value is None or (code != 0 and not ended_early):
@@ -167,7 +167,7 @@ def _short(value: Any) -> str:
 
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    """One process a sweep: a lock that goes with the process that holds it."""
+    """Allows one process per sweep, by a lock that ends with the process that holds it."""
     lock = try_lock(folder / "lock")
     if lock is None:
         raise UserError(f"The sweep in '{folder}' is running already: wait for it, or give another --name.")

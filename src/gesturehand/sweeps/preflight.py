@@ -1,4 +1,4 @@
-"""What is checked before a sweep's first trial: that its command is one of ours and logs the sweep's metric."""
+"""Checks before a sweep's first trial: its command must be one of this library's and log the sweep's metric."""
 
 import subprocess
 import tempfile
@@ -15,11 +15,11 @@ def resolved_config(command: Sequence[str], environment: Mapping[str, str]) -> d
     """The configuration that a trial's command would train with, from the command itself.
 
     Args:
-        command: A trial's, ``gesturehand fit …``.
-        environment: Of the process.
+        command: The command of a trial, ``gesturehand fit …``.
+        environment: Environment variables of the command's process.
 
     Raises:
-        UserError: The command is not there, is no ``gesturehand fit``, or refuses one of its words.
+        UserError: The command does not exist, is not ``gesturehand fit``, or refuses one of its arguments.
     """
     try:
         with tempfile.TemporaryFile() as empty:
@@ -42,7 +42,7 @@ def resolved_config(command: Sequence[str], environment: Mapping[str, str]) -> d
         lines = (done.stderr or done.stdout).strip().splitlines()
         reason = lines[-1].strip() if lines else "it printed no configuration"
         raise UserError(
-            f"The sweep's command is to be `gesturehand fit` with this sweep's parameters, but fails: {reason} "
+            f"The sweep's command must be `gesturehand fit` with this sweep's parameters, but it fails: {reason} "
             f"(the command: {' '.join(command)})"
         )
     return config
@@ -70,7 +70,7 @@ def check_metric(metric: str, config: Mapping[str, Any]) -> None:
     """Checks that the sweep's metric is logged.
 
     Raises:
-        UserError: It is not; the message lists what is.
+        UserError: It is not logged; the message lists the metrics that are.
     """
     names = logged_metrics(config)
     if metric not in names:

@@ -1,4 +1,4 @@
-"""What a sweep leaves: a table, the best trial's configuration, a picture."""
+"""The results of a sweep: a table, the best trial's configuration, a picture."""
 
 import shutil
 import warnings
@@ -18,7 +18,7 @@ from gesturehand.sweeps.sweep_file import Sweep
 BEST_CONFIG: Final = "best.yaml"
 PICTURE: Final = "sweep.png"
 RESULTS: Final = "trials.json"
-#: With fewer trials an importance says nothing.
+#: With fewer trials an importance means nothing.
 _TRIALS_FOR_IMPORTANCE: Final = 5
 
 
@@ -50,7 +50,7 @@ def write_results(sweep: Sweep, study: optuna.Study, folder: Path) -> list[Path]
     """Writes ``trials.json``, the best trial's configuration as ``best.yaml`` and ``sweep.png``.
 
     Returns:
-        The files written; nothing of a sweep without a completed trial but the first.
+        The files written; only ``trials.json`` where no trial was completed.
     """
     ranked = completed(study)
     written = [folder / RESULTS]
@@ -71,7 +71,7 @@ def write_results(sweep: Sweep, study: optuna.Study, folder: Path) -> list[Path]
     if config.is_file():
         shutil.copyfile(config, folder / BEST_CONFIG)
         written.append(folder / BEST_CONFIG)
-    varied = {p.path[0] for p in sweep.parameters if p.distribution is not None}
+    varied = {p.name for p in sweep.parameters if p.distribution is not None}
     settings = [{n: v for n, v in trial.user_attrs[VALUES].items() if n in varied} for trial in ranked]
     save_parallel_coordinates(
         folder / PICTURE,
@@ -97,7 +97,7 @@ def _importances(study: optuna.Study) -> dict[str, float]:
 
 
 def _order(sweep: Sweep) -> Any:
-    names = [parameter.path[0] for parameter in sweep.parameters]
+    names = [parameter.name for parameter in sweep.parameters]
     return names.index
 
 

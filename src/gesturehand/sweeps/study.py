@@ -1,4 +1,4 @@
-"""A sweep as an Optuna study in a SQLite file: begun, or found again with what was left undone put back in line."""
+"""A sweep as an Optuna study in a SQLite file: new, or interrupted, with its unfinished trials queued again."""
 
 import hashlib
 import json
@@ -16,19 +16,19 @@ from gesturehand.sweeps.sweep_file import Sweep
 
 STUDY_FILE: Final = "study.db"
 _SPACE: Final = "search_space"
-#: Trials that are drawn blindly before the model of method bayes has something to go by.
+#: Trials drawn at random before method bayes has enough results to model.
 _STARTUP_TRIALS: Final = 5
 
 
 def open_study(sweep: Sweep, folder: Path, seed: int) -> optuna.Study:
-    """Begins the study or goes on with it.
+    """Begins the study or continues it.
 
     A trial that was running when the process died is marked as failed, and its values are tried again.
 
     Args:
-        sweep: Whose study.
-        folder: Where it is kept.
-        seed: Of the choice of values.
+        sweep: The sweep to be run.
+        folder: Folder of the study's file.
+        seed: Seeds the choice of values.
 
     Raises:
         UserError: The folder holds the study of another search space or metric, or the file cannot be written.
@@ -71,7 +71,7 @@ def open_study(sweep: Sweep, folder: Path, seed: int) -> optuna.Study:
 
 
 def finished(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
-    """Trials that ended with a value, or early by the pruner."""
+    """Trials that ended with a value, or that the pruner ended early."""
     return study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED))
 
 
@@ -84,7 +84,11 @@ def completed(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
 
 def _fingerprint(sweep: Sweep) -> str:
     keys = ("parameters", "method", "metric", "program", "command", "early_terminate")
-    text = json.dumps({key: sweep.content.get(key) for key in keys}, sort_keys=True, default=str)
+    space = {key: sweep.content.get(key) for key in keys}
+    if any(parameter.kind.startswith("q_") for parameter in sweep.parameters):
+        # Studies of earlier versions hold quantiles of these parameters.
+        space["rounded"] = "values"
+    text = json.dumps(space, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()
 
 

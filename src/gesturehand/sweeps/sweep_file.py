@@ -1,4 +1,4 @@
-"""An ordinary W&B sweep file, read for running without W&B: what cannot be honoured is refused by name."""
+"""Reads an ordinary W&B sweep file, and refuses by name what a run without W&B cannot do."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from gesturehand.sweeps.parameters import Parameter, grid_points, read_parameter
 from gesturehand.yaml_text import read_yaml
 
 Method = Literal["grid", "random", "bayes"]
-#: The last four say nothing to a local run: W&B's address and words for people.
+#: The last four mean nothing to a local run: W&B's address and descriptions.
 _KEYS: Final = (
     "program",
     "command",
@@ -49,15 +49,15 @@ class Sweep:
     Attributes:
         path: Its file.
         name: ``name``, or the file's name.
-        program: What is run.
-        command: Its words and macros.
+        program: The program to run.
+        command: Its arguments and macros.
         method: How values are chosen.
-        metric: Name of what is optimised, as logged.
-        maximise: Whether more is better.
-        target: At this value no further trial begins.
-        parameters: What varies.
+        metric: Logged name of the metric to optimise.
+        maximise: Whether a larger value is better.
+        target: Once a trial reaches this value, no further one begins.
+        parameters: The parameters and their values.
         early_terminate: When a trial ends early, or None.
-        run_cap: Trials at most, or None.
+        run_cap: The largest number of trials, or None.
         content: The file as it is.
     """
 
@@ -79,7 +79,8 @@ def read_sweep(path: str | Path) -> Sweep:
     """Reads and checks a sweep file.
 
     Raises:
-        UserError: It cannot be read, or has a key or value that a local run cannot honour; the message names it.
+        UserError: The file cannot be read, or a local sweep does not take one of its keys or values; the message names
+            it.
     """
     path = Path(path)
     content = read_sweep_content(path)
@@ -101,8 +102,6 @@ def read_sweep(path: str | Path) -> Sweep:
     render_command(command, str(content["program"]), {})
     if method == "grid":
         grid_points(parameters)
-    if method != "random" and any(p.kind == "categorical_w_probabilities" for p in parameters):
-        raise UserError(f"The sweep '{path}' has probabilities, which only method random honours: leave them out.")
     return Sweep(
         path=path,
         name=str(content.get("name") or path.stem),
@@ -123,7 +122,7 @@ def read_sweep_content(path: Path) -> dict[str, Any]:
     """The mapping that a sweep file holds, unchecked.
 
     Raises:
-        UserError: It cannot be read or holds something else.
+        UserError: The file cannot be read or holds something else.
     """
     try:
         content = read_yaml(path.read_text(encoding="utf-8"), f"The sweep file '{path}'")
@@ -134,7 +133,7 @@ def read_sweep_content(path: Path) -> dict[str, Any]:
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise UserError(f"The sweep file '{path}' is not YAML ({' '.join(str(error).split())}): correct it.") from None
     if not isinstance(content, dict):
-        raise UserError(f"The sweep file '{path}' holds no mapping: write a W&B sweep configuration.")
+        raise UserError(f"The sweep file '{path}' is not a mapping: write a W&B sweep configuration.")
     return content
 
 
@@ -142,8 +141,8 @@ def _refuse_unknown(path: Path, content: Mapping[str, Any], known: tuple[str, ..
     unknown = sorted(set(content) - set(known))
     if unknown:
         raise UserError(
-            f"The sweep '{path}' has the key '{prefix}{unknown[0]}', which a local run cannot honour: remove it or run "
-            "the sweep with W&B."
+            f"The sweep '{path}' has the key '{prefix}{unknown[0]}', which a local sweep does not take: remove it, "
+            "or run the sweep with W&B."
         )
 
 
@@ -154,8 +153,8 @@ def _early_terminate(path: Path, content: Mapping[str, Any] | None) -> EarlyTerm
     if content.get("type") != "hyperband" or content.get("strict"):
         key = "type" if content.get("type") != "hyperband" else "strict"
         raise UserError(
-            f"The sweep '{path}' has early_terminate.{key} '{content.get(key)}', which a local run cannot honour: use "
-            "type hyperband without strict, or run the sweep with W&B."
+            f"The sweep '{path}' has early_terminate.{key} '{content.get(key)}', which a local sweep does not take: "
+            "use type hyperband without strict, or run the sweep with W&B."
         )
     eta = int(content.get("eta", 3))
     if ("min_iter" in content) == ("max_iter" in content) or eta < 2:

@@ -1,4 +1,4 @@
-"""One trial: its command as a process, what it reports meanwhile, and how it ends."""
+"""Runs a trial's command as a process and reads its reports while it runs."""
 
 import os
 import signal
@@ -18,10 +18,10 @@ _GRACE_S: Final = 30.0
 
 
 def environment_of(folder: Path | None = None) -> dict[str, str]:
-    """The environment of a trial: this process's, this installation's commands first on its path.
+    """The environment of a trial: that of this process, with this installation's commands first on the path.
 
     Args:
-        folder: The trial's.
+        folder: The trial's folder.
     """
     own = {"PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])}
     if folder is not None:
@@ -34,12 +34,12 @@ def run_trial(
 ) -> tuple[int, list[dict[str, Any]], bool]:
     """Runs a trial to its end.
 
-    Whatever it prints goes to ``log.txt`` in its folder. An interrupt of this process ends the trial first.
+    Its output goes to ``log.txt`` in its folder. An interrupt of this process ends the trial first.
 
     Args:
-        command: Its words.
-        folder: The trial's, where it keeps everything.
-        on_report: Told of every validation as it is reported; False ends the trial.
+        command: The command and its arguments.
+        folder: The trial's folder.
+        on_report: Called with every validation as it is reported; returning False ends the trial.
 
     Returns:
         The exit code, all reports, and whether ``on_report`` ended it.
@@ -73,7 +73,7 @@ def run_trial(
 
 
 def last_words(folder: Path) -> str:
-    """The last line of a trial's log that is not empty."""
+    """The last non-empty line of a trial's log."""
     text = (folder / LOG_FILE).read_text(encoding="utf-8", errors="replace")
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     return lines[-1] if lines else "it printed nothing"

@@ -23,7 +23,7 @@ class EANetRegressor(HandRegressor):
         gesture_attention: Joint tokens attend to the gesture logits of the first stage's gesture head (the variant of
             the paper's author); False is EANet as published, without a gesture head or loss.
         gesture_heads: Attention heads over the gesture logits.
-        weight_relative_translation: Of the way from the right wrist to the left one (metres).
+        weight_relative_translation: Weight of the way from the right wrist to the left one (metres).
         learning_rate: Peak.
         **shared: Arguments of :class:`~gesturehand.trainers.hand_regressor.HandRegressor`.
 
@@ -50,7 +50,7 @@ class EANetRegressor(HandRegressor):
 
     @property
     def has_gesture_head(self) -> bool:
-        """Only with ``gesture_attention``."""
+        """Whether the network predicts gestures, which it does only with ``gesture_attention``."""
         return self.hparams["gesture_attention"]
 
     def forward(self, image: Tensor, is_right: Tensor) -> tuple[HandPrediction, GesturePrediction | None]:

@@ -18,10 +18,10 @@ class GesturePretrainer(TrainingStage):
     Args:
         backbone: A timm model name.
         dropout: Before the classifiers.
-        weight_coarse: Of the coarse cross-entropy.
-        weight_fine: Of the fine cross-entropy.
-        weight_hierarchy: Of the agreement between the two levels.
-        label_smoothing: Of the fine cross-entropy.
+        weight_coarse: Weight of the coarse cross-entropy.
+        weight_fine: Weight of the fine cross-entropy.
+        weight_hierarchy: Weight of the agreement between the two levels.
+        label_smoothing: Label smoothing of the fine cross-entropy.
         **shared: Arguments of :class:`~gesturehand.trainers.training_stage.TrainingStage`.
     """
 
@@ -45,7 +45,7 @@ class GesturePretrainer(TrainingStage):
 
     @property
     def weights(self) -> dict[str, float]:
-        """Of the three gesture losses."""
+        """Weights of the three gesture losses."""
         return {f"gesture_{term}": self.hparams[f"weight_{term}"] for term in ("coarse", "fine", "hierarchy")}
 
     def forward(self, image: Tensor) -> GesturePrediction:

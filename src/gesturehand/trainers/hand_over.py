@@ -1,4 +1,4 @@
-"""The hand-over from the first stage to the second: encoder and gesture head, all of it or an error."""
+"""The hand-over of encoder and gesture head from the first stage to the second, complete or not at all."""
 
 from pathlib import Path
 from typing import NamedTuple

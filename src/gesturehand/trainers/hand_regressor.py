@@ -1,4 +1,4 @@
-"""What all second stages share: data, targets, losses, metrics, the hand-over from the first stage, the optimiser."""
+"""The base of all second stages: targets, losses, metrics, the hand-over from the first stage, the optimiser."""
 
 from abc import abstractmethod
 from typing import Any, ClassVar, Protocol, TypedDict
@@ -28,15 +28,15 @@ from gesturehand.trainers.training_stage import Measured, TrainingStage
 
 
 class HandNetwork(Protocol):
-    """What a second stage's network is, beside an ``nn.Module``."""
+    """The interface of a second stage's network, beside that of ``nn.Module``."""
 
     @property
     def encoder(self) -> Encoder:
-        """The first stage's."""
+        """The encoder, which the first stage may have trained."""
 
     @property
     def gesture_head(self) -> GestureHead | None:
-        """The first stage's; None for an architecture without one."""
+        """The gesture head, which the first stage may have trained; None for an architecture without one."""
 
     @property
     def hand_model(self) -> HandModel:
@@ -47,12 +47,12 @@ class HandNetwork(Protocol):
 
 
 class Evaluated(TypedDict):
-    """What a validation or test step returns, for callbacks that draw or save.
+    """The output of a validation or test step, for callbacks that draw or save.
 
     Attributes:
         hand: Predicted hands.
-        gesture: Predicted gestures; None of an architecture without a gesture head.
-        targets: Of the same batch.
+        gesture: Predicted gestures; None for an architecture without a gesture head.
+        targets: Targets of the same batch.
     """
 
     hand: HandPrediction
@@ -73,27 +73,27 @@ class HandRegressor(TrainingStage):
             ``none``.
         mano: MANO's file or folder, or None for the open hand.
         tips: Fingertip vertices: ``eanet``, ``smplx`` or ``interhand``.
-        width: Of a token.
+        width: Width of a token.
         depth: Attention blocks.
         heads: Attention heads.
-        mlp_ratio: Of an attention block.
+        mlp_ratio: Width of an attention block's MLP, as a multiple of ``width``.
         volume_depth: Cells of the 2.5D volume along depth.
-        weight_pose: Of the joint rotations (matrix entries).
-        weight_shape: Of β.
-        weight_joint_25d: Of the volume's joints (normalised coordinates; 4 is EANet's 1 per cell of 8).
-        weight_joint_3d: Of the mesh's joints against the annotated ones (metres).
-        weight_joint_mano: Of the mesh's joints against the fit's (metres).
-        weight_joint_2d: Of the projected joints (normalised coordinates).
-        weight_bone_length: Of the bone lengths (metres).
-        weight_bone_direction: Of the unit bone vectors.
-        weight_gesture: Of the auxiliary gesture losses, where there is a gesture head; 0 switches them off.
+        weight_pose: Weight of the joint rotations (matrix entries).
+        weight_shape: Weight of β.
+        weight_joint_25d: Weight of the volume's joints (normalised coordinates; 4 is EANet's 1 per cell of 8).
+        weight_joint_3d: Weight of the mesh's joints against the annotated ones (metres).
+        weight_joint_mano: Weight of the mesh's joints against the fit's (metres).
+        weight_joint_2d: Weight of the projected joints (normalised coordinates).
+        weight_bone_length: Weight of the bone lengths (metres).
+        weight_bone_direction: Weight of the unit bone vectors.
+        weight_gesture: Weight of the auxiliary gesture losses, where there is a gesture head; 0 switches them off.
         encoder_lr_factor: The encoder's and gesture head's share of the learning rate.
         **shared: Arguments of :class:`~gesturehand.trainers.training_stage.TrainingStage`.
 
     Attributes:
         layout: The data's: one hand a sample (H = 1), or right and left (H = 2).
         network: The network.
-        hand_metrics: Of validation and test.
+        hand_metrics: Metrics of validation and test.
     """
 
     layout: ClassVar[Layout] = "per_hand"
@@ -125,7 +125,7 @@ class HandRegressor(TrainingStage):
         super().__init__(**shared)
         self.pretrained = pretrained
         self.encoder_lr_factor = encoder_lr_factor
-        #: What every architecture is made of: a network's arguments of these names.
+        #: Sizes that every network takes as arguments of these names.
         self.sizes: dict[str, Any] = {
             "width": width, "depth": depth, "heads": heads, "mlp_ratio": mlp_ratio, "volume_depth": volume_depth
         }  # fmt: skip
@@ -136,7 +136,7 @@ class HandRegressor(TrainingStage):
 
     @property
     def weights(self) -> dict[str, float]:
-        """Of every loss term: the ``weight_…`` arguments; that of the gesture losses is the same for all three."""
+        """Weights by loss term, from the ``weight_…`` arguments; the three gesture losses share one."""
         names = [name for name in self.hparams if name.startswith("weight_") and name != "weight_decay"]
         weights = {name.removeprefix("weight_"): self.hparams[name] for name in names}
         gesture = weights.pop("gesture")
@@ -150,7 +150,7 @@ class HandRegressor(TrainingStage):
         return self.network.hand_model
 
     def build_hand_model(self) -> HandModel:
-        """The hand model as the settings have it."""
+        """Builds the hand model that the settings name."""
         return HandModel(self.hparams["mano"], self.hparams["tips"])
 
     @property
@@ -171,7 +171,7 @@ class HandRegressor(TrainingStage):
         """Checks the data's layout; loads the gesture pretraining before training (a test has its own checkpoint).
 
         Raises:
-            UserError: The data has another number of hands a sample.
+            UserError: The data has a different number of hands per sample.
         """
         data = getattr(self.trainer, "datamodule", None)
         if data is not None and getattr(data, "layout", self.layout) != self.layout:
@@ -206,7 +206,7 @@ class HandRegressor(TrainingStage):
         return self(batch["image"], batch["is_right"])
 
     def on_test_epoch_start(self) -> None:
-        """Empties everything that was counted; what is not logged is not emptied by itself."""
+        """Resets all metrics; Lightning resets only those that are logged."""
         super().on_test_epoch_start()
         self.hand_metrics["test"].reset()
 
@@ -222,7 +222,7 @@ class HandRegressor(TrainingStage):
         )
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Notes beside what every stage does which hand model the parameters belong to; it is never saved itself."""
+        """Also notes which hand model the parameters belong to; it is never saved itself."""
         super().on_save_checkpoint(checkpoint)
         checkpoint["hand_model"] = {"name": self.hand_model.name, "fingerprint": self.hand_model.fingerprint}
 
@@ -230,7 +230,7 @@ class HandRegressor(TrainingStage):
         """Checks that the hand model is the one the parameters belong to; takes over the origin of the weights.
 
         Raises:
-            UserError: It is another one.
+            UserError: The checkpoint belongs to a different hand model.
         """
         super().on_load_checkpoint(checkpoint)
         saved = checkpoint.get("hand_model")

@@ -1,4 +1,4 @@
-"""What is impossible in the settings of a model, said before anything is built."""
+"""Refuses impossible settings of a model before anything is built."""
 
 from collections.abc import Mapping
 from typing import Any, Final

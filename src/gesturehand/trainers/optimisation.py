@@ -1,4 +1,4 @@
-"""What all trainers share: AdamW with a warm-up and a cosine, and the weighted sum of masked losses."""
+"""AdamW with a warm-up and a cosine, and the weighted sum of masked losses, for all trainers."""
 
 import math
 from collections.abc import Callable, Iterable, Mapping

@@ -1,4 +1,4 @@
-"""What both stages share: the encoder's and the optimiser's settings, sums of losses, what a checkpoint notes."""
+"""The base of both stages: settings of encoder and optimiser, sums of losses, notes in checkpoints."""
 
 import inspect
 from abc import ABC
@@ -27,7 +27,7 @@ Measured = Literal["val", "test"]
 class TrainingStage(pl.LightningModule, ABC):
     """A LightningModule around an encoder.
 
-    A subclass names only the arguments of its own, or those with another default, and hands on all others as
+    A subclass names only its own arguments, or those with another default, and passes on all others as
     ``**shared``; the command line, ``hparams`` and checkpoints know all of them.
 
     Args:
@@ -36,16 +36,16 @@ class TrainingStage(pl.LightningModule, ABC):
         encoder_weights: Weights on this machine that the backbone starts from: a file (.safetensors or .pth; a
             checkpoint's encoder too), ``mediapipe_hand``, ``openphoto``, or ``efficientnet-lite0`` to ``-lite2``.
         freeze_encoder: ``none``, ``all``, or the stride up to which the backbone keeps its weights.
-        feature_stride: Of the feature map, px of the crop.
+        feature_stride: Stride of the feature map, in px of the crop.
         image_size: Side of the crops, px.
         gesture_classes: ``shared`` by both hands, or ``per_hand``; the same in both stages.
-        embedding_dim: Of the gesture embedding; the same in both stages.
+        embedding_dim: Size of the gesture embedding; the same in both stages.
         learning_rate: Peak.
         weight_decay: AdamW's.
         warmup_share: Share of the steps that warm up.
 
     Attributes:
-        gesture_metrics: Of validation and test; empty without a gesture head.
+        gesture_metrics: Metrics of validation and test; empty without a gesture head.
         objective_metrics: The losses of validation and test.
     """
 
@@ -82,7 +82,7 @@ class TrainingStage(pl.LightningModule, ABC):
 
     @classmethod
     def settings(cls) -> set[str]:
-        """Names of all arguments, those that are handed on included."""
+        """Names of all arguments, including those that are passed on."""
         kinds = [kind for kind in cls.__mro__ if issubclass(kind, TrainingStage)]
         parameters = [p for kind in kinds for p in inspect.signature(kind).parameters.values()]
         return {parameter.name for parameter in parameters if parameter.kind != parameter.VAR_KEYWORD}
@@ -100,7 +100,7 @@ class TrainingStage(pl.LightningModule, ABC):
 
     @property
     def weights(self) -> dict[str, float]:
-        """Of every loss term, by its name."""
+        """Weights by loss term."""
         raise NotImplementedError
 
     def build_encoder(self) -> Encoder:
@@ -137,11 +137,11 @@ class TrainingStage(pl.LightningModule, ABC):
         return loss
 
     def on_validation_epoch_start(self) -> None:
-        """Empties the confusion matrices, which are not logged and so not emptied by themselves."""
+        """Resets the confusion matrices; Lightning resets only metrics that are logged."""
         self._reset_confusion("val")
 
     def on_test_epoch_start(self) -> None:
-        """Empties the confusion matrices."""
+        """Resets the confusion matrices."""
         self._reset_confusion("test")
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -151,7 +151,7 @@ class TrainingStage(pl.LightningModule, ABC):
         checkpoint["encoder_weights_origin"] = encoder.origin
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Takes over where the encoder's first weights came from."""
+        """Restores the origin of the encoder's first weights."""
         encoder: Any = self.encoder
         encoder.origin = checkpoint.get("encoder_weights_origin")
 

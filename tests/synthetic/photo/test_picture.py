@@ -5,9 +5,9 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import pytest
+from hand_penetration import winding_number
 
 from gesturehand.skeleton import SIDES
-from gesturehand.synthetic.penetration import winding_number
 from gesturehand.synthetic.photo.hands import capture_photo
 from gesturehand.synthetic.photo.picture import draw_photo
 from gesturehand.synthetic.photo.plan import make_photo_plan

@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
+from hand_penetration import TOLERANCE_M, PenetrationCheck
 
 from gesturehand.hand.skinning import skin
 from gesturehand.synthetic.articulation import ANGLE_LIMITS_DEG, ANGLE_NAMES, rotations_from_angles
-from gesturehand.synthetic.penetration import TOLERANCE_M, PenetrationCheck
 from gesturehand.synthetic.photo.poses import amplitude, any_pose, hand_angles, overlap
 from gesturehand.synthetic.poses import gesture_poses, neutral_pose
 from gesturehand.synthetic.posing import hand_model, right_articulation

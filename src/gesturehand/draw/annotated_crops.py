@@ -1,4 +1,4 @@
-"""Annotations over crops: the look at a data set before training on it."""
+"""Draws annotations over crops, to check a data set before training on it."""
 
 from pathlib import Path
 

@@ -11,10 +11,10 @@ import torch
 import yaml
 
 from gesturehand.cli import train
-from gesturehand.cli.config_trust import take_trust
 from gesturehand.cli.main import main
+from gesturehand.cli.training.config_trust import take_trust
 
-REPOSITORY = Path(__file__).parents[2]
+REPOSITORY = Path(__file__).parents[3]
 EXPERIMENT = REPOSITORY / "experiments" / "demo" / "pretrain.yaml"
 
 

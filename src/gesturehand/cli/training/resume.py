@@ -34,7 +34,7 @@ class RunPlace(NamedTuple):
 
     Attributes:
         folder: Its folder.
-        point: The checkpoint it goes on from; None starts at the beginning.
+        point: The checkpoint it continues from; None starts at the beginning.
         state: What a run remembers: ``config_sha256``, ``wandb_id`` and what :func:`remember` added.
     """
 
@@ -54,7 +54,7 @@ def place_of_run(parent: Path, config: str, resume: str, given: Path | None = No
         given: A folder that is there for this run, as a sweep's trial has one: it goes on in it or starts in it.
 
     Raises:
-        UserError: The named run cannot be gone on with.
+        UserError: The named run cannot be resumed.
     """
     digest = config_digest(config)
     if given is not None:
@@ -69,16 +69,16 @@ def place_of_run(parent: Path, config: str, resume: str, given: Path | None = No
                 continue
             if _lock(path.parent):
                 return _go_on(path.parent, state)
-            rank_zero_info(f"The same run is at work in '{path.parent}', so this one starts anew.")
+            rank_zero_info(f"The same run is still training in '{path.parent}', so this one starts from the beginning.")
     elif resume != "never":
         folder = Path(resume)
         state = _read(folder / _STATE_FILE)
         if not state:
-            raise UserError(f"'{folder}' is no run that can be gone on with: give a folder under runs/.")
+            raise UserError(f"'{folder}' is not a run that can be resumed: give a folder under runs/.")
         if (folder / FINISHED_FILE).exists():
             raise UserError(f"The run '{folder}' has finished: test it with `gesturehand test --run {folder}`.")
         if not _lock(folder):
-            raise UserError(f"The run '{folder}' is at work in another process: end that one first.")
+            raise UserError(f"The run '{folder}' is still being trained by another process: end that one first.")
         return _go_on(folder, state)
     return _start(new_run(parent), digest)
 
@@ -149,7 +149,7 @@ def _start(folder: Path, digest: str) -> RunPlace:
 def _go_on(folder: Path, state: dict[str, Any]) -> RunPlace:
     point = newest_point(folder / POINTS)
     where = f"from {point.name}" if point else "from its beginning: it was interrupted before its first checkpoint"
-    rank_zero_info(f"Going on with '{folder}' {where} (--resume=never starts a new run).")
+    rank_zero_info(f"Resuming '{folder}' {where} (--resume=never starts a new run).")
     return RunPlace(folder, point, state)
 
 

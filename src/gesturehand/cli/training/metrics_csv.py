@@ -1,4 +1,4 @@
-"""Lightning's CSV logger, going on with the file of an interrupted run instead of deleting it."""
+"""Lightning's CSV logger, continuing the file of an interrupted run instead of deleting it."""
 
 import csv
 from pathlib import Path

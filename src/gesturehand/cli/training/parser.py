@@ -8,8 +8,8 @@ from gesturehand.cli.parser import refuse
 
 
 class TrainingParser(LightningArgumentParser):
-    """Lightning's."""
+    """Lightning's parser, with short messages."""
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
-        """As of :class:`~gesturehand.cli.parser.CommandParser`."""
+        """Says what is wrong and ends the process with status 2."""
         refuse(message)

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 from pytorch_lightning.loggers import CSVLogger, WandbLogger
 
-from gesturehand.cli.loggers import make_loggers, wandb_is_online
+from gesturehand.cli.training.loggers import make_loggers, wandb_is_online
 from gesturehand.errors import UserError
 
-REPOSITORY = Path(__file__).parents[2]
+REPOSITORY = Path(__file__).parents[3]
 
 
 @pytest.fixture(autouse=True)

@@ -52,7 +52,7 @@ def add_run_keys(parser: LightningArgumentParser) -> None:
         "--resume_every_n_steps",
         type=PositiveInt,
         default=500,
-        help="Steps between checkpoints that an interrupted run goes on from; there is one every 10 minutes too.",
+        help="Steps between checkpoints that an interrupted run continues from; there is one every 10 minutes too.",
     )
     parser.add_argument(
         "--check_loss_every_n_batches",

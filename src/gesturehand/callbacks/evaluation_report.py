@@ -1,4 +1,4 @@
-"""What a test leaves behind in its run folder: numbers with their origin, charts, drawn samples, predictions."""
+"""Writes the results of a test to its run folder: numbers with their origin, charts, drawn samples, predictions."""
 
 from pathlib import Path
 from typing import Any, Final
@@ -20,19 +20,19 @@ PREDICTIONS_FILE: Final = "predictions.npz"
 
 
 class TestReport(pl.Callback):
-    """Writes into a folder what a test has found.
+    """Writes the results of a test to a folder.
 
     ``report.json`` and ``report.md``, the charts ``per_joint.png``, ``per_gesture.png`` and ``pck.png``, the drawn
     samples ``predictions.png`` and ``worst.png`` (the worst of all processes), ``confusion_{coarse,fine}.png``, and
     ``predictions.npz`` if asked for.
 
     Args:
-        folder: Where to.
+        folder: The folder to write to.
         pictures: Samples to draw, evenly spread over the first process's share of the test set.
         save_predictions: Write ``predictions.npz`` (:mod:`gesturehand.evaluation.predictions`).
     """
 
-    __test__ = False  # no test for pytest to collect, whatever its name
+    __test__ = False  # tells pytest that this is not a test
 
     def __init__(self, folder: Path, pictures: int = 16, save_predictions: bool = False) -> None:
         self.folder = folder

@@ -15,8 +15,8 @@ from pytorch_lightning.cli import SaveConfigCallback
 from pytorch_lightning.loggers import Logger, TensorBoardLogger
 from pytorch_lightning.utilities import rank_zero_warn
 
-from gesturehand.cli.metrics_csv import MetricsCsv
-from gesturehand.cli.wandb_logger import TolerantWandbLogger, answers
+from gesturehand.cli.training.metrics_csv import MetricsCsv
+from gesturehand.cli.training.wandb_logger import TolerantWandbLogger, answers
 from gesturehand.errors import UserError
 from gesturehand.evaluation.origin import code_version
 
@@ -40,7 +40,7 @@ def make_loggers(
         wandb_project: W&B's project.
         tensorboard: Log to TensorBoard.
         wandb_id: The run's in W&B, the same when it goes on after an interruption; None for a new one.
-        resumed_step: The step that a run goes on from; None at its beginning.
+        resumed_step: The step that a run continues from; None at its beginning.
 
     Returns:
         The CSV logger first: it decides where Lightning keeps config and checkpoints.

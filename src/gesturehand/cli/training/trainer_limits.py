@@ -49,6 +49,6 @@ def known_failure(error: RuntimeError) -> UserError | None:
     if "DataLoader worker" in str(error):
         return UserError(
             "A worker process of the data loader was ended from outside, perhaps for want of memory: run the same "
-            "command, which goes on from the last point, with fewer data.num_workers if it happens again."
+            "command, which continues from the last point, with fewer data.num_workers if it happens again."
         )
     return None

@@ -15,12 +15,12 @@ import torch
 from gesturehand.checkpoints.resume_points import ResumePoints
 from gesturehand.cli import train
 from gesturehand.cli.main import main
-from gesturehand.cli.resume import place_of_run, release_locks, tell_others, told_by_first
+from gesturehand.cli.training.resume import place_of_run, release_locks, tell_others, told_by_first
 from gesturehand.data.dataset import InterHandDataset
 from gesturehand.errors import UserError
 from gesturehand.runs import mark_finished
 
-REPOSITORY = Path(__file__).parents[2]
+REPOSITORY = Path(__file__).parents[3]
 WORDS = [
     "fit",
     f"--config={REPOSITORY / 'experiments' / 'demo' / 'pretrain'}.yaml",
@@ -66,18 +66,18 @@ def command(synthetic_root, tmp_path, monkeypatch):
 @pytest.fixture
 def sigterm_at_sample(monkeypatch):
     """Sends this process the signal a cluster sends, when so many samples of an epoch's training have been read."""
-    real = InterHandDataset._read
+    real = InterHandDataset.image_file
     read = []
 
     def arm(count: int) -> None:
-        def reading(self, *arguments):
-            read.append(arguments)
+        def reading(self, *asked):
+            read.append(asked)
             if len(read) == count:
                 os.kill(os.getpid(), signal.SIGTERM)
-            return real(self, *arguments)
+            return real(self, *asked)
 
         read.clear()
-        monkeypatch.setattr(InterHandDataset, "_read", reading)
+        monkeypatch.setattr(InterHandDataset, "image_file", reading)
 
     return arm
 
@@ -156,21 +156,21 @@ def test_which_run_goes_on(tmp_path):
     assert place_of_run(tmp_path, CONFIG, "auto").folder != first.folder, "a finished run is left alone"
     with pytest.raises(UserError, match="has finished: test it"):
         place_of_run(tmp_path, CONFIG, str(first.folder))
-    with pytest.raises(UserError, match="no run that can be gone on with"):
+    with pytest.raises(UserError, match="not a run that can be resumed"):
         place_of_run(tmp_path, CONFIG, str(tmp_path / "nowhere"))
     release_locks()
 
 
 def test_run_of_a_living_process_is_left_alone(tmp_path):
     program = (
-        "import sys; from pathlib import Path; from gesturehand.cli.resume import place_of_run\n"
+        "import sys; from pathlib import Path; from gesturehand.cli.training.resume import place_of_run\n"
         f"print(place_of_run(Path({str(tmp_path)!r}), {CONFIG!r}, 'auto').folder, flush=True); sys.stdin.read()"
     )
     with subprocess.Popen([sys.executable, "-c", program], stdin=-1, stdout=-1, text=True) as other:
         assert other.stdout is not None
         folder = Path(other.stdout.readline().strip())
         assert place_of_run(tmp_path, CONFIG, "auto").folder != folder
-        with pytest.raises(UserError, match="at work in another process"):
+        with pytest.raises(UserError, match="still being trained by another process"):
             place_of_run(tmp_path, CONFIG, str(folder))
         other.kill()
     release_locks()
@@ -234,9 +234,9 @@ def signal_at_step(monkeypatch):
             id=variant,
         )
         for variant, numbers, code, said in (
-            ("SIGTERM", [signal.SIGTERM], 143, "step 4 is saved, and the same command goes on from it"),
-            ("SIGTERM twice", [signal.SIGTERM] * 2, 143, "step 4 is saved, and the same command goes on from it"),
-            ("Ctrl-C", [signal.SIGINT], 130, "step 4 is saved, and the same command goes on from it"),
+            ("SIGTERM", [signal.SIGTERM], 143, "step 4 is saved, and the same command continues from it"),
+            ("SIGTERM twice", [signal.SIGTERM] * 2, 143, "step 4 is saved, and the same command continues from it"),
+            ("Ctrl-C", [signal.SIGINT], 130, "step 4 is saved, and the same command continues from it"),
             ("Ctrl-C, then SIGTERM", [signal.SIGINT, signal.SIGTERM], 143, "step 4 is saved, and the same command"),
         )
     ],
@@ -255,7 +255,7 @@ def test_all_processes_of_a_job_are_signalled(command, signal_at_step, tmp_path,
 def test_second_interrupt_ends_at_once(command, signal_at_step, tmp_path, capsys):
     signal_at_step(3, signal.SIGINT, signal.SIGINT)
     assert command("stopped", "--data.num_workers=2") == 130
-    assert "gesturehand: interrupted: the same command goes on from step 3" in capsys.readouterr().err
+    assert "gesturehand: interrupted: the same command continues from step 3" in capsys.readouterr().err
 
 
 @pytest.mark.fault(

@@ -1,0 +1,140 @@
+"""Counts the package at two git revisions: files, lines, type-ignores, what is written twice, public names.
+
+    python scripts/house.py [--before 5889f5d] [--after HEAD] [--document CONTRIBUTING.md]
+
+The table is printed; with ``--document`` it also goes between that document's ``house`` markers. A line counts as
+duplicated if it lies in a run of six or more lines of code (without imports, comments and docstrings) that also stands
+elsewhere in the package, whatever its indentation.
+"""
+
+import argparse
+import ast
+import io
+import subprocess
+import tokenize
+from collections import defaultdict
+from pathlib import Path
+
+from gesturehand.markdown import markdown_table, write_between_markers
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = "src/gesturehand"
+MARKERS = ("<!-- house:begin -->", "<!-- house:end -->")
+RUN = 6
+NO_CODE = {
+    tokenize.COMMENT,
+    tokenize.NL,
+    tokenize.NEWLINE,
+    tokenize.INDENT,
+    tokenize.DEDENT,
+    tokenize.ENCODING,
+    tokenize.ENDMARKER,
+}
+DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+
+
+def git(*words: str) -> str:
+    return subprocess.run(["git", *words], cwd=ROOT, check=True, capture_output=True, text=True).stdout
+
+
+def sources(revision: str) -> dict[str, str]:
+    """The package's Python files at a revision, by path."""
+    paths = git("ls-tree", "-r", "--name-only", revision, PACKAGE).splitlines()
+    return {path: git("show", f"{revision}:{path}") for path in paths if path.endswith(".py")}
+
+
+def lines_of(nodes: list[ast.AST]) -> set[int]:
+    return {line for node in nodes for line in range(node.lineno, node.end_lineno + 1)}  # type: ignore[attr-defined]
+
+
+def docstring_lines(tree: ast.Module) -> set[int]:
+    owners = [node for node in ast.walk(tree) if isinstance(node, DOCUMENTED) and ast.get_docstring(node) is not None]
+    return lines_of([owner.body[0] for owner in owners])
+
+
+def code_lines(text: str, docstrings: set[int]) -> list[int]:
+    """Numbers of the lines that hold code, a string of several lines with all of its lines."""
+    found: set[int] = set()
+    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        if token.type not in NO_CODE:
+            found |= set(range(token.start[0], token.end[0] + 1))
+    return sorted(found - docstrings)
+
+
+def public_names(tree: ast.Module) -> int:
+    """Functions, classes and constants of a module, and methods of its public classes, without a leading underscore."""
+    names: set[str] = set()
+    for node in tree.body:
+        if isinstance(node, DOCUMENTED[1:]):
+            names.add(node.name)
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            names |= {target.id for target in targets if isinstance(target, ast.Name)}
+        if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+            names |= {f"{node.name}.{each.name}" for each in node.body if isinstance(each, DOCUMENTED[2:])}
+    return sum(not name.rpartition(".")[2].startswith("_") for name in names)
+
+
+def duplicated(files: list[list[str]]) -> tuple[int, int]:
+    """Lines in runs that stand elsewhere too, and the number of those runs."""
+    places: dict[tuple[str, ...], list[tuple[int, int]]] = defaultdict(list)
+    for number, lines in enumerate(files):
+        for start in range(len(lines) - RUN + 1):
+            places[tuple(lines[start : start + RUN])].append((number, start))
+    marked: set[tuple[int, int]] = set()
+    for found in places.values():
+        apart = len({number for number, _ in found}) > 1 or found[-1][1] - found[0][1] >= RUN
+        if apart:
+            marked |= {(number, start + step) for number, start in found for step in range(RUN)}
+    runs = sum((number, line - 1) not in marked for number, line in marked)
+    return len(marked), runs
+
+
+def count(revision: str) -> dict[str, int]:
+    """What there is at a revision, by name."""
+    texts = sources(revision)
+    code: list[list[str]] = []
+    total = documented = ignores = names = 0
+    for text in texts.values():
+        tree = ast.parse(text)
+        docstrings = docstring_lines(tree)
+        numbers = code_lines(text, docstrings)
+        imports = lines_of([node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)])
+        lines = text.splitlines()
+        code.append([lines[number - 1].strip() for number in numbers if number not in imports])
+        total += len(numbers)
+        documented += len(docstrings)
+        ignores += text.count("# type: ignore")
+        names += public_names(tree)
+    repeated, runs = duplicated(code)
+    return {
+        "files": len(texts),
+        "lines of code": total,
+        "docstring lines": documented,
+        "type-ignores": ignores,
+        "duplicated lines": repeated,
+        "… in runs of six or more": runs,
+        "public names": names,
+        "lines of code a file": round(total / len(texts)),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--before", default="5889f5d", help="git revision")
+    parser.add_argument("--after", default="HEAD", help="git revision")
+    parser.add_argument("--document", type=Path, help="Markdown file with markers")
+    arguments = parser.parse_args()
+    names = [git("rev-parse", "--short", revision).strip() for revision in (arguments.before, arguments.after)]
+    before, after = count(names[0]), count(names[1])
+    rows = [[f"`{PACKAGE}`", *names]]
+    rows += [[name, f"{before[name]:,}", f"{after[name]:,}"] for name in before]
+    table = markdown_table(rows)
+    print(table, end="")
+    if arguments.document:
+        source = f"<!-- written by `python scripts/house.py --document {arguments.document}` -->\n"
+        write_between_markers(arguments.document, source + table, MARKERS)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,58 @@
+"""CONTRIBUTING against the tree: tests mirror the package, and every file it names is there."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).parents[1]
+PACKAGE = REPOSITORY / "src" / "gesturehand"
+#: Tests of several modules together, or of folders beside the package.
+OF_MANY = {
+    "benchmarks/": "mirrors benchmarks/",
+    "experiments/": "the scripts for clusters",
+    "fuzz/": "mutated files of every kind, through every reader",
+    "notebooks/": "the notebooks, executed",
+    "scripts/": "mirrors scripts/",
+    "cli/test_impossible_settings.py": "settings that every command refuses",
+    "cli/test_outputs.py": "places that no command can write to",
+    "inference/test_two_hands.py": "networks of two hands, from image to mesh",
+    "metrics/test_processes.py": "all metrics on two processes",
+    "own_data/test_labels.py": "labels and gestures without joints, through the import",
+    "synthetic/test_properties.py": "properties of the written set",
+    "test_imports.py": "who may import whom",
+    "test_layout.py": "this file",
+    "test_wheel.py": "the built package",
+    "trainers/test_distributed.py": "both stages on two processes",
+    "trainers/test_killed_process.py": "a process that dies among several",
+    "trainers/test_overfit.py": "both stages on a few samples",
+}
+CONTRIBUTING = (REPOSITORY / "CONTRIBUTING.md").read_text(encoding="utf-8")
+WALKS = re.findall(r"^### (How a .*)\n((?:.*\n)*?)(?=^##)", CONTRIBUTING, re.MULTILINE)
+
+
+def test_tests_mirror_the_package():
+    tests = [path.relative_to(REPOSITORY / "tests") for path in (REPOSITORY / "tests").rglob("test_*.py")]
+    assert len(tests) > 100
+    strangers = [
+        str(path)
+        for path in tests
+        if not (PACKAGE / path.with_name(path.name.removeprefix("test_"))).is_file()
+        and not str(path).startswith(tuple(OF_MANY))
+    ]
+    assert strangers == [], "name a test after the module that it tests, or list it in OF_MANY"
+
+
+def test_exceptions_exist():
+    assert [name for name in OF_MANY if not (REPOSITORY / "tests" / name).exists()] == []
+
+
+@pytest.mark.parametrize(("title", "text"), WALKS, ids=[title for title, _ in WALKS])
+def test_a_walk_names_at_most_eight_files_that_exist(title, text):
+    named = set(re.findall(r"`([\w/]+\.py)`", text))
+    assert 3 <= len(named) <= 8
+    assert [name for name in named if not (PACKAGE / name).is_file()] == []
+
+
+def test_there_are_three_walks():
+    assert len(WALKS) == 3
