@@ -107,6 +107,7 @@ def test_the_way_between_hands_is_kept():
         affine,
         k,
         source="given",
+        joints_25d_share=0.5,
         image_size=size,
         faces=np.zeros((2, 1, 3), np.int64),
         hands_mean=np.zeros((2, 45)),

@@ -1,6 +1,6 @@
 """From the network's tensors in its crop to hands in the image's camera."""
 
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import roma
@@ -15,6 +15,10 @@ from gesturehand.inference.query import CropRequest, ImageCamera, IntrinsicsSour
 from gesturehand.inference.result import GestureResult, HandResult
 from gesturehand.inference.translation import FloatArray, scaled_translation, solve_translation
 from gesturehand.skeleton import SIDES, WRIST
+
+#: Weight of the 2.5D joints, over the mesh's, in where joints are seen in the image: the demo's network is nearest to
+#: the true ones with the mean of both (docs/predict.md); shipped weights bring a share of their own.
+JOINTS_25D_SHARE: Final = 0.5
 
 
 def numpy_prediction(
@@ -72,6 +76,7 @@ def assemble_hands(
     intrinsics: FloatArray,
     *,
     source: IntrinsicsSource,
+    joints_25d_share: float,
     image_size: int,
     faces: np.ndarray,
     hands_mean: np.ndarray,
@@ -86,6 +91,7 @@ def assemble_hands(
         crop_affine: (2, 3) px of the image → px of the crop.
         intrinsics: (3, 3) px of the image.
         source: What they rest on.
+        joints_25d_share: Weight of the 2.5D joints in :func:`seen_joints`.
         image_size: Side of the crop, px.
         faces: (2, F, 3) of the right and the left hand.
         hands_mean: (2, 45) likewise.
@@ -94,7 +100,7 @@ def assemble_hands(
     back = np.linalg.inv(np.vstack([crop_affine, [0, 0, 1]]))[:2]
     joints = arrays["joints"][slots].astype(np.float64)
     roots = joints[:, WRIST : WRIST + 1].copy()
-    seen_px = transform_affine(normalised_to_px(seen_joints(arrays, slots), image_size), back)
+    seen_px = transform_affine(normalised_to_px(seen_joints(arrays, slots, joints_25d_share), image_size), back)
     # Two hands whose relative place is predicted are placed as one body.
     way = np.zeros((len(slots), 3))
     if "way" in arrays and len(slots) == 2:
@@ -126,13 +132,16 @@ def assemble_hands(
     ]
 
 
-def seen_joints(arrays: dict[str, np.ndarray], slots: list[int]) -> np.ndarray:
+def seen_joints(
+    arrays: dict[str, np.ndarray], slots: list[int], joints_25d_share: float = JOINTS_25D_SHARE
+) -> np.ndarray:
     """Normalised crop coordinates (H', 21, 2) of the joints in the image, of one crop's arrays.
 
-    The network says them twice, as 2.5D joints and as the mesh's weak-perspective joints. Their mean lies nearest to
-    the true ones (docs/predict.md has the figures).
+    The network gives them twice, as 2.5D joints and as the mesh's weak-perspective joints. They are averaged, the 2.5D
+    joints with this share.
     """
-    return (arrays["joints_25d"][slots][..., :2] + arrays["joints_2d"][slots]).astype(np.float64) / 2
+    volume, mesh = (arrays[name][slots].astype(np.float64) for name in ("joints_25d", "joints_2d"))
+    return joints_25d_share * volume[..., :2] + (1 - joints_25d_share) * mesh
 
 
 def _result(

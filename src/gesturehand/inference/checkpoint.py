@@ -5,6 +5,7 @@ from typing import Any, Final, NamedTuple
 
 from gesturehand.checkpoints.checkpoint_io import load_checkpoint, misfit
 from gesturehand.errors import UserError
+from gesturehand.inference.assemble import JOINTS_25D_SHARE
 from gesturehand.inference.boxes import BOX_SCALE
 from gesturehand.inference.shipped import SHIPPED, shipped_checkpoint
 from gesturehand.runs import best_checkpoint, newest_run, run_config
@@ -40,12 +41,15 @@ class LoadedRegressor(NamedTuple):
         path: Of its checkpoint; of shipped weights their name alone.
         crops: What it was trained on: from the run's config, or as shipped weights say; else the defaults.
         for_photos: It is meant for photographs, though its hand model is the open hand.
+        joints_25d_share: Weight of its 2.5D joints in where joints are seen
+            (:func:`~gesturehand.inference.assemble.seen_joints`).
     """
 
     model: HandRegressor
     path: Path
     crops: CropSettings = CropSettings()
     for_photos: bool = False
+    joints_25d_share: float = JOINTS_25D_SHARE
 
 
 def find_checkpoint(checkpoint: str | Path, runs: str | Path = "runs") -> Path:
@@ -107,7 +111,7 @@ def load_regressor(checkpoint: str | Path, mano: str | None = None) -> LoadedReg
         ) from error
     model.eval()
     if shipped:
-        return LoadedRegressor(model, path, CropSettings(**content["crops"]), for_photos=True)
+        return LoadedRegressor(model, path, CropSettings(**content["crops"]), True, content["joints_25d_share"])
     return LoadedRegressor(model, path, _crop_settings(path))
 
 

@@ -90,6 +90,7 @@ class HandPredictor:
         self.names = {level: class_names(level, settings["gesture_classes"]) for level in ("coarse", "fine")}
         self.open_hand = settings["mano"] is None
         self.for_photos = regressor.for_photos
+        self._joints_25d_share = regressor.joints_25d_share
         self._engine = find_engine(self.model, engine, self.device)
         self.engine_name = "PyTorch" if self._engine is None else "ONNX Runtime"
         self._faces = self.model.hand_model.faces.cpu().numpy()
@@ -285,6 +286,7 @@ class HandPredictor:
                     affine,
                     prepared.camera.intrinsics,
                     source=prepared.camera.source,
+                    joints_25d_share=self._joints_25d_share,
                     image_size=self.image_size,
                     faces=self._faces,
                     hands_mean=self._hands_mean,

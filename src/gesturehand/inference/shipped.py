@@ -19,7 +19,7 @@ def shipped_checkpoint(name: str) -> dict[str, Any]:
     Returns:
         What a checkpoint of ``gesturehand fit`` has (``state_dict``, ``hyper_parameters``, ``hand_model``,
         ``encoder_weights_origin``), and ``crops``: how its crops show hands (``mirror_left``, ``upright``,
-        ``box_scale``). Numbers are 16-bit in the file and are rounded nowhere else.
+        ``box_scale``), and ``joints_25d_share``. Numbers are 16-bit in the file and are rounded nowhere else.
     """
     assets = files("gesturehand.assets")
     about = json.loads((assets / f"{name}.json").read_text(encoding="utf-8"))
@@ -29,5 +29,5 @@ def shipped_checkpoint(name: str) -> dict[str, Any]:
     return {
         "state_dict": state,
         "hyper_parameters": settings,
-        **{key: about[key] for key in ("hand_model", "encoder_weights_origin", "crops")},
+        **{key: about[key] for key in ("hand_model", "encoder_weights_origin", "crops", "joints_25d_share")},
     }
