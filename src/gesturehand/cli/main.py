@@ -29,7 +29,7 @@ _COMMANDS: Final = {
     "ablation": "the paper's comparison, with tables and pictures: --size quick",
 }
 #: Commands that take files without a --name: the function's argument, how the help shows it, its help.
-_POSITIONAL: Final = {"predict": ("inputs", "IMAGE|FOLDER|VIDEO", "Images, folders of images, videos.")}
+_POSITIONAL: Final = {"predict": ("inputs", "IMAGE|FOLDER|VIDEO", "Images, folders, videos, cameras.")}
 _GROUPS: Final = {
     "data": {
         "synth": "write the open synthetic set",
