@@ -289,7 +289,7 @@ def train(words: list[str]) -> None:
         if isinstance(left.__context__, KeyboardInterrupt):
             raise KeyboardInterrupt from None  # of a test; Lightning makes a failure of it
         raise
-    except RuntimeError as error:
+    except (RuntimeError, ConnectionError, EOFError) as error:
         mistake = known_failure(error)
         if mistake is None:
             raise

@@ -1,5 +1,6 @@
 """What the trainer cannot do on this machine, and what it fails with, each in a sentence."""
 
+import traceback
 from typing import Any
 
 import torch
@@ -40,13 +41,17 @@ def impossible_trainer(error: Exception) -> UserError:
     return UserError(f"The trainer cannot be set up so: {' '.join(str(error).split())[:400]}")
 
 
-def known_failure(error: RuntimeError) -> UserError | None:
-    """The sentence for what libraries raise as a mere RuntimeError; None for others."""
-    if (problem := misfit(error)) is not None:
+def known_failure(error: Exception) -> UserError | None:
+    """The sentence for what libraries raise as an error of no class of its own; None for others."""
+    if isinstance(error, RuntimeError) and (problem := misfit(error)) is not None:
         return UserError(
             f"The checkpoint does not fit the model ({problem}): give the configuration that it was trained with."
         )
-    if "DataLoader worker" in str(error):
+    # The loader notices a worker that died, or the next batch cannot be fetched from it any more.
+    broken = isinstance(error, ConnectionError | EOFError) and any(
+        frame.name == "rebuild_storage_fd" for frame in traceback.extract_tb(error.__traceback__)
+    )
+    if broken or "DataLoader worker" in str(error):
         return UserError(
             "A worker process of the data loader was ended from outside, perhaps for want of memory: run the same "
             "command, which continues from the last point, with fewer data.num_workers if it happens again."

@@ -10,7 +10,7 @@ import pytest
 PROGRAM = """
 import resource, sys
 import torch
-from gesturehand.cli.training_process import keep_freed_memory
+from gesturehand.cli.training.process import keep_freed_memory
 if sys.argv[1] == "keep":
     keep_freed_memory()
 def faults():
