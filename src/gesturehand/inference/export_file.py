@@ -1,6 +1,7 @@
 """Writes a trained regressor as ONNX or as a PyTorch program, after comparing it with PyTorch on crops of hands."""
 
 import importlib.util
+import io
 import json
 import warnings
 from collections.abc import Iterator
@@ -99,11 +100,10 @@ def _trace(model: ExportModel, crops: torch.Tensor, is_right: torch.Tensor) -> t
 def _save_pt2(
     program: torch.export.ExportedProgram, path: Path, model: ExportModel, names: tuple[str, ...], about: dict[str, str]
 ) -> Run:
-    with path.open("wb") as file:
-        try:
-            torch.export.save(program, file, extra_files=about)
-        except RuntimeError as error:  # PyTorch hides what the file system said
-            raise OSError(None, f"PyTorch: {str(error).splitlines()[0]}") from error
+    # Through memory: PyTorch's writer of a disk that is full ends the process when it is collected later.
+    content = io.BytesIO()
+    torch.export.save(program, content, extra_files=about)
+    path.write_bytes(content.getbuffer())
     module = torch.export.load(path).module()
 
     def run(images: torch.Tensor, is_right: torch.Tensor) -> dict[str, np.ndarray]:
