@@ -115,6 +115,6 @@ def test_told_to_stop_both_do_and_go_on(start):
     os.kill(pair.first.pid, signal.SIGTERM)
     assert pair.first.wait(timeout=PATIENCE) == 143, pair.said()
     pair.ends(pair.second)
-    assert "is saved, and the same command goes on" in pair.said()
+    assert "is saved, and the same command continues from it" in pair.said()
     again = start()
     assert "Resuming" in again.said()
