@@ -63,6 +63,7 @@ def table(variants: list[dict[str, Any]]) -> str:
 
 def main() -> int:
     plugin = Variants()
+    sys.path.insert(0, str(REPOSITORY))  # processes that tests start import the tests from there
     code = pytest.main(["-m", "fault", "-q", str(REPOSITORY / "tests"), *sys.argv[1:]], plugins=[plugin])
     if code != 0:
         return int(code)
