@@ -112,6 +112,32 @@ def test_a_changed_byte_never_changes_a_weight(path):
 
 
 @pytest.mark.parametrize(
+    "damage",
+    [
+        pytest.param(
+            damage, id=variant, marks=pytest.mark.fault(kind="damaged checkpoint", variant=variant, outcome="refused")
+        )
+        for variant, damage in {
+            "its last 100 bytes are missing": lambda content: content[:-100],
+            "its first half is missing": lambda content: content[len(content) // 2 :],
+            "a block of zeros in the weights": lambda content: content.replace(
+                torch.arange(100.0, 164.0).numpy().tobytes(), bytes(256)
+            ),
+            "an empty file": lambda content: b"",
+        }.items()
+    ],
+)
+def test_a_damaged_file_is_refused(path, damage):
+    save_checkpoint({"state_dict": {"weight": torch.arange(300.0)}}, path)
+    content = path.read_bytes()
+    damaged = damage(content)
+    assert damaged != content
+    path.write_bytes(damaged)
+    with pytest.raises(UserError, match=str(path)):
+        load_checkpoint(path)
+
+
+@pytest.mark.parametrize(
     "value",
     [
         pytest.param(

@@ -231,3 +231,26 @@ def test_stride_to_freeze_that_is_not_there():
         UserError, match=r"freeze_encoder is 5: give none, all, or one of the strides \[2, 4, 8, 16, 32"
     ):
         Encoder("test_resnet", image_size=SIZE, freeze=5)
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        pytest.param(
+            name,
+            says,
+            id=variant,
+            marks=pytest.mark.fault(
+                kind="names of backbones", variant=variant, outcome="refused, with a name that is near"
+            ),
+        )
+        for variant, name, says in (
+            ("capitals", "ResNet18", "resnet18"),
+            ("a hyphen for an underscore", "mobilenetv3-small-100", "mobilenetv3_small_100"),
+            ("timm/ and a letter too many", "timm/resnett18", "resnet18"),
+        )
+    ],
+)
+def test_a_name_that_is_nearly_right_is_refused_with_the_right_one(name, says):
+    with pytest.raises(UserError, match=says):
+        Encoder(name)
