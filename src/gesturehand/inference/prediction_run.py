@@ -33,9 +33,7 @@ CORNERS: Final = (
     "The box {} of '{}' sticks out of the image's {} × {} px and would lie inside if it were two corners: boxes are x, "
     "y, width, height."
 )
-OPEN_HAND: Final = (
-    "This network was trained on rendered hands: it is no model of real photos, where it runs and is mostly wrong."
-)
+OPEN_HAND: Final = "This network was trained on rendered hands only: on real photos it runs, but is mostly wrong."
 
 
 @dataclass(frozen=True)
