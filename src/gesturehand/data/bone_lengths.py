@@ -1,4 +1,4 @@
-"""A hand's own measure: bone lengths tell a wrong unit and a wrong joint order, which a projection does not."""
+"""A hand's own measure: bones tell a wrong unit, a wrong joint order and a wrong side, which a projection does not."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -111,6 +111,31 @@ def better_order(joints: np.ndarray, valid: np.ndarray) -> str | None:
     best = min(spreads, key=spreads.__getitem__)
     # NaN, where no bone is known, compares as False.
     return best if given > max(_BAD_SPREAD, _BETTER * spreads[best]) else None
+
+
+def right_bend(joints: np.ndarray) -> float:
+    """How far a hand's fingers bend as a right hand's do: towards its palm.
+
+    The sine of the bend at the middle joints of the four fingers, about the line of the knuckles, averaged; of a left
+    hand, and of a right one in a mirrored frame, it is negative, and of a straight one about 0.
+
+    Args:
+        joints: (21, 3), x right, y down, z forward, in any unit; NaN for a joint that is not known.
+
+    Returns:
+        From -1 to 1; 0 where nothing can be said.
+    """
+    points = np.asarray(joints, np.float64)[1:].reshape(len(FINGERS), 4, 3)[1:]
+    bones = _unit(np.diff(points, axis=1))
+    across = _unit(points[-1, 0] - points[0, 0])
+    sines = -np.cross(bones[:, :-1], bones[:, 1:]) @ across
+    known = np.isfinite(sines)
+    return float(sines[known].mean()) if known.any() else 0.0
+
+
+def _unit(vectors: np.ndarray) -> np.ndarray:
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        return np.asarray(vectors / np.linalg.norm(vectors, axis=-1, keepdims=True))
 
 
 def _spread(joints: np.ndarray, valid: np.ndarray) -> float:

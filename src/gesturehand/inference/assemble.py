@@ -13,8 +13,8 @@ from gesturehand.evaluation.prediction_writer import camera_rotations
 from gesturehand.hand.layer import HandModel
 from gesturehand.inference.query import CropRequest, ImageCamera, IntrinsicsSource
 from gesturehand.inference.result import GestureResult, HandResult
-from gesturehand.inference.translation import FloatArray, scaled_translation, solve_translation
 from gesturehand.skeleton import SIDES, WRIST
+from gesturehand.translation import FloatArray, scaled_translation, solve_translation
 
 #: Weight of the 2.5D joints, over the mesh's, in where joints are seen in the image: the demo's network is nearest to
 #: the true ones with the mean of both (docs/predict.md); shipped weights bring a share of their own.

@@ -7,7 +7,7 @@ from scipy.optimize import least_squares
 from gesturehand.camera import project
 from gesturehand.hand.open_hand import open_hand
 from gesturehand.hand.skinning import skin
-from gesturehand.inference.translation import (
+from gesturehand.translation import (
     ASSUMED_FOCAL_OVER_LONGER_SIDE,
     assumed_intrinsics,
     scaled_translation,
