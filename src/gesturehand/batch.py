@@ -45,6 +45,10 @@ class Batch(TypedDict):
         mano_pose: (B, H, 48) float32, axis-angle, world, relative to the mean pose, of the *original* hand.
         mano_betas: (B, H, 10) float32.
         mano_trans: (B, H, 3) float32, m, world.
+        pose_form: (B,) int64, how the set writes ``mano_pose`` and ``mano_trans``
+            (:class:`gesturehand.hand.pose_form.PoseForm`); 0 for the above.
+        joint_definition: (B,) int64, what the set calls a joint, by
+            :func:`gesturehand.hand.joint_definition.definition_number`; 0 for the hand model's own.
         gesture_coarse: (B,) int64, class of the sequence, -1 for none.
         gesture_fine: (B,) int64, likewise.
     """
@@ -68,6 +72,8 @@ class Batch(TypedDict):
     mano_pose: Tensor
     mano_betas: Tensor
     mano_trans: Tensor
+    pose_form: Tensor
+    joint_definition: Tensor
     gesture_coarse: Tensor
     gesture_fine: Tensor
 

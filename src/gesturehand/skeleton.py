@@ -49,6 +49,8 @@ JOINT_PARENTS: Final = (-1, 0, 1, 2, 3, 0, 5, 6, 7, 0, 9, 10, 11, 0, 13, 14, 15,
 BONES: Final = tuple((parent, child) for child, parent in enumerate(JOINT_PARENTS) if parent >= 0)
 
 WRIST: Final = JOINT_NAMES.index("wrist")
+#: The five fingertips, thumb … pinky.
+TIPS: Final = slice(4, None, 4)
 #: The joint that EANet's and IntagHand's evaluation aligns on.
 MIDDLE_MCP: Final = JOINT_NAMES.index("middle1")
 

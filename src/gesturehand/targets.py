@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from gesturehand.batch import DEPTH_HALF_RANGE_M, Batch, Targets
+from gesturehand.batch import DEPTH_HALF_RANGE_M, Batch, HandPrediction, Targets
 from gesturehand.camera import (
     crop_intrinsics,
     frame_of_affine,
@@ -11,8 +11,10 @@ from gesturehand.camera import (
     px_to_normalised,
     transform_affine,
     transform_points,
+    weak_perspective,
 )
 from gesturehand.hand.layer import HandModel
+from gesturehand.hand.pose_form import PoseForm
 from gesturehand.hand.transform import change_frame, mirror_x
 from gesturehand.skeleton import WRIST
 
@@ -36,6 +38,25 @@ def build_targets(batch: Batch, hand_model: HandModel) -> Targets:
     """
     with torch.autocast(batch["image"].device.type, enabled=False):
         return _build(batch, hand_model)
+
+
+def as_defined(prediction: HandPrediction, batch: Batch, hand_model: HandModel) -> HandPrediction:
+    """A prediction with the joints that each sample's set annotates, for losses and metrics.
+
+    Args:
+        prediction: A network's, or a baseline's.
+        batch: The same samples.
+        hand_model: That the prediction's meshes are of.
+
+    Returns:
+        ``joints`` and their projection ``joints_2d`` in the sets' definitions, all else as it was.
+    """
+    joints = hand_model.joints_as_defined(
+        prediction["joints"], prediction["vertices"], batch["is_right"], batch["joint_definition"]
+    )
+    return HandPrediction(
+        **(dict(prediction) | {"joints": joints, "joints_2d": weak_perspective(joints, prediction["camera"])})  # type: ignore[typeddict-item]
+    )
 
 
 def _build(batch: Batch, hand_model: HandModel) -> Targets:
@@ -66,6 +87,7 @@ def _build(batch: Batch, hand_model: HandModel) -> Targets:
     betas = batch["mano_betas"]
     joint_valid_3d = _with_wrist(valid_frame) & batch["depth_known"][:, None, None]
     vertices, joints_mano = hand_model(rotations, betas, transl, batch["is_right"])
+    joints_mano = hand_model.joints_as_defined(joints_mano, vertices, batch["is_right"], batch["joint_definition"])
     return Targets(
         source_is_right=source_is_right,
         crop_intrinsics=crop_intrinsics(affine, batch["intrinsics"]),
@@ -113,11 +135,14 @@ def _mano_parameters(
     """
     mirrored = batch["is_right"] ^ source_is_right
     betas = batch["mano_betas"]
-    rotations = hand_model.rotations_from_file_pose(batch["mano_pose"], source_is_right)
+    form = batch["pose_form"][:, None].expand_as(source_is_right)
+    rotations = hand_model.rotations_from_file_pose(batch["mano_pose"], source_is_right, form)
+    rest_root = hand_model.rest_root(betas, source_is_right)
+    is_place = (form & PoseForm.ROOT_PLACE > 0)[..., None]
     rotations, transl = change_frame(
         rotations,
-        batch["mano_trans"],
-        hand_model.rest_root(betas, source_is_right),
+        torch.where(is_place, batch["mano_trans"] - rest_root, batch["mano_trans"]),
+        rest_root,
         batch["camera_rotation"][:, None],
         batch["camera_translation"][:, None],
     )

@@ -32,6 +32,8 @@ FIELDS = {
     "mano_pose": (("H", 48), torch.float32),
     "mano_betas": (("H", 10), torch.float32),
     "mano_trans": (("H", 3), torch.float32),
+    "pose_form": ((), torch.int64),
+    "joint_definition": ((), torch.int64),
     "gesture_coarse": ((), torch.int64),
     "gesture_fine": ((), torch.int64),
 }

@@ -13,9 +13,10 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from gesturehand.data import index as index_module
 from gesturehand.data import index_file
 from gesturehand.data.files import annotation_path
+from gesturehand.data.formats import interhand
+from gesturehand.data.formats.interhand import InterHandFormat
 from gesturehand.data.index import read_index
 from gesturehand.data.index_build import build_columns
 from gesturehand.data.index_file import FORMAT_VERSION, index_places, read_header
@@ -39,7 +40,7 @@ def builds(monkeypatch) -> list[str]:
         seen.append(split)
         return build_columns(root, split, **settings)
 
-    monkeypatch.setattr(index_module, "build_columns", counted)
+    monkeypatch.setattr(interhand, "build_columns", counted)
     return seen
 
 
@@ -57,7 +58,7 @@ def edit(path: Path) -> None:
 def test_built_once_beside_the_annotations(root, builds):
     first, second = (read_index(root, "val") for _ in range(2))
     assert builds == ["val"]
-    assert first.path == index_places(root, "val")[0]
+    assert first.path == index_places(InterHandFormat(), root, "val")[0]
     assert first.path.parent == root / "annotations" / "val"
     assert same(first, second)
 
@@ -144,7 +145,7 @@ def test_nowhere_to_keep_it_is_a_sentence_with_the_remedy(root, monkeypatch, tmp
     cache = tmp_path / "cache"
     (cache / "index").mkdir(parents=True)
     monkeypatch.setenv("GESTUREHAND_CACHE", str(cache))
-    place = index_places(root, "val")[1].parent
+    place = index_places(InterHandFormat(), root, "val")[1].parent
     place.mkdir()
     read_only(place)
     read_only(root / "annotations" / "val")

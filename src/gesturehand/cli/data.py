@@ -107,11 +107,12 @@ def show(
     mano: str | None = None,
     image_size: int = 192,
     augment: bool = False,
+    format: str | None = None,
 ) -> None:
     """Draws a data set's annotations over its crops, through the loader that training uses.
 
     Args:
-        root: Folder that holds annotations/ and images/.
+        root: The set's folder.
         out: Picture to write, .png.
         split: Split to look at.
         samples: Samples, evenly spread over the split.
@@ -122,6 +123,7 @@ def show(
         mano: MANO's file or folder that the fits are of; the open hand if not given.
         image_size: Side of a crop, px.
         augment: Change crops as in training.
+        format: The set's format, such as freihand; recognised by its files if not given (docs/datasets.md).
     """
     # PyTorch and Lightning take seconds to load and only this command needs them.
     from gesturehand.data.datamodule import InterHandDataModule
@@ -140,19 +142,29 @@ def show(
         test_split=split,
         augment=augment,
         num_workers=0,
+        format=format,
     )
     drawn = save_annotations(Path(out), data.dataset("train" if augment else "test"), HandModel(mano), samples)
     say(f"{out}: {drawn} samples of split {split}")
 
 
-def stats(root: str, out: str | None = None, into: str | None = None, runs: list[str] | None = None) -> None:
+def stats(
+    root: str,
+    out: str | None = None,
+    into: str | None = None,
+    runs: list[str] | None = None,
+    mano: str | None = None,
+    format: str | None = None,
+) -> None:
     """Counts what is in a data set, and measures how much of a hand's pose its gesture tells.
 
     Args:
-        root: Folder that holds annotations/; images are not read.
+        root: The set's folder; images are not read.
         out: JSON file to write.
         into: Deprecated; scripts/document_tables.py writes documents.
         runs: Folders of tested runs of the second stage, to be listed beside the mean pose and the oracle.
+        mano: MANO's file or folder that the fits are of; the open hand if not given.
+        format: The set's format; recognised by its files if not given.
     """
     from gesturehand.evaluation.set_statistics import set_statistics
     from gesturehand.evaluation.set_table import model_row, statistics_markdown
@@ -160,7 +172,7 @@ def stats(root: str, out: str | None = None, into: str | None = None, runs: list
     from gesturehand.json_files import write_json
     from gesturehand.markdown import write_between_markers
 
-    statistics = {**set_statistics(root, HandModel()), "models": [model_row(run) for run in runs or ()]}
+    statistics = {**set_statistics(root, HandModel(mano), format), "models": [model_row(run) for run in runs or ()]}
     text = statistics_markdown(statistics)
     if out:
         write_json(Path(out), statistics)
@@ -171,21 +183,30 @@ def stats(root: str, out: str | None = None, into: str | None = None, runs: list
     say(text)
 
 
-def samples(root: str, out: str, split: str = "train", count: int = 8, columns: int = 4, height_px: int = 320) -> None:
+def samples(
+    root: str,
+    out: str,
+    split: str = "train",
+    count: int = 8,
+    columns: int = 4,
+    height_px: int = 320,
+    format: str | None = None,
+) -> None:
     """Draws whole frames of a data set side by side, as they are, drawn at random from a split (always the same ones).
 
     Args:
-        root: Folder that holds annotations/ and images/.
+        root: The set's folder.
         out: Picture to write, .png or .jpg; an existing one is replaced.
         split: Split to look at.
         count: Number of frames.
         columns: Frames in a row.
         height_px: Height of a row.
+        format: The set's format; recognised by its files if not given.
     """
     from gesturehand.draw.frames import frame_sheet
 
     path = _picture(out)
-    sheet = frame_sheet(root, split, count, columns, height_px)
+    sheet = frame_sheet(root, split, count, columns, height_px, format)
     write_bytes(path, cv2.imencode(path.suffix, sheet, [cv2.IMWRITE_JPEG_QUALITY, 90])[1].tobytes())
     say(f"{path}: {count} frames of split {split}")
 
@@ -199,21 +220,28 @@ def _picture(out: str) -> Path:
     return path
 
 
-def index(root: str, split: str | None = None, mano_fits: bool = True, rebuild: bool = False) -> None:
+def index(
+    root: str,
+    split: str | None = None,
+    mano_fits: bool = True,
+    rebuild: bool = False,
+    format: str | None = None,
+) -> None:
     """Builds the memory-mapped index that loaders read instead of the annotation files' JSON.
 
     Loaders build it themselves on first use; this does it beforehand, for every split, and says what is in it. It lies
     beside the annotations, or, where that folder is not for writing, in $GESTUREHAND_CACHE (~/.cache/gesturehand).
 
     Args:
-        root: Folder that holds annotations/.
+        root: The set's folder.
         split: One split; all that are there if not given.
         mano_fits: Read MANO_NeuralAnnot.json too.
         rebuild: Build it again even if it is up to date.
+        format: The set's format; recognised by its files if not given.
     """
     from gesturehand.data.index_summary import index_table
 
-    print_table(index_table(Path(root), split, mano_fits=mano_fits, rebuild=rebuild))
+    print_table(index_table(Path(root), split, mano_fits=mano_fits, rebuild=rebuild, set_format=format))
 
 
 def check(
@@ -224,22 +252,24 @@ def check(
     threads: int = 8,
     out: str | None = None,
     show: int = 20,
+    format: str | None = None,
 ) -> None:
     """Goes through a data set and lists everything that training would stumble over; exits with 1 if there is anything.
 
     Args:
-        root: Folder that holds annotations/ and images/.
+        root: The set's folder.
         splits: Splits to check, as "[train, val]"; those that are there if not given.
         mano_fits: Look at the MANO fits too.
         decode: Decode every image; without, only its header is read, which is many times faster.
         threads: Images that are read at a time.
         out: File for the complete list, .json; an existing one is replaced.
         show: Problems of each kind to print.
+        format: The set's format; recognised by its files if not given.
     """
     from gesturehand.data.check import check_data
     from gesturehand.json_files import write_json
 
-    report = check_data(root, splits, mano_fits=mano_fits, decode=decode, threads=max(1, threads))
+    report = check_data(root, splits, mano_fits=mano_fits, decode=decode, threads=max(1, threads), set_format=format)
     if out:
         write_json(Path(out), report.as_json())
     for kind, count in report.counts().items():

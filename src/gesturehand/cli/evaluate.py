@@ -20,13 +20,14 @@ def evaluate(
     tips: str = "eanet",
     out: str | None = None,
     batch_size: int = 64,
+    format: str | None = None,
 ) -> None:
     """Scores saved predictions of any project under this library's protocols, without a model.
 
     Args:
         predictions: .npz with ids (N,), joints (N, H, 21, 3) m and, if there are meshes, vertices (N, H, V, 3) m, in
             the frame of the original image's camera; docs/evaluation.md says it in full.
-        data: Folder that holds annotations/; images are not read.
+        data: The set's folder; images are not read.
         split: Split that was predicted.
         hands: Which annotations: single, right, left, interacting or all.
         layout: One hand a sample, or both.
@@ -37,6 +38,7 @@ def evaluate(
         tips: Fingertip vertices of meshes: eanet, smplx or interhand.
         out: Folder for the report; "<predictions without .npz>-evaluation" if not given.
         batch_size: Samples at a time.
+        format: The set's format; recognised by its files if not given.
     """
     # PyTorch and Lightning take seconds to load and help is wanted at once.
     from gesturehand.data.datamodule import InterHandDataModule
@@ -58,6 +60,7 @@ def evaluate(
         test_subset=subset,
         augment=False,
         read_images=False,
+        format=format,
     )
     report = score_predictions(predictions, module, HandModel(mano, tips))
     folder = Path(out) if out else Path(predictions).with_name(f"{Path(predictions).stem}-evaluation")

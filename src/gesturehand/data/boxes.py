@@ -9,7 +9,6 @@ from typing import Any, Final, Literal
 import numpy as np
 
 from gesturehand.camera import project, transform_points
-from gesturehand.data.files import image_path
 from gesturehand.data.index import HAND_TYPES, InterHandIndex
 from gesturehand.data.selection import Selection
 from gesturehand.data.upright import turned_extent
@@ -171,7 +170,7 @@ def _rootnet_boxes(
     ids = index.annotation_id[rows]
     missing = [int(i) for i in ids if int(i) not in box_of]
     if missing:
-        example = image_path(index.root, index.split, index.file_name[rows[list(ids).index(missing[0])]].decode())
+        example = index.image_file(int(rows[list(ids).index(missing[0])]))
         raise UserError(
             f"RootNet's file '{path}' has no box for {len(missing)} of {len(ids)} annotations (the first: "
             f"{missing[0]}, '{example}'): use the file of this split, or boxes=joints."

@@ -10,8 +10,12 @@ from typing import Any
 from tqdm import tqdm
 
 from gesturehand.data.annotation_problems import Problem, annotation_problems
-from gesturehand.data.files import check_root, image_path, stays_inside
+from gesturehand.data.files import stays_inside
+from gesturehand.data.formats.interhand import InterHandFormat
+from gesturehand.data.formats.registry import format_of
+from gesturehand.data.formats.set_format import SetFormat
 from gesturehand.data.image_file import UnreadableImageError, look_at_image, read_image
+from gesturehand.data.index_problems import index_problems
 from gesturehand.errors import UserError
 
 #: Images that are handed to the threads at a time, so that millions do not lie in memory as futures.
@@ -51,28 +55,34 @@ def check_data(
     decode: bool = True,
     threads: int = 8,
     progress: bool = True,
+    set_format: str | None = None,
 ) -> CheckReport:
-    """Checks annotations and images of a data set in InterHand2.6M's files; nothing is changed.
+    """Checks annotations and images of a data set; nothing is changed but the index, which may be made.
 
     Args:
-        root: Folder that holds ``annotations/`` and ``images/``.
+        root: Its folder.
         splits: Splits to check; None for those that are there.
         mano_fits: Look at the MANO fits too.
         decode: Decode every image; without, only its header is read.
         threads: Images that are read at a time.
         progress: Show a bar.
+        set_format: Name of the set's format; None: it is recognised.
 
     Raises:
         UserError: The folder is not there or holds no annotations.
     """
     root = Path(root)
-    check_root(root)
+    known = format_of(root, set_format)
     report = CheckReport(str(root))
-    splits = splits or sorted(path.name for path in (root / "annotations").iterdir() if path.is_dir())
+    splits = splits or _splits(known, root)
     if not splits:
-        raise UserError(f"'{root / 'annotations'}' has no split's annotation files: give the folder of a set.")
+        raise UserError(f"'{root}' has no split's annotation files: give the folder of a set.")
     for split in splits:
-        annotations = annotation_problems(root, split, mano_fits=mano_fits)
+        if isinstance(known, InterHandFormat):
+            annotations = annotation_problems(root, split, mano_fits=mano_fits)
+        else:
+            annotations = index_problems(str(root), split, known.name, mano_fits=mano_fits)
+        folder = known.image_folder(root, split)
         images = annotations.images
         report.images[split], report.annotations[split] = len(images), annotations.annotations
         report.problems += annotations.problems
@@ -80,20 +90,27 @@ def check_data(
         with bar, ThreadPoolExecutor(threads) as pool:
             for start in range(0, len(images), _CHUNK):
                 chunk = images[start : start + _CHUNK]
-                for found in pool.map(partial(_image_problem, root, split, decode), chunk):
+                for found in pool.map(partial(_image_problem, folder, split, decode), chunk):
                     bar.update()
                     report.problems += [found] if found else []
     return report
 
 
-def _image_problem(root: Path, split: str, decode: bool, image: dict[str, Any]) -> Problem | None:
+def _splits(known: SetFormat, root: Path) -> list[str]:
+    """The splits that are there; InterHand2.6M's also where only their folder is, which the check is to complain of."""
+    if isinstance(known, InterHandFormat):
+        return sorted(path.name for path in (root / "annotations").iterdir() if path.is_dir())
+    return known.splits(root)
+
+
+def _image_problem(folder: Path, split: str, decode: bool, image: dict[str, Any]) -> Problem | None:
     name = image.get("file_name")
     if not isinstance(name, str) or not stays_inside(name):
         return Problem("path leaves the images' folder", split, repr(name))
     size = image.get("width"), image.get("height")
     announced = size if all(isinstance(side, int) for side in size) else None
     try:
-        (read_image if decode else look_at_image)(image_path(root, split, name), announced)  # type: ignore[arg-type]
+        (read_image if decode else look_at_image)(folder / name, announced)  # type: ignore[arg-type]
     except UnreadableImageError as error:
         return Problem(error.kind, split, name, error.detail)
     return None

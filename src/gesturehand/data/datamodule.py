@@ -17,7 +17,7 @@ from gesturehand.data.boxes import BoxSource, CropBoxes, crop_boxes
 from gesturehand.data.controls import fitted_samples, kept_fits
 from gesturehand.data.crop import CropJitter
 from gesturehand.data.dataset import Augmentation, InterHandDataset, Unreadable, collate
-from gesturehand.data.files import annotation_path
+from gesturehand.data.formats.registry import format_of
 from gesturehand.data.index import InterHandIndex, read_index
 from gesturehand.data.mixture import AddedSet, MixedDataset, check_shares, mixed_sampler
 from gesturehand.data.resumable_loader import ResumableLoader
@@ -35,13 +35,15 @@ Stage: TypeAlias = Split
 
 
 class InterHandDataModule(pl.LightningDataModule):
-    """InterHand2.6M, or the open synthetic set in the same files.
+    """InterHand2.6M, the open synthetic set in the same files, or another set in its own.
 
     Args:
-        root: Folder that holds ``annotations/`` and ``images/``.
+        root: Folder that holds ``annotations/`` and ``images/``, or that of a set in another format
+            (docs/datasets.md).
+        format: Name of the set's format, such as ``freihand``; it is recognised by its files if not given.
         sets: Further sets to train on, mixed into every batch by their shares: a list of ``{root, share, split, hands,
-            mano_fits, labelled_only, min_valid_joints}`` (:class:`~gesturehand.data.mixture.AddedSet`). Where a set
-            lacks a label, the terms that need it are masked. Subsets and choices of captures, cameras, people and
+            mano_fits, labelled_only, min_valid_joints, format}`` (:class:`~gesturehand.data.mixture.AddedSet`). Where a
+            set lacks a label, the terms that need it are masked. Subsets and choices of captures, cameras, people and
             gestures hold for ``root`` only; validation and test are ``root``'s.
         image_size: Side of the square crop, px.
         batch_size: Samples a process and step.
@@ -144,6 +146,7 @@ class InterHandDataModule(pl.LightningDataModule):
         unreadable_limit: int = 100,
         sets: list[AddedSet] | None = None,
         device_augmentation: BatchAugmentation | None = None,
+        format: str | None = None,
     ) -> None:
         super().__init__()
         check_range("data", 1, MAX_IMAGE_SIDE, whole=True, image_size=image_size)
@@ -179,6 +182,7 @@ class InterHandDataModule(pl.LightningDataModule):
             device_augmentation.check("data.device_augmentation")
         self.device_augmentation = device_augmentation
         self.root = root
+        self.format = format
         self.image_size = image_size
         self.batch_size = batch_size
         self.num_workers = num_workers
@@ -257,7 +261,7 @@ class InterHandDataModule(pl.LightningDataModule):
         """
         parts = [self.dataset("train")]
         for place, added in enumerate(self.sets, 1):
-            index = read_index(Path(added.root), added.split, mano_fits=added.mano_fits)
+            index = read_index(Path(added.root), added.split, mano_fits=added.mano_fits, set_format=added.format)
             selection = select(
                 index,
                 hands=added.hands or self.hands,
@@ -312,18 +316,18 @@ class InterHandDataModule(pl.LightningDataModule):
         Raises:
             UserError: A file of the split is broken.
         """
-        root, split = Path(self.root), self.splits["val"]
+        split = self.splits["val"]
         if split != "val":
             return True
-        return annotation_path(root, split, "data").parent.is_dir() and len(self._index("val")) > 0
+        return format_of(self.root, self.format).has_split(Path(self.root), split) and len(self._index("val")) > 0
 
     def prepare_data(self) -> None:
         """Builds missing indices on one process of a machine, before the others ask for them."""
-        splits = [(self.root, split, self.mano_fits) for split in dict.fromkeys(self.splits.values())]
-        splits += [(added.root, added.split, added.mano_fits) for added in self.sets]
-        for root, split, mano_fits in splits:
-            if annotation_path(Path(root), split, "data").is_file():
-                read_index(root, split, mano_fits=mano_fits)
+        splits = [(self.root, self.format, split, self.mano_fits) for split in dict.fromkeys(self.splits.values())]
+        splits += [(added.root, added.format, added.split, added.mano_fits) for added in self.sets]
+        for root, name, split, mano_fits in splits:
+            if split in format_of(root, name).splits(Path(root)):
+                read_index(root, split, mano_fits=mano_fits, set_format=name)
 
     def setup(self, stage: str) -> None:
         """Reads the data sets of a Trainer stage."""
@@ -357,7 +361,7 @@ class InterHandDataModule(pl.LightningDataModule):
         return self._loader(stage, training=False)
 
     def _index(self, stage: Stage) -> InterHandIndex:
-        return read_index(Path(self.root), self.splits[stage], mano_fits=self.mano_fits)
+        return read_index(Path(self.root), self.splits[stage], mano_fits=self.mano_fits, set_format=self.format)
 
     def _loader(self, stage: Stage, *, training: bool = False) -> DataLoader[Batch]:
         dataset: InterHandDataset | MixedDataset = self.dataset(stage)

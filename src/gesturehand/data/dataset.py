@@ -16,12 +16,12 @@ from gesturehand.batch import Batch
 from gesturehand.data.appearance import AppearanceJitter
 from gesturehand.data.boxes import CropBoxes, image_joints
 from gesturehand.data.crop import CropJitter, crop_affine
-from gesturehand.data.files import image_path
 from gesturehand.data.image_file import UnreadableImageError, read_image
 from gesturehand.data.index import HAND_TYPES, InterHandIndex
 from gesturehand.data.selection import Selection
 from gesturehand.data.upright import TurnJitter, upright_turns
 from gesturehand.gestures import NO_GESTURE, GestureClasses, vocabulary
+from gesturehand.hand.joint_definition import definition_number
 from gesturehand.skeleton import SIDES
 
 #: ``error`` ends the run at an image that cannot be read, ``skip`` leaves its sample out.
@@ -167,6 +167,8 @@ class InterHandDataset(Dataset[Batch]):
             "mano_pose": index.mano_pose[of_frame],
             "mano_betas": index.mano_betas[of_frame],
             "mano_trans": index.mano_trans[of_frame],
+            "pose_form": np.full(len(given), index.set_format.pose_form.value),
+            "joint_definition": np.full(len(given), definition_number(index.set_format.joints)),
             "gesture_coarse": coarse,
             "gesture_fine": fine,
         }
@@ -247,8 +249,7 @@ class InterHandDataset(Dataset[Batch]):
 
     def image_file(self, number: int) -> Path:
         """Path of a sample's image."""
-        row = self.selection.row[number]
-        return image_path(self.index.root, self.index.split, self.index.file_name[row].decode())
+        return self.index.image_file(int(self.selection.row[number]))
 
     def _read(self, file: Path, size: tuple[int, int]) -> np.ndarray:
         """The whole image, (height, width, 3) uint8 RGB, of the annotated size."""

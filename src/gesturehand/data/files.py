@@ -41,12 +41,25 @@ def image_path(root: Path, split: str, file_name: str) -> Path:
     Raises:
         UserError: The name would lead out of that folder.
     """
+    return path_inside(root / "images" / split, file_name)
+
+
+def path_inside(folder: Path, file_name: str) -> Path:
+    """The path of an image that annotations name.
+
+    Args:
+        folder: The images' folder.
+        file_name: Relative to it.
+
+    Raises:
+        UserError: The name would lead out of that folder.
+    """
     if not stays_inside(file_name):
         raise UserError(
-            f"The annotations of split '{split}' in '{root}' name the image {file_name!r}, which lies outside "
-            f"'{root / 'images' / split}': do not use this set, or mend its file names."
+            f"The annotations name the image {file_name!r}, which lies outside '{folder}': do not use this set, or "
+            "mend its file names."
         )
-    return root.joinpath("images", split, file_name)
+    return folder / file_name
 
 
 def check_root(root: Path) -> None:

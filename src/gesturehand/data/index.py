@@ -1,4 +1,4 @@
-"""One split of InterHand2.6M as columns in a memory-mapped file, opened in a blink and shared by all processes."""
+"""One split of a set as columns in a memory-mapped file, opened in a blink and shared by all processes."""
 
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -7,9 +7,11 @@ from typing import Any
 import numpy as np
 
 from gesturehand.data.file_names import FileNames
+from gesturehand.data.files import path_inside
 from gesturehand.data.flags import JointFlags
+from gesturehand.data.formats.registry import format_of, named_format
+from gesturehand.data.formats.set_format import SetFormat
 from gesturehand.data.index_build import HAND_TYPES as HAND_TYPES
-from gesturehand.data.index_build import build_columns
 from gesturehand.data.index_file import current_index, open_columns
 
 
@@ -24,9 +26,10 @@ class InterHandIndex:
     Attributes:
         path: The index file.
         root: The data set's folder.
-        split: "train", "val" or "test".
+        split: "train", "val" or "test", or another name that the set's format knows.
+        set_format: The format of its files, which says how poses are written and what a joint is.
         mano_fits: MANO fits are shown.
-        file_name: (N,) bytes, relative to ``images/{split}``; made where it is asked for.
+        file_name: (N,) bytes, relative to the format's image folder; made where it is asked for.
         annotation_id: (N,) int64.
         image_size_px: (N, 2) int32, width and height.
         bbox_px: (N, 4) float32, x, y, w, h as annotated.
@@ -40,9 +43,9 @@ class InterHandIndex:
         joint_valid_frame: (F, 2, 21) bool, per captured frame.
         depth_known: (F,) bool, False where the frame's entry says ``"depth_known": false``.
         mano_valid: (F, 2) bool.
-        mano_pose: (F, 2, 48) float32, axis-angle relative to the mean pose.
+        mano_pose: (F, 2, 48) float32, axis-angle relative to the mean pose, or as ``set_format.pose_form`` says.
         mano_betas: (F, 2, 10) float32.
-        mano_trans: (F, 2, 3) float32 m.
+        mano_trans: (F, 2, 3) float32 m, likewise.
         camera_rotation: (C, 3, 3) float32, world → camera.
         camera_translation: (C, 3) float32 m, world → camera.
         intrinsics: (C, 3, 3) float32 px.
@@ -51,6 +54,7 @@ class InterHandIndex:
     path: Path
     root: Path
     split: str
+    set_format: SetFormat
     mano_fits: bool
     file_name: FileNames
     annotation_id: np.ndarray
@@ -86,30 +90,42 @@ class InterHandIndex:
         """(N,) bytes, the camera's name."""
         return self.file_name.camera_name[self.camera]
 
+    def image_file(self, row: int) -> Path:
+        """Path of an annotation's image.
+
+        Raises:
+            UserError: Its name would lead out of the images' folder.
+        """
+        return path_inside(self.set_format.image_folder(self.root, self.split), self.file_name[row].decode())
+
     def __reduce__(self) -> tuple[Any, ...]:
-        return open_index, (self.path, self.root, self.split, self.mano_fits)
+        return open_index, (self.path, self.root, self.split, self.mano_fits, self.set_format.name)
 
 
-def read_index(root: str | Path, split: str, *, mano_fits: bool = True) -> InterHandIndex:
+def read_index(
+    root: str | Path, split: str, *, mano_fits: bool = True, set_format: str | None = None
+) -> InterHandIndex:
     """Opens one split's index; the first time, and when the annotation files have changed, it is built.
 
     Args:
         root: The data set's folder.
         split: "train", "val" or "test".
         mano_fits: Read the MANO fits too; without them ``mano_valid`` is False everywhere.
+        set_format: Name of the format; None: it is recognised (:func:`gesturehand.data.formats.registry.format_of`).
 
     Raises:
         UserError: A file is missing or broken, or one refers to a frame or camera that another does not have; or the
             index can be kept nowhere.
     """
     root = Path(root)
-    path, _ = current_index(
-        root, split, mano_fits=mano_fits, build=lambda: build_columns(root, split, mano_fits=mano_fits)
-    )
-    return open_index(path, root, split, mano_fits)
+    known = format_of(root, set_format)
+    path, _ = current_index(known, root, split, mano_fits=mano_fits)
+    return open_index(path, root, split, mano_fits, known.name)
 
 
-def open_index(path: Path, root: Path, split: str, mano_fits: bool = True) -> InterHandIndex:
+def open_index(
+    path: Path, root: Path, split: str, mano_fits: bool = True, set_format: str = "interhand"
+) -> InterHandIndex:
     """Opens an index file as it is.
 
     Args:
@@ -117,6 +133,7 @@ def open_index(path: Path, root: Path, split: str, mano_fits: bool = True) -> In
         root: The data set's folder, for image paths.
         split: Its split.
         mano_fits: Show the MANO fits.
+        set_format: Name of the set's format.
 
     Raises:
         UserError: The file is gone or of another version.
@@ -131,6 +148,7 @@ def open_index(path: Path, root: Path, split: str, mano_fits: bool = True) -> In
         path=path,
         root=root,
         split=split,
+        set_format=named_format(set_format),
         mano_fits=mano_fits,
         file_name=names,
         joint_valid_image=flags,

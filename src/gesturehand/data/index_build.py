@@ -1,7 +1,7 @@
 """From a split's four JSON files to the index's columns, in bounded memory: no Python object per image is kept."""
 
 from array import array
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -146,16 +146,16 @@ def _names(tables: dict[str, Any], frames: list[Key], cameras: list[Key], row: n
     other = tables["other"]
     places = np.flatnonzero(np.isin(row, np.fromiter(other, np.int64, len(other))))
     return {
-        "sequence_name": _text(tables["sequence"]),
-        "frame_capture": _text([capture for capture, _ in frames]),
-        "frame_name": _text([name for _, name in frames]),
-        "camera_name": _text([name for _, name in cameras]),
+        "sequence_name": text_column(tables["sequence"]),
+        "frame_capture": text_column([capture for capture, _ in frames]),
+        "frame_name": text_column([name for _, name in frames]),
+        "camera_name": text_column([name for _, name in cameras]),
         "other_row": places,
-        "other_name": _text([other[int(row[place])] for place in places]),
+        "other_name": text_column([other[int(row[place])] for place in places]),
     }
 
 
-def _text(words: list[str]) -> np.ndarray:
+def text_column(words: Sequence[str]) -> np.ndarray:
     """UTF-8 of a fixed width as (N, width) uint8."""
     encoded = np.array([word.encode() for word in words], np.bytes_)
     return encoded.view(np.uint8).reshape(len(words), -1) if len(words) else np.zeros((0, 1), np.uint8)

@@ -3,7 +3,6 @@
 import json
 import os
 import struct
-from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
@@ -13,7 +12,7 @@ from filelock import FileLock
 from safetensors import SafetensorError
 from safetensors.numpy import save_file
 
-from gesturehand.data.files import KINDS, annotation_path, check_root, file_state
+from gesturehand.data.formats.set_format import SetFormat, Sources
 from gesturehand.data.index_build import Columns
 from gesturehand.errors import UserError
 from gesturehand.file_writing import new_file
@@ -33,16 +32,15 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "gesturehand"
 
 
-def index_places(root: Path, split: str) -> tuple[Path, Path]:
+def index_places(set_format: SetFormat, root: Path, split: str) -> tuple[Path, Path]:
     """Where a split's index may lie: beside its annotations, or in the cache folder."""
-    folder = annotation_path(root, split, "data").parent
-    name = f"InterHand2.6M_{split}_index.safetensors"
-    identity = sha256(str(folder.resolve()).encode()).hexdigest()[:16]
-    return folder / name, cache_folder() / "index" / identity / name
+    beside = set_format.index_path(root, split)
+    identity = sha256(str(beside.parent.resolve()).encode()).hexdigest()[:16]
+    return beside, cache_folder() / "index" / identity / beside.name
 
 
 def current_index(
-    root: Path, split: str, *, mano_fits: bool, build: Callable[[], Columns], rebuild: bool = False
+    set_format: SetFormat, root: Path, split: str, *, mano_fits: bool, rebuild: bool = False
 ) -> tuple[Path, bool]:
     """The file of a split's index, made now if there is none for the annotation files as they are.
 
@@ -50,10 +48,10 @@ def current_index(
     builds and the others wait; nobody sees half a file.
 
     Args:
+        set_format: The set's.
         root: The data set's folder.
         split: "train", "val" or "test".
         mano_fits: The index must have the MANO fits.
-        build: Makes the columns.
         rebuild: Make it also if there is one.
 
     Returns:
@@ -62,10 +60,8 @@ def current_index(
     Raises:
         UserError: The annotation files are missing or broken, or neither place can be written to.
     """
-    check_root(root)
-    kinds = [kind for kind in KINDS if mano_fits or kind != "MANO_NeuralAnnot"]
-    sources: dict[str, list[int]] = {kind: list(file_state(annotation_path(root, split, kind), kind)) for kind in kinds}
-    places = index_places(root, split)
+    sources = set_format.sources(root, split, mano_fits=mano_fits)
+    places = index_places(set_format, root, split)
     if not rebuild:
         for path in places:
             if _serves(path, sources):
@@ -81,7 +77,7 @@ def current_index(
             continue
         try:
             if rebuild or not _serves(path, sources):  # else another process was faster
-                _write(path, build(), sources)
+                _write(path, set_format.build(root, split, mano_fits=mano_fits), sources)
                 return path, True
             return path, False
         finally:
@@ -126,7 +122,7 @@ def read_header(path: Path) -> dict[str, Any] | None:
         return None
 
 
-def _serves(path: Path, sources: dict[str, list[int]]) -> bool:
+def _serves(path: Path, sources: Sources) -> bool:
     """It is of this version and made from these files; that it knows fits which nobody asked for does not matter."""
     header = read_header(path)
     if header is None or header["version"] != FORMAT_VERSION:
@@ -150,7 +146,7 @@ def _check_writable(folder: Path, *, create: bool) -> None:
         raise PermissionError(0, "it cannot be written to")
 
 
-def _write(path: Path, columns: Columns, sources: dict[str, list[int]]) -> None:
+def _write(path: Path, columns: Columns, sources: Sources) -> None:
     arrays = {name: np.ascontiguousarray(array) for name, array in columns.items()}
     for name, array in arrays.items():
         if array.dtype not in _DTYPES_HELD:

@@ -6,15 +6,21 @@ from pathlib import Path
 import numpy as np
 from rich.table import Table
 
-from gesturehand.data.files import annotation_path, check_root
+from gesturehand.data.formats.registry import format_of
+from gesturehand.data.formats.set_format import SetFormat
 from gesturehand.data.index import HAND_TYPES, open_index
-from gesturehand.data.index_build import build_columns
 from gesturehand.data.index_file import current_index
 from gesturehand.errors import UserError
-from gesturehand.splits import SPLITS
 
 
-def index_table(root: Path, split: str | None = None, *, mano_fits: bool = True, rebuild: bool = False) -> Table:
+def index_table(
+    root: Path,
+    split: str | None = None,
+    *,
+    mano_fits: bool = True,
+    rebuild: bool = False,
+    set_format: str | None = None,
+) -> Table:
     """Builds what is missing and summarises every index.
 
     Args:
@@ -22,6 +28,7 @@ def index_table(root: Path, split: str | None = None, *, mano_fits: bool = True,
         split: One split, or None for all that are there.
         mano_fits: Read the MANO fits.
         rebuild: Build also what is up to date.
+        set_format: Name of the set's format; None: it is recognised.
 
     Returns:
         A table with a column for every split.
@@ -29,14 +36,12 @@ def index_table(root: Path, split: str | None = None, *, mano_fits: bool = True,
     Raises:
         UserError: There is no split, or a file of one is missing or broken.
     """
-    check_root(root)
-    folders = sorted(path.name for path in (root / "annotations").iterdir() if path.is_dir())
-    splits = [split] if split else [name for name in folders if annotation_path(root, name, "data").is_file()]
+    known = format_of(root, set_format)
+    splits = [split] if split else known.splits(root)
     if not splits:
-        raise UserError(f"'{root / 'annotations'}' has no split's annotation files: download them first.")
-    splits.sort(key=lambda name: (SPLITS.index(name) if name in SPLITS else len(SPLITS), name))
-    columns = [_column(root, name, mano_fits, rebuild) for name in splits]
-    table = Table(title=f"Index of {root}")
+        raise UserError(f"'{root}' has no split's annotation files: download them first.")
+    columns = [_column(known, root, name, mano_fits, rebuild) for name in splits]
+    table = Table(title=f"Index of {root} ({known.title})")
     table.add_column("")
     for name in splits:
         table.add_column(name, justify="right", overflow="fold")
@@ -45,17 +50,11 @@ def index_table(root: Path, split: str | None = None, *, mano_fits: bool = True,
     return table
 
 
-def _column(root: Path, split: str, mano_fits: bool, rebuild: bool) -> dict[str, str]:
+def _column(known: SetFormat, root: Path, split: str, mano_fits: bool, rebuild: bool) -> dict[str, str]:
     start = time.perf_counter()
-    path, built = current_index(
-        root,
-        split,
-        mano_fits=mano_fits,
-        rebuild=rebuild,
-        build=lambda: build_columns(root, split, mano_fits=mano_fits),
-    )
+    path, built = current_index(known, root, split, mano_fits=mano_fits, rebuild=rebuild)
     seconds = time.perf_counter() - start
-    index = open_index(path, root, split, mano_fits)
+    index = open_index(path, root, split, mano_fits, known.name)
     hands = np.bincount(index.hand_type, minlength=4)
     numbers = {
         "images": len(index),
@@ -67,9 +66,9 @@ def _column(root: Path, split: str, mano_fits: bool, rebuild: bool) -> dict[str,
         "of them with a fit": np.count_nonzero(index.mano_valid.any(-1)),
         "cameras": len(index.intrinsics),
     }
-    beside = path.is_relative_to(root)
+    folder = path.parent
     return {name: f"{number:,}" for name, number in numbers.items()} | {
         "on disk, MB": f"{path.stat().st_size / 1e6:.1f}",
         "built in, s": f"{seconds:.1f}" if built else "was there",
-        "kept in": f"annotations/{split}" if beside else str(path.parent),
+        "kept in": str(folder.relative_to(root) if folder.is_relative_to(root) else folder),
     }

@@ -24,7 +24,7 @@ class AddedSet:
     """A further set to train on, beside ``data.root``.
 
     Attributes:
-        root: Folder that holds ``annotations/`` and ``images/``.
+        root: Its folder, in any format that ``data.root`` may have.
         share: Share of the training samples that come from it, above 0; what all of them leave is ``data.root``'s.
         split: Its split to train on.
         hands: Which of its annotations; ``data.hands`` if not given.
@@ -32,6 +32,7 @@ class AddedSet:
         labelled_only: Train on its sequences with a gesture label only.
         min_valid_joints: A hand with fewer valid joints is left out; ``data.min_valid_joints`` if not given. 0 also
             takes hands of which only the annotated box is known.
+        format: Name of its format; it is recognised if not given.
     """
 
     root: str
@@ -41,6 +42,7 @@ class AddedSet:
     mano_fits: bool = True
     labelled_only: bool = False
     min_valid_joints: int | None = None
+    format: str | None = None
 
 
 def check_shares(sets: Sequence[AddedSet]) -> None:

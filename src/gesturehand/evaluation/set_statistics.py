@@ -14,7 +14,7 @@ import roma
 import torch
 from torch import Tensor
 
-from gesturehand.data.files import annotation_path
+from gesturehand.data.formats.registry import format_of
 from gesturehand.data.index import HAND_TYPES, InterHandIndex, read_index
 from gesturehand.errors import UserError
 from gesturehand.gestures import NO_GESTURE, class_names
@@ -28,12 +28,13 @@ from gesturehand.splits import SPLITS
 AVERAGING: Final = "chordal mean: each joint's mean rotation matrix, projected onto the rotations (roma)"
 
 
-def set_statistics(root: str | Path, hand_model: HandModel) -> dict[str, Any]:
+def set_statistics(root: str | Path, hand_model: HandModel, set_format: str | None = None) -> dict[str, Any]:
     """Counts of every existing split, and the errors of both guesses.
 
     Args:
-        root: a folder in InterHand2.6M's layout.
+        root: a set's folder.
         hand_model: that the fits are of.
+        set_format: name of the set's format; None: it is recognised.
 
     Returns:
         ``splits`` with counts and ``poses`` with errors in mm, None where the set has no labelled fits in the training
@@ -42,10 +43,11 @@ def set_statistics(root: str | Path, hand_model: HandModel) -> dict[str, Any]:
     Raises:
         UserError: the folder has no split, or a split's files are broken.
     """
-    there = [split for split in SPLITS if annotation_path(Path(root), split, "data").is_file()]
+    known = format_of(root, set_format)
+    there = [split for split in known.splits(Path(root)) if split in SPLITS]
     if not there:
         raise UserError(f"'{root}' has no annotations of train, val or test: give InterHand2.6M's folder or a set's.")
-    indices = {split: read_index(root, split) for split in there}
+    indices = {split: read_index(root, split, set_format=known.name) for split in there}
     tested = next((split for split in ("test", "val") if split in indices), None)
     poses = None
     if "train" in indices and tested is not None:
@@ -60,7 +62,7 @@ def _counts(index: InterHandIndex) -> dict[str, Any]:
     _, first = np.unique(index.frame, return_index=True)
     fine = index.gesture[first, 1]
     names = np.array([*class_names("fine"), "none"])
-    cameras = Counter(name.decode().split("/cam")[-1].split("/")[0] for name in index.file_name)
+    cameras = Counter(index.camera_name.astype(str).tolist())
     types = Counter(index.hand_type.tolist())
     return {
         "images": len(index),
@@ -91,10 +93,11 @@ def _labelled_hands(index: InterHandIndex, hand_model: HandModel) -> _Hands:
     rotations, betas, gesture = [], [], []
     for side in range(2):
         rows = np.flatnonzero(index.mano_valid[:, side] & (fine != NO_GESTURE))
-        pose = torch.from_numpy(index.mano_pose[rows, side]).double()
-        pose[:, 3:] += hand_model.hands_mean[side].double()
+        pose = torch.from_numpy(index.mano_pose[rows, side])
         pose[:, :3] = 0
-        matrices = roma.rotvec_to_rotmat(pose.reshape(-1, 16, 3))
+        is_right = torch.full((len(rows),), side == 0)
+        form = torch.full((len(rows),), index.set_format.pose_form.value)
+        matrices = hand_model.rotations_from_file_pose(pose, is_right, form).double()
         rotations.append(matrices if side == 0 else mirror_x(matrices, torch.zeros(len(rows), 3).double())[0])
         betas.append(torch.from_numpy(index.mano_betas[rows, side]).double())
         gesture.append(torch.from_numpy(fine[rows]))

@@ -11,10 +11,12 @@ import torch
 from torch import Tensor, nn
 
 from gesturehand.errors import UserError
+from gesturehand.hand.joint_definition import JOINT_DEFINITIONS
 from gesturehand.hand.load import load_hand
 from gesturehand.hand.mano_file import NUM_BETAS
+from gesturehand.hand.pose_form import PoseForm
 from gesturehand.hand.skinning_layer import SkinningLayer
-from gesturehand.skeleton import JOINTS_FROM_MANO_AND_TIPS, NUM_MANO_JOINTS, SIDES, TIP_VERTICES
+from gesturehand.skeleton import JOINTS_FROM_MANO_AND_TIPS, NUM_MANO_JOINTS, SIDES, TIP_VERTICES, TIPS
 
 
 class HandModel(nn.Module):
@@ -37,7 +39,9 @@ class HandModel(nn.Module):
 
     faces: Tensor
     hands_mean: Tensor
+    _components: Tensor
     _tips: Tensor
+    _set_tips: Tensor
     _order: Tensor
     _regressors: Tensor
 
@@ -74,12 +78,20 @@ class HandModel(nn.Module):
         buffers = {
             "faces": torch.from_numpy(np.stack([hand.faces for hand in hands])),
             "hands_mean": _float32([hand.hands_mean for hand in hands]),
+            "_components": _float32([hand.hands_components for hand in hands]),
             "_tips": torch.tensor(TIP_VERTICES[tips]),
+            "_set_tips": self._tips_of_sets(),
             "_order": torch.tensor(JOINTS_FROM_MANO_AND_TIPS),
             "_regressors": _float32([hand.J_regressor for hand in hands]),
         }
         for name, tensor in buffers.items():
             self.register_buffer(name, tensor, persistent=False)
+
+    def _tips_of_sets(self) -> Tensor:
+        """(1 + definitions, 2, 5) fingertip vertices: the model's own, then each set's, right and left hand."""
+        of_sets = [definition.tips_on(self.num_vertices) for definition in JOINT_DEFINITIONS]
+        own = TIP_VERTICES[self.tips]
+        return torch.tensor([[own, own], *([tips[side] for side in SIDES] for tips in of_sets)])
 
     @property
     def dtype(self) -> torch.dtype:
@@ -129,6 +141,23 @@ class HandModel(nn.Module):
             right, left = (regressor @ vertices for regressor in self._regressors)
             return self.with_tips(torch.where(is_right[..., None, None], right, left), vertices)
 
+    def joints_as_defined(self, joints: Tensor, vertices: Tensor, is_right: Tensor, definition: Tensor) -> Tensor:
+        """Joints with the fingertips of the sets that the hands are compared in.
+
+        Args:
+            joints: (B, H, 21, 3) of posed hands, any frame and unit.
+            vertices: (B, H, V, 3) of the same hands, frame and unit.
+            is_right: (B, H) bool.
+            definition: (B,) int64, as in :class:`gesturehand.batch.Batch`.
+
+        Returns:
+            (B, H, 21, 3); the same where the definition is 0.
+        """
+        tips = self._set_tips[definition[:, None], (~is_right).long()]
+        joints = joints.clone()
+        joints[..., TIPS, :] = vertices.gather(-2, tips[..., None].expand(*tips.shape, 3))
+        return joints
+
     def rest_root(self, betas: Tensor, is_right: Tensor) -> Tensor:
         """The root joint J₀(β) at rest, about which a hand turns; ``change_frame`` needs it.
 
@@ -142,23 +171,30 @@ class HandModel(nn.Module):
         with _full_precision(betas.device):
             return self.skinning.rest_joints(betas.to(self.dtype), is_right)[..., 0, :]
 
-    def rotations_from_file_pose(self, pose: Tensor, is_right: Tensor) -> Tensor:
-        """Joint rotations from a pose as annotation files hold it, relative to the mean pose.
+    def rotations_from_file_pose(self, pose: Tensor, is_right: Tensor, form: Tensor | None = None) -> Tensor:
+        """Joint rotations from a pose as annotation files hold it, in InterHand2.6M's relative to the mean pose.
 
         The rotation of a finger joint is R(pose + hands_mean), added as axis-angle vectors (smplx's
         ``flat_hand_mean=False``); it is not R(pose)·R(hands_mean). The root has no mean.
 
         Args:
-            pose: (..., 48) axis-angle, radians, root first, not as principal components.
+            pose: (..., 48) axis-angle, radians, root first; or what ``form`` says.
             is_right: (...) bool.
+            form: (...) int64, each hand's :class:`~gesturehand.hand.pose_form.PoseForm`; None: InterHand2.6M's.
 
         Returns:
             (..., 16, 3, 3) rotations in MANO's order.
         """
         with _full_precision(pose.device):
             pose = pose.to(self.dtype)
-            mean = self.hands_mean[(~is_right).long()]
-            vectors = torch.cat([pose[..., :3], pose[..., 3:] + mean], dim=-1)
+            side = (~is_right).long()
+            fingers, mean = pose[..., 3:], self.hands_mean[side]
+            if form is not None:
+                right, left = (fingers @ components for components in self._components)
+                posed = torch.where(is_right[..., None], right, left)
+                fingers = torch.where((form & PoseForm.COMPONENTS > 0)[..., None], posed, fingers)
+                mean = torch.where((form & PoseForm.FLAT > 0)[..., None], 0.0, mean)
+            vectors = torch.cat([pose[..., :3], fingers + mean], dim=-1)
             return roma.rotvec_to_rotmat(vectors.reshape(*vectors.shape[:-1], NUM_MANO_JOINTS, 3))
 
     def with_tips(self, joints: Tensor, vertices: Tensor) -> Tensor:

@@ -21,7 +21,7 @@ from gesturehand.metrics.hand_metrics import HandMetrics
 from gesturehand.metrics.metric_dict import MetricDict
 from gesturehand.models.encoder import Encoder
 from gesturehand.models.gesture_head import GestureHead
-from gesturehand.targets import build_targets
+from gesturehand.targets import as_defined, build_targets
 from gesturehand.trainers.hand_over import hand_over
 from gesturehand.trainers.optimisation import adamw_with_cosine
 from gesturehand.trainers.training_stage import Measured, TrainingStage
@@ -191,6 +191,7 @@ class HandRegressor(TrainingStage):
         """The layered objective and the auxiliary gesture losses of a batch."""
         batch = self.augmented(batch, batch_idx)
         hand, gesture = self(batch["image"], batch["is_right"])
+        hand = as_defined(hand, batch, self.hand_model)
         return self.training_objective(self._losses(hand, gesture, build_targets(batch, self.hand_model), batch))
 
     def validation_step(self, batch: Batch, batch_idx: int) -> Evaluated:
@@ -242,6 +243,7 @@ class HandRegressor(TrainingStage):
 
     def _evaluate(self, batch: Batch, stage: Measured) -> Evaluated:
         hand, gesture = self(batch["image"], batch["is_right"])
+        hand = as_defined(hand, batch, self.hand_model)
         targets = build_targets(batch, self.hand_model)
         objective, hand_metrics = self.objective_metrics[stage], self.hand_metrics[stage]
         objective.update(self._losses(hand, gesture, targets, batch))

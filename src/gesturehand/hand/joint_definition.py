@@ -1,0 +1,69 @@
+"""What each set calls a hand's 21 joints, on MANO's model: a wrist or a fingertip is not the same place in all of them.
+
+In every set here the 16 joints are those of MANO's posed skeleton, and the five fingertips are vertices of the posed
+mesh; which vertices, differs. A network's joints are brought into the definition of the set that its sample is of
+(:meth:`gesturehand.hand.layer.HandModel.joints_as_defined`) before losses and metrics compare them.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from gesturehand.skeleton import EANET_TIP_VERTICES, INTERHAND_TIP_VERTICES, SMPLX_TIP_VERTICES, Side
+
+Tips = tuple[int, int, int, int, int]
+
+
+@dataclass(frozen=True)
+class JointDefinition:
+    """The fingertips of a set.
+
+    Attributes:
+        name: The set's.
+        tips: Fingertip vertices of MANO's mesh by side, thumb … pinky.
+        open_hand_tips: The same on the open hand, whose other vertices are not where MANO's are.
+        source: Where the definition is from.
+    """
+
+    name: str
+    tips: dict[Side, Tips]
+    open_hand_tips: dict[Side, Tips]
+    source: str
+
+    def tips_on(self, num_vertices: int) -> dict[Side, Tips]:
+        """The fingertip vertices on a mesh of so many vertices: MANO's own, or the open hand's."""
+        return self.tips if num_vertices == NUM_MANO_VERTICES else self.open_hand_tips
+
+
+NUM_MANO_VERTICES: Final = 778
+
+
+def _of_both(tips: Tips) -> dict[Side, Tips]:
+    return {"right": tips, "left": tips}
+
+
+#: Position in this tuple, counted from 1, is what a batch holds; 0 is the hand model's own fingertips (``tips``).
+JOINT_DEFINITIONS: Final = (
+    JointDefinition(
+        "freihand",
+        _of_both((744, 320, 443, 555, 672)),
+        _of_both(SMPLX_TIP_VERTICES),
+        "github.com/lmb-freiburg/freihand, utils/mano_utils.py (kpId2vertices) and utils/model.py (_calc_coords)",
+    ),
+    JointDefinition(
+        "ho3d",
+        _of_both((744, 333, 444, 555, 672)),
+        _of_both((744, 320, 444, 554, 671)),
+        "github.com/shreyashampali/ho3d, setup_mano.py (the lines it writes into MANO's lbs.py) and vis_HO3D.py",
+    ),
+    JointDefinition(
+        "dexycb",
+        {"right": EANET_TIP_VERTICES, "left": INTERHAND_TIP_VERTICES},
+        {"right": EANET_TIP_VERTICES, "left": INTERHAND_TIP_VERTICES},
+        "github.com/hassony2/manopth, manolayer.py, the layer that github.com/NVlabs/dex-ycb-toolkit poses hands with",
+    ),
+)
+
+
+def definition_number(name: str | None) -> int:
+    """What a batch holds for a definition: its place in :data:`JOINT_DEFINITIONS` from 1, 0 for None."""
+    return 0 if name is None else [definition.name for definition in JOINT_DEFINITIONS].index(name) + 1
