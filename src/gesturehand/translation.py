@@ -56,7 +56,7 @@ def solve_translation(
     leading = joints.shape[:-2]
     intrinsics = np.broadcast_to(np.asarray(intrinsics, np.float64), (*leading, 3, 3))
     weight = np.ones(joints.shape[:-1]) if weights is None else np.asarray(weights, np.float64)
-    rays = _rays(joints_px, intrinsics)[..., :2]
+    rays = rays_of(joints_px, intrinsics)[..., :2]
     rows = np.zeros((*rays.shape, 3))
     rows[..., 0, 0] = rows[..., 1, 1] = 1
     rows[..., 2] = -rays
@@ -101,13 +101,13 @@ def scaled_translation(
     intrinsics = np.broadcast_to(np.asarray(intrinsics, np.float64), (*joints.shape[:-2], 3, 3))
     focal = intrinsics[..., (0, 1), (0, 1)].mean(-1)
     depth = np.maximum(focal / scale_px_per_m, _NEAREST_M - joints[..., 2].min(-1))
-    rays = _rays(joints_px, intrinsics)[..., :2]
+    rays = rays_of(joints_px, intrinsics)[..., :2]
     across = (rays * (joints[..., 2:] + depth[..., None, None]) - joints[..., :2]).mean(-2)
     return np.concatenate([across, depth[..., None]], -1)
 
 
-def _rays(pixels: FloatArray, intrinsics: FloatArray) -> FloatArray:
-    """K⁻¹ [x, y, 1]: (..., N, 3), their third component 1."""
+def rays_of(pixels: FloatArray, intrinsics: FloatArray) -> FloatArray:
+    """K⁻¹ [x, y, 1] of pixels (..., N, 2) and intrinsics (..., 3, 3): (..., N, 3), their third component 1."""
     homogeneous = np.concatenate([pixels, np.ones_like(pixels[..., :1])], -1)
     return homogeneous @ np.swapaxes(np.linalg.inv(intrinsics), -1, -2)
 

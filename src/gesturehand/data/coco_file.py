@@ -72,6 +72,15 @@ class CocoCategory(msgspec.Struct, gc=False):
     keypoints: list[str] | None = None
 
 
+class CocoParts(msgspec.Struct):
+    """The file's lists, unread: a set's may be gigabytes."""
+
+    images: msgspec.Raw
+    annotations: msgspec.Raw
+    categories: list[CocoCategory] | None = None
+    info: Any = None
+
+
 class CocoFile(msgspec.Struct):
     """The whole file."""
 
