@@ -142,14 +142,19 @@ class _RestrictedUnpickler(pickle.Unpickler):
         return record
 
 
-def load_restricted_pickle(path: Path) -> dict[str, Any]:
-    """Reads a MANO pickle and returns its dictionary, with NumPy arrays in place of all array-like objects.
+def load_restricted_pickle(
+    path: Path, kind: str = "a MANO", remedy: str = "get the file again from mano.is.tue.mpg.de"
+) -> dict[str, Any]:
+    """Reads a MANO pickle (or another dictionary of arrays) and returns its dictionary, with NumPy arrays in place of
+    all array-like objects.
 
     Sparse matrices become dense; chumpy's ``Ch`` becomes its array and ``Select`` the selected, reshaped array. Strings
     and numbers are kept. Nothing in the file is executed, and chumpy is not needed.
 
     Args:
         path: a ``.pkl`` file, of Python 2 or Python 3.
+        kind: of file, with an article, for messages.
+        remedy: what the user can do if it is another one, for messages.
 
     Raises:
         UserError: the file is not a pickle, is cut short, names a global that MANO files do not use, or does not hold
@@ -159,25 +164,23 @@ def load_restricted_pickle(path: Path) -> dict[str, Any]:
         contents = _RestrictedUnpickler(io.BytesIO(path.read_bytes()), encoding="latin1").load()
     except _RefusedGlobalError as refused:
         raise UserError(
-            f"{path} was not opened: it asks for {refused}, which no MANO file needs and which could run code; "
-            "get the file again from mano.is.tue.mpg.de."
+            f"{path} was not opened: it asks for {refused}, which no {kind.split()[-1]} file needs and which "
+            f"could run code; {remedy}."
         ) from None
     except OSError as error:
         raise UserError(f"{path} cannot be read ({error.strerror}); check the path and its permissions.") from None
     except Exception as error:  # a damaged pickle can fail in any way
-        raise UserError(
-            f"{path} is not a MANO pickle, or it is cut short ({error}); get the file again from mano.is.tue.mpg.de."
-        ) from None
+        raise UserError(f"{path} is not {kind} pickle, or it is cut short ({error}); {remedy}.") from None
     if not isinstance(contents, dict):
-        raise UserError(f"{path} holds no dictionary, so it is not a MANO file; give MANO_RIGHT.pkl or MANO_LEFT.pkl.")
+        raise UserError(f"{path} holds no dictionary, so it is not {kind} file; {remedy}.")
     decoded = {}
     for key, value in contents.items():
         if not isinstance(key, str):
-            raise UserError(f"{path} has a key that is not a name, so it is not a MANO file; get the file again.")
+            raise UserError(f"{path} has a key that is not a name, so it is not {kind} file; {remedy}.")
         try:
             decoded[key] = _decode(value)
         except Exception as error:  # so can a damaged value
-            raise UserError(f"{path}: the value of {key} cannot be read ({error}); get the file again.") from None
+            raise UserError(f"{path}: the value of {key} cannot be read ({error}); {remedy}.") from None
     return decoded
 
 

@@ -4,12 +4,22 @@ from pathlib import Path
 from typing import Final
 
 from gesturehand.data.formats.coco import CocoFormat
+from gesturehand.data.formats.dexycb import DexYcbFormat
+from gesturehand.data.formats.freihand import FreiHandFormat
+from gesturehand.data.formats.ho3d import Ho3dV2Format, Ho3dV3Format
 from gesturehand.data.formats.interhand import InterHandFormat
 from gesturehand.data.formats.set_format import SetFormat
 from gesturehand.errors import UserError
 
 #: In the order in which a folder is tried. InterHand2.6M's comes first: its files say their own name.
-FORMATS: Final[tuple[SetFormat, ...]] = (InterHandFormat(), CocoFormat())
+FORMATS: Final[tuple[SetFormat, ...]] = (
+    InterHandFormat(),
+    FreiHandFormat(),
+    Ho3dV2Format(),
+    Ho3dV3Format(),
+    DexYcbFormat(),
+    CocoFormat(),
+)
 #: Folders within a folder that are looked at for a set.
 _MOST_FOLDERS: Final = 50
 _BY_NAME: Final = {known.name: known for known in FORMATS}
