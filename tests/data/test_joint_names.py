@@ -17,7 +17,11 @@ _MEDIAPIPE = (
 )
 _MMPOSE = (
     "wrist",
-    *(f"{finger}{k}" for finger in ("thumb", "forefinger", "middle_finger", "ring_finger", "pinky_finger") for k in (1, 2, 3, 4)),
+    *(
+        f"{finger}{k}"
+        for finger in ("thumb", "forefinger", "middle_finger", "ring_finger", "pinky_finger")
+        for k in (1, 2, 3, 4)
+    ),
 )
 SPELLINGS = {
     "this library's": JOINT_NAMES,
@@ -39,10 +43,14 @@ def test_every_spelling_is_the_21_in_order(names):
     assert read_joint_names(names) == [NamedJoint(None, k) for k in range(21)]
 
 
-@pytest.mark.parametrize("pattern", ["{side}_{name}", "{name}_{side}", "{letter}_{name}", "{name}.{letter}", "{side}{name}"])
+@pytest.mark.parametrize(
+    "pattern", ["{side}_{name}", "{name}_{side}", "{letter}_{name}", "{name}.{letter}", "{side}{name}"]
+)
 def test_sides_of_42(pattern):
     names = [
-        pattern.format(side=side, name=name, letter=side[0]) for side in ("right", "left") for name in INTERHAND_JOINT_NAMES
+        pattern.format(side=side, name=name, letter=side[0])
+        for side in ("right", "left")
+        for name in INTERHAND_JOINT_NAMES
     ]
     wanted = [NamedJoint(side, JOINT_NAMES.index(name)) for side in ("right", "left") for name in INTERHAND_JOINT_NAMES]
     assert read_joint_names(names) == wanted
@@ -61,8 +69,17 @@ def test_a_joint_twice_is_named():
 
 @pytest.mark.parametrize(
     ("text", "side"),
-    [("Left", "left"), ("right_hand", "right"), ("hand-L", "left"), ("lefthand", "left"), ("HandRight", "right"), ("hand", None)]
-    + [("left or right", None), ("", None), ("bright", None)],
+    [
+        ("Left", "left"),
+        ("right_hand", "right"),
+        ("hand-L", "left"),
+        ("lefthand", "left"),
+        ("HandRight", "right"),
+        ("hand", None),
+        ("left or right", None),
+        ("", None),
+        ("bright", None),
+    ],
 )
 def test_side_in_a_name(text, side):
     assert side_in(text) == side

@@ -6,15 +6,19 @@ import numpy as np
 import pytest
 
 from gesturehand.cli.main import main
+from gesturehand.data.image_file import look_at_image
 from gesturehand.errors import UserError
 from gesturehand.own_data.convert import convert
 from gesturehand.own_data.entries import read_entries
 from gesturehand.skeleton import JOINT_NAMES
 
-WIDTH, HEIGHT = 512, 334
 MMPOSE = (
     "wrist",
-    *(f"{finger}{k}" for finger in ("thumb", "forefinger", "middle_finger", "ring_finger", "pinky_finger") for k in (1, 2, 3, 4)),
+    *(
+        f"{finger}{k}"
+        for finger in ("thumb", "forefinger", "middle_finger", "ring_finger", "pinky_finger")
+        for k in (1, 2, 3, 4)
+    ),
 )
 
 
@@ -28,15 +32,19 @@ def box(hand):
     return [*points.min(0).tolist(), *np.ptp(points, axis=0).tolist()]
 
 
-def listed(hands, rename=lambda name: name):
+def listed(hands, folder, rename=lambda name: name):
     names = list(dict.fromkeys(hand["image"] for hand in hands))
-    images = [{"id": k + 1, "file_name": rename(name), "width": WIDTH, "height": HEIGHT} for k, name in enumerate(names)]
+    sizes = [look_at_image(folder / name) for name in names]
+    images = [
+        {"id": k + 1, "file_name": rename(name), "width": size[0], "height": size[1]}
+        for k, (name, size) in enumerate(zip(names, sizes, strict=True))
+    ]
     return images, {name: k + 1 for k, name in enumerate(names)}
 
 
-def cvat(hands):
+def cvat(hands, folder):
     """Two categories by hand, MediaPipe's or this library's names, attributes."""
-    images, of = listed(hands)
+    images, of = listed(hands, folder)
     categories = [
         {"id": k + 1, "name": f"{side}_hand", "supercategory": "", "keypoints": list(JOINT_NAMES), "skeleton": []}
         for k, side in enumerate(("left", "right"))
@@ -59,20 +67,20 @@ def cvat(hands):
     return {"licenses": [], "info": {}, "images": images, "annotations": annotations, "categories": categories}
 
 
-def attributes(hands):
+def attributes(hands, folder):
     """One category; an attribute says which hand; absolute names."""
-    content = cvat(hands)
-    content["images"], _ = listed(hands, lambda name: f"C:\\Users\\me\\shots\\{name}".replace("/", "\\"))
+    content = cvat(hands, folder)
+    content["images"], _ = listed(hands, folder, lambda name: f"C:\\Users\\me\\shots\\{name}".replace("/", "\\"))
     content["categories"] = [{"id": 7, "name": "hand", "keypoints": list(MMPOSE), "skeleton": [[1, 2]]}]
     for hand, entry in zip(hands, content["annotations"], strict=True):
         entry |= {"category_id": 7, "attributes": {"Hand": "?", "handedness": hand["hand"].title()}}
     return content
 
 
-def reversed_names(hands):
+def reversed_names(hands, folder):
     """Key points in another order, which their names tell, and addresses for names."""
-    content = cvat(hands)
-    content["images"], _ = listed(hands, lambda name: f"https://example.org/data/{name}?token=1")
+    content = cvat(hands, folder)
+    content["images"], _ = listed(hands, folder, lambda name: f"https://example.org/data/{name}?token=1")
     for category in content["categories"]:
         category["keypoints"] = list(reversed(JOINT_NAMES))
     for hand, entry in zip(hands, content["annotations"], strict=True):
@@ -80,20 +88,24 @@ def reversed_names(hands):
     return content
 
 
-def both_hands(hands):
+def both_hands(hands, folder):
     """42 key points an annotation."""
-    images, of = listed(hands)
+    images, of = listed(hands, folder)
     names = [f"{side}_{name}" for side in ("left", "right") for name in JOINT_NAMES]
     annotations = []
     for image, number in of.items():
         own = {hand["hand"]: hand for hand in hands if hand["image"] == image}
         points = [triples(own[side]) if side in own else [0] * 63 for side in ("left", "right")]
         annotations.append({"id": number, "image_id": number, "category_id": 1, "keypoints": [*points[0], *points[1]]})
-    return {"images": images, "annotations": annotations, "categories": [{"id": 1, "name": "hands", "keypoints": names}]}
+    return {
+        "images": images,
+        "annotations": annotations,
+        "categories": [{"id": 1, "name": "hands", "keypoints": names}],
+    }
 
 
-def wholebody(hands):
-    images, of = listed(hands)
+def wholebody(hands, folder):
+    images, of = listed(hands, folder)
     annotations = []
     for image, number in of.items():
         own = {hand["hand"]: hand for hand in hands if hand["image"] == image}
@@ -103,7 +115,11 @@ def wholebody(hands):
             entry[f"{side}hand_kpts"] = triples(own[side], 1.0) if side in own else [0.0] * 63
             entry[f"{side}hand_box"] = box(own[side]) if side in own else [0.0] * 4
         annotations.append(entry)
-    return {"images": images, "annotations": annotations, "categories": [{"id": 1, "name": "person", "keypoints": ["nose"]}]}
+    return {
+        "images": images,
+        "annotations": annotations,
+        "categories": [{"id": 1, "name": "person", "keypoints": ["nose"]}],
+    }
 
 
 LAYOUTS = {f.__name__: f for f in (cvat, attributes, reversed_names, both_hands, wholebody)}
@@ -122,7 +138,7 @@ def key(entry):
 @pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
 def test_layout_says_the_same_as_the_list(layout, own_data, tmp_path):
     hands = own_data.hands[:12]
-    entries = entries_of(layout(hands), own_data, tmp_path)
+    entries = entries_of(layout(hands, own_data.images), own_data, tmp_path)
     assert len(entries) == len(hands)
     for entry, hand in zip(sorted(entries, key=key), sorted(hands, key=lambda h: (h["image"], h["hand"])), strict=True):
         assert key(entry) == (hand["image"], hand["hand"])
@@ -132,12 +148,16 @@ def test_layout_says_the_same_as_the_list(layout, own_data, tmp_path):
 
 def test_mmpose_joints_in_the_camera_are_millimetres(own_data, tmp_path):
     hands = [hand for hand in own_data.hands if None not in hand["joints_2d"]][:4]
-    content = attributes(hands)
+    content = attributes(hands, own_data.images)
     fx, fy, cx, cy = hands[0]["intrinsics"]
     for image in content["images"]:
         image["cam_param"] = {"focal": [fx, fy], "princpt": [cx, cy]}
     for hand, entry in zip(hands, content["annotations"], strict=True):
-        entry |= {"joint_cam": (np.array(hand["joints_3d"]) * 1000).tolist(), "attributes": {}, "hand_type": hand["hand"]}
+        entry |= {
+            "joint_cam": (np.array(hand["joints_3d"]) * 1000).tolist(),
+            "attributes": {},
+            "hand_type": hand["hand"],
+        }
         entry["keypoints"] = np.array(entry["keypoints"]).reshape(21, 3).tolist()  # RHD's are nested
     entries = entries_of(content, own_data, tmp_path)
     for entry, hand in zip(entries, hands, strict=True):
@@ -147,7 +167,7 @@ def test_mmpose_joints_in_the_camera_are_millimetres(own_data, tmp_path):
 
 def test_it_is_imported_by_the_command(own_data, tmp_path, capsys):
     path = tmp_path / "cvat.json"
-    path.write_text(json.dumps(cvat(own_data.hands)))
+    path.write_text(json.dumps(cvat(own_data.hands, own_data.images)))
     words = [f"--images={own_data.images}", f"--joints={path}", f"--out={tmp_path / 'set'}"]
     assert main(["data", "import", *words]) == 0
     assert f"{len(own_data.hands)} with 2D joints only" in capsys.readouterr().out
@@ -155,7 +175,9 @@ def test_it_is_imported_by_the_command(own_data, tmp_path, capsys):
 
 def test_several_people_in_an_image_are_annotations_of_their_own(own_data, tmp_path):
     first, second = own_data.hands[0], own_data.hands[1]
-    content = cvat([first, {**second, "image": first["image"], "hand": first["hand"]}, *own_data.hands[2:6]])
+    content = cvat(
+        [first, {**second, "image": first["image"], "hand": first["hand"]}, *own_data.hands[2:6]], own_data.images
+    )
     written = convert(entries_of(content, own_data, tmp_path), own_data.images, tmp_path / "set")
     data = [
         json.loads((tmp_path / "set" / "annotations" / split / f"InterHand2.6M_{split}_data.json").read_text())
@@ -205,9 +227,13 @@ MISTAKES = [
     ("text", lambda c: changed(c, keypoints="1 2 3"), "does not fit COCO's layout"),
     ("an image that is not listed", lambda c: changed(c, image_id=999), "999, which is not listed"),
     ("an image that is not there", elsewhere, "give the folder in which the annotated images are"),
-    ("images made smaller", resized, "512 x 334 and not 640 x 640 as announced"),
+    ("images made smaller", resized, "and not 640 x 640 as announced"),
     ("key points of bodies", of_bodies, "names a key point 'nose'"),
-    ("boxes only", lambda c: c | {"annotations": [{"id": 1, "image_id": 1, "bbox": [1, 2, 3, 4]}]}, "no annotation with"),
+    (
+        "boxes only",
+        lambda c: c | {"annotations": [{"id": 1, "image_id": 1, "bbox": [1, 2, 3, 4]}]},
+        "no annotation with",
+    ),
     ("a hand twice", alone, "twice"),
 ]
 
@@ -215,7 +241,11 @@ MISTAKES = [
 @pytest.mark.parametrize(("change", "named"), [entry[1:] for entry in MISTAKES], ids=[entry[0] for entry in MISTAKES])
 def test_mistake_is_one_sentence(change, named, own_data, tmp_path):
     with pytest.raises(UserError) as error:
-        convert(entries_of(change(cvat(own_data.hands[:6])), own_data, tmp_path), own_data.images, tmp_path / "set")
+        convert(
+            entries_of(change(cvat(own_data.hands[:6], own_data.images)), own_data, tmp_path),
+            own_data.images,
+            tmp_path / "set",
+        )
     assert named in str(error.value)
     assert "\n" not in str(error.value)
     assert not (tmp_path / "set").exists()

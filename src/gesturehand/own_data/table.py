@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from gesturehand.data.joint_names import side_in
 from gesturehand.errors import UserError
 from gesturehand.own_data.columns import translated
 from gesturehand.own_data.image_names import ImageNames
@@ -88,6 +89,8 @@ def table_rows(path: Path, cells: Sequence[Sequence[str]], images: Path) -> list
         return [row for _, row in rows]
     images_of = ImageNames(images)
     for _, row in rows:
+        if "hand" in row.values:
+            row.values["hand"] = side_in(row.values["hand"]) or row.values["hand"]
         if "image" in row.values:
             row.values["image"] = images_of.find(row.where, row.values["image"])
     return [row for _, row in sorted(rows, key=lambda pair: pair[0])]

@@ -174,6 +174,8 @@ class _Hands:
         rows, side = np.arange(count), np.array(self._sides) - 1
         joints[rows, side] = np.where(deep[:, None, None], np.nan_to_num(space), flat)
         valid[rows, side] = np.where(deep[:, None], np.isfinite(space).all(-1), shown)
+        in_image = np.zeros_like(valid)
+        in_image[rows, side] = shown
         prefix = _prefix(root, [image.name for image in self._of])
         return set_columns(
             file_name=[f"{prefix}{image.name}" for image in self._of],
@@ -184,6 +186,7 @@ class _Hands:
             camera=camera,
             joints_world=joints,
             joint_valid=valid,
+            joint_valid_image=in_image,
             intrinsics=intrinsics,
             depth_known=deep,
         )
