@@ -94,7 +94,8 @@ class DexYcbFormat(SetFormat):
     def sources(self, root: Path, split: str, *, mano_fits: bool) -> Sources:
         folders = [root / sequence for sequence in self._sequences(root, split)]
         # A camera's folder changes with its files; the files are not looked at one by one.
-        paths = [path for folder in folders for path in (folder, *(folder / serial for serial in SERIALS))]
+        paths = [path for folder in folders for path in (folder / "meta.yml", *(folder / serial for serial in SERIALS))]
+        paths += sorted((root / "calibration").glob("*/*.yml"))
         return {"files": state_of(path for path in paths if path.exists())}
 
     def build(self, root: Path, split: str, *, mano_fits: bool = True, progress: bool = True) -> Columns:
