@@ -49,6 +49,8 @@ class Batch(TypedDict):
             (:class:`gesturehand.hand.pose_form.PoseForm`); 0 for the above.
         joint_definition: (B,) int64, what the set calls a joint, by
             :func:`gesturehand.hand.joint_definition.definition_number`; 0 for the hand model's own.
+        set_number: (B,) int64, which set of a mixture the sample is of: 0 for ``data.root``, then those of
+            ``data.sets`` in their order.
         gesture_coarse: (B,) int64, class of the sequence, -1 for none.
         gesture_fine: (B,) int64, likewise.
     """
@@ -74,6 +76,7 @@ class Batch(TypedDict):
     mano_trans: Tensor
     pose_form: Tensor
     joint_definition: Tensor
+    set_number: Tensor
     gesture_coarse: Tensor
     gesture_fine: Tensor
 

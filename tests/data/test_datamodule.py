@@ -34,6 +34,7 @@ FIELDS = {
     "mano_trans": (("H", 3), torch.float32),
     "pose_form": ((), torch.int64),
     "joint_definition": ((), torch.int64),
+    "set_number": ((), torch.int64),
     "gesture_coarse": ((), torch.int64),
     "gesture_fine": ((), torch.int64),
 }

@@ -42,9 +42,10 @@ class InterHandDataModule(pl.LightningDataModule):
             (docs/datasets.md).
         format: Name of the set's format, such as ``freihand``; it is recognised by its files if not given.
         sets: Further sets to train on, mixed into every batch by their shares: a list of ``{root, share, split, hands,
-            mano_fits, labelled_only, min_valid_joints, format}`` (:class:`~gesturehand.data.mixture.AddedSet`). Where a
-            set lacks a label, the terms that need it are masked. Subsets and choices of captures, cameras, people and
-            gestures hold for ``root`` only; validation and test are ``root``'s.
+            mano_fits, labelled_only, min_valid_joints, format, name, val_split}``
+            (:class:`~gesturehand.data.mixture.AddedSet`). Where a set lacks a label, the terms that need it are masked.
+            Subsets and choices of captures, cameras, people and gestures hold for ``root`` only. Validation is
+            ``root``'s, whose metrics are ``val/…``, and that of each set with a ``val_split``; the test is ``root``'s.
         image_size: Side of the square crop, px.
         batch_size: Samples a process and step.
         num_workers: Worker processes of each loader.
@@ -229,6 +230,7 @@ class InterHandDataModule(pl.LightningDataModule):
         self.unreadable_limit = unreadable_limit
         self.datasets: dict[Stage, InterHandDataset] = {}
         self.mixture: MixedDataset | None = None
+        self.mixed_validation: MixedDataset | None = None
 
     def dataset(self, stage: Stage) -> InterHandDataset:
         """The data set of one stage, read on first use; of the training, ``root``'s.
@@ -260,19 +262,41 @@ class InterHandDataModule(pl.LightningDataModule):
             UserError: As :meth:`dataset`.
         """
         parts = [self.dataset("train")]
-        for place, added in enumerate(self.sets, 1):
-            index = read_index(Path(added.root), added.split, mano_fits=added.mano_fits, set_format=added.format)
-            selection = select(
-                index,
-                hands=added.hands or self.hands,
-                layout=self.layout,
-                labelled_only=added.labelled_only,
-                min_valid_joints=self.min_valid_joints if added.min_valid_joints is None else added.min_valid_joints,
-            )
-            # Each set has random numbers of its own: sample 0 of one is not changed as sample 0 of another is.
-            seed = int(np.random.SeedSequence((self.seed, place)).generate_state(1)[0])
-            parts.append(self._dataset_of(index, selection, "train", seed))
+        parts += [self._added_dataset(place, added.split, "train") for place, added in enumerate(self.sets, 1)]
         return MixedDataset(parts)
+
+    def validation_dataset(self) -> InterHandDataset | MixedDataset:
+        """What validation sees: ``root``'s samples, then those of each set that has a ``val_split``.
+
+        Raises:
+            UserError: As :meth:`dataset`.
+        """
+        others = {place: added.val_split for place, added in enumerate(self.sets, 1) if added.val_split is not None}
+        if not others:
+            return self.dataset("val")
+        if self.mixed_validation is None:
+            parts = [self._added_dataset(place, split, "val") for place, split in others.items()]
+            self.mixed_validation = MixedDataset([self.dataset("val"), *parts], [0, *others])
+        return self.mixed_validation
+
+    def validated_sets(self) -> dict[int, str]:
+        """What the metrics of each validated set begin with, by its ``set_number``: ``val`` is ``root``'s."""
+        others = {k: added.measured_as for k, added in enumerate(self.sets, 1) if added.val_split is not None}
+        return {0: "val", **others}
+
+    def _added_dataset(self, place: int, split: str, stage: Stage) -> InterHandDataset:
+        added = self.sets[place - 1]
+        index = read_index(Path(added.root), split, mano_fits=added.mano_fits, set_format=added.format)
+        selection = select(
+            index,
+            hands=added.hands or self.hands,
+            layout=self.layout,
+            labelled_only=added.labelled_only,
+            min_valid_joints=self.min_valid_joints if added.min_valid_joints is None else added.min_valid_joints,
+        )
+        # Each set has random numbers of its own: sample 0 of one is not changed as sample 0 of another is.
+        seed = int(np.random.SeedSequence((self.seed, place)).generate_state(1)[0])
+        return self._dataset_of(index, selection, stage, seed)
 
     def _dataset_of(self, index: InterHandIndex, selection: Selection, stage: Stage, seed: int) -> InterHandDataset:
         training = stage == "train"
@@ -324,7 +348,12 @@ class InterHandDataModule(pl.LightningDataModule):
     def prepare_data(self) -> None:
         """Builds missing indices on one process of a machine, before the others ask for them."""
         splits = [(self.root, self.format, split, self.mano_fits) for split in dict.fromkeys(self.splits.values())]
-        splits += [(added.root, added.format, added.split, added.mano_fits) for added in self.sets]
+        splits += [
+            (added.root, added.format, split, added.mano_fits)
+            for added in self.sets
+            for split in (added.split, added.val_split)
+            if split is not None
+        ]
         for root, name, split, mano_fits in splits:
             if split in format_of(root, name).splits(Path(root)):
                 read_index(root, split, mano_fits=mano_fits, set_format=name)
@@ -338,15 +367,22 @@ class InterHandDataModule(pl.LightningDataModule):
             self.dataset(name)
         if stage == "fit" and self.sets:
             self.mixture = self.mixed_dataset()
+        if "val" in stages.get(stage, ()):
+            self.validation_dataset()
+        elif stage == "fit" and len(self.validated_sets()) > 1:
+            raise UserError(
+                f"data.sets asks for validation, and data.root '{self.root}' has no split '{self.splits['val']}' "
+                "beside which to do it: set data.val_split, or make a set that has one data.root."
+            )
 
     def train_dataloader(self) -> DataLoader[Batch]:
         """Shuffled, augmented training batches; an incomplete last one is dropped if there is another."""
         return self._loader("train", training=True)
 
     def val_dataloader(self) -> DataLoader[Batch] | list[DataLoader[Batch]]:
-        """Validation batches in the file's order; no loader where training has nothing to validate on."""
+        """Validation batches in the files' order; no loader where training has nothing to validate on."""
         training = self.trainer is not None and self.trainer.state.fn == "fit"
-        return [] if training and not self.has_validation() else self._loader("val")
+        return [] if training and not self.has_validation() else self._loader("val", self.validation_dataset())
 
     def test_dataloader(self) -> DataLoader[Batch]:
         """Test batches in the file's order."""
@@ -363,8 +399,10 @@ class InterHandDataModule(pl.LightningDataModule):
     def _index(self, stage: Stage) -> InterHandIndex:
         return read_index(Path(self.root), self.splits[stage], mano_fits=self.mano_fits, set_format=self.format)
 
-    def _loader(self, stage: Stage, *, training: bool = False) -> DataLoader[Batch]:
-        dataset: InterHandDataset | MixedDataset = self.dataset(stage)
+    def _loader(
+        self, stage: Stage, dataset: InterHandDataset | MixedDataset | None = None, *, training: bool = False
+    ) -> DataLoader[Batch]:
+        dataset = self.dataset(stage) if dataset is None else dataset
         if self.num_workers:
             # A forked worker would inherit OpenCV's thread pool without its threads and wait for them for ever.
             cv2.setNumThreads(0)
@@ -374,9 +412,9 @@ class InterHandDataModule(pl.LightningDataModule):
         }
         if training and self.sets:
             dataset = self.mixture = self.mixture or self.mixed_dataset()
-            sampler: EpochSampler = mixed_sampler(
-                dataset, self.sets, block=self.batch_size, seed=self.seed, **processes
-            )
+            # The batches of all processes are one step's, and one process with so large a batch sees the same.
+            block = self.batch_size * processes["num_replicas"]
+            sampler: EpochSampler = mixed_sampler(dataset, self.sets, block=block, seed=self.seed, **processes)
         else:
             sampler = EpochSampler(dataset, training=training, seed=self.seed, **processes)
         if training and not len(sampler):

@@ -169,6 +169,7 @@ class InterHandDataset(Dataset[Batch]):
             "mano_trans": index.mano_trans[of_frame],
             "pose_form": np.full(len(given), index.set_format.pose_form.value),
             "joint_definition": np.full(len(given), definition_number(index.set_format.joints)),
+            "set_number": np.zeros(len(given), np.int64),
             "gesture_coarse": coarse,
             "gesture_fine": fine,
         }

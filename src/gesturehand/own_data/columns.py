@@ -1,10 +1,10 @@
 """Columns of tables by the names that other tools give them, in the words of docs/own_data.md."""
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
-from gesturehand.data.joint_names import read_joint_names
+from gesturehand.data.joint_names import NamedJoint, read_joint_names
 from gesturehand.skeleton import JOINT_NAMES, SIDES, Side
 
 _OTHER_NAMES: Final = {
@@ -78,9 +78,7 @@ def translated(columns: Sequence[str], known: Collection[str]) -> dict[Side | No
     }
 
 
-def _named(
-    name: str | None, point: tuple[str, str] | None, joints: dict[str, tuple[Side | None, int]], side: Side | None
-) -> str:
+def _named(name: str | None, point: tuple[str, str] | None, joints: Mapping[str, NamedJoint], side: Side | None) -> str:
     if point is None:
         return name or ""
     (of, joint), axis = joints[point[0]], point[1]

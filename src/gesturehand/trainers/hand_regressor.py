@@ -24,7 +24,7 @@ from gesturehand.models.gesture_head import GestureHead
 from gesturehand.targets import as_defined, build_targets
 from gesturehand.trainers.hand_over import hand_over
 from gesturehand.trainers.optimisation import adamw_with_cosine
-from gesturehand.trainers.training_stage import Measured, TrainingStage
+from gesturehand.trainers.training_stage import Measured, TrainingStage, part_of
 
 
 class HandNetwork(Protocol):
@@ -173,6 +173,7 @@ class HandRegressor(TrainingStage):
         Raises:
             UserError: The data has a different number of hands per sample.
         """
+        super().setup(stage)
         data = getattr(self.trainer, "datamodule", None)
         if data is not None and getattr(data, "layout", self.layout) != self.layout:
             raise UserError(
@@ -186,6 +187,11 @@ class HandRegressor(TrainingStage):
             loaded = hand_over(self.pretrained, modules)
             self.encoder.origin = loaded.encoder_weights_origin
             rank_zero_info(f"{loaded}{note}")
+
+    def add_metrics(self, name: str) -> None:
+        """Also those of hands."""
+        super().add_metrics(name)
+        self.hand_metrics[name] = HandMetrics(two_hands=self.layout == "two_hand").to(self.device)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """The layered objective and the auxiliary gesture losses of a batch."""
@@ -245,17 +251,25 @@ class HandRegressor(TrainingStage):
         hand, gesture = self(batch["image"], batch["is_right"])
         hand = as_defined(hand, batch, self.hand_model)
         targets = build_targets(batch, self.hand_model)
-        objective, hand_metrics = self.objective_metrics[stage], self.hand_metrics[stage]
-        objective.update(self._losses(hand, gesture, targets, batch))
-        hand_metrics.update(hand, targets, batch, self.hand_model)
-        named = objective.named(stage) | hand_metrics.named(stage)
-        if gesture is not None:
-            gesture_metrics = self.gesture_metrics[stage]
-            gesture_metrics.update(gesture, counted_labels(batch, "coarse"), counted_labels(batch, "fine"))
-            named |= gesture_metrics.named(stage)
-        for name, metric in named.items():
-            self.log(name, metric, prog_bar=name == "val/mpjpe_mm")
+        for name, rows in self.measured_parts(batch, stage):
+            if rows is None or rows.any():
+                parts = part_of(hand, rows), None if gesture is None else part_of(gesture, rows)
+                self._measure(name, *parts, part_of(targets, rows), part_of(batch, rows))
+            named = self.objective_metrics[name].named(name) | self.hand_metrics[name].named(name)
+            if gesture is not None:
+                named |= self.gesture_metrics[name].named(name)
+            for logged, metric in named.items():
+                self.log(logged, metric, prog_bar=logged == "val/mpjpe_mm")
         return Evaluated(hand=hand, gesture=gesture, targets=targets)
+
+    def _measure(
+        self, name: str, hand: HandPrediction, gesture: GesturePrediction | None, targets: Targets, batch: Batch
+    ) -> None:
+        self.objective_metrics[name].update(self._losses(hand, gesture, targets, batch))
+        self.hand_metrics[name].update(hand, targets, batch, self.hand_model)
+        if gesture is not None:
+            labels = counted_labels(batch, "coarse"), counted_labels(batch, "fine")
+            self.gesture_metrics[name].update(gesture, *labels)
 
     def _losses(
         self, hand: HandPrediction, gesture: GesturePrediction | None, targets: Targets, batch: Batch

@@ -2,8 +2,8 @@
 
 import inspect
 from abc import ABC
-from collections.abc import Mapping
-from typing import Any, Literal
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal, TypeVar
 
 import pytorch_lightning as pl
 import torch
@@ -47,6 +47,7 @@ class TrainingStage(pl.LightningModule, ABC):
     Attributes:
         gesture_metrics: Metrics of validation and test; empty without a gesture head.
         objective_metrics: The losses of validation and test.
+        validated_sets: What the metrics of each validated set begin with, by its number in a batch.
     """
 
     parents: Tensor
@@ -76,6 +77,7 @@ class TrainingStage(pl.LightningModule, ABC):
         self.gesture_metrics: MetricDict[GestureMetrics] = MetricDict(
             {stage: GestureMetrics(*classes) for stage in ("val", "test")} if self.has_gesture_head else {}
         )
+        self.validated_sets: dict[int, str] = {0: "val"}
         self.objective_metrics: MetricDict[ObjectiveMetrics] = MetricDict(
             {stage: ObjectiveMetrics(self.weights) for stage in ("val", "test")}
         )
@@ -136,9 +138,35 @@ class TrainingStage(pl.LightningModule, ABC):
             self.log(f"train/loss_{name}", mean)
         return loss
 
+    def setup(self, stage: str) -> None:
+        """Adds metrics of the further sets that the data validates on."""
+        sets = getattr(getattr(self._trainer, "datamodule", None), "validated_sets", None)
+        self.validated_sets = {0: "val"} if sets is None else sets()
+        for name in self.validated_sets.values():
+            if name != "val":
+                self.add_metrics(name)
+
+    def add_metrics(self, name: str) -> None:
+        """Adds the metrics of a further set under a name, which their logged names begin with."""
+        self.objective_metrics[name] = ObjectiveMetrics(self.weights).to(self.device)
+        if self.has_gesture_head:
+            self.gesture_metrics[name] = GestureMetrics(*self.num_classes).to(self.device)
+
+    def measured_parts(self, batch: Batch, stage: Measured) -> Iterator[tuple[str, Tensor | None]]:
+        """What the metrics of a batch's sets are called, and (B,) bool which samples are the set's; None for all.
+
+        Every process must log all of them in every step, also those without a sample in the batch.
+        """
+        if stage != "val" or len(self.validated_sets) == 1:
+            yield stage, None
+            return
+        for number, name in self.validated_sets.items():
+            yield name, batch["set_number"] == number
+
     def on_validation_epoch_start(self) -> None:
         """Resets the confusion matrices; Lightning resets only metrics that are logged."""
-        self._reset_confusion("val")
+        for name in self.validated_sets.values():
+            self._reset_confusion(name)
 
     def on_test_epoch_start(self) -> None:
         """Resets the confusion matrices."""
@@ -155,6 +183,22 @@ class TrainingStage(pl.LightningModule, ABC):
         encoder: Any = self.encoder
         encoder.origin = checkpoint.get("encoder_weights_origin")
 
-    def _reset_confusion(self, stage: Measured) -> None:
+    def _reset_confusion(self, name: str) -> None:
         if self.has_gesture_head:
-            self.gesture_metrics[stage].reset_confusion()
+            self.gesture_metrics[name].reset_confusion()
+
+
+Part = TypeVar("Part")
+
+
+def part_of(tensors: Part, rows: Tensor | None) -> Part:
+    """Some samples of a batch, of its targets or of a prediction.
+
+    Args:
+        tensors: By name, each with the samples along its first axis.
+        rows: (B,) bool; None for all of them.
+    """
+    if rows is None:
+        return tensors
+    named: Any = tensors
+    return {name: tensor[rows] for name, tensor in named.items()}  # type: ignore[return-value]

@@ -167,7 +167,7 @@ class _Hands:
         sizes = np.array([image.size for image in self._of])
         intrinsics, camera = _cameras(self._of)
         shown = np.isfinite(pixels).all(-1)
-        deep = np.isfinite(space).any((1, 2))
+        deep: np.ndarray = np.asarray(np.isfinite(space).any((1, 2)))
         flat = rays_of(np.where(shown[..., None], pixels, 0.0), intrinsics[camera])
         joints = np.zeros((count, len(SIDES), NUM_JOINTS, 3))
         valid = np.zeros((count, len(SIDES), NUM_JOINTS), bool)
@@ -223,11 +223,9 @@ def _images(path: Path, raw: msgspec.Raw) -> Iterator[tuple[Identity, _Image]]:
         image = _decoded(path, entry, CocoImage, f".images[{number}]")
         if not image.width or not image.height:
             raise UserError(f"'{path}' lists '{image.file_name}' without width and height: download it again.")
-        camera = image.cam_param
-        yield (
-            image.id,
-            _Image(image.file_name, (image.width, image.height), camera and (*camera.focal, *camera.princpt)),
-        )
+        given = image.cam_param
+        camera = None if given is None else (*given.focal, *given.princpt)
+        yield image.id, _Image(image.file_name, (image.width, image.height), camera)
 
 
 def _bar(path: Path, raw: msgspec.Raw, progress: bool) -> Iterator[msgspec.Raw]:
