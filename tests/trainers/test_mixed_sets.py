@@ -84,6 +84,18 @@ def test_metrics_of_each_set_are_those_of_the_set_alone(stage, data_of, syntheti
         assert together["val_flat/loss_pose"] == together["val_flat/loss_joint_3d"] == 0
 
 
+def test_first_samples_of_a_validation_are_of_all_sets(data_of):
+    loader = data_of(batch_size=7, read_images=False).val_dataloader()
+    batches = list(loader)
+    assert set(batches[0]["set_number"].tolist()) == {0, 1, 2}
+    together = torch.cat([batch["set_number"] for batch in batches])
+    ids = torch.cat([batch["annotation_id"] for batch in batches])
+    data = loader.dataset
+    for number, dataset in enumerate(data.datasets):
+        wanted = dataset.index.annotation_id[dataset.selection.row]
+        assert ids[together == number].tolist() == wanted.tolist()
+
+
 def test_names_that_would_be_the_same_are_refused(flat_root):
     sets = [AddedSet(str(flat_root), 0.1, val_split="val"), AddedSet(str(flat_root), 0.1, val_split="train")]
     with pytest.raises(UserError, match="val_set/…: give them different names"):

@@ -266,7 +266,7 @@ class InterHandDataModule(pl.LightningDataModule):
         return MixedDataset(parts)
 
     def validation_dataset(self) -> InterHandDataset | MixedDataset:
-        """What validation sees: ``root``'s samples, then those of each set that has a ``val_split``.
+        """What validation sees: ``root``'s samples and, among them, those of each set that has a ``val_split``.
 
         Raises:
             UserError: As :meth:`dataset`.
@@ -276,7 +276,7 @@ class InterHandDataModule(pl.LightningDataModule):
             return self.dataset("val")
         if self.mixed_validation is None:
             parts = [self._added_dataset(place, split, "val") for place, split in others.items()]
-            self.mixed_validation = MixedDataset([self.dataset("val"), *parts], [0, *others])
+            self.mixed_validation = MixedDataset([self.dataset("val"), *parts], [0, *others], interleaved=True)
         return self.mixed_validation
 
     def validated_sets(self) -> dict[int, str]:

@@ -84,17 +84,23 @@ class MixedDataset(Dataset[Batch]):
     Args:
         datasets: The parts; a sample's number is its own set's, behind the samples of the sets before it.
         numbers: What a batch calls each part (``set_number``); counted from 0 if not given.
+        interleaved: The parts' samples are spread evenly among each other, each part's in its order and its first at
+            the front, so that a validation's first batches show something of all.
 
     Attributes:
         lengths: Samples of each part.
         starts: Number of each part's first sample.
     """
 
-    def __init__(self, datasets: Sequence[InterHandDataset], numbers: Sequence[int] | None = None) -> None:
+    def __init__(
+        self, datasets: Sequence[InterHandDataset], numbers: Sequence[int] | None = None, *, interleaved: bool = False
+    ) -> None:
         self.datasets = list(datasets)
         self.numbers = list(range(len(self.datasets)) if numbers is None else numbers)
         self.lengths = [len(dataset) for dataset in self.datasets]
         self.starts = np.concatenate([[0], np.cumsum(self.lengths)[:-1]])
+        places = np.concatenate([np.arange(length) / length for length in self.lengths])
+        self._order = np.argsort(places, kind="stable") if interleaved else np.arange(len(places))
 
     def __len__(self) -> int:
         return sum(self.lengths)
@@ -109,6 +115,7 @@ class MixedDataset(Dataset[Batch]):
         Raises:
             UserError: An image is missing or unreadable.
         """
+        keys = [key._replace(sample=int(self._order[key.sample])) for key in keys]
         parts = np.array([self.set_of(key.sample) for key in keys])
         places, batches = [], []
         for part in np.unique(parts):

@@ -24,7 +24,7 @@ _HANDS_FOR_ORDER_2D: Final = 20
 #: Two hands of a side are one where no joint is further apart than this share of the hand.
 _SAME_SHARE: Final = 0.02
 #: A bend that tells the side of a hand, and how many, and which share, of the clear ones must be backwards.
-_CLEAR_BEND: Final = 0.3
+_CLEAR_BEND: Final = 0.15
 _FEWEST_BACKWARDS: Final = 3
 _MOST_BACKWARDS: Final = 0.7
 #: A box whose longer side is no longer than this was given as shares of the image.
