@@ -53,8 +53,8 @@ def import_(
         seed: Of the random split.
         label_map: .json that says which labels of a set are a fine gesture class: {set: {label: class}}.
         folders_are_sets: Labels of images in different folders are of different sets, where the file names no set.
-        swap_hands: The hands that the file calls right are left ones, as MediaPipe's before 0.10.15 are on images that
-            are not mirrored.
+        swap_hands: The hands that the file calls right are left ones, as older versions of MediaPipe have it on images
+            that are not mirrored.
     """
     entries = read_entries(
         Path(joints), hand, images=Path(images), folders_are_sets=folders_are_sets, swap_hands=swap_hands
