@@ -69,7 +69,7 @@ def write(path: Path, content: Any) -> None:
 
 def picture(path: Path, size: tuple[int, int], grey: int) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
-    cv2.imwrite(str(path), np.full((size[1], size[0], 3), grey, np.uint8))
+    cv2.imwrite(str(path), np.full((size[1], size[0], 3), grey % 256, np.uint8))
     return path
 
 
