@@ -7,7 +7,7 @@ from scipy.spatial.transform import Rotation
 
 from gesturehand.batch import HandPrediction
 from gesturehand.data.crop import crop_affine
-from gesturehand.evaluation.prediction_writer import PredictionWriter, by_annotation, to_camera_frame
+from gesturehand.evaluation.prediction_writer import PredictionWriter, by_annotation, joints_in_image, to_camera_frame
 from gesturehand.evaluation.predictions import read_predictions
 from gesturehand.hand.layer import HandModel
 
@@ -49,10 +49,20 @@ def test_hand_comes_back_as_the_other_side_of_the_mirror_shows_it(mirror, angle)
     torch.testing.assert_close(result["rotations"], rotations, atol=1e-5, rtol=0)
 
 
+@pytest.mark.parametrize("mirror", [False, True])
+def test_pixels_of_joints_are_those_of_the_original_image(mirror):
+    affine = crop_affine(np.array([40.0, 50.0, 80.0]), 64, angle=0.7, mirror=mirror)
+    px = np.random.default_rng(0).uniform(0, 90, (21, 2))
+    seen = np.c_[px, np.ones(21)] @ affine.T
+    prediction = {"joints_2d": torch.from_numpy((seen + 0.5) * 2 / 64 - 1)[None, None]}
+    batch = {"crop_affine": torch.from_numpy(affine)[None], "image": torch.zeros(1, 3, 64, 64)}
+    np.testing.assert_allclose(joints_in_image(prediction, batch)[0, 0].numpy(), px, atol=1e-3)
+
+
 def samples(ids, is_left, present):
     count, hands = np.shape(present)
     number = np.arange(count * hands, dtype=np.float32).reshape(count, hands)
-    shapes = {"joints": (21, 3), "vertices": (5, 3), "rotations": (16, 3, 3)}
+    shapes = {"joints": (21, 3), "vertices": (5, 3), "rotations": (16, 3, 3), "joints_2d": (21, 2)}
     arrays = {name: np.multiply.outer(number, np.ones(shape, np.float32)) for name, shape in shapes.items()}
     return {"ids": np.array(ids), "is_left": np.array(is_left), "present": np.array(present), **arrays}
 
@@ -84,8 +94,10 @@ def test_shares_of_processes_are_joined_without_samples_that_fill_up(tmp_path):
             "joints": torch.full((2, 1, 21, 3), float(rank)),
             "vertices": torch.zeros(2, 1, 5, 3),
             "rotations": torch.eye(3).expand(2, 1, 16, 3, 3),
+            "joints_2d": torch.zeros(2, 1, 21, 2),
         }
         batch = {
+            "image": torch.zeros(2, 3, 8, 8, dtype=torch.uint8),
             "crop_affine": torch.eye(2, 3).expand(2, 2, 3),
             "annotation_id": torch.tensor([[5, 7], [6, 5]][rank]),
             "is_right": torch.ones(2, 1, dtype=torch.bool),

@@ -43,6 +43,11 @@ _GROUPS: Final = {
         "check": "list what is wrong in a data set",
     },
     "hand": {"info": "show a hand model", "convert": "turn a MANO pickle into .npz"},
+    "submission": {
+        "write": "write the archive that FreiHAND's or HO-3D's server takes",
+        "check": "check such an archive before it is uploaded",
+        "score": "score one as the server does, where the annotations are there",
+    },
     "run": {"summary": "compare a tested run with its baselines", "latest": "print the newest finished run"},
 }
 

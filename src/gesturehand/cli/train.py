@@ -47,6 +47,7 @@ from gesturehand.cli.training.resume import (
     told_by_first,
 )
 from gesturehand.cli.training.run_keys import add_run_keys
+from gesturehand.cli.training.submission import check_submission, write_and_score
 from gesturehand.cli.training.trainer_limits import check_machine, impossible_trainer, known_failure
 from gesturehand.cli.yaml_guard import guard_yaml
 from gesturehand.data.datamodule import InterHandDataModule
@@ -102,6 +103,8 @@ class TrainingCLI(LightningCLI):
         """Chooses the run folder and the gesture pretraining, once, before anything is built."""
         settings = self._setting("trainer")
         check_machine(settings)
+        if self.subcommand == "test" and self._setting("submission"):
+            check_submission(self._setting("data"))
         parent = Path(self._setting("runs")) / self._setting("name")
         trial = os.environ.get(TRIAL_FOLDER_VARIABLE)
         self.place: RunPlace | None = None
@@ -162,7 +165,8 @@ class TrainingCLI(LightningCLI):
         if TRIAL_FOLDER_VARIABLE in os.environ:
             extra.append(TrialReport(self.run_folder))
         if self.subcommand == "test":
-            extra = [TestReport(self.run_folder, self._setting("test_pictures"), self._setting("save_predictions"))]
+            saved = self._setting("save_predictions") or self._setting("submission")
+            extra = [TestReport(self.run_folder, self._setting("test_pictures"), saved)]
         if settings.enable_progress_bar is not False:
             # In a log file every update is a line.
             extra.append(TQDMProgressBar(refresh_rate=5 if sys.stderr.isatty() else 100))
@@ -229,6 +233,11 @@ class TrainingCLI(LightningCLI):
         )
         remove_points(self.run_folder / POINTS)
         rank_zero_info(f"Finished: {self.run_folder}")
+
+    def after_test(self) -> None:
+        """Writes the archive for the set's server, if asked for."""
+        if self._setting("submission") and self.trainer.is_global_zero:
+            write_and_score(self.run_folder, self.datamodule)
 
     def _go_without_validation(self) -> None:
         """Keeps the last epoch's checkpoint where none can be the best."""

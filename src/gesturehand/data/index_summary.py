@@ -41,7 +41,7 @@ def index_table(
     if not splits:
         raise UserError(f"'{root}' has no split's annotation files: download them first.")
     columns = [_column(known, root, name, mano_fits, rebuild) for name in splits]
-    table = Table(title=f"Index of {root} ({known.title})")
+    table = Table(title=f"Index of {root}")
     table.add_column("")
     for name in splits:
         table.add_column(name, justify="right", overflow="fold")
@@ -56,6 +56,7 @@ def _column(known: SetFormat, root: Path, split: str, mano_fits: bool, rebuild: 
     seconds = time.perf_counter() - start
     index = open_index(path, root, split, mano_fits, known.name)
     hands = np.bincount(index.hand_type, minlength=4)
+    rows = {"format": known.title}
     numbers = {
         "images": len(index),
         "right hands": hands[HAND_TYPES["right"]],
@@ -67,7 +68,7 @@ def _column(known: SetFormat, root: Path, split: str, mano_fits: bool, rebuild: 
         "cameras": len(index.intrinsics),
     }
     folder = path.parent
-    return {name: f"{number:,}" for name, number in numbers.items()} | {
+    return rows | {name: f"{number:,}" for name, number in numbers.items()} | {
         "on disk, MB": f"{path.stat().st_size / 1e6:.1f}",
         "built in, s": f"{seconds:.1f}" if built else "was there",
         "kept in": str(folder.relative_to(root) if folder.is_relative_to(root) else folder),

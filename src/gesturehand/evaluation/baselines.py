@@ -14,7 +14,7 @@ from gesturehand.hand.transform import mirror_x
 from gesturehand.json_files import none_for_nan
 from gesturehand.metrics.hand_metrics import HandMetrics
 from gesturehand.skeleton import WRIST
-from gesturehand.targets import build_targets
+from gesturehand.targets import as_defined, build_targets
 
 #: Which numbers of :data:`~gesturehand.metrics.hand_metrics.HAND_METRICS` mean something for bare joints.
 JOINT_METRICS: Final = ("mpjpe_mm", "pa_mpjpe_mm")
@@ -86,7 +86,7 @@ def baseline_metrics(
     metrics = {"mean_joints": HandMetrics(), "mean_pose": HandMetrics()}
     for batch in batches:
         targets = build_targets(batch, hand_model)
-        pose = _prediction(mean, batch["is_right"], hand_model)
+        pose = as_defined(_prediction(mean, batch["is_right"], hand_model), batch, hand_model)
         metrics["mean_pose"].update(pose, targets, batch, hand_model)
         joints = mean.joints.expand(*batch["is_right"].shape, 21, 3)
         bare = HandPrediction(**{**pose, "joints": _mirror_left(pose["rotations"], joints, batch["is_right"])[1]})

@@ -13,6 +13,7 @@ import numpy as np
 
 from gesturehand.data.datamodule import InterHandDataModule
 from gesturehand.data.index import HAND_TYPES
+from gesturehand.hand.joint_definition import JOINT_DEFINITIONS, definition_number
 from gesturehand.hand.layer import HandModel
 from gesturehand.skeleton import SIDES, TIP_VERTICES
 
@@ -34,6 +35,8 @@ def data_fingerprint(data: InterHandDataModule) -> dict[str, Any]:
     return {
         "root": str(index.root),
         "split": index.split,
+        "format": index.set_format.title,
+        "joints": _joints(index.set_format.joints),
         "filters": {
             "hands": data.hands,
             "layout": data.layout,
@@ -50,6 +53,16 @@ def data_fingerprint(data: InterHandDataModule) -> dict[str, Any]:
         "hands_without_fit": int((present & ~fitted).sum()),
         "ids_sha256": hashlib.sha256(np.ascontiguousarray(ids, np.int64).tobytes()).hexdigest(),
     }
+
+
+def _joints(definition: str | None) -> str:
+    """What the set's joints are on the mesh, and where that is written."""
+    number = definition_number(definition)
+    if not number:
+        return "as annotated; a mesh's are the posed skeleton's and the hand model's fingertips"
+    known = JOINT_DEFINITIONS[number - 1]
+    tips = " and ".join(f"{side} {', '.join(map(str, known.tips[side]))}" for side in SIDES)
+    return f"{known.name}: MANO's posed skeleton, fingertip vertices {tips} ({known.source})"
 
 
 def file_origin(path: str | Path | None) -> dict[str, str] | None:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from gesturehand.batch import Batch, HandPrediction
-from gesturehand.camera import frame_of_affine
+from gesturehand.camera import frame_of_affine, normalised_to_px
 from gesturehand.evaluation.predictions import SavedPredictions, write_predictions
 from gesturehand.file_writing import durable_file
 from gesturehand.hand.transform import mirror_x
@@ -38,6 +38,13 @@ def to_camera_frame(prediction: HandPrediction, crop_affine: Tensor) -> dict[str
         "vertices": vertices @ frame,
         "rotations": rotations,
     }
+
+
+def joints_in_image(prediction: HandPrediction, batch: Batch) -> Tensor:
+    """(B, H, 21, 2) px of the original image, where the predicted joints are seen."""
+    affine = batch["crop_affine"].float()[:, None]
+    points = normalised_to_px(prediction["joints_2d"].float(), batch["image"].shape[-1]) - affine[..., None, :, 2]
+    return torch.linalg.solve(affine[..., :2], points.mT).mT
 
 
 def camera_rotations(rotations: Tensor, frame: Tensor) -> Tensor:
@@ -76,6 +83,7 @@ class PredictionWriter:
         """Adds a batch."""
         mirrored = torch.linalg.det(batch["crop_affine"][..., :2]) < 0
         tensors = to_camera_frame(prediction, batch["crop_affine"])
+        tensors["joints_2d"] = joints_in_image(prediction, batch)
         tensors |= {
             "ids": batch["annotation_id"],
             "is_left": ~(batch["is_right"] ^ mirrored[:, None]),
@@ -118,7 +126,7 @@ def by_annotation(samples: dict[str, np.ndarray]) -> SavedPredictions:
     hand = samples["is_left"][sample, slot].astype(np.int64)
     single = len(sample) == len(ids) == len(np.unique(row[sample]))
     arrays = {}
-    for name in ("joints", "vertices", "rotations"):
+    for name in ("joints", "vertices", "rotations", "joints_2d"):
         values = samples[name]
         result = np.zeros((len(ids), 1 if single else 2, *values.shape[2:]), np.float32)
         result[row[sample], 0 if single else hand] = values[sample, slot]

@@ -5,6 +5,7 @@ Keys, N annotations of the data set in any order:
 - ``ids``: (N,) int, annotation ids of ``data.json``, each once.
 - ``joints``: (N, H, 21, 3) m, the papers' joint order.
 - ``vertices``: (N, H, V, 3) m, optional; without them the numbers of meshes are left out.
+- ``joints_2d``: (N, H, 21, 2) px of the original image, optional: where the joints are seen, by which a hand is placed.
 - ``rotations``: (N, H, 16, 3, 3), optional, the joint rotations of MANO's order, the mean pose included; only the
   global one is looked at, and only beside ``vertices``.
 
@@ -24,7 +25,12 @@ from gesturehand.errors import UserError
 from gesturehand.file_writing import durable_file
 
 #: Shape of one hand by key; -1 for any length.
-_SHAPES: Final[dict[str, tuple[int, ...]]] = {"joints": (21, 3), "vertices": (-1, 3), "rotations": (16, 3, 3)}
+_SHAPES: Final[dict[str, tuple[int, ...]]] = {
+    "joints": (21, 3),
+    "vertices": (-1, 3),
+    "rotations": (16, 3, 3),
+    "joints_2d": (21, 2),
+}
 
 
 @dataclass(frozen=True)
@@ -36,16 +42,18 @@ class SavedPredictions:
         joints: (N, H, 21, 3) float32 m.
         vertices: (N, H, V, 3) float32 m, or None.
         rotations: (N, H, 16, 3, 3) float32, or None.
+        joints_2d: (N, H, 21, 2) float32 px, or None.
     """
 
     ids: np.ndarray
     joints: np.ndarray
     vertices: np.ndarray | None = None
     rotations: np.ndarray | None = None
+    joints_2d: np.ndarray | None = None
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """Those of ``joints``, ``vertices`` and ``rotations`` that the file has."""
-        named = {"joints": self.joints, "vertices": self.vertices, "rotations": self.rotations}
+        """Those of ``joints``, ``vertices``, ``rotations`` and ``joints_2d`` that the file has."""
+        named = {name: getattr(self, name) for name in _SHAPES}
         return {name: array for name, array in named.items() if array is not None}
 
 

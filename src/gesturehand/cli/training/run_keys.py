@@ -42,6 +42,13 @@ def add_run_keys(parser: LightningArgumentParser) -> None:
         help="Write a test's predictions as predictions.npz, for `gesturehand evaluate`.",
     )
     parser.add_argument(
+        "--submission",
+        type=bool,
+        default=False,
+        help="Write a test's predictions as pred.zip, which FreiHAND's and HO-3D's servers take, and score it as they "
+        "do where the annotations are there.",
+    )
+    parser.add_argument(
         "--resume",
         type=str,
         default="auto",

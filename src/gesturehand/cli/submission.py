@@ -1,0 +1,86 @@
+"""``gesturehand submission``: the archives that FreiHAND's and HO-3D's servers take."""
+
+from pathlib import Path
+from typing import Literal
+
+from rich.table import Table
+
+from gesturehand.cli.console import print_table, say
+from gesturehand.errors import UserError
+
+_FOR = Literal["freihand", "ho3d_v2", "ho3d_v3"]
+
+
+def write(predictions: str, data: str, out: str = "pred.zip", format: str | None = None) -> None:
+    """Writes the archive that a set's server takes from a test's predictions of its evaluation images.
+
+    Args:
+        predictions: predictions.npz of `gesturehand test --save_predictions true`, or one in the same format.
+        data: The set's folder; its evaluation images are those to be predicted.
+        out: Archive to write, .zip.
+        format: The set's format, freihand, ho3d_v2 or ho3d_v3; recognised by its files if not given.
+    """
+    from gesturehand.inference.submission import write_submission
+
+    if Path(out).suffix.lower() != ".zip":
+        raise UserError(f"'{out}' does not end in .zip: give an archive's name that does.")
+    count = write_submission(predictions, data, Path(out), format)
+    say(f"{out}: {count:,} hands")
+
+
+def check(archive: str, format: _FOR | None = None, data: str | None = None) -> None:
+    """Checks an archive before it is uploaded: its files, numbers of hands and points, unit, order and frame.
+
+    Args:
+        archive: The .zip.
+        format: Whose server it is for: freihand, ho3d_v2 or ho3d_v3; may be left out where data is given.
+        data: The set's folder, for the number of its evaluation images; the published number if not given.
+    """
+    from gesturehand.data.formats.registry import format_of
+    from gesturehand.data.index import read_index
+    from gesturehand.inference.submission import read_submission, remark_on, submission_form
+
+    count, name = None, format
+    if data is not None:
+        name = format_of(data, format).name
+        form = submission_form(name)
+        count = len(read_index(data, "test", mano_fits=False, set_format=name))
+    elif name is None:
+        raise UserError("Nothing says whose server it is for: give --format freihand, ho3d_v2 or ho3d_v3, or --data.")
+    form = submission_form(name)
+    submission = read_submission(archive, form, count)
+    points = submission.vertices.shape[1]
+    say(f"{archive}: {len(submission.joints):,} hands with 21 joints and {points} vertices, as {form.title} wants them")
+    remark = remark_on(submission)
+    if remark:
+        say(remark, aside=True)
+
+
+def score(archive: str, data: str, format: str | None = None, out: str | None = None) -> None:
+    """Scores an archive as the set's server does, where the set's evaluation annotations are there.
+
+    Args:
+        archive: The .zip.
+        data: The set's folder, with evaluation_xyz.json and evaluation_verts.json.
+        format: The set's format; recognised by its files if not given.
+        out: JSON file for the numbers.
+    """
+    from gesturehand.inference.submission import score_submission
+    from gesturehand.json_files import none_for_nan, write_json
+
+    scores = score_submission(archive, data, format)
+    if out:
+        write_json(Path(out), none_for_nan(scores))
+    print_scores(scores)
+
+
+def print_scores(scores: dict[str, float]) -> None:
+    """Prints a server's numbers as a table."""
+    from gesturehand.evaluation.published_scores import PUBLISHED_SCORES
+
+    table = Table(title="As the set's server scores", caption="errors in mm")
+    for heading, justify in (("number", "left"), ("", "right"), ("what", "left")):
+        table.add_column(heading, justify=justify)  # type: ignore[arg-type]
+    for name, value in scores.items():
+        table.add_row(name, "–" if value != value else f"{value:.3f}", PUBLISHED_SCORES[name])
+    print_table(table, width=120)
