@@ -2,7 +2,7 @@
 
 import math
 from pathlib import Path
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 import cv2
 import numpy as np
@@ -26,7 +26,7 @@ from gesturehand.data.selection import Hands, Layout, Selection, select
 from gesturehand.data.upright import TurnJitter
 from gesturehand.data.worker import prepare_worker
 from gesturehand.errors import UserError
-from gesturehand.gestures import GestureClasses
+from gesturehand.gestures import GestureClasses, OwnLabels
 from gesturehand.settings import MAX_IMAGE_SIDE, check_range
 from gesturehand.splits import Split
 
@@ -84,6 +84,8 @@ class InterHandDataModule(pl.LightningDataModule):
         blur_probability: Share of training samples with blur.
         device_augmentation: Further changes of training pictures, made in batches on the device
             (:class:`~gesturehand.data.batch_augmentation.BatchAugmentation`); none if not given.
+        own_labels: Labels outside the gesture vocabulary that hands are trained on: pairs of a set of labels and a
+            label, or ``auto`` for all that the training data have; the model needs the same ones. None by default.
         seed: Of the order and of the augmentation, which is a function of (seed, epoch, sample).
         read_images: Read images; without, they are black, for what needs annotations only.
         shuffled_images: Control experiment: every training sample shows another training sample's image.
@@ -144,6 +146,7 @@ class InterHandDataModule(pl.LightningDataModule):
         unreadable_limit: int = 100,
         sets: list[AddedSet] | None = None,
         device_augmentation: BatchAugmentation | None = None,
+        own_labels: OwnLabels | Literal["auto"] | None = None,
     ) -> None:
         super().__init__()
         check_range("data", 1, MAX_IMAGE_SIDE, whole=True, image_size=image_size)
@@ -189,6 +192,7 @@ class InterHandDataModule(pl.LightningDataModule):
         self.upright = upright
         self.labelled_only = labelled_only
         self.gesture_classes = gesture_classes
+        self.own_labels = own_labels
         self.boxes = boxes
         self.test_boxes = test_boxes
         self.rootnet_file = rootnet_file
@@ -257,7 +261,7 @@ class InterHandDataModule(pl.LightningDataModule):
         """
         parts = [self.dataset("train")]
         for place, added in enumerate(self.sets, 1):
-            index = read_index(Path(added.root), added.split, mano_fits=added.mano_fits)
+            index = self._added_index(added)
             selection = select(
                 index,
                 hands=added.hands or self.hands,
@@ -269,6 +273,20 @@ class InterHandDataModule(pl.LightningDataModule):
             seed = int(np.random.SeedSequence((self.seed, place)).generate_state(1)[0])
             parts.append(self._dataset_of(index, selection, "train", seed))
         return MixedDataset(parts)
+
+    def label_vocabulary(self) -> tuple[tuple[str, str], ...]:
+        """The vocabulary of the batches' ``own_label``: pairs of a set of labels and a label.
+
+        Raises:
+            UserError: It is that of the training data, of which a folder or a file is missing or broken.
+        """
+        if self.own_labels == "auto":
+            parts = [self._index("train"), *(self._added_index(added) for added in self.sets)]
+            self.own_labels = sorted({pair for index in parts for pair in index.own_label_names})
+        return tuple((name, label) for name, label in self.own_labels or ())
+
+    def _added_index(self, added: AddedSet) -> InterHandIndex:
+        return read_index(Path(added.root), added.split, mano_fits=added.mano_fits)
 
     def _dataset_of(self, index: InterHandIndex, selection: Selection, stage: Stage, seed: int) -> InterHandDataset:
         training = stage == "train"
@@ -290,6 +308,7 @@ class InterHandDataModule(pl.LightningDataModule):
             augmentation=self.augmentation if training else None,
             seed=seed,
             read_images=self.read_images,
+            own_labels=self.label_vocabulary(),
             image_of=others if self.shuffled_images else None,
             label_of=others if self.shuffled_labels else None,
             kept_fits=kept,
