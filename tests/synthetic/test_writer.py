@@ -10,7 +10,7 @@ import pytest
 
 from gesturehand.data.index import read_index
 from gesturehand.errors import UserError
-from gesturehand.synthetic import frame_writer
+from gesturehand.synthetic import writer
 from gesturehand.synthetic.storage import GrowingSet
 from gesturehand.synthetic.writer import write_synthetic_set
 
@@ -75,7 +75,7 @@ def test_an_interrupted_run_leaves_an_old_set_as_it_was_and_is_gone_on_with(tmp_
     if existing:
         write_synthetic_set(target, **TINY)
     before = contents(target)
-    original, calls = frame_writer.write_frame, []
+    original, calls = writer.write_frame, []
 
     def interrupted(*arguments, **keywords):
         calls.append(1)
@@ -83,7 +83,7 @@ def test_an_interrupted_run_leaves_an_old_set_as_it_was_and_is_gone_on_with(tmp_
             raise KeyboardInterrupt
         return original(*arguments, **keywords)
 
-    monkeypatch.setattr(frame_writer, "write_frame", interrupted)
+    monkeypatch.setattr(writer, "write_frame", interrupted)
     with pytest.raises(KeyboardInterrupt):
         write_synthetic_set(target, **(options | {"overwrite": existing}))
     assert contents(target) == before
@@ -104,7 +104,7 @@ def test_what_other_settings_left_is_refused_unless_told(tmp_path, monkeypatch):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(frame_writer, "write_frame", interrupted)
+        patch.setattr(writer, "write_frame", interrupted)
         with pytest.raises(KeyboardInterrupt):
             write_synthetic_set(tmp_path / "set", **TINY)
     with pytest.raises(UserError, match=r"interrupted run with other settings.*overwrite"):

@@ -10,7 +10,7 @@ from gesturehand.batch import Batch
 from gesturehand.draw.confusion import save_confusion
 from gesturehand.evaluation.origin import data_fingerprint, file_origin, hand_model_origin, software_origin
 from gesturehand.evaluation.pictures import SpreadPictures, WorstPictures
-from gesturehand.evaluation.prediction_writer import PredictionWriter
+from gesturehand.evaluation.predictions import PredictionWriter
 from gesturehand.evaluation.report import NUM_WORST, measured, write_report
 from gesturehand.evaluation.sample_errors import SampleErrors, sample_errors_mm
 from gesturehand.gestures import class_names

@@ -69,7 +69,7 @@ class ResumePoints(Checkpoint):
     A second Ctrl-C ends it at once.
 
     Put it behind every other checkpoint callback, whose state it saves. The training loader must be a
-    :class:`~gesturehand.data.resumable_loader.ResumableLoader`.
+    :class:`~gesturehand.data.loading.ResumableLoader`.
 
     Args:
         folder: Where the points are kept; nothing else should be in it.

@@ -19,12 +19,10 @@ from gesturehand.data.crop import CropJitter
 from gesturehand.data.dataset import Augmentation, InterHandDataset, Unreadable, collate
 from gesturehand.data.files import annotation_path
 from gesturehand.data.index import InterHandIndex, read_index
+from gesturehand.data.loading import EpochSampler, ResumableLoader, prepare_worker
 from gesturehand.data.mixture import AddedSet, MixedDataset, check_shares, mixed_sampler
-from gesturehand.data.resumable_loader import ResumableLoader
-from gesturehand.data.sampler import EpochSampler
 from gesturehand.data.selection import Hands, Layout, Selection, select
 from gesturehand.data.upright import TurnJitter
-from gesturehand.data.worker import prepare_worker
 from gesturehand.errors import UserError
 from gesturehand.gestures import GestureClasses
 from gesturehand.settings import MAX_IMAGE_SIDE, check_range

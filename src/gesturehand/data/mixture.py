@@ -10,7 +10,7 @@ from torch.utils.data import Dataset
 
 from gesturehand.batch import Batch
 from gesturehand.data.dataset import InterHandDataset, SampleKey
-from gesturehand.data.sampler import EpochSampler
+from gesturehand.data.loading import EpochSampler
 from gesturehand.data.selection import Hands
 from gesturehand.errors import UserError
 from gesturehand.settings import check_range

@@ -7,8 +7,7 @@ import torch
 from torch import Tensor
 
 from gesturehand.camera import normalised_to_px
-from gesturehand.synthetic.render import Light, draw_hands
-from gesturehand.synthetic.surface import Surface, surface_of
+from gesturehand.synthetic.render import Light, Surface, render_hands, surface_of
 
 _SKIN_BGR = np.array([190.0, 200.0, 240.0])
 _LIGHT = Light(direction=np.array([0.25, -0.45, -0.86]), diffuse=0.75, ambient=0.35)
@@ -73,5 +72,5 @@ def draw_meshes(
     canvas = np.ascontiguousarray(image[..., ::-1])
     points = [np.asarray(mesh, np.float64) for mesh in vertices]
     bgr = [np.asarray(tone, np.float64)[::-1] for tone in tones]
-    mask = draw_hands(canvas, points, list(surfaces), bgr, np.asarray(intrinsics, np.float64), _LIGHT)
+    mask = render_hands(canvas, points, list(surfaces), bgr, np.asarray(intrinsics, np.float64), _LIGHT)
     return np.ascontiguousarray(canvas[..., ::-1]), mask > 0

@@ -10,7 +10,7 @@ import numpy as np
 from gesturehand.draw.mesh import draw_meshes
 from gesturehand.draw.skeleton import draw_skeleton
 from gesturehand.skeleton import SIDES, Side
-from gesturehand.synthetic.surface import Surface, surface_of
+from gesturehand.synthetic.render import Surface, surface_of
 
 #: RGB of right and left hands: warm and cool, told apart at a glance.
 SIDE_TONES: Final = {"right": np.array([245.0, 205.0, 190.0]), "left": np.array([180.0, 210.0, 250.0])}

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from gesturehand.batch import Targets
 from gesturehand.data.bone_lengths import OTHER_ORDERS, places_of
-from gesturehand.metrics.functional.joint_error import joint_errors_mm
+from gesturehand.metrics.mpjpe import joint_errors_mm
 
 #: Below this an error needs no explanation, mm.
 _LARGE_MM: Final = 30.0

@@ -13,7 +13,7 @@ from gesturehand.camera import normalised_to_px
 from gesturehand.draw.mesh import draw_mesh, place_in_camera
 from gesturehand.draw.panels import save_panels
 from gesturehand.draw.skeleton import draw_skeleton
-from gesturehand.evaluation.gather import gather
+from gesturehand.evaluation.sample_errors import gather
 from gesturehand.gestures import NO_GESTURE, class_names
 from gesturehand.trainers.hand_regressor import Evaluated
 

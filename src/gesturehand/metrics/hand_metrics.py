@@ -8,9 +8,9 @@ from torchmetrics import Metric
 
 from gesturehand.batch import Batch, HandPrediction, Targets
 from gesturehand.hand.layer import HandModel
+from gesturehand.metrics.alignment import align_global_rotation
 from gesturehand.metrics.fscore import FScore
-from gesturehand.metrics.functional.alignment import align_global_rotation
-from gesturehand.metrics.functional.hand_group import HAND_GROUPS, hand_groups
+from gesturehand.metrics.hand_group import HAND_GROUPS, hand_groups
 from gesturehand.metrics.metric_dict import MetricDict
 from gesturehand.metrics.mpjpe import MPJPE
 from gesturehand.metrics.mpvpe import MPVPE

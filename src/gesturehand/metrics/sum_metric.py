@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import Module
 from torchmetrics import Metric
 
-from gesturehand.metrics.functional.precision import supports_float64
+from gesturehand.metrics.precision import supports_float64
 
 Sums = TypeVar("Sums", bound=NamedTuple)
 

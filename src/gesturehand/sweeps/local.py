@@ -14,11 +14,10 @@ from tqdm import tqdm
 from gesturehand.errors import UserError
 from gesturehand.file_lock import try_lock
 from gesturehand.file_writing import make_folder
-from gesturehand.sweeps.command import render_command
 from gesturehand.sweeps.parameters import arguments, grid_points
 from gesturehand.sweeps.preflight import check_metric, resolved_config
 from gesturehand.sweeps.study import completed, finished, open_study
-from gesturehand.sweeps.sweep_file import Sweep
+from gesturehand.sweeps.sweep_file import Sweep, render_command
 from gesturehand.sweeps.trial_process import environment_of, last_words, run_trial
 
 DEFAULT_TRIALS: Final = 20

@@ -10,10 +10,9 @@ import numpy.typing as npt
 from gesturehand.skeleton import NUM_JOINTS, Side
 from gesturehand.synthetic.articulation import mirror_rotations, rotations_from_angles
 from gesturehand.synthetic.cameras import DomeCamera, dome_cameras
-from gesturehand.synthetic.mano_pose import pose_from_rotations
 from gesturehand.synthetic.placement import hands_apart, inside_image, palm_centre, place_hands, reach_of
 from gesturehand.synthetic.plan import PlannedFrame
-from gesturehand.synthetic.posing import hand_model, posed_mesh, right_articulation
+from gesturehand.synthetic.posed_hand import hand_model, pose_from_rotations, posed_mesh, right_articulation
 from gesturehand.synthetic.seeds import generator
 from gesturehand.synthetic.sequence import sequence_angles, wrist_rotation
 from gesturehand.synthetic.subjects import Subject, make_subject

@@ -1,4 +1,4 @@
-"""Draws hand meshes on the CPU: painter's algorithm in OpenCV, smooth shading per pixel.
+"""Draws meshes on the CPU: painter's algorithm in OpenCV, smooth shading per pixel.
 
 Every triangle is painted as its own number, far ones first, at twice the image's resolution and within the hands' box;
 each pixel then interpolates its triangle's shading. Pixels are OpenCV's: the centre of the first one is 0.0.
@@ -10,8 +10,55 @@ from typing import Final
 import cv2
 import numpy as np
 import numpy.typing as npt
+import scipy.sparse
 
-from gesturehand.synthetic.surface import Surface
+
+@dataclass(frozen=True)
+class Surface:
+    """What drawing needs of a hand model.
+
+    Attributes:
+        faces: (F, 3) vertex indices, counter-clockwise seen from outside; the open wrist is closed.
+        face_to_vertex: (V, F) sparse, 1 where the face has the vertex.
+    """
+
+    faces: npt.NDArray[np.int64]
+    face_to_vertex: scipy.sparse.csr_matrix
+
+
+def surface_of(faces: npt.NDArray[np.int64], num_vertices: int) -> Surface:
+    """The closed surface of a hand model with faces (F, 3)."""
+    return surface_as_it_is(_closed(faces), num_vertices)
+
+
+def surface_as_it_is(faces: npt.NDArray[np.int64], num_vertices: int) -> Surface:
+    """A surface with faces (F, 3), whose holes and seams stay open."""
+    columns = np.repeat(np.arange(len(faces)), 3)
+    ones = np.ones(len(columns))
+    shape = (num_vertices, len(faces))
+    return Surface(faces, scipy.sparse.csr_matrix((ones, (faces.ravel(), columns)), shape=shape))
+
+
+def boundary_loops(faces: npt.NDArray[np.int64]) -> list[list[int]]:
+    """Vertices around each hole of a surface, in the order in which faces that fill the hole go through them."""
+    edges = {(int(a), int(b)) for face in faces for a, b in zip(face, np.roll(face, -1), strict=True)}
+    following = {b: a for a, b in sorted(edges) if (b, a) not in edges}
+    loops = []
+    while following:
+        start, current = following.popitem()
+        loop = [start]
+        while current != start:
+            loop.append(current)
+            current = following.pop(current)
+        loops.append(loop)
+    return loops
+
+
+def _closed(faces: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Faces with a fan over each hole, so that no view looks into the open wrist."""
+    caps = [(loop[0], loop[k], loop[k + 1]) for loop in boundary_loops(faces) for k in range(1, len(loop) - 1)]
+    return np.concatenate([faces, np.array(caps, np.int64).reshape(-1, 3)])
+
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -59,7 +106,7 @@ class Mesh:
     albedo: FloatArray | None = None
 
 
-def draw_hands(
+def render_hands(
     image: npt.NDArray[np.uint8],
     vertices: list[FloatArray],
     surfaces: list[Surface],
@@ -84,10 +131,10 @@ def draw_hands(
         Mesh(points, surface, np.full(len(surface.faces), number))
         for number, (points, surface) in enumerate(zip(vertices, surfaces, strict=True))
     ]
-    return draw_meshes(image, meshes, tones, intrinsics, light)
+    return render_meshes(image, meshes, tones, intrinsics, light)
 
 
-def draw_meshes(
+def render_meshes(
     image: npt.NDArray[np.uint8], meshes: list[Mesh], tones: list[FloatArray], intrinsics: FloatArray, light: Light
 ) -> npt.NDArray[np.uint8]:
     """Draws meshes into an image, each hiding what lies behind it.
@@ -138,7 +185,7 @@ def draw_meshes(
 
 
 def label_meshes(meshes: list[Mesh], intrinsics: FloatArray, width: int, height: int) -> npt.NDArray[np.uint8]:
-    """What :func:`draw_meshes` returns, without drawing.
+    """What :func:`render_meshes` returns, without drawing.
 
     Args:
         meshes: as there.

@@ -8,8 +8,14 @@ from scipy.spatial.transform import Rotation
 
 from gesturehand.gestures import NO_GESTURE
 from gesturehand.skeleton import Side
-from gesturehand.synthetic.articulation import ANGLE_LIMITS_DEG, ANGLE_NAMES, NUM_ANGLES, mirror_rotations
-from gesturehand.synthetic.poses import gesture_poses, neutral_pose
+from gesturehand.synthetic.articulation import (
+    ANGLE_LIMITS_DEG,
+    ANGLE_NAMES,
+    NUM_ANGLES,
+    gesture_poses,
+    mirror_rotations,
+    neutral_pose,
+)
 from gesturehand.synthetic.subjects import Subject
 
 FloatArray = npt.NDArray[np.float64]

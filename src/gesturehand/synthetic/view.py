@@ -8,17 +8,15 @@ import numpy as np
 import numpy.typing as npt
 
 from gesturehand.skeleton import Side
-from gesturehand.synthetic.arm import Arm, limb_surface, make_arm
+from gesturehand.synthetic.arm import Arm, limb_mesh, limb_surface, make_arm
 from gesturehand.synthetic.background import add_grain, draw_background, make_grain
 from gesturehand.synthetic.cameras import CAMERA_NAMES, DOME_CENTRE, DomeCamera, is_grey
 from gesturehand.synthetic.capture import CapturedFrame, cameras_of
 from gesturehand.synthetic.clothes import Body, Cloth, draw_body, make_cloth
-from gesturehand.synthetic.limb import limb_mesh
 from gesturehand.synthetic.placement import palm_centre
-from gesturehand.synthetic.posing import hand_model
-from gesturehand.synthetic.render import Light, Mesh, draw_meshes, label_meshes
+from gesturehand.synthetic.posed_hand import hand_model
+from gesturehand.synthetic.render import Light, Mesh, Surface, label_meshes, render_meshes, surface_of
 from gesturehand.synthetic.seeds import generator
-from gesturehand.synthetic.surface import Surface, surface_of
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -58,7 +56,7 @@ def draw_view(frame: CapturedFrame, number: int, seed: int) -> tuple[npt.NDArray
         limb_mesh(hand, arm, place, len(frame.hands), camera, _albedo(seed, frame.subject.number, hand.side), cloth)
         for place, (hand, arm) in enumerate(zip(frame.hands, arms, strict=True))
     ]
-    draw_meshes(image, meshes, tones, camera.intrinsics, _light(rng))
+    render_meshes(image, meshes, tones, camera.intrinsics, _light(rng))
     if rng.random() < _SOFT_SHARE:
         image = np.asarray(cv2.GaussianBlur(image, (0, 0), rng.uniform(0.4, 0.9)), np.uint8)
     strength = rng.uniform(1.2, 3.0)

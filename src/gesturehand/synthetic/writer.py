@@ -3,14 +3,18 @@
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from typing import Final
 
 from gesturehand import __version__
-from gesturehand.synthetic import frame_writer
-from gesturehand.synthetic.capture import cameras_of
+from gesturehand.synthetic.capture import cameras_of, capture_frame
 from gesturehand.synthetic.data_card import data_card
-from gesturehand.synthetic.plan import make_plan
-from gesturehand.synthetic.set_writer import PlannedSet, WrittenSet, write_set
+from gesturehand.synthetic.interhand_files import FrameEntries, entries_of, image_name
+from gesturehand.synthetic.plan import PlannedFrame, make_plan
+from gesturehand.synthetic.set_writer import PlannedSet, WrittenSet, save_picture, write_set
 from gesturehand.synthetic.settings import SetSettings
+from gesturehand.synthetic.view import draw_view
+
+_JPEG_QUALITY: Final = 92
 
 
 def write_synthetic_set(
@@ -78,8 +82,18 @@ def write_synthetic_set(
     planned = PlannedSet(
         frames=plan,
         settings=settings.as_json(),
-        write_frame=partial(frame_writer.write_frame, settings=settings),
+        write_frame=partial(write_frame, settings=settings),
         cameras_of=partial(cameras_of, settings.seed),
         card=lambda entries: data_card(plan, settings, command=command, version=__version__),
     )
     return write_set(out, planned, processes=processes, overwrite=overwrite, progress=progress)
+
+
+def write_frame(plan: PlannedFrame, folder: Path, settings: SetSettings) -> tuple[FrameEntries, float]:
+    """Draws and saves the images and masks of one captured frame; its annotations, and the seconds that saving took."""
+    frame = capture_frame(plan, settings.seed, settings.wrist_cone_deg)
+    saving = 0.0
+    for number, camera in enumerate(frame.cameras):
+        image, mask = draw_view(frame, number, settings.seed)
+        saving += save_picture(folder, plan.split, image_name(frame, camera), image, mask, _JPEG_QUALITY)
+    return entries_of(frame), saving

@@ -5,10 +5,9 @@ from collections import Counter
 from collections.abc import Sequence
 
 from gesturehand.splits import SPLITS
-from gesturehand.synthetic.annotations import FrameEntries
 from gesturehand.synthetic.data_card import TITLE, gesture_table
-from gesturehand.synthetic.photo.plan import LENSES
-from gesturehand.synthetic.photo.settings import OPENPHOTO, OPENPHOTO_V1, PhotoSettings
+from gesturehand.synthetic.interhand_files import FrameEntries
+from gesturehand.synthetic.photo.plan import LENSES, OPENPHOTO, OPENPHOTO_V1, PhotoSettings
 from gesturehand.synthetic.plan import PlannedFrame
 
 

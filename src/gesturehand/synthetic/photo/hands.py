@@ -14,15 +14,13 @@ from gesturehand.skeleton import NUM_JOINTS, SIDES, Side
 from gesturehand.synthetic.articulation import mirror_rotations, rotations_from_angles
 from gesturehand.synthetic.cameras import DomeCamera
 from gesturehand.synthetic.capture import CapturedFrame, CapturedHand
-from gesturehand.synthetic.mano_pose import pose_from_rotations
 from gesturehand.synthetic.photo.people import person
-from gesturehand.synthetic.photo.plan import photo_cameras
-from gesturehand.synthetic.photo.poses import amplitude, any_pose, hand_angles
-from gesturehand.synthetic.photo.settings import PhotoSettings
+from gesturehand.synthetic.photo.plan import PhotoSettings, photo_cameras
+from gesturehand.synthetic.photo.pose_sampling import amplitude, any_pose, hand_angles
 from gesturehand.synthetic.placement import inside_image
 from gesturehand.synthetic.plan import PlannedFrame
-from gesturehand.synthetic.posing import hand_model, posed_mesh, right_articulation
-from gesturehand.synthetic.surface import Surface, surface_of
+from gesturehand.synthetic.posed_hand import hand_model, pose_from_rotations, posed_mesh, right_articulation
+from gesturehand.synthetic.render import Surface, surface_of
 
 FloatArray = npt.NDArray[np.float64]
 

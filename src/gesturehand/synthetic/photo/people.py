@@ -11,7 +11,7 @@ from gesturehand.skeleton import EANET_TIP_VERTICES, MANO_JOINT_NAMES, Side
 from gesturehand.synthetic.arm import limb_surface
 from gesturehand.synthetic.articulation import LONG_FINGERS
 from gesturehand.synthetic.clothes import Cloth, make_cloth
-from gesturehand.synthetic.posing import hand_model, right_articulation
+from gesturehand.synthetic.posed_hand import hand_model, right_articulation
 from gesturehand.synthetic.seeds import generator
 from gesturehand.synthetic.subjects import Subject, make_subject
 

@@ -7,19 +7,17 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from gesturehand.synthetic.arm import make_arm
+from gesturehand.synthetic.arm import limb_mesh, make_arm
 from gesturehand.synthetic.capture import CapturedFrame, CapturedHand
-from gesturehand.synthetic.limb import limb_mesh
 from gesturehand.synthetic.photo.camera_effects import cast_shadow, take_picture
 from gesturehand.synthetic.photo.hands import capture_photo
 from gesturehand.synthetic.photo.people import Person, nail_faces, person, skin_albedo, skin_tone
-from gesturehand.synthetic.photo.plan import photo_cameras
-from gesturehand.synthetic.photo.settings import PhotoSettings
+from gesturehand.synthetic.photo.plan import PhotoSettings, photo_cameras
 from gesturehand.synthetic.photo.solids import Solid, make_solid
 from gesturehand.synthetic.photo.surroundings import background, put_before
 from gesturehand.synthetic.placement import palm_centre
 from gesturehand.synthetic.plan import PlannedFrame
-from gesturehand.synthetic.render import Light, Mesh, draw_meshes
+from gesturehand.synthetic.render import Light, Mesh, render_meshes
 from gesturehand.synthetic.seeds import generator
 from gesturehand.synthetic.view import MASK_LEVELS
 
@@ -100,7 +98,7 @@ def _draw(plan: PlannedFrame, settings: PhotoSettings, rng: np.random.Generator)
         tones.append(rng.uniform(5, 250, 3))
         elements.append(f"held {solid.shape}" if solid.held else f"{solid.shape} before or behind")
     meshes = [mesh for mesh in map(_in_front, meshes) if mesh is not None]
-    labels = draw_meshes(image, meshes, tones, photo_cameras(settings.image_px)[plan.cameras[0]].intrinsics, light)
+    labels = render_meshes(image, meshes, tones, photo_cameras(settings.image_px)[plan.cameras[0]].intrinsics, light)
     if rng.random() < _CAST_SHADOW_SHARE:
         towards = -light.direction[:2] * rng.uniform(2, 0.12 * settings.image_px)
         cast_shadow(image, labels > 0, towards, rng.uniform(1, 0.06 * settings.image_px), rng.uniform(0.15, 0.6))

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from scipy.spatial.transform import Rotation
 
 from gesturehand.synthetic.capture import CapturedHand
-from gesturehand.synthetic.surface import Surface, surface_as_it_is
+from gesturehand.synthetic.render import Surface, surface_as_it_is
 
 FloatArray = npt.NDArray[np.float64]
 Shape = Literal["cylinder", "box", "ball"]

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from gesturehand.splits import Split
 from gesturehand.synthetic.photo.photographs import photographs_of, read_photograph
-from gesturehand.synthetic.photo.settings import PhotoSettings
+from gesturehand.synthetic.photo.plan import PhotoSettings
 from gesturehand.synthetic.seeds import generator
 
 Picture = npt.NDArray[np.uint8]

@@ -4,16 +4,14 @@ from functools import partial
 from pathlib import Path
 
 from gesturehand import __version__
-from gesturehand.synthetic.annotations import FrameEntries, entries_of, image_name
 from gesturehand.synthetic.cameras import DomeCamera
-from gesturehand.synthetic.frame_writer import save_picture
+from gesturehand.synthetic.interhand_files import FrameEntries, entries_of, image_name
 from gesturehand.synthetic.photo.camera_effects import jpeg_quality
 from gesturehand.synthetic.photo.card import photo_card
 from gesturehand.synthetic.photo.picture import draw_photo
-from gesturehand.synthetic.photo.plan import make_photo_plan, photo_cameras
-from gesturehand.synthetic.photo.settings import PhotoSettings
+from gesturehand.synthetic.photo.plan import PhotoSettings, make_photo_plan, photo_cameras
 from gesturehand.synthetic.plan import PlannedFrame
-from gesturehand.synthetic.set_writer import PlannedSet, WrittenSet, write_set
+from gesturehand.synthetic.set_writer import PlannedSet, WrittenSet, save_picture, write_set
 
 
 def write_photo_set(
