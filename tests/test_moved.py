@@ -33,8 +33,9 @@ def test_every_name_of_a_moved_module_is_found(module):
 
 
 def test_a_class_of_an_old_name_is_the_class_itself():
-    from gesturehand.callbacks import TestReport
     from gesturehand.evaluation.test_report import TestReport as of_old_name
+
+    from gesturehand.callbacks import TestReport
 
     assert of_old_name is TestReport
 

@@ -164,7 +164,7 @@ def test_unknown_entries_of_a_subset_are_counted_and_named(synthetic_root, tmp_p
     [
         ("nowhere.txt", None, "cannot be read"),
         ("broken.json", b"[1, 2", "not valid"),
-        ("object.json", b'{"a": 1}', "holds no list"),
+        ("object.json", b'{"a": 1}', "is not a list"),
         ("binary.txt", b"\xff\xfe\x00", "is not the UTF-16-LE it seems to be"),
     ],
 )

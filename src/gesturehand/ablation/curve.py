@@ -1,4 +1,4 @@
-"""What is noted while a training runs: validation over steps, and the speed of training."""
+"""Notes validation metrics over steps and the speed of training while a training runs."""
 
 import time
 from typing import Any, Final
@@ -8,7 +8,7 @@ from pytorch_lightning.trainer.states import TrainerFn
 
 #: Steps at the start that are not timed: buffers are still being allocated.
 _WARM_UP_STEPS: Final = 5
-#: What a point of the curve holds, where it is logged.
+#: Metrics that a point of the curve holds, as far as they are logged.
 _NOTED: Final = ("mpjpe_mm", "pa_mpjpe_mm", "mpjpe_true_rotation_mm", "gesture_fine_top1")
 
 

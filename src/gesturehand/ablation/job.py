@@ -32,7 +32,7 @@ _VALIDATIONS_OF_LONG: Final = 10
 
 @dataclass(frozen=True)
 class Place:
-    """Where everything is.
+    """The places of data and results.
 
     Attributes:
         root: The data set.
@@ -77,14 +77,7 @@ class Job:
 
 
 def run_job(job: Job, size: Size, place: Place, device: int = 0) -> None:
-    """Trains, tests and writes ``result.json`` into the job's folder.
-
-    Args:
-        job: What.
-        size: How large.
-        place: Where.
-        device: Number of the GPU, if there are any.
-    """
+    """Trains, tests and writes ``result.json`` into the job's folder."""
     warnings.filterwarnings("ignore")
     pl.seed_everything(job.seed, workers=True, verbose=False)
     folder = place.folder(job)
@@ -177,7 +170,7 @@ def _data(
 ) -> InterHandDataModule:
     """The data as an architecture sees it; for a test, the test split in the validation's place.
 
-    Validation counts all that the table has. The test's further numbers (F-score, …) take minutes over all trainings.
+    Validation measures all that the table shows. The further numbers of a test (F-score, …) would take minutes in all.
     """
     two_hands = architecture == "EANet"
     settings |= {

@@ -25,7 +25,7 @@ _JPEG_QUALITY: Final = 90
 
 
 def write_results(folder: Path, results: Results) -> Path:
-    """Writes ``results.json`` in one step."""
+    """Writes ``results.json``."""
     path = folder / "results.json"
     write_json(path, results)
     return path

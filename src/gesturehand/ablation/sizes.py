@@ -113,7 +113,7 @@ SIZES: Final = {
         stored_crops=False,
         num_workers=12,
     ),
-    # Minutes of nothing but running: for tests, and to see that a machine can do it.
+    # Minutes: for tests, and to see whether a machine can run it.
     "tiny": Size(
         name="tiny",
         backbones=("test_resnet", "test_efficientnet"),

@@ -1,4 +1,4 @@
-"""The comparison's tables as Markdown, from its results, whatever is there of them."""
+"""The comparison's tables as Markdown, from all or some of its results."""
 
 import math
 from typing import Final

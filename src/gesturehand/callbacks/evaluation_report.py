@@ -59,7 +59,7 @@ class TestReport(pl.Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        """Notes the errors of a batch and keeps what is to be drawn or saved."""
+        """Notes the errors of a batch and keeps what will be drawn or saved."""
         if outputs is None:
             return
         errors_mm = sample_errors_mm(outputs["hand"]["joints"], outputs["targets"])
@@ -70,7 +70,7 @@ class TestReport(pl.Callback):
             self._writer.update(outputs["hand"], batch)
 
     def on_test_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Brings together what all processes have found; draws the confusion matrices on the first."""
+        """Gathers what all processes have measured; draws the confusion matrices on the first."""
         classes = pl_module.hparams["gesture_classes"]
         self._measured = measured(pl_module.hand_metrics["test"], self._samples, classes)  # type: ignore[arg-type, index]
         self._worst.gather()

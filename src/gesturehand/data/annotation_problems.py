@@ -95,13 +95,7 @@ class SplitAnnotations:
 
 
 def annotation_problems(root: Path, split: str, *, mano_fits: bool = True) -> SplitAnnotations:
-    """Reads a split's annotations as the index does and lists what does not fit, and what cannot be.
-
-    Args:
-        root: The data set's folder.
-        split: Its name.
-        mano_fits: Look at ``MANO_NeuralAnnot.json`` too.
-    """
+    """Reads a split's annotations as the index does and lists what does not fit, and what cannot be."""
     result = SplitAnnotations(split)
     data = _read(root, "data", DataFile, result)
     frames: dict[Key, FrameHands] = {}

@@ -40,13 +40,6 @@ def list_entries(
 ) -> Iterator[Entry | MisfitError]:
     """The entries of a list of ``data.json``, or for an entry that does not fit the error that says where and why.
 
-    Args:
-        path: The file, for messages.
-        raw: The list.
-        kind: Type of the entries.
-        name: Of the list.
-        progress: Show a bar where it takes long.
-
     Raises:
         UserError: It is no list.
     """

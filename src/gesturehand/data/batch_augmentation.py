@@ -61,9 +61,6 @@ class BatchAugmentation:
     def check(self, section: str) -> None:
         """Holds the settings against what is possible.
 
-        Args:
-            section: Of the configuration, for messages.
-
         Raises:
             UserError: One is out of its range.
         """

@@ -31,11 +31,6 @@ class CropBoxes:
 
     A million samples' boxes would take seconds to compute at the start and megabytes in every process; a batch's take
     a millisecond.
-
-    Args:
-        index: The split.
-        selection: Its samples.
-        source: ``joints`` or ``annotation``.
     """
 
     def __init__(self, index: InterHandIndex, selection: Selection, source: BoxSource) -> None:

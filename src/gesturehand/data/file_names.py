@@ -13,11 +13,7 @@ _PATTERN: Final = re.compile(r"Capture([^/]*)/([^/]*)/cam([^/]*)/image([^/]*)\.j
 
 
 class FileNames:
-    """(N,) bytes as an array that is not there: names are made from the tables, the few others are kept.
-
-    Args:
-        columns: Of the index.
-    """
+    """(N,) bytes as an array that is not there: names are made from the tables, the few others are kept."""
 
     def __init__(self, columns: dict[str, np.ndarray]) -> None:
         self._rows = {name: columns[name] for name in ("sequence", "frame", "camera")}
@@ -62,9 +58,6 @@ class FileNames:
 
     def find(self, names: set[str]) -> tuple[np.ndarray, set[str]]:
         """Which rows have one of some names, however these are spelled (:mod:`gesturehand.data.spelling`).
-
-        Args:
-            names: File names as in ``data.json``.
 
         Returns:
             (N,) bool, and the names that no row has.

@@ -28,7 +28,7 @@ def annotation_path(root: Path, split: str, kind: Kind) -> Path:
 def stays_inside(file_name: str) -> bool:
     """Whether a name from an annotation file stays in the images' folder: relative, and never upwards.
 
-    Links that somebody put into the folder are followed: they are the owner's and not the file's.
+    Links in the folder are followed: the folder's owner put them there, not the annotation file.
     """
     name = file_name.replace("\\", "/")
     parts = set(name.split("/")) - {"", "."}
@@ -44,7 +44,7 @@ def image_path(root: Path, split: str, file_name: str) -> Path:
     if not stays_inside(file_name):
         raise UserError(
             f"The annotations of split '{split}' in '{root}' name the image {file_name!r}, which lies outside "
-            f"'{root / 'images' / split}': do not use this set, or mend its file names."
+            f"'{root / 'images' / split}': do not use this set, or correct its file names."
         )
     return root.joinpath("images", split, file_name)
 

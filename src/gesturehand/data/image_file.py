@@ -48,7 +48,7 @@ class UnreadableImageError(UserError):
         detail: What is wrong with this image, as the rest of a sentence.
     """
 
-    # Not arguments: a worker process's error is made anew from its text alone.
+    # Not arguments: a worker process's error is rebuilt from its text alone.
     kind = "image unreadable"
     detail = ""
 
@@ -91,10 +91,6 @@ def read_image(
 
 def look_at_image(path: str | Path, announced: tuple[int, int] | None = None) -> tuple[int, int]:
     """Width and height of an image as it is shown, px, from its header alone.
-
-    Args:
-        path: As for :func:`read_image`.
-        announced: Likewise.
 
     Raises:
         UnreadableImageError: What the header tells is wrong, as for :func:`read_image`.
@@ -139,7 +135,7 @@ def _opened(path: str | Path, announced: tuple[int, int] | None, remedy: str) ->
             raise _refused(path, "image too large", text, "scale it down")
         if state.st_size > _MAX_FILE_BYTES:
             text = f"has {state.st_size} bytes, more than any image of {MAX_IMAGE_PIXELS} pixels"
-            raise _refused(path, "image too large", text, "save it anew")
+            raise _refused(path, "image too large", text, "save it again")
         if announced is not None and header.shown != tuple(announced):
             turned = f" (turned as its Exif orientation {header.orientation} says)" if header.orientation > 1 else ""
             text = f"is {width} x {height}{turned} and not {announced[0]} x {announced[1]} as announced"

@@ -69,9 +69,6 @@ def read_header(file: BinaryIO, file_size: int) -> ImageHeader | None:
 def format_name(start: bytes) -> str | None:
     """What a file is by its first 16 bytes, where it is an image or a film that is not read here.
 
-    Args:
-        start: The bytes.
-
     Returns:
         For example "HEIC"; None for what is not known.
     """

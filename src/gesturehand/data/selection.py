@@ -155,7 +155,7 @@ def _in_subset(index: InterHandIndex, path: Path) -> np.ndarray:
     except ValueError as error:
         raise UserError(f"The subset list '{path}' is not valid ({error}): give ids or file names.") from None
     if not isinstance(wanted, list):
-        raise UserError(f"The subset list '{path}' holds no list: give annotation ids or image file names.")
+        raise UserError(f"The subset list '{path}' is not a list: give annotation ids or image file names.")
     names = {str(entry) for entry in wanted}
     ids = {int(name): name for name in names if name.isascii() and name.isdecimal() and len(name) < 19}
     chosen = np.isin(index.annotation_id, np.fromiter(ids, np.int64, len(ids)))

@@ -12,9 +12,6 @@ def spelled(name: str) -> str:
     Windows separates folders by backslashes; macOS writes an accented letter as two characters (NFD) where others write
     one (NFC).
 
-    Args:
-        name: With or without folders.
-
     Returns:
         In NFC, with single slashes and without ``./``.
     """
@@ -22,11 +19,7 @@ def spelled(name: str) -> str:
 
 
 def find_file(path: Path) -> Path | None:
-    """The file or folder that a path means, as :func:`spelled`; None if there is none.
-
-    Args:
-        path: As somebody wrote it.
-    """
+    """The file or folder that a path means, as :func:`spelled`; None if there is none."""
     if os.path.exists(path):  # noqa: PTH110 - False, and no error, for what can be no name
         return path
     wanted = PurePosixPath(spelled(str(path)))

@@ -16,7 +16,7 @@ _LIGHT = Light(direction=np.array([0.25, -0.45, -0.86]), diffuse=0.75, ambient=0
 def place_in_camera(camera: Tensor, crop_intrinsics: Tensor, size_px: int) -> Tensor:
     """Where a weak-perspective hand stands in front of the crop's pinhole camera.
 
-    The depth at which the pinhole shows the hand at the same scale, and the ray through the wrist's place.
+    It lies on the ray through the wrist, at the depth at which the pinhole camera shows the hand at the same scale.
 
     Args:
         camera: (..., 3) weak perspective: scale and shift in normalised crop units.

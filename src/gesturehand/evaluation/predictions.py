@@ -6,12 +6,12 @@ Keys, N annotations of the data set in any order:
 - ``joints``: (N, H, 21, 3) m, the papers' joint order.
 - ``vertices``: (N, H, V, 3) m, optional; without them the numbers of meshes are left out.
 - ``rotations``: (N, H, 16, 3, 3), optional, the joint rotations of MANO's order, the mean pose included; only the
-  global one is looked at, and only beside ``vertices``.
+  global one is used, and only beside ``vertices``.
 
 The frame is the camera's of the *original* image: x right, y down, z forward; not cropped, turned or mirrored, a left
-hand is a left hand. Where the origin lies does not matter for a hand's errors: camera or wrist; joints and vertices of
-a hand share it. With H = 1 the hand is the annotation's only one; with H = 2 they are right and left, and what stands
-in the place of a hand that the annotation does not have is not looked at.
+hand is a left hand. Where the origin lies, camera or wrist, does not matter for a hand's errors; joints and vertices
+of a hand share it. With H = 1 the hand is the annotation's only one; with H = 2 they are right and left, and the
+place of a hand that the annotation does not have is ignored.
 """
 
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ _SHAPES: Final[dict[str, tuple[int, ...]]] = {"joints": (21, 3), "vertices": (-1
 
 @dataclass(frozen=True)
 class SavedPredictions:
-    """The contents of such a file.
+    """The contents of a file of predictions.
 
     Attributes:
         ids: (N,) int64.
@@ -49,7 +49,7 @@ class SavedPredictions:
     rotations: np.ndarray | None = None
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """Those of ``joints``, ``vertices`` and ``rotations`` that the file has."""
+        """``joints``, and ``vertices`` and ``rotations`` if the file has them."""
         named = {"joints": self.joints, "vertices": self.vertices, "rotations": self.rotations}
         return {name: array for name, array in named.items() if array is not None}
 
@@ -64,7 +64,7 @@ def read_predictions(path: str | Path) -> SavedPredictions:
     """Reads and checks the file.
 
     Raises:
-        UserError: It is missing or no such file, lacks a key, or an array has another shape or type.
+        UserError: It is missing or of another kind, lacks a key, or an array has another shape or type.
     """
     path = Path(path)
     try:
@@ -76,7 +76,7 @@ def read_predictions(path: str | Path) -> SavedPredictions:
         ) from None
     except Exception:  # a damaged archive can fail in any way
         raise UserError(
-            f"'{path}' is no .npz of plain arrays: write it with numpy.savez(path, ids=…, joints=…)."
+            f"'{path}' is not an .npz of plain arrays: write it with numpy.savez(path, ids=…, joints=…)."
         ) from None
     for name in ("ids", "joints"):
         if name not in found:
@@ -107,14 +107,14 @@ def rows_of_ids(predictions: SavedPredictions, wanted: np.ndarray, path: str | P
 
     Args:
         predictions: Whose ids are searched.
-        wanted: (M,) int64, annotation ids of the evaluated data; repeated where a sample is one of two hands.
+        wanted: (M,) int64, annotation ids of the evaluated data; an id repeats where each hand is a sample.
         path: For messages.
 
     Returns:
         (M,) int64.
 
     Raises:
-        UserError: An id is missing, there twice, or not among those evaluated.
+        UserError: An id is missing, occurs twice, or is not evaluated.
     """
     ids, count = np.unique(predictions.ids, return_counts=True)
     problems = (
@@ -138,9 +138,9 @@ def to_camera_frame(prediction: HandPrediction, crop_affine: Tensor) -> dict[str
         crop_affine: (B, 2, 3), px of the original image → px of the crop.
 
     Returns:
-        ``joints`` (B, H, 21, 3) and ``vertices`` (B, H, V, 3), m, relative to the predicted wrist, or to the right one
-        where the way between the two is predicted, and ``rotations`` (B, H, 16, 3, 3), float32, in the camera's frame
-        of the original image.
+        ``joints`` (B, H, 21, 3) and ``vertices`` (B, H, V, 3), m, and ``rotations`` (B, H, 16, 3, 3), float32, in the
+        camera's frame of the original image. The origin is the predicted wrist, or the right one for both hands where
+        their relative translation is predicted.
     """
     frame = frame_of_affine(crop_affine.float())
     rotations = camera_rotations(prediction["rotations"].float(), frame)
@@ -169,7 +169,7 @@ def camera_rotations(rotations: Tensor, frame: Tensor) -> Tensor:
     """
     mirrored = (torch.linalg.det(frame) < 0)[:, None, None, None]
     sign = torch.where(mirrored, -1.0, 1.0)
-    # A mirroring frame is Q' diag(-1, 1, 1): Q' is taken back first, which turns the root alone, then the mirror.
+    # A mirroring frame is Q' diag(-1, 1, 1): first Q' is undone, which turns the root alone, then the mirror.
     turn = torch.cat([frame[:, None, :, :1] * sign, frame[:, None, :, 1:]], -1)
     root = turn.mT @ rotations[..., 0, :, :]
     turned = torch.cat([root[..., None, :, :], rotations[..., 1:, :, :]], -3)
@@ -179,10 +179,7 @@ def camera_rotations(rotations: Tensor, frame: Tensor) -> Tensor:
 class PredictionWriter:
     """Collects the predictions of all counted samples in memory (10 kB a hand) and writes one file.
 
-    Processes hand their share over through files beside the result, so they must see one file system.
-
-    Args:
-        path: The ``.npz`` to write.
+    Processes pass on their share through files beside the result, so they must share a file system.
     """
 
     def __init__(self, path: Path) -> None:
@@ -222,13 +219,13 @@ class PredictionWriter:
 
 
 def by_annotation(samples: dict[str, np.ndarray]) -> SavedPredictions:
-    """One row for each annotation, whose two hands may have been two samples.
+    """One row for each annotation, whose two hands may be two samples.
 
     Args:
         samples: ``ids`` (M,), ``is_left`` and ``present`` (M, H) bool, and arrays (M, H, …).
 
     Returns:
-        One hand a row (H = 1) if no annotation has two; else right and left, zeros for a hand that is not there.
+        One hand per row (H = 1) if no annotation has two; otherwise right and left, zeros for an absent hand.
     """
     ids, row = np.unique(samples["ids"], return_inverse=True)
     sample, slot = np.nonzero(samples["present"])

@@ -21,9 +21,9 @@ def measured(hand_metrics: HandMetrics, samples: SampleErrors, gesture_classes: 
     """The numbers of a report; every process must call it.
 
     Args:
-        hand_metrics: Detailed ones, that have seen everything.
-        samples: That have seen everything.
-        gesture_classes: Names of the labels.
+        hand_metrics: Detailed metrics of the whole evaluation.
+        samples: Errors of the whole evaluation.
+        gesture_classes: The vocabulary of the labels.
 
     Returns:
         ``metrics``, ``protocols``, ``averaging``, ``per_joint_mm``, ``pck``, ``tested_samples``, ``per_gesture`` and
@@ -48,11 +48,11 @@ def measured(hand_metrics: HandMetrics, samples: SampleErrors, gesture_classes: 
 def write_report(folder: Path, report: dict[str, Any]) -> None:
     """Writes ``report.json``, ``report.md``, ``per_joint.png``, ``per_gesture.png`` and ``pck.png``.
 
-    A chart of which nothing was counted is left out.
+    A chart for which nothing was counted is left out.
 
     Args:
-        folder: Where to.
-        report: What :func:`measured` returned, and its origin.
+        folder: The folder of the files.
+        report: What :func:`measured` returned, and the origin of its numbers.
     """
     write_json(folder / REPORT_FILE, report)
     write_text(folder / MARKDOWN_FILE, report_markdown(report))
@@ -68,11 +68,7 @@ def write_report(folder: Path, report: dict[str, Any]) -> None:
 
 
 def report_markdown(report: dict[str, Any]) -> str:
-    """The report's tables.
-
-    Args:
-        report: As in ``report.json``.
-    """
+    """The report's tables."""
     data = report["data"]
     filters = ", ".join(f"{name} {value}" for name, value in data["filters"].items() if value is not None)
     types = ", ".join(f"{count} {name}" for name, count in data["samples_by_hand_type"].items() if count)

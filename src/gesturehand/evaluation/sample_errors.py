@@ -13,11 +13,7 @@ Item = TypeVar("Item")
 
 
 def gather(item: Item) -> list[Item]:
-    """Collects one object per process, in the order of ranks; every process must call it.
-
-    Args:
-        item: Anything that pickles.
-    """
+    """Collects one object per process, in the order of ranks; every process must call it."""
     if not (distributed.is_available() and distributed.is_initialized()):
         return [item]
     items: list[Item | None] = [None] * distributed.get_world_size()
@@ -25,7 +21,7 @@ def gather(item: Item) -> list[Item]:
     return items  # type: ignore[return-value]
 
 
-#: What a sample's error is, in words.
+#: The definition of a sample's error, for reports.
 SAMPLE_ERROR: Final = "mean over the valid joints of a sample, root: wrist-relative, annotated joints"
 
 
@@ -84,9 +80,6 @@ class SampleErrors:
 
     def by_gesture(self, names: tuple[str, ...]) -> dict[str, dict[str, Any]]:
         """Number of samples and mean error of each fine gesture that occurs, the largest error first.
-
-        Args:
-            names: Names of the fine classes.
 
         Returns:
             By name ``samples`` and ``mpjpe_mm``; samples without a gesture or without a valid joint are left out.

@@ -1,8 +1,8 @@
 """Counts of a data set, and how much a gesture tells about a hand's pose.
 
-Two guesses without an image are held against the true joints, both in the canonical frame (right hand, wrist at the
-origin, global rotation removed) and after procrustes: the mean pose of the training split, and that of an oracle which
-knows the gesture, its class's mean pose.
+Two guesses made without an image are compared with the true joints, in the canonical frame (right hand, wrist at the
+origin, global rotation removed) and after procrustes: the mean pose of the training split, and the mean pose of the
+gesture's class, which an oracle knows.
 """
 
 from collections import Counter
@@ -35,10 +35,6 @@ AVERAGING: Final = "chordal mean: each joint's mean rotation matrix, projected o
 
 def set_statistics(root: str | Path, hand_model: HandModel) -> dict[str, Any]:
     """Counts of every existing split, and the errors of both guesses.
-
-    Args:
-        root: a folder in InterHand2.6M's layout.
-        hand_model: that the fits are of.
 
     Returns:
         ``splits`` with counts and ``poses`` with errors in mm, None where the set has no labelled fits in the training
@@ -140,9 +136,6 @@ def _error_mm(guess: Tensor, truth: Tensor) -> float:
 
 def model_row(run: str | Path) -> dict[str, Any]:
     """The errors of a tested run and how it was trained.
-
-    Args:
-        run: folder of a run of the second stage.
 
     Raises:
         UserError: the run was not tested.

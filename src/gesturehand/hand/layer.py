@@ -45,7 +45,7 @@ class HandModel(nn.Module):
         """Loads the model.
 
         Args:
-            mano: nothing for the open hand, or a folder or file of MANO (see ``load_hand``).
+            mano: None for the open hand, or a folder or file of MANO (see ``load_hand``).
             tips: which vertices are the fingertips, a key of ``skeleton.TIP_VERTICES``. The choice changes MPJPE.
 
         Raises:

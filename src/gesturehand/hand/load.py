@@ -28,14 +28,13 @@ def load_hand(mano: str | Path | None, side: Side) -> ManoData:
     """Loads one hand of a model.
 
     Args:
-        mano: nothing for the open hand; a folder with ``MANO_RIGHT`` and ``MANO_LEFT`` (``.pkl`` or ``.npz``), or one
-            of the two, also in a folder within it, such as ``mano_v1_2/models``; or a file whose name says RIGHT or
-            LEFT.
-        side: which hand is wanted. A hand that has no file is the other one mirrored. The left one's shape directions
-            are repaired if they need it, which is seen by the right hand in its folder, or else by themselves.
+        mano: None for the open hand; a folder that holds ``MANO_RIGHT`` and ``MANO_LEFT`` (``.pkl`` or ``.npz``) or one
+            of them, also in a subfolder such as ``mano_v1_2/models``; or a file whose name says RIGHT or LEFT.
+        side: the wanted hand. A hand that has no file is the other one mirrored. The left hand's shape directions are
+            repaired if they need it, judged by the right hand in its folder, or else by themselves.
 
     Raises:
-        UserError: there is no such file, or it is not a MANO file.
+        UserError: there is no file, or it is not a MANO file.
     """
     if mano is None:
         return open_hand(side)

@@ -52,7 +52,7 @@ class SmplxLayer(nn.Module):
 
 
 def _mano_layer(hand: ManoData) -> MANOLayer:
-    """The layer of smplx, made from arrays at hand, so that it opens no file and needs no chumpy."""
+    """The layer of smplx, made from arrays, so that it opens no file and needs no chumpy."""
     with contextlib.redirect_stdout(io.StringIO()):  # it prints that there are only ten shape coefficients
         return MANOLayer(
             model_path="",

@@ -94,7 +94,7 @@ def align_procrustes(prediction: Tensor, target: Tensor, valid: Tensor | None = 
     Args:
         prediction: (..., N, 3) predicted points, m.
         target: (..., N, 3) true points, m.
-        valid: (..., N) bool, the points to register by; None for all. The coordinates of the others are not looked at.
+        valid: (..., N) bool, the points to register by; None for all. The coordinates of the others are ignored.
 
     Returns:
         The predicted points (..., N, 3), m, in the truth's frame, float64 (float32 on a device without). NaN for a hand

@@ -7,14 +7,15 @@ from torch import Tensor
 
 from gesturehand.metrics.checks import check_shape
 
-#: Joints of different groups are averaged apart: EANet's 42 joints of single-hand frames and 42 of interacting ones.
+#: Joints of different groups are averaged separately: EANet's 42 joints of single-hand frames and 42 of interacting
+#: ones.
 HAND_GROUPS: Final = ("single_right", "single_left", "interacting_right", "interacting_left")
 
 
 def hand_groups(left: Tensor, interacting: Tensor) -> Tensor:
     """The index into :data:`HAND_GROUPS` of every hand.
 
-    For InterNet's number over all frames, which pools the single and interacting frames of a joint, take
+    For InterNet's number over all frames, which pools the single and interacting frames of a joint, use
     ``left.long()`` and two groups instead.
 
     Args:

@@ -55,7 +55,7 @@ def joint_errors_mm(
 ) -> tuple[Tensor, Tensor]:
     """Distance of each predicted joint to the true one after the protocol's alignment, one hand at a time.
 
-    A degenerate hand (all joints equal) has a finite error under every protocol: see :func:`align_eanet` and
+    A degenerate hand (all joints equal) has a finite error under every protocol; see :func:`align_eanet` and
     :func:`align_procrustes`. A prediction that is not finite has an error that is not finite. Under
     ``eanet_published`` a hand without a fit is given as a target of zeros and ``valid`` as annotated, as in the
     published code, and has an error of 0 mm.
@@ -230,8 +230,8 @@ class MPJPE(SumMetric):
     ``compute`` gives a float64 scalar: with ``per_joint`` the mean over samples for each joint of each group, then over
     the (group, joint) pairs that occurred. A group that never occurs is left out; NaN if nothing was counted at all.
 
-    For InterNet's number over all frames (``root``), which pools the single and interacting frames of a joint, take two
-    groups, the sides. For EANet's, take the four of :func:`~gesturehand.metrics.functional.hand_groups`.
+    For InterNet's number over all frames (``root``), which pools the single and interacting frames of a joint, use two
+    groups, the sides. For EANet's, use the four of :func:`~gesturehand.metrics.functional.hand_groups`.
 
     Args:
         protocol: ``root`` (InterNet's), ``eanet`` (EANet's, corrected), ``procrustes`` (PA-MPJPE), or
@@ -280,7 +280,7 @@ class MPJPE(SumMetric):
     def per_joint(self) -> Tensor:
         """(num_groups, 21) mean error of each joint over all processes, mm, float64; NaN where nothing was counted.
 
-        Every process must call it, as ``compute``.
+        Like ``compute``, every process must call it.
         """
         with self.synchronized():
             return mpjpe_per_joint(self.sums(JointErrorSums))

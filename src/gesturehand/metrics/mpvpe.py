@@ -28,7 +28,7 @@ def vertex_errors_mm(
     """Mean over the vertices of the distance to the true vertex after the protocol's alignment, one hand at a time.
 
     ``root`` and ``eanet`` take root and scale from the joints, so that joints and vertices of a hand are aligned alike.
-    ``procrustes`` registers the vertices themselves, as FreiHAND does, and does not look at the joints.
+    ``procrustes`` registers the vertices themselves, as FreiHAND does, and ignores the joints.
     ``eanet_published`` is ``eanet`` here: the published code counts only hands with a fit in MPVPE.
 
     Args:
@@ -273,7 +273,7 @@ class MPVPE(SumMetric):
     def by_kind(self) -> Tensor:
         """(2,) error of single-hand and of interacting samples over all processes, mm, float64; NaN where none.
 
-        Every process must call it, as ``compute``.
+        Like ``compute``, every process must call it.
         """
         with self.synchronized():
             return mpvpe_by_kind(self.sums(VertexErrorSums))

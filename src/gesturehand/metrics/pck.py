@@ -14,7 +14,7 @@ from gesturehand.metrics.protocol import PROTOCOLS, Protocol
 from gesturehand.metrics.sum_metric import SumMetric
 from gesturehand.skeleton import NUM_JOINTS
 
-#: A curve is of many joints, so that there is no ``per_sample``.
+#: A curve describes many joints, so there is no ``per_sample``.
 PCKAverage = Literal["per_joint", "all"]
 PCK_AVERAGES: Final[tuple[PCKAverage, ...]] = get_args(PCKAverage)
 
@@ -41,10 +41,6 @@ class PCKHistogram(NamedTuple):
 
 def pck_thresholds_mm(max_threshold_mm: float = MAX_THRESHOLD_MM, num_thresholds: int = NUM_THRESHOLDS) -> Tensor:
     """Equally spaced thresholds from 0 mm on.
-
-    Args:
-        max_threshold_mm: The last one.
-        num_thresholds: How many, with both ends.
 
     Returns:
         (T,) mm, float64.
@@ -155,7 +151,7 @@ class PCKCurve(SumMetric):
         protocol: ``root``, ``eanet``, ``procrustes`` or ``eanet_published``.
         average: ``per_joint`` (the mean of the joints' curves, as FreiHAND) or ``all`` (one curve over all errors).
         max_threshold_mm: The last threshold; the first is 0.
-        num_thresholds: How many thresholds.
+        num_thresholds: Number of thresholds.
         num_groups: Number of groups of hands whose joints are different joints.
         **kwargs: Arguments of torchmetrics.Metric.
 
@@ -206,7 +202,7 @@ class PCKCurve(SumMetric):
     def curve(self) -> Tensor:
         """(num_thresholds,) the curve over all processes, also where ``compute`` gives the area under it.
 
-        Every process must call it, as ``compute``.
+        Like ``compute``, every process must call it.
         """
         with self.synchronized():
             return pck_curve(self.sums(PCKHistogram), self.average)

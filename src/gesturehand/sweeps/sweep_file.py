@@ -1,4 +1,4 @@
-"""Reads an ordinary W&B sweep file, and refuses by name what a run without W&B cannot do."""
+"""Reads an ordinary W&B sweep file, refuses by name what a run without W&B cannot do, and writes out its commands."""
 
 import os
 import re
@@ -14,7 +14,7 @@ from gesturehand.sweeps.parameters import Parameter, grid_points, read_parameter
 from gesturehand.yaml_text import read_yaml
 
 Method = Literal["grid", "random", "bayes"]
-#: The last four mean nothing to a local run: W&B's address and descriptions.
+#: The last four, W&B's address and descriptions, have no meaning for a local run.
 _KEYS: Final = (
     "program",
     "command",
@@ -32,7 +32,7 @@ _KEYS: Final = (
 
 @dataclass(frozen=True)
 class EarlyTerminate:
-    """W&B's hyperband: at ``min_iter``, ``min_iter · eta``, … validations, the best ``1 / eta`` of the trials go on.
+    """W&B's hyperband: after ``min_iter``, ``min_iter · eta``, … validations the best ``1 / eta`` of trials continue.
 
     Attributes:
         min_iter: Validations before the first decision.
@@ -99,7 +99,7 @@ def read_sweep(path: str | Path) -> Sweep:
         raise UserError(f"The sweep '{path}' needs metric.name, and metric.goal as minimize or maximize: correct it.")
     parameters = read_parameters(content["parameters"])
     command = tuple(content.get("command") or DEFAULT_COMMAND)
-    # Both refuse what they cannot do, before anything runs.
+    # Both raise what is wrong before anything runs.
     render_command(command, str(content["program"]), {})
     if method == "grid":
         grid_points(parameters)
@@ -172,12 +172,9 @@ _ENVIRONMENT_VARIABLE: Final = re.compile(r"\$\{envvar:([A-Z0-9_]*)\}")
 
 
 def render_command(command: Sequence[Any], program: str, args: Mapping[str, Any]) -> list[str]:
-    """Words of the command.
+    """Words of a trial's command, from the sweep's ``command`` and ``program`` and the trial's values by name.
 
-    Args:
-        command: The sweep's ``command``.
-        program: The sweep's ``program``.
-        args: The trial's values by name.
+    W&B's agent would run the same (its documentation of sweep configuration keys, command macros).
 
     Raises:
         UserError: The command has a macro that a local sweep does not replace.

@@ -1,7 +1,7 @@
 """From anatomical angles, in degrees, to the 16 rotations of MANO's joints.
 
-Angles are measured on the right hand against the palm and the bones, not against a model's rest pose, so one table of
-poses serves every model in MANO's layout:
+Angles are measured on the right hand against the palm and the bones, not against a model's rest pose. The table of the
+gestures' poses, ``assets/gesture_poses.csv``, therefore serves every model in MANO's layout:
 
 - **spread** of a finger: direction of its first bone within the plane of the palm; 0 is the hand's axis (wrist to
   middle-finger MCP), positive towards the thumb.

@@ -16,14 +16,7 @@ TITLE: Final = "# Open synthetic hands in InterHand2.6M's format"
 
 
 def data_card(plan: Sequence[PlannedFrame], settings: SetSettings, *, command: str, version: str) -> str:
-    """Markdown text: what the set is, its licence, how it was made, and counts.
-
-    Args:
-        plan: all captured frames.
-        settings: of the set.
-        command: that writes the same set again.
-        version: of gesturehand.
-    """
+    """Markdown text: what the set is, its licence, how it was made, and counts."""
     rows = [_row(split, [frame for frame in plan if frame.split == split]) for split in SPLITS]
     lines = [
         TITLE,

@@ -41,7 +41,7 @@ def draw_gallery(tile_px: int = 220) -> npt.NDArray[np.uint8]:
     for turn in _VIEWS_DEG:
         rotations[:, 0] = Rotation.from_euler("xy", turn, degrees=True).as_matrix() @ palm
         vertices, joints = skin(hand, rotations, np.zeros((count, 10)), np.zeros((count, 3)))
-        # The palm's middle, not the hand's, stays in place: curled fingers do not move the hand.
+        # The middle of the palm stays in place, so that curled fingers do not move the hand.
         views.append(vertices + _PLACE_M - joints[:, [0, 1, 4, 7]].mean(1, keepdims=True))
 
     width = round(1.5 * tile_px)

@@ -1,6 +1,6 @@
 """A captured frame in the form of InterHand2.6M's annotation files (v1.0), and frames merged into one split's files.
 
-Lengths are millimetres, world, but MANO's translation, which is in metres; keys of nested objects are strings.
+Lengths are in millimetres, world, except MANO's translation, which is in metres; keys of nested objects are strings.
 """
 
 from collections.abc import Iterable
@@ -30,7 +30,7 @@ class FrameEntries(TypedDict):
         annotations: entries of ``data.json``, one per camera.
         joint_3d: entry of ``joint_3d.json``.
         mano: entry of ``MANO_NeuralAnnot.json``; None where the frame is not in it.
-        elements: names of what is in the picture, for the data card; in none of the files.
+        elements: names of what is in the picture, for the data card only.
     """
 
     capture: str

@@ -15,7 +15,7 @@ import scipy.sparse
 
 @dataclass(frozen=True)
 class Surface:
-    """What drawing needs of a hand model.
+    """A surface of triangles.
 
     Attributes:
         faces: (F, 3) vertex indices, counter-clockwise seen from outside; the open wrist is closed.
@@ -32,7 +32,7 @@ def surface_of(faces: npt.NDArray[np.int64], num_vertices: int) -> Surface:
 
 
 def surface_as_it_is(faces: npt.NDArray[np.int64], num_vertices: int) -> Surface:
-    """A surface with faces (F, 3), whose holes and seams stay open."""
+    """A surface with faces (F, 3) whose holes and seams stay open."""
     columns = np.repeat(np.arange(len(faces)), 3)
     ones = np.ones(len(columns))
     shape = (num_vertices, len(faces))
@@ -40,7 +40,7 @@ def surface_as_it_is(faces: npt.NDArray[np.int64], num_vertices: int) -> Surface
 
 
 def boundary_loops(faces: npt.NDArray[np.int64]) -> list[list[int]]:
-    """Vertices around each hole of a surface, in the order in which faces that fill the hole go through them."""
+    """Vertices around each hole of a surface, in the order in which faces that close the hole use them."""
     edges = {(int(a), int(b)) for face in faces for a, b in zip(face, np.roll(face, -1), strict=True)}
     following = {b: a for a, b in sorted(edges) if (b, a) not in edges}
     loops = []
@@ -76,8 +76,8 @@ class Light:
 
     Attributes:
         direction: (3,) unit vector from the hand towards the lamp, camera frame.
-        diffuse: brightness of a surface that faces the lamp.
-        ambient: brightness of a surface that turns away from it.
+        diffuse: brightness that the lamp adds to a surface that faces it.
+        ambient: brightness of every surface.
         gloss: brightness of the lamp's reflection.
         wrap: how far the lamp's light reaches round a surface, 0 for a point, 1 for a lamp as wide as half the sky.
     """
@@ -96,7 +96,7 @@ class Mesh:
     Attributes:
         vertices: (V, 3) m, camera frame, in front of the camera.
         surface: its faces.
-        material: (F,) int64, row of the tones for each face of the surface.
+        material: (F,) int64, for each face its row of the tones.
         albedo: (V,) factor on the shade; 1 everywhere if None.
     """
 
@@ -217,14 +217,14 @@ def label_meshes(meshes: list[Mesh], intrinsics: FloatArray, width: int, height:
 
 
 def _box(pixels: FloatArray, width: int, height: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Left top and right bottom corner, (2,) each, of the part of the image that faces (F, 3, 2) touch."""
+    """Top left and bottom right corner, (2,) each, of the part of the image that faces (F, 3, 2) touch."""
     flat = pixels.reshape(-1, 2)
     low = np.clip(np.floor(flat.min(0)).astype(int) - 1, 0, [width, height])
     return low, np.clip(np.ceil(flat.max(0)).astype(int) + 2, 0, [width, height])
 
 
 def _shade(mesh: Mesh, light: Light) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
-    """Brightness of the corners of the faces that look at the camera, (F', 3), and which faces those are, (F,)."""
+    """Brightness at the corners of the faces that are turned to the camera, (F', 3), and which those are, (F,)."""
     vertices, faces = mesh.vertices, mesh.surface.faces
     corners = vertices[faces]
     normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
@@ -233,7 +233,7 @@ def _shade(mesh: Mesh, light: Light) -> tuple[FloatArray, npt.NDArray[np.bool_]]
     smooth /= np.linalg.norm(smooth, axis=1, keepdims=True) + 1e-12
     towards = -vertices / np.linalg.norm(vertices, axis=1, keepdims=True)
     facing = np.clip((smooth * towards).sum(1), 0, 1)
-    # Darker where the surface turns away, so that fingers stand out from each other under any lamp.
+    # Darker where the surface turns away, so that fingers stand out from each other in any light.
     lit = np.clip((smooth @ light.direction + light.wrap) / (1 + light.wrap), 0, 1)
     brightness = (light.ambient + light.diffuse * lit) * (0.55 + 0.45 * facing)
     if mesh.albedo is not None:
@@ -286,7 +286,7 @@ def _interpolate(
 
 
 def _material_of_pixel(numbers: npt.NDArray[np.int32], material: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
-    """Which material covers each pixel, (H, W); 0 where none does. On the edge between two, either."""
+    """Which material covers each pixel, (H, W); 0 where none does. On an edge between two it is either."""
     face = np.zeros((numbers.shape[0] // _FINER, numbers.shape[1] // _FINER), np.int32)
     for row in range(_FINER):
         for column in range(_FINER):

@@ -1,7 +1,7 @@
 """Writes a planned set in InterHand2.6M's files: frames in parallel, annotations, data card.
 
-A seed gives the same annotations and pixels whatever the number of processes. An interrupted run goes on where it
-stopped (:mod:`gesturehand.synthetic.storage`); what has the target's name is complete.
+A seed gives the same annotations and pixels whatever the number of processes. An interrupted run continues where it
+stopped (:mod:`gesturehand.synthetic.storage`); a folder of the target's name is complete.
 """
 
 import hashlib
@@ -59,11 +59,11 @@ class WrittenSet:
 
 @dataclass(frozen=True)
 class PlannedSet:
-    """Everything that a set is written from.
+    """What a set is written from.
 
     Attributes:
         frames: all captured frames, in the order of the files.
-        settings: everything that decides what is written, as plain values.
+        settings: whatever decides what is written, as plain values.
         write_frame: draws one of the frames.
         cameras_of: cameras of a capture by name.
         card: text of the data card, from the entries of all frames.
@@ -148,7 +148,7 @@ def _save(path: Path, image: cv2.typing.MatLike, options: list[int]) -> None:
 
 
 def _write_frames(growing: GrowingSet, chunks: list[Chunk], processes: int, progress: bool) -> tuple[float, float]:
-    """Writes what is not yet done; seconds of all processes for drawing and for saving."""
+    """Writes what is not done yet; the seconds that all processes spent on drawing and on saving."""
     rest = [chunk for chunk in chunks if not growing.is_done(chunk.number)]
     # In a log file every update is a line.
     interval = 0.2 if sys.stderr.isatty() else 10.0

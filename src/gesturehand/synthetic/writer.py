@@ -39,11 +39,11 @@ def write_synthetic_set(
 ) -> WrittenSet:
     """Writes images, masks and annotations of the open hand in InterHand2.6M's layout.
 
-    A run that was interrupted goes on where it stopped when it is started again with the same arguments.
+    An interrupted run continues where it stopped when it is started again with the same arguments.
 
     Args:
         out: folder of the set.
-        subjects: this and the next eleven as in :class:`~gesturehand.synthetic.settings.SetSettings`.
+        subjects: this and the next eleven are those of :class:`~gesturehand.synthetic.settings.SetSettings`.
         frames: captured frames in train, val and test.
         views: cameras of each captured frame.
         wrist_cone_deg: largest turn of the wrist.

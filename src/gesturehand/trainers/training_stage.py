@@ -33,7 +33,7 @@ class TrainingStage(pl.LightningModule, ABC):
 
     Args:
         backbone: A timm model name; the same in both stages.
-        imagenet_weights: Start from timm's pretrained weights; a gesture pretraining replaces them.
+        imagenet_weights: Start from timm's pretrained weights, which a gesture pretraining replaces.
         encoder_weights: Weights on this machine that the backbone starts from: a file (.safetensors or .pth; a
             checkpoint's encoder too), ``mediapipe_hand``, ``openphoto``, or ``efficientnet-lite0`` to ``-lite2``.
         freeze_encoder: ``none``, ``all``, or the stride up to which the backbone keeps its weights.
@@ -122,7 +122,7 @@ class TrainingStage(pl.LightningModule, ABC):
         return GestureHead(encoder.pooled_channels, *self.num_classes, embedding_dim=embedding_dim, dropout=dropout)
 
     def augmented(self, batch: Batch, batch_idx: int) -> Batch:
-        """A training batch as the data module changes it on the device; as it is without a trainer or such a module."""
+        """A training batch as the data module augments it on the device; unchanged without such a module."""
         change = getattr(getattr(self._trainer, "datamodule", None), "augmented", None)
         return batch if change is None else change(batch, self.current_epoch, batch_idx, self.global_rank)
 
@@ -168,7 +168,7 @@ _DROPOUTS: Final = ("dropout", "gesture_dropout", "label_smoothing")
 
 
 def check_model_settings(settings: Mapping[str, Any]) -> None:
-    """Checks the constructor arguments of a trainer; those that it does not have are not looked at.
+    """Checks the constructor arguments of a trainer before anything is built; it need not have all of them.
 
     Raises:
         UserError: A number is out of its range, or two do not fit; the message names the key.

@@ -19,15 +19,7 @@ def photo_card(
     command: str,
     version: str,
 ) -> str:
-    """Markdown text: what the set is, its licences, how it was made, and counts.
-
-    Args:
-        plan: all pictures.
-        entries: of the same pictures.
-        settings: of the set.
-        command: that writes the same set again.
-        version: of gesturehand.
-    """
+    """Markdown text: what the set is, its licences, how it was made, and counts."""
     lines = [
         TITLE,
         "",

@@ -76,9 +76,6 @@ def person(seed: int, number: int) -> Person:
 def skin_tone(darkness: float) -> FloatArray:
     """(3,) BGR 0-255 of skin in full light.
 
-    Args:
-        darkness: 0 for the lightest, 1 for the darkest.
-
     Example:
         >>> bool((skin_tone(0.2) > skin_tone(0.8)).all())
         True

@@ -36,7 +36,7 @@ _OTHER_PERSON_SHARE: Final = 0.15
 _VISIBLE: Final = (0.3, 0.1)
 #: No part of a limb is nearer to the middle of the camera, m: an arm does not go through it.
 _ROOM_M: Final = 0.06
-#: Drawn anew at most so many times; the last one stands.
+#: How often a picture is drawn at most; the last one is kept.
 _TRIES: Final = 10
 
 
@@ -64,7 +64,7 @@ class Photo:
 
 
 def draw_photo(plan: PlannedFrame, settings: PhotoSettings) -> Photo:
-    """Draws a planned picture, anew where hardly anything of a hand is to be seen; the same for the same arguments."""
+    """Draws a planned picture, again where a hand is hardly visible; the same for the same arguments."""
     for attempt in range(_TRIES):
         photo = _draw(plan, settings, generator(settings.seed, "photo", plan.capture, plan.frame_idx, attempt))
         if photo.possible and _is_visible(photo):
@@ -73,7 +73,7 @@ def draw_photo(plan: PlannedFrame, settings: PhotoSettings) -> Photo:
 
 
 def _is_visible(photo: Photo) -> bool:
-    """Whether enough of every hand is to be seen."""
+    """Whether enough of every hand is visible."""
     frame = photo.frame
     for place, (hand, valid) in enumerate(zip(frame.hands, frame.joint_valid_image[0], strict=True)):
         points = frame.cameras[0].project(hand.joints[valid]).astype(np.float32)
@@ -160,7 +160,7 @@ def _in_front(mesh: Mesh) -> Mesh | None:
 
 
 def _light(rng: np.random.Generator) -> Light:
-    """From anywhere, above and from the camera's side rather than from below and behind; a point or half a sky."""
+    """From anywhere, but rather from above and the camera's side than from below and behind; a point or half a sky."""
     direction = rng.normal(size=3) * [1, 0.8, 0.6] + [0, -0.5, -0.5]
     return Light(
         direction / np.linalg.norm(direction),

@@ -20,10 +20,10 @@ _IMAGE_PX: Final = (96, 512)
 
 @dataclass(frozen=True)
 class PhotoSettings:
-    """Everything that decides what is in a photo-like set.
+    """Settings of a photo-like set; they decide everything that is in it.
 
     Attributes:
-        subjects: numbers of people in train, val and test; nobody is in two.
+        subjects: numbers of people in train, val and test; nobody is in two splits.
         frames: pictures in train, val and test; a split without any is left out.
         image_px: side of the square pictures.
         gestures: fine classes to show; all 35 if None.
@@ -31,16 +31,15 @@ class PhotoSettings:
         two_hand_share: share of pictures with a second hand, which have no gesture label.
         rom_share: share of pictures with any other pose of one hand, which have no gesture label.
         outside_share: share of one-hand pictures in which part of the hand lies outside.
-        upright_share: share of pictures in which the hand points up, more or less; in the others it points anywhere.
+        upright_share: share of pictures in which the hand points roughly up; in the others it points anywhere.
         solid_share: share of pictures with a box, ball or cylinder, held where the pose has room for it.
-        occluder_share: share of pictures with something flat before the hand.
+        occluder_share: share of pictures with something flat in front of the hand.
         backgrounds: folder of photographs, or None for made-up ones.
         backgrounds_licence: the photographs' terms, for the data card.
         seed: not negative.
 
     Raises:
-        UserError: a value is out of range, a gesture is unknown, the folder holds no photograph or its terms are not
-            given.
+        UserError: a value is out of range, a gesture is unknown, or the folder holds no photograph or has no licence.
     """
 
     subjects: tuple[int, int, int] = (600, 60, 120)
@@ -75,7 +74,7 @@ class PhotoSettings:
             raise UserError("backgrounds are somebody's photographs: give their terms as backgrounds_licence.")
 
     def of_the_plan(self) -> SetSettings:
-        """The settings of the same people, hands and gestures before the dome's cameras."""
+        """The settings of a set of the dome with the same people, hands and gestures."""
         return SetSettings(
             subjects=self.subjects,
             frames=self.frames,
@@ -90,14 +89,14 @@ class PhotoSettings:
         )
 
     def as_json(self) -> dict[str, Any]:
-        """Plain values, the same for the same set; the photographs by what they are and not by where they lie."""
+        """Plain values, the same for the same set; photographs are described by their contents, not by their place."""
         values = {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
         if self.backgrounds is not None:
             values["backgrounds"] = photographs_digest(self.backgrounds)
         return {"kind": "photo", **values}
 
 
-#: Name of the set; whatever changes what these settings give makes the next version.
+#: Name of the set; any change of what these settings give needs a new version.
 OPENPHOTO: Final = "openphoto-v1"
 #: The set with made-up backgrounds; photographs of the user's own are the one thing that may differ.
 OPENPHOTO_V1: Final = PhotoSettings()
@@ -131,11 +130,7 @@ def _with_lens(frame: PlannedFrame, seed: int) -> PlannedFrame:
 
 @cache
 def photo_cameras(image_px: int) -> dict[str, DomeCamera]:
-    """The lenses as cameras by name; the world is their camera frame.
-
-    Args:
-        image_px: side of the square pictures.
-    """
+    """The lenses as cameras by name; the world is their camera frame."""
     middle = np.full(2, (image_px - 1) / 2, np.float32)
     return {
         name: DomeCamera(

@@ -1,7 +1,7 @@
-"""Poses of the whole range: gestures more or less formed, mixtures finger by finger, grips and any angles.
+"""Poses over the whole range: gestures more or less formed, mixtures finger by finger, grips, and any angles.
 
-All keep within the joints' limits, and fingers do not pass through each other or the palm (as far as bones of finger's
-thickness tell, :func:`overlap`; :mod:`gesturehand.synthetic.penetration` measures what is left).
+All keep within the joints' limits, and fingers do not pass through each other or the palm, judged by bones as thick as
+fingers (:func:`overlap`).
 """
 
 from functools import cache
@@ -30,23 +30,23 @@ PoseKind = Literal["gesture", "mixture", "free", "grip"]
 _NOISE_DEG: Final = {"gesture": 6.0, "mixture": 8.0}
 #: Each long finger's angles, and the thumb's.
 _FINGERS: Final = (*(slice(4 * f, 4 * f + 4) for f in range(len(LONG_FINGERS))), slice(16, NUM_ANGLES))
-#: Of hands without a label, the share with free angles; mixtures are the others.
+#: The share of hands without a label that have free angles; the others are mixtures.
 _FREE_SHARE: Final = 0.41
-#: Of second hands and main hands of two-hand pictures, the share that shows a gesture.
+#: The share of hands in two-hand pictures that show a gesture.
 _GESTURE_SHARE: Final = 0.32
-#: Spread of the index to the little finger when they are stretched, degrees.
+#: Spread of index to little finger when stretched out, degrees.
 _SPREAD_DEG: Final = (12.0, 2.0, -8.0, -18.0)
 #: Free angles of the thumb, degrees.
 _THUMB_DEG: Final = ((-25, 80), (-5, 75), (-20, 70), (-15, 65), (-15, 80))
-#: Bend of the fingers around a thing, and the thumb against it, degrees: knuckles, middle joints; the thumb's angles.
+#: Bend of the fingers around an object, degrees: knuckles and middle joints; the thumb's angles against it.
 _GRIP_DEG: Final = ((10, 75), (20, 80))
 _GRIP_THUMB_DEG: Final = ((5, 60), (25, 70), (10, 75), (0, 40), (0, 45))
-#: Drawn anew so many times before a pose is drawn back towards the relaxed hand.
+#: Times a pose is drawn before it is moved back towards the relaxed hand.
 _TRIES: Final = 4
 _STEPS: Final = (0.85, 0.7, 0.5, 0.3, 0.0)
-#: Bones count as this thick, m: radius of fingers at the base and at the tip, and of the palm.
+#: Radius of bones, m: of fingers at the base and at the tip, and of the palm.
 _RADII_M: Final = (0.0085, 0.0065, 0.0165)
-#: How deep bones of that thickness may overlap, m.
+#: How deep such bones may overlap, m.
 _ALLOWED_M: Final = 0.003
 #: Points along a bone.
 _ALONG: Final = np.linspace(0.0, 1.0, 4)
@@ -56,8 +56,8 @@ def hand_angles(kind: PoseKind, fine: int, formed: float, rng: np.random.Generat
     """Angles of a hand whose fingers do not pass through each other.
 
     Args:
-        kind: of the pose.
-        fine: class of the gesture; without meaning for the other kinds.
+        kind: kind of the pose.
+        fine: class of the gesture; the other kinds ignore it.
         formed: how far the gesture is formed, 0 to 1.
         rng: of the picture.
 
@@ -74,12 +74,7 @@ def hand_angles(kind: PoseKind, fine: int, formed: float, rng: np.random.Generat
 
 
 def any_pose(rng: np.random.Generator, *, gestures: bool) -> tuple[PoseKind, FloatArray]:
-    """A pose without a label, and what kind it is.
-
-    Args:
-        rng: of the picture.
-        gestures: whether gestures are among the poses.
-    """
+    """A pose without a label, and what kind it is."""
     kind: PoseKind = "free" if rng.random() < _FREE_SHARE else "mixture"
     if gestures and rng.random() < _GESTURE_SHARE:
         kind = "gesture"
@@ -98,7 +93,7 @@ def amplitude(phase: float) -> float:
 
 
 def overlap(angles_deg: FloatArray) -> FloatArray:
-    """How deep the fingers of poses (N, 21) overlap each other or the palm, (N,) m, bones taken for round rods.
+    """How deep the fingers of poses (N, 21) overlap each other or the palm, (N,) m, taking bones for round rods.
 
     Rods that merely touch have 0; where none touch it is negative.
     """
@@ -128,7 +123,7 @@ def overlap(angles_deg: FloatArray) -> FloatArray:
 
 @cache
 def _gesture_overlap() -> FloatArray:
-    """(35,) m, of the gestures themselves: tips that meet press on each other."""
+    """(35,) m, of the gestures themselves: fingertips that meet press on each other."""
     return overlap(gesture_poses())
 
 
@@ -154,7 +149,7 @@ def _angles(kind: PoseKind, fine: int, formed: float, rng: np.random.Generator) 
 
 
 def _mixture(rng: np.random.Generator) -> FloatArray:
-    """Every finger as in some gesture, more or less; in some hands neighbours do alike."""
+    """Every finger as in some gesture, more or less; in some hands neighbours do the same."""
     gestures, neutral = gesture_poses(), neutral_pose()
     of_finger = [gestures[rng.integers(len(gestures))] if rng.random() < 0.85 else neutral for _ in _FINGERS]
     if rng.random() < 0.4:

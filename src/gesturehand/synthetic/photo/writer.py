@@ -25,7 +25,7 @@ def write_photo_set(
 ) -> WrittenSet:
     """Writes images, masks and annotations of the open hand before photographs, in InterHand2.6M's layout.
 
-    A run that was interrupted goes on where it stopped when it is started again with the same arguments.
+    An interrupted run continues where it stopped when it is started again with the same arguments.
 
     Args:
         out: folder of the set.
