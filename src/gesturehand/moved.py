@@ -11,6 +11,8 @@ from typing import Any, Final
 _PACKAGE: Final = "gesturehand."
 #: By a module's old name the modules that hold its contents now, all of them within the package.
 MOVED: Final[dict[str, str]] = {
+    "ablation.curve": "ablation.job",
+    "ablation.table": "ablation.report ablation.results",
     "checkpoints.durable_file": "file_writing",
     "cli.config_trust": "cli.training.config_trust",
     "cli.expand_run": "cli.training.expand_run",
@@ -19,8 +21,12 @@ MOVED: Final[dict[str, str]] = {
     "cli.pretraining": "cli.training.pretraining",
     "cli.resume": "cli.training.resume",
     "cli.run_keys": "cli.training.run_keys",
+    "data.annotation_reader": "data.annotation_entries",
+    "data.annotation_types": "data.annotation_entries",
+    "data.controls": "data.selection",
     "data.resumable_loader": "data.loading",
     "data.sampler": "data.loading",
+    "data.upright": "data.crop",
     "data.worker": "data.loading",
     "draw.annotated_crops": "draw.data_set",
     "draw.annotations": "draw.data_set",

@@ -1,4 +1,4 @@
-"""One sample: read the image, crop it, change its colours; everything else of the batch is looked up."""
+"""One sample: its image is read, cropped and recoloured; everything else of the batch is looked up."""
 
 import warnings
 from collections.abc import Sequence
@@ -15,12 +15,11 @@ from torch.utils.data import Dataset, default_collate
 from gesturehand.batch import Batch
 from gesturehand.data.appearance import AppearanceJitter
 from gesturehand.data.boxes import CropBoxes, image_joints
-from gesturehand.data.crop import CropJitter, crop_affine
+from gesturehand.data.crop import CropJitter, TurnJitter, crop_affine, upright_turns
 from gesturehand.data.files import image_path
 from gesturehand.data.image_file import UnreadableImageError, read_image
 from gesturehand.data.index import HAND_TYPES, InterHandIndex
 from gesturehand.data.selection import Selection
-from gesturehand.data.upright import TurnJitter, upright_turns
 from gesturehand.gestures import NO_GESTURE, GestureClasses, vocabulary
 from gesturehand.skeleton import SIDES
 
@@ -34,7 +33,7 @@ class SampleKey(NamedTuple):
     Attributes:
         sample: The sample's number.
         epoch: Augmentation is a function of (seed, epoch, sample).
-        counted: False for a sample that only fills up a process's share.
+        counted: False for a sample that merely fills up a process's share.
     """
 
     sample: int
@@ -44,7 +43,7 @@ class SampleKey(NamedTuple):
 
 @dataclass(frozen=True)
 class Augmentation:
-    """Random changes of a training sample; see the parts. ``turn`` is of upright crops only."""
+    """Random changes of a training sample; see the parts. ``turn`` is for upright crops only."""
 
     crop: CropJitter
     appearance: AppearanceJitter
@@ -57,19 +56,19 @@ class InterHandDataset(Dataset[Batch]):
     Args:
         index: The split.
         selection: Its samples.
-        boxes: (M, 3) centre and side of each sample's crop, px; an array, or what computes them.
+        boxes: (M, 3) centre and side of each sample's crop, px; an array, or an object that computes them.
         image_size: Side of the crop, px.
         mirror_left: Show left hands as right ones (one-hand samples only).
         upright: Turn crops so that wrist → middle knuckle points up (one-hand samples only).
         gesture_classes: Whether the two hands share gesture classes.
         augmentation: Random changes, or None.
         seed: Of the augmentation.
-        read_images: Read images; without, they are black, for what needs annotations only.
+        read_images: Read images; otherwise they are black, for uses that need annotations only.
         image_of: (M,) int64, the sample whose image each sample shows, for the control with shuffled images; None: its
             own.
-        label_of: (M,) int64, the sample whose gesture label each sample has, likewise.
+        label_of: (M,) int64, the sample whose gesture label each sample has, for the control with shuffled labels.
         kept_fits: (F,) bool, the captured frames whose MANO fits are shown; None: all.
-        unreadable: What becomes of a sample whose image cannot be read: ``error``, or ``skip``, which leaves it in the
+        unreadable: What happens to a sample whose image cannot be read: ``error``, or ``skip``, which leaves it in the
             batch as a black image with ``counted`` False.
     """
 
@@ -171,7 +170,7 @@ class InterHandDataset(Dataset[Batch]):
             "gesture_fine": fine,
         }
         tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
-        # Rows of pixels stay as they were read: in memory the channels come last, as the encoder wants them.
+        # Pixels stay in the order in which they were read: in memory the channels come last, as the encoder wants them.
         return Batch(image=torch.from_numpy(image).permute(0, 3, 1, 2), **tensors)  # type: ignore[typeddict-item]
 
     def _maps(
@@ -218,8 +217,8 @@ class InterHandDataset(Dataset[Batch]):
             numbers = self.image_of[numbers]
         files = [self.image_file(number) for number in numbers.tolist()]
         sizes = self.index.image_size_px[self.selection.row[numbers]].tolist()
-        # Pixels by themselves: what comes between two images has left the processor's cache by the next one. Colours
-        # are written from a buffer that stays in the cache to the batch, which does not.
+        # Pixels in a loop of their own: whatever is done between two images has left the processor's cache by the next.
+        # Colours are written to the batch from a buffer that stays in the cache.
         unchanged = np.empty_like(images[0])
         for place, (file, size) in enumerate(zip(files, sizes, strict=True)):
             try:
@@ -259,7 +258,7 @@ class InterHandDataset(Dataset[Batch]):
         return read_image(file, size, remedy=remedy)
 
     def _gesture(self, row: np.ndarray, flip: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The classes; per hand, a flipped right hand's are a left hand's, a canonically mirrored one's stay."""
+        """The classes; if per hand, a flipped right hand gets a left hand's, a mirrored left one keeps its own."""
         classes = self.index.gesture[row].astype(np.int64)
         if self.gesture_classes == "per_hand":
             left = (self.index.hand_type[row] == HAND_TYPES["left"]) ^ flip

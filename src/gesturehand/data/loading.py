@@ -17,11 +17,11 @@ from gesturehand.data.dataset import SampleKey
 class EpochSampler(DistributedSampler[Any]):
     """One process's share of the samples, as :class:`~gesturehand.data.dataset.SampleKey`.
 
-    The order is a function of (seed, epoch). For training, the share is the same length on every process and what is
-    left over is dropped for this epoch. For evaluation nothing is dropped: a share that is one short is filled up with
-    a sample that is not counted, so that every process runs the same number of batches and no collective call waits.
+    The order is a function of (seed, epoch). For training, every process has a share of the same length, and the rest
+    is dropped for this epoch. For evaluation nothing is dropped: a share that is one short is filled up with a sample
+    that is not counted, so that every process runs the same number of batches and no collective call waits.
 
-    A subclass of torch's sampler so that Lightning calls ``set_epoch`` and leaves it as it is.
+    A subclass of torch's sampler, so that Lightning calls ``set_epoch`` and does not replace it.
 
     Args:
         dataset: Only its length is used.
@@ -31,7 +31,7 @@ class EpochSampler(DistributedSampler[Any]):
         rank: This process.
 
     Attributes:
-        start: Samples of this process's share that the next pass leaves out, as a resumed epoch has seen them.
+        start: Samples of this process's share that the next pass skips because a resumed epoch has seen them.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class ResumableLoader(DataLoader[Batch]):
     """torch's loader over an :class:`~gesturehand.data.loading.EpochSampler`, with the state that Lightning saves.
 
     The state counts batches that were handed out, not those that workers have read ahead. Workers start when the first
-    batch is asked for: by then the sampler has been told its epoch.
+    batch is requested; by then the sampler knows its epoch.
     """
 
     sampler: EpochSampler
@@ -70,7 +70,7 @@ class ResumableLoader(DataLoader[Batch]):
         super().__init__(*args, **kwargs)
 
     def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]
-        """Batches of the sampler's epoch; of a resumed epoch those that are left."""
+        """Batches of the sampler's epoch, or those that are left of a resumed epoch."""
         resumed, self._resumed = self._resumed, None
         start = resumed["batches"] if resumed is not None and resumed["epoch"] == self.sampler.epoch else 0
         self.sampler.start = start * (self.batch_size or 1)
@@ -84,12 +84,12 @@ class ResumableLoader(DataLoader[Batch]):
         return {"epoch": self.sampler.epoch, "batches": self._handed_out}
 
     def load_state_dict(self, state: dict[str, int]) -> None:
-        """The next pass over that epoch starts behind those batches."""
+        """Makes the next pass over that epoch start after those batches."""
         self._resumed = dict(state)
 
 
 def prepare_worker(worker: int) -> None:
-    """Takes OpenCV's threads from a worker, and leaves it to the process that started it when it ends.
+    """Switches off OpenCV's threads in a worker, and lets only the process that started it end it.
 
     Workers are the parallelism; OpenCV's own threads would only compete with them. A forked one has none already.
     Ctrl-C, ``timeout`` and schedulers signal every process of a job. The training then finishes its step and writes a
@@ -98,13 +98,13 @@ def prepare_worker(worker: int) -> None:
     if cv2.getNumThreads() > 1:
         cv2.setNumThreads(0)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # Threads that are started later inherit the mask, so that only the one below hears of the signal.
+    # Threads that are started later inherit the mask, so that only the one below receives the signal.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     threading.Thread(target=_end_for_parent, args=(os.getppid(),), daemon=True).start()
 
 
 def _end_for_parent(parent: int) -> None:
-    """Ends this process at a SIGTERM of the one that started it, as ``multiprocessing`` sends it on its way out."""
+    """Ends this process at a SIGTERM from the one that started it, which ``multiprocessing`` sends when it exits."""
     while signal.sigwaitinfo({signal.SIGTERM}).si_pid != parent:
         pass
     os._exit(0)

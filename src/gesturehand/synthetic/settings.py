@@ -47,6 +47,9 @@ class SetSettings:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        for name in ("subjects", "frames", "gestures", "test_only_cameras"):
+            value = getattr(self, name)
+            object.__setattr__(self, name, None if value is None else tuple(value))
         for name in ("subjects", "frames"):
             value = getattr(self, name)
             if len(value) != len(SPLITS) or min(value) < 0:

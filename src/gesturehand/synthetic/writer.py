@@ -1,9 +1,8 @@
 """Writes the dome's set in InterHand2.6M's files."""
 
-from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from gesturehand import __version__
 from gesturehand.synthetic.capture import cameras_of, capture_frame
@@ -20,22 +19,11 @@ _JPEG_QUALITY: Final = 92
 def write_synthetic_set(
     out: str | Path,
     *,
-    subjects: Sequence[int] = (8, 2, 4),
-    frames: Sequence[int] = (5600, 350, 1120),
-    views: int = 1,
-    wrist_cone_deg: float = 35.0,
-    gestures: Sequence[str] | None = None,
-    left_share: float = 0.5,
-    two_hand_share: float = 0.0,
-    without_fit_share: float = 0.02,
-    rom_share: float = 0.0,
-    outside_share: float = 0.0,
-    test_only_cameras: Sequence[str] = (),
-    seed: int = 0,
     processes: int | None = None,
     overwrite: bool = False,
     progress: bool = True,
     command: str = "gesturehand data synth",
+    **settings: Any,
 ) -> WrittenSet:
     """Writes images, masks and annotations of the open hand in InterHand2.6M's layout.
 
@@ -43,48 +31,24 @@ def write_synthetic_set(
 
     Args:
         out: folder of the set.
-        subjects: this and the next eleven are those of :class:`~gesturehand.synthetic.settings.SetSettings`.
-        frames: captured frames in train, val and test.
-        views: cameras of each captured frame.
-        wrist_cone_deg: largest turn of the wrist.
-        gestures: fine classes; all 35 if not given.
-        left_share: of the one-hand frames.
-        two_hand_share: frames with both hands.
-        without_fit_share: frames without a MANO fit.
-        rom_share: range-of-motion frames.
-        outside_share: one-hand frames with a hand partly outside.
-        test_only_cameras: cameras of the test split alone.
-        seed: not negative.
         processes: number of processes; all cores if not given.
         overwrite: replace a synthetic set that is already there, or what an interrupted run with other settings left.
         progress: show a progress bar.
         command: noted in the data card.
+        **settings: of the set, see :class:`~gesturehand.synthetic.settings.SetSettings`.
 
     Raises:
         UserError: an argument is out of range, a gesture is unknown, ``out`` is not empty, or another process writes
             it.
     """
-    settings = SetSettings(
-        subjects=tuple(subjects),
-        frames=tuple(frames),
-        views=views,
-        wrist_cone_deg=wrist_cone_deg,
-        gestures=None if gestures is None else tuple(gestures),
-        left_share=left_share,
-        two_hand_share=two_hand_share,
-        rom_share=rom_share,
-        without_fit_share=without_fit_share,
-        outside_share=outside_share,
-        test_only_cameras=tuple(test_only_cameras),
-        seed=seed,
-    )
-    plan = make_plan(settings)
+    of_set = SetSettings(**settings)
+    plan = make_plan(of_set)
     planned = PlannedSet(
         frames=plan,
-        settings=settings.as_json(),
-        write_frame=partial(write_frame, settings=settings),
-        cameras_of=partial(cameras_of, settings.seed),
-        card=lambda entries: data_card(plan, settings, command=command, version=__version__),
+        settings=of_set.as_json(),
+        write_frame=partial(write_frame, settings=of_set),
+        cameras_of=partial(cameras_of, of_set.seed),
+        card=lambda entries: data_card(plan, of_set, command=command, version=__version__),
     )
     return write_set(out, planned, processes=processes, overwrite=overwrite, progress=progress)
 
