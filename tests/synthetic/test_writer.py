@@ -68,7 +68,7 @@ def test_a_split_without_frames_is_left_out(tmp_path):
 
 
 @pytest.mark.parametrize("existing", [False, True])
-def test_an_interrupted_run_leaves_an_old_set_as_it_was_and_is_gone_on_with(tmp_path, monkeypatch, existing):
+def test_an_interrupted_run_leaves_an_old_set_as_it_was_and_is_continued(tmp_path, monkeypatch, existing):
     options = TINY | {"frames": (40, 2, 2), "seed": 3}
     target, whole = tmp_path / "set", tmp_path / "whole" / "set"
     write_synthetic_set(whole, **options)
@@ -114,7 +114,7 @@ def test_what_other_settings_left_is_refused_unless_told(tmp_path, monkeypatch):
     assert [path.name for path in tmp_path.iterdir()] == ["set"]
 
 
-def test_a_killed_run_ends_its_processes_and_is_gone_on_with(tmp_path):
+def test_a_killed_run_ends_its_processes_and_is_continued(tmp_path):
     options = TINY | {"frames": (400, 0, 0), "processes": 2}
     call = f"writer.write_synthetic_set({str(tmp_path / 'set')!r}, **{options!r})"
     code = f"from gesturehand.synthetic import writer\nif __name__ == '__main__':\n    {call}"

@@ -7,7 +7,6 @@ from torch import Tensor
 
 from gesturehand.metrics.alignment import align_eanet, align_procrustes, align_root, distances
 from gesturehand.metrics.checks import check_choice, check_positive_int, check_shape, check_trailing
-from gesturehand.metrics.hand_group import flat_groups, sum_by_group
 from gesturehand.metrics.precision import widest
 from gesturehand.metrics.protocol import (
     AVERAGES,
@@ -18,6 +17,8 @@ from gesturehand.metrics.protocol import (
     REQUIRED_JOINTS,
     Average,
     Protocol,
+    flat_groups,
+    sum_by_group,
 )
 from gesturehand.metrics.sum_metric import SumMetric
 from gesturehand.skeleton import INTERHAND_FROM_JOINTS, NUM_JOINTS

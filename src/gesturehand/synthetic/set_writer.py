@@ -25,13 +25,14 @@ from gesturehand.errors import UserError
 from gesturehand.file_writing import file_of_new_folder, write_text
 from gesturehand.splits import SPLITS
 from gesturehand.synthetic.cameras import DomeCamera
-from gesturehand.synthetic.data_card import TITLE
 from gesturehand.synthetic.interhand_files import FrameEntries, merge_split
 from gesturehand.synthetic.plan import PlannedFrame
 from gesturehand.synthetic.pool import CHUNK, Chunk, WriteFrame, write_chunks
 from gesturehand.synthetic.storage import GrowingSet
 
 _CARD: Final = "README.md"
+#: First line of every data card; a folder that has it was written by this package and may be replaced by it.
+TITLE: Final = "# Open synthetic hands in InterHand2.6M's format"
 #: Little work for the encoder: masks are flat.
 _MASK_OPTIONS: Final = [cv2.IMWRITE_PNG_COMPRESSION, 1]
 

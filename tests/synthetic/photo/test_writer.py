@@ -52,7 +52,7 @@ def test_a_seed_gives_the_same_bytes_whatever_the_number_of_processes(photo_root
     )
 
 
-def test_a_killed_run_is_gone_on_with(photo_root, tmp_path):
+def test_a_killed_run_is_continued(photo_root, tmp_path):
     target = tmp_path / "set"
     code = (
         "from gesturehand.synthetic.photo.plan import PhotoSettings\n"

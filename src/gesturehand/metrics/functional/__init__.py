@@ -5,11 +5,10 @@ import gesturehand.metrics.functional.mpjpe
 import gesturehand.metrics.functional.mpvpe  # noqa: F401
 from gesturehand.metrics.alignment import align_eanet, align_global_rotation, align_procrustes, align_root
 from gesturehand.metrics.fscore import f_scores
-from gesturehand.metrics.hand_group import HAND_GROUPS, hand_groups
 from gesturehand.metrics.mpjpe import counted_joints, joint_errors_mm, mpjpe
 from gesturehand.metrics.mpvpe import mpvpe, vertex_errors_mm
 from gesturehand.metrics.pck import pck_auc, pck_curve, pck_thresholds_mm
-from gesturehand.metrics.protocol import PROTOCOLS, Average, Protocol
+from gesturehand.metrics.protocol import HAND_GROUPS, PROTOCOLS, Average, Protocol, hand_groups
 
 __all__ = [
     "HAND_GROUPS",

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from gesturehand.metrics.hand_group import HAND_GROUPS, flat_groups, hand_groups, sum_by_group
+from gesturehand.metrics.protocol import HAND_GROUPS, flat_groups, hand_groups, sum_by_group
 
 
 def test_groups_are_named():
