@@ -11,7 +11,7 @@ from gesturehand.batch import Batch
 from gesturehand.draw.confusion import save_confusion
 from gesturehand.evaluation.origin import data_fingerprint, file_origin, hand_model_origin, software_origin
 from gesturehand.evaluation.pictures import SpreadPictures, WorstPictures
-from gesturehand.evaluation.prediction_writer import PredictionWriter
+from gesturehand.evaluation.predictions import PredictionWriter
 from gesturehand.evaluation.report import NUM_WORST, gestures_only, measured, write_report
 from gesturehand.evaluation.sample_errors import SampleErrors, sample_errors_mm
 from gesturehand.gestures import class_names
@@ -62,7 +62,7 @@ class TestReport(pl.Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        """Notes the errors of a batch and keeps what is to be drawn or saved."""
+        """Notes the errors of a batch and keeps what will be drawn or saved."""
         self._counted += int(batch["counted"].sum())
         if outputs is None:
             return
@@ -74,7 +74,7 @@ class TestReport(pl.Callback):
             self._writer.update(outputs["hand"], batch)
 
     def on_test_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Brings together what all processes have found; draws the confusion matrices on the first."""
+        """Gathers what all processes have measured; draws the confusion matrices on the first."""
         classes = pl_module.hparams["gesture_classes"]
         hand_metrics: Any = getattr(pl_module, "hand_metrics", None)
         if hand_metrics is None:

@@ -9,8 +9,17 @@ import msgspec
 import numpy as np
 from tqdm import tqdm
 
-from gesturehand.data.annotation_reader import Key, camera_of, frame_fits, frame_joints, list_entries
-from gesturehand.data.annotation_types import AnnotationEntry, Calibration, DataFile, ImageEntry
+from gesturehand.data.annotation_entries import (
+    AnnotationEntry,
+    Calibration,
+    DataFile,
+    ImageEntry,
+    Key,
+    camera_of,
+    frame_fits,
+    frame_joints,
+    list_entries,
+)
 from gesturehand.data.files import Kind, MisfitError, annotation_path, decode, mapped, misfit
 from gesturehand.data.flags import FlagReader, unpack_flags
 from gesturehand.errors import UserError

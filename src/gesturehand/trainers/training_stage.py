@@ -3,7 +3,7 @@
 import inspect
 from abc import ABC
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import pytorch_lightning as pl
 import torch
@@ -20,7 +20,7 @@ from gesturehand.metrics.metric_dict import MetricDict
 from gesturehand.metrics.objective import ObjectiveMetrics
 from gesturehand.models.encoder import Encoder, Freeze
 from gesturehand.models.gesture_head import GestureHead, OwnLabelHead
-from gesturehand.trainers.model_settings import check_model_settings
+from gesturehand.settings import MAX_IMAGE_SIDE, check_range
 from gesturehand.trainers.optimisation import weighted_loss
 
 #: The loops that measure; training logs each step by itself.
@@ -35,7 +35,7 @@ class TrainingStage(pl.LightningModule, ABC):
 
     Args:
         backbone: A timm model name; the same in both stages.
-        imagenet_weights: Start from timm's pretrained weights; a gesture pretraining replaces them.
+        imagenet_weights: Start from timm's pretrained weights, which a gesture pretraining replaces.
         encoder_weights: Weights on this machine that the backbone starts from: a file (.safetensors or .pth; a
             checkpoint's encoder too), ``mediapipe_hand``, ``openphoto``, or ``efficientnet-lite0`` to ``-lite2``.
         freeze_encoder: ``none``, ``all``, or the stride up to which the backbone keeps its weights.
@@ -186,7 +186,7 @@ class TrainingStage(pl.LightningModule, ABC):
         return {f"{stage}/own_label_top1": self.own_label_top1[stage]}
 
     def augmented(self, batch: Batch, batch_idx: int) -> Batch:
-        """A training batch as the data module changes it on the device; as it is without a trainer or such a module."""
+        """A training batch as the data module augments it on the device; unchanged without such a module."""
         change = getattr(getattr(self._trainer, "datamodule", None), "augmented", None)
         return batch if change is None else change(batch, self.current_epoch, batch_idx, self.global_rank)
 
@@ -223,3 +223,41 @@ class TrainingStage(pl.LightningModule, ABC):
     def _reset_confusion(self, stage: Measured) -> None:
         if self.has_gesture_head:
             self.gesture_metrics[stage].reset_confusion()
+
+
+_COUNTS: Final = (
+    "image_size", "feature_stride", "embedding_dim", "width", "depth", "heads", "gesture_heads", "volume_depth"
+)  # fmt: skip
+_DROPOUTS: Final = ("dropout", "gesture_dropout", "label_smoothing")
+
+
+def check_model_settings(settings: Mapping[str, Any]) -> None:
+    """Checks the constructor arguments of a trainer before anything is built; it need not have all of them.
+
+    Raises:
+        UserError: A number is out of its range, or two do not fit; the message names the key.
+    """
+
+    def have(*names: str) -> dict[str, Any]:
+        return {name: settings[name] for name in names if name in settings}
+
+    check_range("model", 1, whole=True, **have(*_COUNTS))
+    check_range("model", 1, MAX_IMAGE_SIDE, whole=True, **have("image_size"))
+    check_range("model", 0, **have(*(name for name in settings if name.startswith("weight_"))))
+    check_range("model", 0, open_ends="low", **have("learning_rate", "mlp_ratio"))
+    check_range("model", 0, **have("encoder_lr_factor"))
+    check_range("model", 0, 1, open_ends="high", **have(*_DROPOUTS))
+    check_range("model", 0, 1, **have("warmup_share"))
+    weights = have(*(name for name in settings if name.startswith("weight_") and name != "weight_decay"))
+    if weights and not any(weights.values()):
+        raise UserError(
+            "All of model.weight_… are 0, so there is nothing to learn: give at least one a positive value."
+        )
+    width, heads = settings.get("width"), settings.get("heads")
+    if width is not None and heads is not None and width % heads:
+        raise UserError(f"model.width is {width} and model.heads {heads}: the width must be a multiple of the heads.")
+    if settings["image_size"] < settings["feature_stride"]:
+        raise UserError(
+            f"model.image_size is {settings['image_size']} and model.feature_stride {settings['feature_stride']}: "
+            "images must be at least one cell wide."
+        )
