@@ -1,4 +1,4 @@
-"""Labels outside the gesture vocabulary in training: learned in both stages, kept in checkpoints."""
+"""The first stage, and labels outside the gesture vocabulary in both: learned, kept in checkpoints."""
 
 import json
 
