@@ -35,8 +35,6 @@ def write_annotations(root: Path, samples: int) -> float:
 
 def read(root: Path) -> dict[str, float]:
     """Builds the index if it is not there, or opens it, and chooses all samples as a training does."""
-    import time
-
     from gesturehand.data.index import read_index
     from gesturehand.data.selection import select
 

@@ -53,6 +53,8 @@ class Batch(TypedDict):
             ``data.sets`` in their order.
         gesture_coarse: (B,) int64, class of the sequence, -1 for none.
         gesture_fine: (B,) int64, likewise.
+        own_label: (B,) int64, what the hand shows in the vocabulary of its own set of labels, a number of
+            :meth:`gesturehand.data.datamodule.InterHandDataModule.label_vocabulary`; -1 for none.
     """
 
     image: Tensor
@@ -79,6 +81,7 @@ class Batch(TypedDict):
     set_number: Tensor
     gesture_coarse: Tensor
     gesture_fine: Tensor
+    own_label: Tensor
 
 
 class Targets(TypedDict):

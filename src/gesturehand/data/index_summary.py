@@ -63,13 +63,18 @@ def _column(known: SetFormat, root: Path, split: str, mano_fits: bool, rebuild: 
         "left hands": hands[HAND_TYPES["left"]],
         "two hands": hands[HAND_TYPES["interacting"]],
         "with a gesture label": np.count_nonzero(index.gesture[:, 1] >= 0),
+        "with a label of their own": np.count_nonzero(index.own_label >= 0),
         "captured frames": len(index.depth_known),
         "of them with a fit": np.count_nonzero(index.mano_valid.any(-1)),
         "cameras": len(index.intrinsics),
     }
     folder = path.parent
-    return rows | {name: f"{number:,}" for name, number in numbers.items()} | {
-        "on disk, MB": f"{path.stat().st_size / 1e6:.1f}",
-        "built in, s": f"{seconds:.1f}" if built else "was there",
-        "kept in": str(folder.relative_to(root) if folder.is_relative_to(root) else folder),
-    }
+    return (
+        rows
+        | {name: f"{number:,}" for name, number in numbers.items()}
+        | {
+            "on disk, MB": f"{path.stat().st_size / 1e6:.1f}",
+            "built in, s": f"{seconds:.1f}" if built else "was there",
+            "kept in": str(folder.relative_to(root) if folder.is_relative_to(root) else folder),
+        }
+    )

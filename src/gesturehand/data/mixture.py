@@ -12,7 +12,7 @@ from torch.utils.data import Dataset
 
 from gesturehand.batch import Batch
 from gesturehand.data.dataset import InterHandDataset, SampleKey
-from gesturehand.data.sampler import EpochSampler
+from gesturehand.data.loading import EpochSampler
 from gesturehand.data.selection import Hands
 from gesturehand.errors import UserError
 from gesturehand.settings import check_range
@@ -34,6 +34,9 @@ class AddedSet:
         labelled_only: Train on its sequences with a gesture label only.
         min_valid_joints: A hand with fewer valid joints is left out; ``data.min_valid_joints`` if not given. 0 also
             takes hands of which only the annotated box is known.
+        joints: Train on its joints and MANO fits; without, only its gestures and labels count.
+        gesture_labels: Train on its gestures and labels; without, only its joints and MANO fits count.
+        shuffled_labels: Control experiment: every sample has another one's gesture and label.
         format: Name of its format; it is recognised if not given.
         name: By which its metrics are called; the folder's name if not given.
         val_split: Its split to validate on, whose losses and metrics are ``val_{name}/…``; if not given, it is not
@@ -47,6 +50,9 @@ class AddedSet:
     mano_fits: bool = True
     labelled_only: bool = False
     min_valid_joints: int | None = None
+    joints: bool = True
+    gesture_labels: bool = True
+    shuffled_labels: bool = False
     format: str | None = None
     name: str | None = None
     val_split: str | None = None

@@ -45,8 +45,9 @@ class GesturePretrainer(TrainingStage):
 
     @property
     def weights(self) -> dict[str, float]:
-        """Weights of the three gesture losses."""
-        return {f"gesture_{term}": self.hparams[f"weight_{term}"] for term in ("coarse", "fine", "hierarchy")}
+        """Weights of the gesture losses."""
+        levels = ("coarse", "fine", "hierarchy")
+        return super().weights | {f"gesture_{term}": self.hparams[f"weight_{term}"] for term in levels}
 
     def forward(self, image: Tensor) -> GesturePrediction:
         """Predicts gestures from crops (B, 3, S, S) RGB, uint8 or float in 0 … 255."""
@@ -83,15 +84,18 @@ class GesturePretrainer(TrainingStage):
                 predicted, shown = part_of(prediction, rows), part_of(batch, rows)
                 objective.update(self._losses(predicted, shown, 0.0))
                 metrics.update(predicted, counted_labels(shown, "coarse"), counted_labels(shown, "fine"))
-            for logged, metric in (objective.named(name) | metrics.named(name)).items():
+                self.measure_own_labels(predicted, shown, name)
+            named = objective.named(name) | metrics.named(name) | self.named_own_labels(name)
+            for logged, metric in named.items():
                 self.log(logged, metric, prog_bar=logged == "val/gesture_fine_top1")
         return prediction
 
     def _losses(self, prediction: GesturePrediction, batch: Batch, label_smoothing: float) -> dict[str, MaskedSum]:
-        return gesture_objective(
+        gestures = gesture_objective(
             prediction,
             counted_labels(batch, "coarse"),
             counted_labels(batch, "fine"),
             self.parents,
             label_smoothing=label_smoothing,
         )
+        return gestures | self.own_label_losses(prediction, batch)

@@ -194,7 +194,7 @@ class _Hands:
 
 def _order(said: str, pixels: np.ndarray, space: np.ndarray) -> Sequence[int]:
     """For each joint its place in the file: RHD's run from the tips to the palm."""
-    deep = np.isfinite(space).any((1, 2))
+    deep: np.ndarray = np.asarray(np.isfinite(space).any((1, 2)))
     told = space[deep] if deep.any() else pixels
     if not deep.any() and len(pixels) < _HANDS_FOR_ORDER:
         tips_first = any(word in _TIPS_FIRST_SETS for word in said.split())
