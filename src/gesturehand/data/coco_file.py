@@ -140,7 +140,7 @@ class CocoJoints:
         points = _points(annotation.keypoints)
         category = annotation.category_id
         if category in self._unread:
-            raise ValueError(f"{self._unread[category]}, which is no joint of a hand")
+            raise ValueError(f"{self._unread[category]}, which is no joint of a hand, or is there twice")
         named = self._joints.get(category) or [] if category is not None else []
         named = named or [NamedJoint(None, joint) for joint in range(NUM_JOINTS)]
         if len(points) != len(named):

@@ -43,13 +43,14 @@ def read_joint_names(names: Sequence[str]) -> list[NamedJoint]:
         names: Of one hand's joints, or of both hands'.
 
     Raises:
-        ValueError: A name means no joint, or two of them the same one; its text is the name, quoted.
+        ValueError: A name means no joint, two of them mean the same one, or they are numbers and not 21; its text
+            begins with the name, quoted.
 
     Example:
         >>> read_joint_names(["WRIST", "l_thumb4", "RingFingerDIP"])[1:]
         [NamedJoint(side='left', joint=4), NamedJoint(side=None, joint=15)]
-        >>> [joint for _, joint in read_joint_names(["kp1", "kp2"])]
-        [0, 1]
+        >>> [joint for _, joint in read_joint_names([f"kp{k}" for k in range(1, 22)])][:3]
+        [0, 1, 2]
     """
     parts = [_parts(name) for name in names]
     numbers = [int(part) for own in parts for part in own if part.isdigit()]
@@ -66,6 +67,11 @@ def read_joint_names(names: Sequence[str]) -> list[NamedJoint]:
         if joint is None or NamedJoint(side, joint) in read:
             raise ValueError(f"'{name}'")
         read.append(NamedJoint(side, joint))
+    for side in (*SIDES, None):
+        # A number means its place among all joints only.
+        numbered = [name for name, own, joint in zip(names, parts, read, strict=True) if _numbered(own, joint, side)]
+        if numbered and len(numbered) != NUM_JOINTS:
+            raise ValueError(f"'{numbered[-1]}' ({len(numbered)} joints are numbered, and a hand has {NUM_JOINTS})")
     return read
 
 
@@ -91,6 +97,11 @@ def _pieces(part: str) -> list[str]:
         if part.startswith(word) and part[len(word) :] in (*_FINGERS, "wrist", "hand"):
             return [word, part[len(word) :]]
     return [part]
+
+
+def _numbered(parts: Sequence[str], joint: NamedJoint, side: Side | None) -> bool:
+    told = [part for part in parts if part not in _SIDES and part not in _FILLING]
+    return joint.side == side and len(told) == 1 and told[0].isdigit()
 
 
 def _joint(parts: Sequence[str], first: int, thumb: Mapping[str, int]) -> int | None:

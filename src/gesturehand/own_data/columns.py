@@ -68,9 +68,8 @@ def translated(columns: Sequence[str], known: Collection[str]) -> dict[Side | No
     try:
         joints = dict(zip(bases, read_joint_names(bases), strict=True))
     except ValueError as error:
-        raise ValueError(
-            next(f"'{columns[k]}'" for k, (base, _) in points.items() if f"'{base}'" == str(error))
-        ) from None
+        name, _, why = str(error)[1:].partition("'")
+        raise ValueError(next(f"'{columns[k]}'{why}" for k, (base, _) in points.items() if base == name)) from None
     hands: list[Side | None] = [side for side in (*SIDES, None) if any(joint.side == side for joint in joints.values())]
     return {
         side: [_named(name, points.get(place), joints, side) for place, name in enumerate(names)]

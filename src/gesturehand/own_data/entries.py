@@ -140,6 +140,8 @@ def _entry(given: Row, hand: Side | None) -> HandEntry:
     if unknown:
         raise UserError(f"{where} has the unknown key '{unknown[0]}': the keys are {', '.join(_KEYS)}.")
     side = row.get("hand") or hand
+    if side is None:
+        raise UserError(f"{where} does not say which hand it is: say right or left, or --hand for all of them.")
     if side not in SIDES:
         raise UserError(f"{where} has the hand {shortened(side)}: say right or left, or --hand for all of them.")
     split = row.get("split")

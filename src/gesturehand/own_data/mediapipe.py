@@ -93,6 +93,8 @@ def mediapipe_rows(path: Path, content: Any, images: Path, name: str | None = No
         hands = list(_hands(where, result))
         if not hands:
             continue
+        if said is None and name is None:
+            where += ", which names no image and is taken for the one of the file's name,"
         image = names.find(where, said or name or path.with_suffix("").name)
         width, height = look_at_image(images / image)
         for hand in hands:
