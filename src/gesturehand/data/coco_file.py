@@ -190,16 +190,17 @@ def _hands_of_body(annotation: CocoAnnotation) -> Iterator[CocoHand]:
 
 def _points(keypoints: Keypoints) -> np.ndarray:
     """(K, 2) px of triples, NaN where v is 0."""
-    flat = [value for point in keypoints for value in (point if isinstance(point, list) else [point])]
-    pairs = bool(keypoints) and isinstance(keypoints[0], list) and len(keypoints[0]) == 2
-    size = 2 if pairs else 3
-    if len(flat) % size or any(isinstance(point, list) and len(point) != size for point in keypoints):
+    try:
+        given = np.array(keypoints, np.float64)
+    except (TypeError, ValueError):  # some joints in lists and some not
+        given = np.zeros((1, 1))
+    if given.ndim == 1 and len(given) % 3 == 0:
+        given = given.reshape(-1, 3)
+    if given.ndim != 2 or given.shape[1] not in (2, 3):
         raise ValueError("has key points that are not x, y, v of each joint")
-    points = np.array(flat, np.float64).reshape(-1, size)
-    shown = points[:, :2].copy()
-    if not pairs:
-        shown[~(points[:, 2] > 0)] = np.nan
-    return shown
+    if given.shape[1] == 3:
+        given[~(given[:, 2] > 0)] = np.nan
+    return given[:, :2]
 
 
 def _box(values: Sequence[Number] | None) -> Box | None:

@@ -53,6 +53,10 @@ _MOST_FOLDERS: Final = 500
 #: Images by which the folder of all is found: a download may lack some.
 _PROBES: Final = 20
 
+#: Of a hand without joints in space, and of one without a box.
+_NOWHERE: Final = (np.nan,) * (3 * NUM_JOINTS)
+_NO_BOX: Final = (np.nan,) * 4
+
 Entry = TypeVar("Entry")
 
 
@@ -140,9 +144,8 @@ class _Hands:
         self._sides.append(HAND_TYPES[side or "right"])
         self._pixels.extend(hand.joints.ravel().tolist())
         space = hand.joints_cam if hand.joints_cam is not None and image.camera is not None else None
-        self._space.extend((np.full((NUM_JOINTS, 3), np.nan) if space is None else space).ravel().tolist())
-        low, high = np.nanmin(hand.joints, axis=0), np.nanmax(hand.joints, axis=0)
-        self._boxes.extend(hand.box or (*low, *np.maximum(high - low, 1.0)))
+        self._space.extend(_NOWHERE if space is None else space.ravel().tolist())
+        self._boxes.extend(hand.box or _NO_BOX)
 
     def _side_of(self, name: str) -> Side | None:
         if any(known in self._said for known in _RIGHT_SETS):
@@ -164,6 +167,7 @@ class _Hands:
         space = np.array(self._space, np.float64).reshape(count, NUM_JOINTS, 3) / _MM_PER_M
         order = _order(self._said, pixels, space)
         pixels, space = pixels[:, order], space[:, order]
+        boxes = np.array(self._boxes, np.float64).reshape(count, 4)
         sizes = np.array([image.size for image in self._of])
         intrinsics, camera = _cameras(self._of)
         shown = np.isfinite(pixels).all(-1)
@@ -180,7 +184,7 @@ class _Hands:
         return set_columns(
             file_name=[f"{prefix}{image.name}" for image in self._of],
             image_size_px=sizes,
-            bbox_px=np.array(self._boxes).reshape(count, 4),
+            bbox_px=np.where(np.isnan(boxes), _boxes_of(pixels), boxes),
             hand_type=np.array(self._sides),
             frame=rows,
             camera=camera,
@@ -190,6 +194,12 @@ class _Hands:
             intrinsics=intrinsics,
             depth_known=deep,
         )
+
+
+def _boxes_of(pixels: np.ndarray) -> np.ndarray:
+    """(N, 4) x, y, width, height px around labelled joints (N, 21, 2)."""
+    low, high = np.nanmin(pixels, axis=1), np.nanmax(pixels, axis=1)
+    return np.concatenate([low, np.maximum(high - low, 1.0)], 1)
 
 
 def _order(said: str, pixels: np.ndarray, space: np.ndarray) -> Sequence[int]:
