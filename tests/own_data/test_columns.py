@@ -72,7 +72,7 @@ def test_joints_that_are_marked_as_not_visible_are_not_annotated(own_data, tmp_p
     ("names", "named"),
     [
         ([*HEADERS["kp0_x"][:-2], "nose_x", "nose_y"], "'nose_x'"),
-        ([*HEADERS["kp0_x"][:-2], "kp19_X", "kp19_Y"], "twice"),
+        ([*HEADERS["WRIST.x"][:-2], "PINKY3 X", "PINKY3 Y"], "twice"),
         ([*HEADERS["kp0_x"][:-1], "colour"], "'colour'"),
         ([*HEADERS["x0, y0, …"][:-2], "x77", "y77"], "'x77'"),
         (HEADERS["x0, y0, …"][:-2], r"'x19' \(20 joints are numbered"),

@@ -170,7 +170,7 @@ class _Hands:
         boxes = np.array(self._boxes, np.float64).reshape(count, 4)
         sizes = np.array([image.size for image in self._of])
         intrinsics, camera = _cameras(self._of)
-        shown = np.isfinite(pixels).all(-1)
+        shown: np.ndarray = np.asarray(np.isfinite(pixels).all(-1))
         deep: np.ndarray = np.asarray(np.isfinite(space).any((1, 2)))
         flat = rays_of(np.where(shown[..., None], pixels, 0.0), intrinsics[camera])
         joints = np.zeros((count, len(SIDES), NUM_JOINTS, 3))
