@@ -30,8 +30,10 @@ from gesturehand.splits import SPLITS
 from gesturehand.translation import rays_of
 
 #: COCO's own files beside COCO-WholeBody's; they hold no hands and are long.
-_NO_HANDS: Final = ("instances_", "captions_", "person_keypoints_", "stuff_", "image_info_", "panoptic_train2017")
-_NO_HANDS_END: Final = ("panoptic_val2017.json",)
+_NO_HANDS: Final = (
+    *("instances_", "captions_", "person_keypoints_", "stuff_", "image_info_"),
+    *("panoptic_train2017", "panoptic_val2017"),
+)
 #: What a file of hands has; hand key points of a single hand are named, or 21.
 _SIGNS: Final = (b'"lefthand_kpts"', b'"keypoints"')
 _HEAD_BYTES: Final = 4096
@@ -262,7 +264,7 @@ def _files(root: Path) -> list[Path]:
 
 
 def _is_file_of_hands(path: Path) -> bool:
-    if path.name.startswith(_NO_HANDS) or path.name.endswith(_NO_HANDS_END):
+    if path.name.startswith(_NO_HANDS):
         return False
     try:
         state = path.stat()
