@@ -57,14 +57,22 @@ class ImageEntry(msgspec.Struct, gc=False):
             raise ValueError(f"Expected a number from {_SUBJECTS[0]} to {_SUBJECTS[-1]} - at `$.subject`")
 
 
+class HandLabel(msgspec.Struct, gc=False):
+    """What somebody said a hand shows, in the words of a set of labels; null for nothing or no name."""
+
+    label: str | None = None
+    label_set: str | None = None
+
+
 class AnnotationEntry(msgspec.Struct, gc=False):
-    """An entry of ``data.json``'s ``annotations``."""
+    """An entry of ``data.json``'s ``annotations``; ``hand_labels`` is this library's addition, by side."""
 
     id: Id
     image_id: Id
     bbox: tuple[Number, Number, Number, Number]
     joint_valid: msgspec.Raw
     hand_type: Literal["right", "left", "interacting"]
+    hand_labels: dict[Literal["right", "left"], HandLabel] | None = None
 
 
 class FrameJoints(msgspec.Struct, gc=False):

@@ -2,7 +2,7 @@
 
 import math
 from pathlib import Path
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 import cv2
 import numpy as np
@@ -22,7 +22,7 @@ from gesturehand.data.loading import EpochSampler, ResumableLoader, prepare_work
 from gesturehand.data.mixture import AddedSet, MixedDataset, check_shares, mixed_sampler
 from gesturehand.data.selection import Hands, Layout, Selection, fitted_samples, kept_fits, select
 from gesturehand.errors import UserError
-from gesturehand.gestures import GestureClasses
+from gesturehand.gestures import GestureClasses, OwnLabels
 from gesturehand.settings import MAX_IMAGE_SIDE, check_range
 from gesturehand.splits import Split
 
@@ -35,10 +35,10 @@ class InterHandDataModule(pl.LightningDataModule):
 
     Args:
         root: Folder that holds ``annotations/`` and ``images/``.
-        sets: Further sets to train on, mixed into every batch by their shares: a list of ``{root, share, split, hands,
-            mano_fits, labelled_only, min_valid_joints}`` (:class:`~gesturehand.data.mixture.AddedSet`). Where a set
-            lacks a label, the terms that need it are masked. Subsets and choices of captures, cameras, people and
-            gestures hold for ``root`` only; validation and test are ``root``'s.
+        sets: Further sets to train on, mixed into every batch by their shares: a list of ``{root, share, …}`` with the
+            keys of :class:`~gesturehand.data.mixture.AddedSet`. Where a set lacks a label, the terms that need it are
+            masked. Subsets and choices of captures, cameras, people and gestures hold for ``root`` only; validation and
+            test are ``root``'s.
         image_size: Side of the square crop, px.
         batch_size: Samples per process and step.
         num_workers: Worker processes of each loader.
@@ -80,6 +80,8 @@ class InterHandDataModule(pl.LightningDataModule):
         blur_probability: Share of training samples with blur.
         device_augmentation: Further changes of training pictures, made in batches on the device
             (:class:`~gesturehand.data.batch_augmentation.BatchAugmentation`); none by default.
+        own_labels: Labels outside the gesture vocabulary that hands are trained on: pairs of a set of labels and a
+            label, or ``auto`` for all that the training data have; the model needs the same ones. None by default.
         seed: Seed of the order and the augmentation, which is a function of (seed, epoch, sample).
         read_images: Read images; otherwise they are black, for uses that need annotations only.
         shuffled_images: Control experiment: every training sample shows another training sample's image.
@@ -140,6 +142,7 @@ class InterHandDataModule(pl.LightningDataModule):
         unreadable_limit: int = 100,
         sets: list[AddedSet] | None = None,
         device_augmentation: BatchAugmentation | None = None,
+        own_labels: OwnLabels | Literal["auto"] | None = None,
     ) -> None:
         super().__init__()
         check_range("data", 1, MAX_IMAGE_SIDE, whole=True, image_size=image_size)
@@ -185,6 +188,7 @@ class InterHandDataModule(pl.LightningDataModule):
         self.upright = upright
         self.labelled_only = labelled_only
         self.gesture_classes = gesture_classes
+        self.own_labels = own_labels
         self.boxes = boxes
         self.test_boxes = test_boxes
         self.rootnet_file = rootnet_file
@@ -253,7 +257,7 @@ class InterHandDataModule(pl.LightningDataModule):
         """
         parts = [self.dataset("train")]
         for place, added in enumerate(self.sets, 1):
-            index = read_index(Path(added.root), added.split, mano_fits=added.mano_fits)
+            index = self._added_index(added)
             selection = select(
                 index,
                 hands=added.hands or self.hands,
@@ -263,10 +267,26 @@ class InterHandDataModule(pl.LightningDataModule):
             )
             # Each set has its own random numbers, so that sample 0 of one is not changed like sample 0 of another.
             seed = int(np.random.SeedSequence((self.seed, place)).generate_state(1)[0])
-            parts.append(self._dataset_of(index, selection, "train", seed))
+            parts.append(self._dataset_of(index, selection, "train", seed, added))
         return MixedDataset(parts)
 
-    def _dataset_of(self, index: InterHandIndex, selection: Selection, stage: Stage, seed: int) -> InterHandDataset:
+    def label_vocabulary(self) -> tuple[tuple[str, str], ...]:
+        """The vocabulary of the batches' ``own_label``: pairs of a set of labels and a label.
+
+        Raises:
+            UserError: It is that of the training data, of which a folder or a file is missing or broken.
+        """
+        if self.own_labels == "auto":
+            parts = [self._index("train"), *(self._added_index(added) for added in self.sets)]
+            self.own_labels = sorted({pair for index in parts for pair in index.own_label_names})
+        return tuple((name, label) for name, label in self.own_labels or ())
+
+    def _added_index(self, added: AddedSet) -> InterHandIndex:
+        return read_index(Path(added.root), added.split, mano_fits=added.mano_fits)
+
+    def _dataset_of(
+        self, index: InterHandIndex, selection: Selection, stage: Stage, seed: int, added: AddedSet | None = None
+    ) -> InterHandDataset:
         training = stage == "train"
         kept = kept_fits(index, self.fit_share, seed) if training and self.fit_share < 1 else None
         if training and self.fitted_only:
@@ -286,8 +306,11 @@ class InterHandDataModule(pl.LightningDataModule):
             augmentation=self.augmentation if training else None,
             seed=seed,
             read_images=self.read_images,
+            own_labels=self.label_vocabulary(),
             image_of=others if self.shuffled_images else None,
-            label_of=others if self.shuffled_labels else None,
+            joints=added is None or added.joints,
+            gesture_labels=added is None or added.gesture_labels,
+            label_of=others if self.shuffled_labels or (added and added.shuffled_labels) else None,
             kept_fits=kept,
             unreadable="error" if stage == "test" else self.unreadable,
         )

@@ -67,6 +67,9 @@ class InterHandDataset(Dataset[Batch]):
         image_of: (M,) int64, the sample whose image each sample shows, for the control with shuffled images; None: its
             own.
         label_of: (M,) int64, the sample whose gesture label each sample has, for the control with shuffled labels.
+        own_labels: Vocabulary of the batch's ``own_label``: pairs of a set of labels and a label.
+        joints: Joints and MANO fits are known; without, they are masked.
+        gesture_labels: Gestures and own labels are known; without, there are none.
         kept_fits: (F,) bool, the captured frames whose MANO fits are shown; None: all.
         unreadable: What happens to a sample whose image cannot be read: ``error``, or ``skip``, which leaves it in the
             batch as a black image with ``counted`` False.
@@ -87,6 +90,9 @@ class InterHandDataset(Dataset[Batch]):
         read_images: bool = True,
         image_of: np.ndarray | None = None,
         label_of: np.ndarray | None = None,
+        own_labels: Sequence[tuple[str, str]] = (),
+        joints: bool = True,
+        gesture_labels: bool = True,
         kept_fits: np.ndarray | None = None,
         unreadable: Unreadable = "error",
     ) -> None:
@@ -102,8 +108,13 @@ class InterHandDataset(Dataset[Batch]):
         self.read_images = read_images
         self.image_of = image_of
         self.label_of = label_of
+        self.joints = joints
+        self.gesture_labels = gesture_labels
         self.kept_fits = kept_fits
         self.unreadable = unreadable
+        number = {pair: number for number, pair in enumerate(own_labels)}
+        # By the index's number of a label; its -1 for none takes the last entry.
+        self._own_classes = np.array([*(number.get(pair, NO_GESTURE) for pair in index.own_label_names), NO_GESTURE])
         slots = selection.hand.shape[1]
         # (N,) bool by row of the index: both hands are shown, as one sample or as two.
         self._both_shown = np.bincount(selection.row, minlength=len(index)) * slots == len(SIDES)
@@ -140,10 +151,13 @@ class InterHandDataset(Dataset[Batch]):
         hand_type = index.hand_type[row]
         present = (hand_type[:, None] & np.array([1, 2])[hand]) > 0
         shown, of_row, of_frame = present[..., None], (row[:, None], hand), (frame[:, None], hand)
-        coarse, fine = self._gesture(row if self.label_of is None else self.selection.row[self.label_of[number]], flip)
+        labelled = number if self.label_of is None else self.label_of[number]
+        coarse, fine = self._gesture(self.selection.row[labelled], flip)
         known_fit = index.mano_valid[frame]
         if self.kept_fits is not None:
             known_fit = known_fit & self.kept_fits[frame][:, None]
+        if not self.joints:
+            known_fit, shown = np.zeros_like(known_fit), np.zeros_like(shown)
         fitted = np.take_along_axis(known_fit, hand, 1) & present
         interacting = hand_type == HAND_TYPES["interacting"]
         pair_fitted = interacting & self._both_shown[row] & known_fit.all(-1)
@@ -168,6 +182,7 @@ class InterHandDataset(Dataset[Batch]):
             "mano_trans": index.mano_trans[of_frame],
             "gesture_coarse": coarse,
             "gesture_fine": fine,
+            "own_label": self._own_label(labelled),
         }
         tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
         # Pixels stay in the order in which they were read: in memory the channels come last, as the encoder wants them.
@@ -260,11 +275,20 @@ class InterHandDataset(Dataset[Batch]):
     def _gesture(self, row: np.ndarray, flip: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The classes; if per hand, a flipped right hand gets a left hand's, a mirrored left one keeps its own."""
         classes = self.index.gesture[row].astype(np.int64)
+        if not self.gesture_labels:
+            classes[:] = NO_GESTURE
         if self.gesture_classes == "per_hand":
             left = (self.index.hand_type[row] == HAND_TYPES["left"]) ^ flip
             size = np.array([len(vocabulary().coarse), len(vocabulary().fine)])
             classes = np.where((classes != NO_GESTURE) & left[:, None], classes + size, classes)
         return classes[:, 0].copy(), classes[:, 1].copy()
+
+    def _own_label(self, numbers: np.ndarray) -> np.ndarray:
+        """(B,) int64, the labels of the samples' hands; -1 for none, and where a sample shows two hands."""
+        hand = self.selection.hand[numbers]
+        if hand.shape[1] != 1 or not self.gesture_labels:
+            return np.full(len(numbers), NO_GESTURE)
+        return self._own_classes[self.index.own_label[self.selection.row[numbers], hand[:, 0]]]
 
 
 def collate(samples: Batch | Sequence[Batch]) -> Batch:

@@ -18,9 +18,9 @@ class FileNames:
     def __init__(self, columns: dict[str, np.ndarray]) -> None:
         self._rows = {name: columns[name] for name in ("sequence", "frame", "camera")}
         self._tables = {
-            name: _words(columns[name]) for name in ("sequence_name", "frame_capture", "frame_name", "camera_name")
+            name: words(columns[name]) for name in ("sequence_name", "frame_capture", "frame_name", "camera_name")
         }
-        self._other_row, self._other_name = columns["other_row"], _words(columns["other_name"])
+        self._other_row, self._other_name = columns["other_row"], words(columns["other_name"])
 
     @property
     def frame_capture(self) -> np.ndarray:
@@ -107,6 +107,6 @@ class FileNames:
         return (frame * len(tables["sequence_name"]) + sequence) * len(tables["camera_name"]) + camera
 
 
-def _words(table: np.ndarray) -> np.ndarray:
-    """(N, width) uint8 → (N,) bytes."""
+def words(table: np.ndarray) -> np.ndarray:
+    """A table of the index's names, (N, width) uint8, as (N,) bytes."""
     return np.ascontiguousarray(table).view(f"S{table.shape[1]}")[:, 0]

@@ -45,6 +45,16 @@ def measured(hand_metrics: HandMetrics, samples: SampleErrors, gesture_classes: 
     return none_for_nan(content)
 
 
+def gestures_only(tested_samples: int) -> dict[str, Any]:
+    """What :func:`measured` gives where no hands were predicted: the gesture metrics are the logged ones.
+
+    Args:
+        tested_samples: Number of samples that were tested.
+    """
+    nothing: dict[str, Any] = {"metrics": {}, "protocols": {}, "averaging": {}}
+    return nothing | {"tested_samples": tested_samples, "per_gesture": {"error": SAMPLE_ERROR, "classes": {}}}
+
+
 def write_report(folder: Path, report: dict[str, Any]) -> None:
     """Writes ``report.json``, ``report.md``, ``per_joint.png``, ``per_gesture.png`` and ``pck.png``.
 
@@ -57,7 +67,7 @@ def write_report(folder: Path, report: dict[str, Any]) -> None:
     write_json(folder / REPORT_FILE, report)
     write_text(folder / MARKDOWN_FILE, report_markdown(report))
     metrics, data = report["metrics"], f"{report['data']['split']}, {report['tested_samples']} samples"
-    if metrics["mpjpe_mm"] is not None:
+    if metrics.get("mpjpe_mm") is not None:
         save_per_joint(folder / "per_joint.png", report["per_joint_mm"]["root"], f"Error of each joint, root: {data}")
         areas = {"root": metrics["auc_root"], "procrustes": metrics["auc_procrustes"]}
         curves = {name: report["pck"][name] for name, area in areas.items() if area is not None}

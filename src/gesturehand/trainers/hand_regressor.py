@@ -137,8 +137,9 @@ class HandRegressor(TrainingStage):
     @property
     def weights(self) -> dict[str, float]:
         """Weights by loss term, from the ``weight_…`` arguments; the three gesture losses share one."""
-        names = [name for name in self.hparams if name.startswith("weight_") and name != "weight_decay"]
-        weights = {name.removeprefix("weight_"): self.hparams[name] for name in names}
+        other = ("weight_decay", "weight_own_label")
+        names = [name for name in self.hparams if name.startswith("weight_") and name not in other]
+        weights = super().weights | {name.removeprefix("weight_"): self.hparams[name] for name in names}
         gesture = weights.pop("gesture")
         if not self.has_gesture_head:
             return weights
@@ -173,6 +174,7 @@ class HandRegressor(TrainingStage):
         Raises:
             UserError: The data has a different number of hands per sample.
         """
+        super().setup(stage)
         data = getattr(self.trainer, "datamodule", None)
         if data is not None and getattr(data, "layout", self.layout) != self.layout:
             raise UserError(
@@ -250,7 +252,7 @@ class HandRegressor(TrainingStage):
         if gesture is not None:
             gesture_metrics = self.gesture_metrics[stage]
             gesture_metrics.update(gesture, counted_labels(batch, "coarse"), counted_labels(batch, "fine"))
-            named |= gesture_metrics.named(stage)
+            named |= gesture_metrics.named(stage) | self.measure_own_labels(gesture, batch, stage)
         for name, metric in named.items():
             self.log(name, metric, prog_bar=name == "val/mpjpe_mm")
         return Evaluated(hand=hand, gesture=gesture, targets=targets)
@@ -265,4 +267,5 @@ class HandRegressor(TrainingStage):
             sums |= gesture_objective(
                 gesture, counted_labels(batch, "coarse"), counted_labels(batch, "fine"), self.parents
             )
+            sums |= self.own_label_losses(gesture, batch)
         return sums

@@ -8,16 +8,18 @@ from typing import Any, Final, Literal
 import pytorch_lightning as pl
 import torch
 from torch import Tensor
+from torchmetrics import Metric
+from torchmetrics.classification import MulticlassAccuracy
 
-from gesturehand.batch import Batch
+from gesturehand.batch import Batch, GesturePrediction
 from gesturehand.errors import UserError
-from gesturehand.gestures import GestureClasses, class_names, class_parents
-from gesturehand.losses import MaskedSum
+from gesturehand.gestures import NO_GESTURE, GestureClasses, OwnLabels, class_names, class_parents
+from gesturehand.losses import MaskedSum, counted_labels, label_cross_entropy
 from gesturehand.metrics.gesture_accuracy import GestureMetrics
 from gesturehand.metrics.metric_dict import MetricDict
 from gesturehand.metrics.objective import ObjectiveMetrics
 from gesturehand.models.encoder import Encoder, Freeze
-from gesturehand.models.gesture_head import GestureHead
+from gesturehand.models.gesture_head import GestureHead, OwnLabelHead
 from gesturehand.settings import MAX_IMAGE_SIDE, check_range
 from gesturehand.trainers.optimisation import weighted_loss
 
@@ -41,6 +43,9 @@ class TrainingStage(pl.LightningModule, ABC):
         image_size: Side of the crops, px.
         gesture_classes: ``shared`` by both hands, or ``per_hand``; the same in both stages.
         embedding_dim: Size of the gesture embedding; the same in both stages.
+        own_labels: Labels outside the gesture vocabulary to learn too, pairs of a set of labels and a label; those of
+            the data (``data.own_labels``), which the command line puts in for ``auto``.
+        weight_own_label: Weight of their cross-entropy.
         learning_rate: Peak.
         weight_decay: AdamW's.
         warmup_share: Share of the steps that warm up.
@@ -48,6 +53,8 @@ class TrainingStage(pl.LightningModule, ABC):
     Attributes:
         gesture_metrics: Metrics of validation and test; empty without a gesture head.
         objective_metrics: The losses of validation and test.
+        own_label_head: The classifier of ``own_labels``, if there are any.
+        own_label_top1: Its accuracy in validation and test.
     """
 
     parents: Tensor
@@ -62,6 +69,8 @@ class TrainingStage(pl.LightningModule, ABC):
         image_size: int = 256,
         gesture_classes: GestureClasses = "shared",
         embedding_dim: int = 512,
+        own_labels: OwnLabels | Literal["auto"] | None = None,
+        weight_own_label: float = 0.2,
         learning_rate: float = 1e-3,
         weight_decay: float = 0.02,
         warmup_share: float = 0.1,
@@ -76,6 +85,15 @@ class TrainingStage(pl.LightningModule, ABC):
         classes = self.num_classes
         self.gesture_metrics: MetricDict[GestureMetrics] = MetricDict(
             {stage: GestureMetrics(*classes) for stage in ("val", "test")} if self.has_gesture_head else {}
+        )
+        labels = self.own_labels
+        self.own_label_head = OwnLabelHead(embedding_dim, labels) if labels else None
+        self.own_label_top1: MetricDict[MulticlassAccuracy] = MetricDict(
+            {
+                stage: MulticlassAccuracy(len(labels), average="micro", ignore_index=NO_GESTURE)
+                for stage in ("val", "test")
+                if len(labels) > 1
+            }
         )
         self.objective_metrics: MetricDict[ObjectiveMetrics] = MetricDict(
             {stage: ObjectiveMetrics(self.weights) for stage in ("val", "test")}
@@ -100,9 +118,26 @@ class TrainingStage(pl.LightningModule, ABC):
         return True
 
     @property
+    def own_labels(self) -> OwnLabels:
+        """The labels outside the gesture vocabulary that are learned; empty for none.
+
+        Raises:
+            UserError: They are still ``auto``, or there is no gesture embedding that they could be read from.
+        """
+        labels = self.hparams["own_labels"]
+        if labels == "auto":
+            raise UserError(
+                "model.own_labels is auto, which only the command line puts the data's labels in for: give "
+                "label_vocabulary() of the data module."
+            )
+        if labels and not self.has_gesture_head:
+            raise UserError("model.own_labels needs a gesture embedding, and this network has none: leave them out.")
+        return [(name, label) for name, label in labels or ()]
+
+    @property
     def weights(self) -> dict[str, float]:
         """Weights by loss term."""
-        raise NotImplementedError
+        return {"own_label": self.hparams["weight_own_label"]} if self.own_labels else {}
 
     def build_encoder(self) -> Encoder:
         """The image encoder as the settings have it."""
@@ -120,6 +155,35 @@ class TrainingStage(pl.LightningModule, ABC):
         """The gesture head over an encoder's pooled feature, the same in both stages."""
         embedding_dim = self.hparams["embedding_dim"]
         return GestureHead(encoder.pooled_channels, *self.num_classes, embedding_dim=embedding_dim, dropout=dropout)
+
+    def setup(self, stage: str) -> None:
+        """Checks that the labels of the data are those of the model.
+
+        Raises:
+            UserError: They are others.
+        """
+        vocabulary = getattr(getattr(self.trainer, "datamodule", None), "label_vocabulary", None)
+        if self.own_labels and vocabulary is not None and list(vocabulary()) != self.own_labels:
+            raise UserError(
+                "The model's own_labels are not those of the data: set data.own_labels and model.own_labels to the "
+                "same list, or both to auto for a new training."
+            )
+
+    def own_label_losses(self, gesture: GesturePrediction, batch: Batch) -> dict[str, MaskedSum]:
+        """The cross-entropy of the labels outside the gesture vocabulary, if any are learned."""
+        if self.own_label_head is None:
+            return {}
+        labels = counted_labels(batch, "own")
+        logits = self.own_label_head(gesture["gesture_embedding"], labels)
+        return {"own_label": label_cross_entropy(logits, labels)}
+
+    def measure_own_labels(self, gesture: GesturePrediction, batch: Batch, stage: Measured) -> dict[str, Metric]:
+        """Updates the accuracy of the labels outside the gesture vocabulary; by its logged name, if there is one."""
+        if self.own_label_head is None or stage not in self.own_label_top1:
+            return {}
+        labels = counted_labels(batch, "own")
+        self.own_label_top1[stage].update(self.own_label_head(gesture["gesture_embedding"], labels), labels)
+        return {f"{stage}/own_label_top1": self.own_label_top1[stage]}
 
     def augmented(self, batch: Batch, batch_idx: int) -> Batch:
         """A training batch as the data module augments it on the device; unchanged without such a module."""
