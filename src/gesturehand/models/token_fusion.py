@@ -203,7 +203,7 @@ class TokenFusion(nn.Module):
 
 
 class ManoHead(nn.Module):
-    """Each finger joint's rotation from its own token; root, shape and camera from all tokens and the pooled feature."""
+    """Finger joints' rotations from their own tokens; root, shape and camera from all tokens and the pooled feature."""
 
     def __init__(self, width: int, pooled_channels: int) -> None:
         super().__init__()
