@@ -29,7 +29,7 @@ _NOTED: Final = ("mpjpe_mm", "pa_mpjpe_mm", "mpjpe_true_rotation_mm", "gesture_f
 
 
 class Curve(pl.Callback):
-    """Validation metrics by step, and images a second of training, loading included and validation not.
+    """Validation metrics by step, and training images per second, including loading but not validation.
 
     Attributes:
         points: ``step`` and the metrics of every validation.
