@@ -35,9 +35,9 @@ FIELDS = {
     "pose_form": ((), torch.int64),
     "joint_definition": ((), torch.int64),
     "set_number": ((), torch.int64),
-    "own_label": ((), torch.int64),
     "gesture_coarse": ((), torch.int64),
     "gesture_fine": ((), torch.int64),
+    "own_label": ((), torch.int64),
 }
 
 

@@ -32,7 +32,7 @@ def frame_sheet(
         split: which split.
         count: number of frames, drawn at random, always the same ones.
         columns: frames in a row.
-        height_px: of a row.
+        height_px: height of a row.
         set_format: name of the set's format; None: it is recognised.
 
     Returns:

@@ -18,6 +18,7 @@ from gesturehand.losses import (
     relative_translation_loss,
 )
 from gesturehand.metrics.hand_metrics import HandMetrics
+from gesturehand.metrics.joints_2d import Joints2DError
 from gesturehand.metrics.metric_dict import MetricDict
 from gesturehand.models.encoder import Encoder
 from gesturehand.models.gesture_head import GestureHead
@@ -94,6 +95,7 @@ class HandRegressor(TrainingStage):
         layout: The data's layout: one hand per sample (H = 1), or right and left (H = 2).
         network: The network.
         hand_metrics: Metrics of validation and test.
+        joints_2d_percent: Error of the projected joints in validation and test, which needs 2D joints only.
     """
 
     layout: ClassVar[Layout] = "per_hand"
@@ -132,6 +134,10 @@ class HandRegressor(TrainingStage):
         two_hands = self.layout == "two_hand"
         self.hand_metrics: MetricDict[HandMetrics] = MetricDict(
             {"val": HandMetrics(two_hands=two_hands), "test": HandMetrics(detailed=True, two_hands=two_hands)}
+        )
+
+        self.joints_2d_percent: MetricDict[Joints2DError] = MetricDict(
+            {stage: Joints2DError() for stage in ("val", "test")}
         )
 
     @property
@@ -193,6 +199,7 @@ class HandRegressor(TrainingStage):
         """Also those of hands."""
         super().add_metrics(name)
         self.hand_metrics[name] = HandMetrics(two_hands=self.layout == "two_hand").to(self.device)
+        self.joints_2d_percent[name] = Joints2DError().to(self.device)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """The layered objective and the auxiliary gesture losses of a batch."""
@@ -257,6 +264,7 @@ class HandRegressor(TrainingStage):
                 parts = part_of(hand, rows), None if gesture is None else part_of(gesture, rows)
                 self._measure(name, *parts, part_of(targets, rows), part_of(batch, rows))
             named = self.objective_metrics[name].named(name) | self.hand_metrics[name].named(name)
+            named |= {f"{name}/joints_2d_percent": self.joints_2d_percent[name]}
             if gesture is not None:
                 named |= self.gesture_metrics[name].named(name) | self.named_own_labels(name)
             for logged, metric in named.items():
@@ -268,6 +276,8 @@ class HandRegressor(TrainingStage):
     ) -> None:
         self.objective_metrics[name].update(self._losses(hand, gesture, targets, batch))
         self.hand_metrics[name].update(hand, targets, batch, self.hand_model)
+        shown = targets["joint_valid_2d"] & batch["joint_valid_image"]
+        self.joints_2d_percent[name].update(hand["joints_2d"], targets["joints_2d"], shown)
         if gesture is not None:
             labels = counted_labels(batch, "coarse"), counted_labels(batch, "fine")
             self.gesture_metrics[name].update(gesture, *labels)
