@@ -272,7 +272,7 @@ def _shared(job: PhotoTraining, size: PhotoSize, rate: float) -> dict[str, Any]:
     }
 
 
-def _sets(place: PhotoPlace, size: PhotoSize, **settings: bool) -> list[AddedSet]:
+def _sets(place: PhotoPlace, size: PhotoSize, **settings: Any) -> list[AddedSet]:
     roots = [root for _, root in place.photos]
     return [AddedSet(root, size.photo_share / len(roots), hands="all", **settings) for root in roots]
 
