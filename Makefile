@@ -22,9 +22,7 @@ OPENHAND := data/openhand
 BENCHMARK := data/openhand-v1
 PHOTO_SET := data/openphoto-v1
 PHOTO_RUNS := runs/photo
-# Smaller and easier than the benchmark openhand-v1: wrists within a cone, one hand, every frame labelled.
-DEMO_SET := --subjects=[8,2,4] --frames=[5600,350,1120] --wrist_cone_deg=35 --two_hand_share=0 --rom_share=0 \
-	--without_fit_share=0.02 --outside_share=0 --test_only_cameras=[]
+DEMO_SET := --config experiments/sets/demo.yaml
 
 BIN := $(VENV)/bin
 GESTUREHAND := $(BIN)/gesturehand
