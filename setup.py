@@ -1,4 +1,4 @@
-"""What setup.cfg cannot say: folders that lie beside the package travel in it. In an editable installation they stay."""
+"""What setup.cfg cannot say: two folders beside the package travel in it; in an editable installation they stay."""
 
 from pathlib import Path
 

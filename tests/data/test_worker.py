@@ -1,4 +1,4 @@
-"""A worker process hears SIGTERM from the process that started it, and from others only where nobody says who sent it."""
+"""A worker ends at its parent's SIGTERM, and at other processes' only where nobody says who sent it."""
 
 import os
 import signal

@@ -19,4 +19,4 @@ def experiments() -> None:
     for name, path in experiment_names().items():
         table.add_row(name, _USES.get(name.partition("/")[0], "fit --config"), summary_of(path))
     print_table(table, width=140)
-    say(f"A file of yours with such a name, or under {EXPERIMENTS}/, comes first. `gesturehand init FOLDER` copies them.")
+    say(f"Files of yours with such names, or under {EXPERIMENTS}/, come first. `gesturehand init FOLDER` copies these.")

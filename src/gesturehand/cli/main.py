@@ -7,7 +7,6 @@ import os
 import re
 import sys
 from collections.abc import Sequence
-from keyword import iskeyword
 from typing import Any, Final
 
 from gesturehand.errors import UserError
@@ -166,8 +165,8 @@ def _functions(group: str) -> Any:
     module = importlib.import_module(f"gesturehand.cli.{group}")
     if group in _COMMANDS:
         return getattr(module, group)
-    # A function cannot be called `import`.
-    return {name: getattr(module, f"{name}_" if iskeyword(name) else name) for name in _GROUPS[group]}
+    # A function cannot be called `import`, and should not be called `list`.
+    return {name: getattr(module, name if hasattr(module, name) else f"{name}_") for name in _GROUPS[group]}
 
 
 def _overview() -> str:

@@ -24,7 +24,7 @@ def sweep(
     best.yaml (ready for `gesturehand fit --config`), sweep.png and trials.json.
 
     Args:
-        file: The sweep, for instance experiments/sweeps/demo_finetune.yaml; one of the package where there is no such file.
+        file: The sweep, for instance experiments/sweeps/demo_finetune.yaml, or one of the package by name.
         trials: Total number of trials; by default the file's run_cap, every point of a grid, or 20.
         local: Run on this machine even if you are logged in to W&B.
         name: Name of the sweep; the file's if not given.

@@ -13,8 +13,8 @@ def prepare_worker(worker: int) -> None:
 
     Workers are the parallelism; OpenCV's own threads would only compete with them. A forked one has none already.
     Ctrl-C, ``timeout`` and schedulers signal every process of a job. The training then finishes its step and writes a
-    point, for which it may need another batch of its workers. macOS and Windows do not tell who sent a SIGTERM: there it
-    ends a worker, and such a training continues from the point before.
+    point, for which it may need another batch of its workers. macOS and Windows do not tell who sent a SIGTERM:
+    there it ends a worker, and the training continues from the point before.
     """
     if cv2.getNumThreads() > 1:
         cv2.setNumThreads(0)

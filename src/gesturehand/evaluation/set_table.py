@@ -4,11 +4,9 @@ from pathlib import Path
 from typing import Any
 
 from gesturehand.errors import UserError
-from gesturehand.evaluation.report import REPORT_FILE
-from gesturehand.evaluation.summary import newest_test
 from gesturehand.json_files import read_json
 from gesturehand.markdown import markdown_table
-from gesturehand.runs import CONFIG_FILE, run_config
+from gesturehand.runs import CONFIG_FILE, REPORT_FILE, newest_test, run_config
 
 
 def model_row(run: str | Path) -> dict[str, Any]:
