@@ -7,6 +7,7 @@ from pathlib import Path
 from gesturehand.cli.console import print_table, say
 from gesturehand.cli.experiment_files import find_experiment
 from gesturehand.errors import UserError
+from gesturehand.extras import install
 
 
 def sweep(
@@ -43,7 +44,7 @@ def sweep(
     except ModuleNotFoundError as error:
         if error.name != "optuna":
             raise
-        raise UserError("A local sweep needs Optuna: `pip install 'gesturehand[sweeps]'`.") from None
+        raise UserError(f"A local sweep needs Optuna: {install('sweeps')}.") from None
     from gesturehand.sweeps.results import sweep_table, write_results
     from gesturehand.sweeps.sweep_file import read_sweep
 

@@ -6,6 +6,7 @@ from typing import Any, Final
 import numpy as np
 
 from gesturehand.errors import UserError
+from gesturehand.extras import install
 
 #: Images at a time: more fill the caches and are no faster.
 _BATCH: Final = 16
@@ -30,7 +31,7 @@ class OnnxGraph:
             import onnxruntime
         except ImportError:
             raise UserError(
-                "Finding hands needs ONNX Runtime, which is not installed: pip install 'gesturehand[detect]', or say "
+                f"Finding hands needs ONNX Runtime, which is not installed: {install('detect')}, or say "
                 "where the hands are with --box or --boxes."
             ) from None
         options = onnxruntime.SessionOptions()
