@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 import torch
 
-from gesturehand.evaluation.report_markdown import markdown_table
+from gesturehand.evaluation.report import markdown_table
 from gesturehand.inference.assemble import assemble_hands, numpy_prediction
 from gesturehand.inference.boxes import HandBox
 from gesturehand.inference.crop import crop_image

@@ -16,6 +16,7 @@ OF_MANY = {
     "scripts/": "mirrors scripts/",
     "cli/test_impossible_settings.py": "settings that every command refuses",
     "cli/test_outputs.py": "places that no command can write to",
+    "data/test_worker.py": "the signals that a loader's worker hears",
     "inference/test_two_hands.py": "networks of two hands, from image to mesh",
     "metrics/test_processes.py": "all metrics on two processes",
     "own_data/test_labels.py": "labels and gestures without joints, through the import",

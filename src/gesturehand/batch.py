@@ -47,6 +47,8 @@ class Batch(TypedDict):
         mano_trans: (B, H, 3) float32, m, world.
         gesture_coarse: (B,) int64, class of the sequence, -1 for none.
         gesture_fine: (B,) int64, likewise.
+        own_label: (B,) int64, what the hand shows in the vocabulary of its own set of labels, a number of
+            :meth:`gesturehand.data.datamodule.InterHandDataModule.label_vocabulary`; -1 for none.
     """
 
     image: Tensor
@@ -70,6 +72,7 @@ class Batch(TypedDict):
     mano_trans: Tensor
     gesture_coarse: Tensor
     gesture_fine: Tensor
+    own_label: Tensor
 
 
 class Targets(TypedDict):

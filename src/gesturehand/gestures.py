@@ -9,7 +9,7 @@ import difflib
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from typing import Final, Literal
+from typing import Final, Literal, TypeAlias
 
 from gesturehand.errors import UserError
 from gesturehand.skeleton import SIDES
@@ -17,6 +17,8 @@ from gesturehand.skeleton import SIDES
 Level = Literal["coarse", "fine"]
 #: ``shared``: the left and the right hand's gesture are one class. ``per_hand``: they are two (EANet's fork: 54, 70).
 GestureClasses = Literal["shared", "per_hand"]
+#: Labels outside InterHand2.6M's vocabulary: pairs of a set of labels and a label.
+OwnLabels: TypeAlias = list[tuple[str, str]]
 
 #: The label of a frame whose sequence shows no gesture of the vocabulary.
 NO_GESTURE: Final = -1

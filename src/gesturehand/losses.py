@@ -9,7 +9,7 @@ L1 throughout, as EANet. The list of terms is this library's design; the paper s
 and structural constraints without listing them.
 """
 
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 import torch
 from torch import Tensor
@@ -117,9 +117,9 @@ def _bones(joints: Tensor) -> tuple[Tensor, Tensor]:
     return lengths, vectors / lengths[..., None]
 
 
-def counted_labels(batch: Batch, level: Level) -> Tensor:
-    """A batch's gesture labels (B,) int64 of one level; -1 also for samples that are not counted."""
-    labels = batch["gesture_coarse"] if level == "coarse" else batch["gesture_fine"]
+def counted_labels(batch: Batch, level: Level | Literal["own"]) -> Tensor:
+    """A batch's labels (B,) int64 of one level, or of its sets' own; -1 also for samples that are not counted."""
+    labels = {"coarse": batch["gesture_coarse"], "fine": batch["gesture_fine"], "own": batch["own_label"]}[level]
     return torch.where(batch["counted"], labels, NO_GESTURE)
 
 
@@ -145,13 +145,20 @@ def gesture_objective(
     """
     labelled = fine != NO_GESTURE
     return {
-        "gesture_coarse": _cross_entropy(prediction["coarse_logits"], coarse, 0.0),
-        "gesture_fine": _cross_entropy(prediction["fine_logits"], fine, label_smoothing),
+        "gesture_coarse": label_cross_entropy(prediction["coarse_logits"], coarse),
+        "gesture_fine": label_cross_entropy(prediction["fine_logits"], fine, label_smoothing),
         "gesture_hierarchy": _hierarchy(prediction, parents, labelled),
     }
 
 
-def _cross_entropy(logits: Tensor, labels: Tensor, label_smoothing: float) -> MaskedSum:
+def label_cross_entropy(logits: Tensor, labels: Tensor, label_smoothing: float = 0.0) -> MaskedSum:
+    """Cross-entropy over the labelled samples.
+
+    Args:
+        logits: (B, classes).
+        labels: (B,) int64, -1 for none: adds nothing.
+        label_smoothing: Label smoothing.
+    """
     total = F.cross_entropy(logits, labels, ignore_index=NO_GESTURE, reduction="sum", label_smoothing=label_smoothing)
     return MaskedSum(total, (labels != NO_GESTURE).sum().float())
 

@@ -46,7 +46,7 @@ def check_aliases(text: str, name: str) -> None:
         name: As for :func:`read_yaml`.
 
     Raises:
-        UserError: Its aliases repeat each other to too many values, or one contains itself.
+        UserError: Its aliases expand to too many values, or one contains itself.
     """
     if "*" not in text or "&" not in text:
         return
@@ -56,8 +56,7 @@ def check_aliases(text: str, name: str) -> None:
         return
     if _size(root, {}, set()) > _MOST_VALUES:
         raise UserError(
-            f"{name} has aliases (*name) that repeat each other to more than {_MOST_VALUES:,} values: write out what "
-            "is meant."
+            f"{name} has aliases (*name) that expand to more than {_MOST_VALUES:,} values: write out what is meant."
         )
 
 

@@ -6,7 +6,7 @@ import torch
 
 from gesturehand.camera import normalised_to_px
 from gesturehand.data.datamodule import InterHandDataModule
-from gesturehand.data.sampler import EpochSampler
+from gesturehand.data.loading import EpochSampler
 from gesturehand.errors import UserError
 from gesturehand.hand.layer import HandModel
 from gesturehand.targets import build_targets

@@ -11,7 +11,7 @@ import pytest
 PROGRAM = """
 import os, subprocess, sys
 sys.platform = sys.argv[1]
-from gesturehand.data.worker import prepare_worker
+from gesturehand.data.loading import prepare_worker
 prepare_worker(0)
 sys.platform = "linux"
 subprocess.run([sys.executable, "-c", f"import os; os.kill({os.getpid()}, {sys.argv[2]})"], check=True)

@@ -5,7 +5,7 @@ import pytest
 from scipy.optimize import least_squares
 
 from gesturehand.camera import project
-from gesturehand.hand.open_hand import open_hand
+from gesturehand.hand.load import open_hand
 from gesturehand.hand.skinning import skin
 from gesturehand.inference.translation import (
     ASSUMED_FOCAL_OVER_LONGER_SIDE,

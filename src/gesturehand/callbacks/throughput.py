@@ -14,7 +14,7 @@ class Throughput(pl.Callback):
     are taken after the device has caught up, once every ``every_n_steps``, so that measuring costs nothing in between.
 
     Args:
-        every_n_steps: Steps that one number is the mean of.
+        every_n_steps: Number of steps over which a logged value is averaged.
     """
 
     def __init__(self, every_n_steps: int = 50) -> None:

@@ -125,7 +125,7 @@ def show(
     """
     # PyTorch and Lightning take seconds to load and only this command needs them.
     from gesturehand.data.datamodule import InterHandDataModule
-    from gesturehand.draw.annotated_crops import save_annotations
+    from gesturehand.draw.data_set import save_annotations
     from gesturehand.hand.layer import HandModel
 
     data = InterHandDataModule(
@@ -154,8 +154,7 @@ def stats(root: str, out: str | None = None, into: str | None = None, runs: list
         into: Deprecated; scripts/document_tables.py writes documents.
         runs: Folders of tested runs of the second stage, to be listed beside the mean pose and the oracle.
     """
-    from gesturehand.evaluation.set_statistics import set_statistics
-    from gesturehand.evaluation.set_table import model_row, statistics_markdown
+    from gesturehand.evaluation.set_statistics import model_row, set_statistics, statistics_markdown
     from gesturehand.hand.layer import HandModel
     from gesturehand.json_files import write_json
     from gesturehand.markdown import write_between_markers
@@ -182,7 +181,7 @@ def samples(root: str, out: str, split: str = "train", count: int = 8, columns: 
         columns: Frames in a row.
         height_px: Height of a row.
     """
-    from gesturehand.draw.frames import frame_sheet
+    from gesturehand.draw.data_set import frame_sheet
 
     path = _picture(out)
     sheet = frame_sheet(root, split, count, columns, height_px)

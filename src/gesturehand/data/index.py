@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from gesturehand.data.file_names import FileNames
+from gesturehand.data.file_names import FileNames, words
 from gesturehand.data.flags import JointFlags
 from gesturehand.data.index_build import HAND_TYPES as HAND_TYPES
 from gesturehand.data.index_build import build_columns
@@ -26,6 +26,7 @@ class InterHandIndex:
         root: The data set's folder.
         split: "train", "val" or "test".
         mano_fits: MANO fits are shown.
+        own_label_names: The labels that hands of the split have in vocabularies of their sets: set and label.
         file_name: (N,) bytes, relative to ``images/{split}``; made where it is asked for.
         annotation_id: (N,) int64.
         image_size_px: (N, 2) int32, width and height.
@@ -33,6 +34,7 @@ class InterHandIndex:
         hand_type: (N,) uint8, bit mask of :data:`HAND_TYPES`.
         joint_valid_image: (N, 2, 21) bool, per image; unpacked where it is indexed.
         gesture: (N, 2) int16, coarse and fine class of the sequence, -1 for none.
+        own_label: (N, 2) int32, by hand, row of :attr:`own_label_names`, -1 for none.
         subject: (N,) int16.
         frame: (N,) int32, row of the captured frame.
         camera: (N,) int32, row of the camera.
@@ -59,6 +61,8 @@ class InterHandIndex:
     hand_type: np.ndarray
     joint_valid_image: JointFlags
     gesture: np.ndarray
+    own_label: np.ndarray
+    own_label_names: tuple[tuple[str, str], ...]
     subject: np.ndarray
     frame: np.ndarray
     camera: np.ndarray
@@ -126,6 +130,7 @@ def open_index(path: Path, root: Path, split: str, mano_fits: bool = True) -> In
         for name in ("mano_valid", "mano_pose", "mano_betas", "mano_trans"):
             columns[name] = np.broadcast_to(columns[name].dtype.type(0), columns[name].shape)
     names, flags = FileNames(columns), JointFlags(columns["joint_flags"])
+    own_labels = zip(*(words(columns[f"own_label_{part}"]).tolist() for part in ("set", "name")), strict=True)
     held = {field.name for field in fields(InterHandIndex)}
     return InterHandIndex(
         path=path,
@@ -134,5 +139,6 @@ def open_index(path: Path, root: Path, split: str, mano_fits: bool = True) -> In
         mano_fits=mano_fits,
         file_name=names,
         joint_valid_image=flags,
+        own_label_names=tuple((name.decode(), label.decode()) for name, label in own_labels),
         **{name: column for name, column in columns.items() if name in held},
     )

@@ -10,7 +10,7 @@ from torch.utils.data import Dataset
 
 from gesturehand.batch import Batch
 from gesturehand.data.dataset import InterHandDataset, SampleKey
-from gesturehand.data.sampler import EpochSampler
+from gesturehand.data.loading import EpochSampler
 from gesturehand.data.selection import Hands
 from gesturehand.errors import UserError
 from gesturehand.settings import check_range
@@ -32,6 +32,9 @@ class AddedSet:
         labelled_only: Train on its sequences with a gesture label only.
         min_valid_joints: A hand with fewer valid joints is left out; ``data.min_valid_joints`` if not given. 0 also
             takes hands of which only the annotated box is known.
+        joints: Train on its joints and MANO fits; without, only its gestures and labels count.
+        gesture_labels: Train on its gestures and labels; without, only its joints and MANO fits count.
+        shuffled_labels: Control experiment: every sample has another one's gesture and label.
     """
 
     root: str
@@ -41,6 +44,9 @@ class AddedSet:
     mano_fits: bool = True
     labelled_only: bool = False
     min_valid_joints: int | None = None
+    joints: bool = True
+    gesture_labels: bool = True
+    shuffled_labels: bool = False
 
 
 def check_shares(sets: Sequence[AddedSet]) -> None:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from gesturehand.batch import GesturePrediction, HandPrediction
 from gesturehand.camera import frame_of_affine, normalised_to_px, project, transform_affine
-from gesturehand.evaluation.prediction_writer import camera_rotations
+from gesturehand.evaluation.predictions import camera_rotations
 from gesturehand.hand.layer import HandModel
 from gesturehand.inference.query import CropRequest, ImageCamera, IntrinsicsSource
 from gesturehand.inference.result import GestureResult, HandResult

@@ -1,6 +1,6 @@
-"""EANet (Park et al., ICCVW 2023): one crop of up to two hands → both hands and the way from one to the other.
+"""EANet (Park et al., ICCVW 2023): one crop of up to two hands → both hands and their relative translation.
 
-:class:`EANet` is the whole; its parts follow in the order in which an image passes them.
+:class:`EANet` is the whole network; its parts follow in the order in which an image passes through them.
 """
 
 import torch
@@ -30,7 +30,7 @@ class EANet(nn.Module):
     soft-argmax, a positive camera scale, the posed skeleton's joints.
 
     Args:
-        encoder: Shared with the first stage.
+        encoder: The first stage's.
         hand_model: MANO's layer.
         gesture_head: The first stage's, whose logits the joint tokens then attend to (the author's variant); None is
             EANet as published.
@@ -79,7 +79,7 @@ class EANet(nn.Module):
         self.relative_translation = nn.Sequential(nn.Linear(4 * width, width), nn.ReLU(), nn.Linear(width, 3))
 
     def forward(self, image: Tensor, is_right: Tensor) -> tuple[HandPrediction, GesturePrediction | None]:
-        """Predicts both hands of each crop, whether they are there or not.
+        """Predicts both hands of each crop, also where one is absent.
 
         Args:
             image: (B, 3, S, S) RGB, uint8 or float in 0 … 255, S as the encoder was built for.
@@ -144,8 +144,8 @@ class EABlock(nn.Module):
 class FuseFormer(nn.Module):
     """Features of ``first`` fused with those of ``second`` (EANet, Extract and Adaptation).
 
-    *JoinToken*: both features of a place side by side, brought to one width. *SimToken*: a class token and the places
-    of both maps as tokens of one sequence, after self-attention. JoinTokens then attend to SimTokens.
+    *JoinToken*: both features of a place, concatenated and brought to one width. *SimToken*: a class token and the
+    places of both maps as tokens of one sequence, after self-attention. JoinTokens then attend to SimTokens.
 
     Args:
         places: h · w of a feature map (EANet: 64).
@@ -220,8 +220,8 @@ class CrossAttentionBlock(nn.Module):
 class EANetHead(nn.Module):
     """A hand's features → its 2.5D joints and MANO's parameters.
 
-    Joint tokens are the features under the (detached) 2.5D joints, refined by self-attention; all of them side by side
-    with their coordinates give the rotations. Shape and camera come from the pooled features.
+    Joint tokens are the features at the (detached) 2.5D joints, refined by self-attention; concatenated with their
+    coordinates they give the rotations. Shape and camera come from the pooled features.
 
     Args:
         in_channels: Channels of the hand's features (EANet: 1024).
@@ -231,7 +231,7 @@ class EANetHead(nn.Module):
         mlp_ratio: Width of a block's MLP over the token's.
         volume_depth: Cells of the 2.5D volume along depth.
         gesture_logits: Coarse and fine classes that joint tokens attend to; 0 is EANet as published.
-        gesture_heads: Attention heads of that.
+        gesture_heads: Attention heads over them.
     """
 
     def __init__(
@@ -291,7 +291,7 @@ class EANetHead(nn.Module):
 
 
 class GestureAttention(nn.Module):
-    """Every gesture logit is a token; joint tokens attend to them, let through by a learned gate.
+    """Every gesture logit is a token; joint tokens attend to them through a learned gate.
 
     output = LayerNorm(x + σ(gate) · Δ), the gate starting at 0. (In the author's public code the right hand reads the
     coarse and the left hand the fine logits; here each hand reads both levels.)

@@ -1,7 +1,7 @@
 """The paper's second stage: gesture tokens guide joint tokens, from an image of a hand to MANO.
 
-:class:`TokenFusionNetwork` is the whole; its parts follow in the order in which an image passes them. The encoder and
-the gesture head are the first stage's, the 2.5D head is every architecture's.
+:class:`TokenFusionNetwork` is the whole network; its parts follow in the order in which an image passes through them.
+The encoder and the gesture head come from the first stage; all architectures share the 2.5D head.
 """
 
 from typing import Literal
@@ -35,8 +35,8 @@ class TokenFusionNetwork(nn.Module):
     """One RGB crop of a hand → gesture, 2.5D joints, MANO, mesh and 21 joints.
 
     Args:
-        encoder: Shared with the first stage.
-        gesture_head: Likewise.
+        encoder: The first stage's.
+        gesture_head: The first stage's.
         hand_model: MANO's layer.
         fusion: How gesture tokens guide the joint tokens.
         gesture_levels: Which class levels become tokens.
@@ -86,7 +86,7 @@ class TokenFusionNetwork(nn.Module):
         self.mano_head = ManoHead(width, encoder.pooled_channels)
 
     def forward(self, image: Tensor, is_right: Tensor) -> tuple[HandPrediction, GesturePrediction]:
-        """Predicts one hand a crop.
+        """Predicts one hand per crop.
 
         Args:
             image: (B, 3, S, S) RGB, uint8 or float in 0 … 255.
@@ -107,14 +107,10 @@ class TokenFusionNetwork(nn.Module):
 
 
 class JointTokens(nn.Module):
-    """One token per joint, from the feature under it, its 2.5D position and its name.
+    """One token per joint, from the feature at its place, its 2.5D position and its name.
 
     The coordinate is detached before sampling, as EANet does: the feature's gradient would otherwise pull the joint
     towards places that are easy to read instead of where it is.
-
-    Args:
-        in_channels: Channels of the feature map.
-        width: Width of a token.
     """
 
     def __init__(self, in_channels: int, width: int) -> None:

@@ -45,8 +45,9 @@ class GesturePretrainer(TrainingStage):
 
     @property
     def weights(self) -> dict[str, float]:
-        """Weights of the three gesture losses."""
-        return {f"gesture_{term}": self.hparams[f"weight_{term}"] for term in ("coarse", "fine", "hierarchy")}
+        """Weights of the gesture losses."""
+        levels = ("coarse", "fine", "hierarchy")
+        return super().weights | {f"gesture_{term}": self.hparams[f"weight_{term}"] for term in levels}
 
     def forward(self, image: Tensor) -> GesturePrediction:
         """Predicts gestures from crops (B, 3, S, S) RGB, uint8 or float in 0 … 255."""
@@ -80,15 +81,17 @@ class GesturePretrainer(TrainingStage):
         objective, metrics = self.objective_metrics[stage], self.gesture_metrics[stage]
         objective.update(self._losses(prediction, batch, 0.0))
         metrics.update(prediction, counted_labels(batch, "coarse"), counted_labels(batch, "fine"))
-        for name, metric in (objective.named(stage) | metrics.named(stage)).items():
+        own = self.measure_own_labels(prediction, batch, stage)
+        for name, metric in (objective.named(stage) | metrics.named(stage) | own).items():
             self.log(name, metric, prog_bar=name == "val/gesture_fine_top1")
         return prediction
 
     def _losses(self, prediction: GesturePrediction, batch: Batch, label_smoothing: float) -> dict[str, MaskedSum]:
-        return gesture_objective(
+        gestures = gesture_objective(
             prediction,
             counted_labels(batch, "coarse"),
             counted_labels(batch, "fine"),
             self.parents,
             label_smoothing=label_smoothing,
         )
+        return gestures | self.own_label_losses(prediction, batch)

@@ -63,8 +63,8 @@ class Evaluated(TypedDict):
 class HandRegressor(TrainingStage):
     """One crop → MANO parameters, mesh and 21 joints of H hands, and their gesture.
 
-    A subclass builds ``network``, a :class:`HandNetwork`, and names the arguments that only it has, a ``weight_…`` of
-    each further loss term among them.
+    A subclass builds ``network``, a :class:`HandNetwork`, and names the arguments that only it has, including a
+    ``weight_…`` for each further loss term.
 
     Args:
         gesture_dropout: Before the gesture classifiers.
@@ -87,11 +87,11 @@ class HandRegressor(TrainingStage):
         weight_bone_length: Weight of the bone lengths (metres).
         weight_bone_direction: Weight of the unit bone vectors.
         weight_gesture: Weight of the auxiliary gesture losses, where there is a gesture head; 0 switches them off.
-        encoder_lr_factor: The encoder's and gesture head's share of the learning rate.
+        encoder_lr_factor: Factor on the learning rate of the encoder and the gesture head.
         **shared: Arguments of :class:`~gesturehand.trainers.training_stage.TrainingStage`.
 
     Attributes:
-        layout: The data's: one hand a sample (H = 1), or right and left (H = 2).
+        layout: The data's layout: one hand per sample (H = 1), or right and left (H = 2).
         network: The network.
         hand_metrics: Metrics of validation and test.
     """
@@ -137,8 +137,9 @@ class HandRegressor(TrainingStage):
     @property
     def weights(self) -> dict[str, float]:
         """Weights by loss term, from the ``weight_…`` arguments; the three gesture losses share one."""
-        names = [name for name in self.hparams if name.startswith("weight_") and name != "weight_decay"]
-        weights = {name.removeprefix("weight_"): self.hparams[name] for name in names}
+        other = ("weight_decay", "weight_own_label")
+        names = [name for name in self.hparams if name.startswith("weight_") and name not in other]
+        weights = super().weights | {name.removeprefix("weight_"): self.hparams[name] for name in names}
         gesture = weights.pop("gesture")
         if not self.has_gesture_head:
             return weights
@@ -173,10 +174,11 @@ class HandRegressor(TrainingStage):
         Raises:
             UserError: The data has a different number of hands per sample.
         """
+        super().setup(stage)
         data = getattr(self.trainer, "datamodule", None)
         if data is not None and getattr(data, "layout", self.layout) != self.layout:
             raise UserError(
-                f"{type(self).__name__} needs data.layout={self.layout} and the data has layout={data.layout}: set it."
+                f"{type(self).__name__} needs data.layout={self.layout}, but the data has layout={data.layout}: set it."
             )
         if stage == "fit" and self.pretrained is not None:
             modules: dict[str, nn.Module] = {"encoder": self.encoder}
@@ -211,7 +213,7 @@ class HandRegressor(TrainingStage):
         self.hand_metrics["test"].reset()
 
     def configure_optimizers(self) -> Any:
-        """AdamW, warm-up, cosine; encoder and gesture head at their share of the rate."""
+        """AdamW, warm-up, cosine; encoder and gesture head at a learning rate of their own."""
         handed_over: list[nn.Module | None] = [self.network.encoder, self.network.gesture_head]
         return adamw_with_cosine(
             [*((part, self.encoder_lr_factor) for part in handed_over if part is not None), (self, 1.0)],
@@ -227,7 +229,7 @@ class HandRegressor(TrainingStage):
         checkpoint["hand_model"] = {"name": self.hand_model.name, "fingerprint": self.hand_model.fingerprint}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Checks that the hand model is the one the parameters belong to; takes over the origin of the weights.
+        """Checks that the parameters belong to this hand model; restores the origin of the weights.
 
         Raises:
             UserError: The checkpoint belongs to a different hand model.
@@ -250,7 +252,7 @@ class HandRegressor(TrainingStage):
         if gesture is not None:
             gesture_metrics = self.gesture_metrics[stage]
             gesture_metrics.update(gesture, counted_labels(batch, "coarse"), counted_labels(batch, "fine"))
-            named |= gesture_metrics.named(stage)
+            named |= gesture_metrics.named(stage) | self.measure_own_labels(gesture, batch, stage)
         for name, metric in named.items():
             self.log(name, metric, prog_bar=name == "val/mpjpe_mm")
         return Evaluated(hand=hand, gesture=gesture, targets=targets)
@@ -265,4 +267,5 @@ class HandRegressor(TrainingStage):
             sums |= gesture_objective(
                 gesture, counted_labels(batch, "coarse"), counted_labels(batch, "fine"), self.parents
             )
+            sums |= self.own_label_losses(gesture, batch)
         return sums
