@@ -70,18 +70,18 @@ def test_the_demo_runs_from_a_wheel_in_a_new_environment_and_an_empty_folder(tmp
     ignored = shutil.ignore_patterns(".*", "runs", "data", "build", "*.egg-info", "__pycache__")
     shutil.copytree(REPOSITORY, source, ignore=ignored)
     shutil.copytree(REPOSITORY / "src", source / "src", ignore=shutil.ignore_patterns("*.egg-info"), dirs_exist_ok=True)
+    environment = {key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "GESTUREHAND"))}
     words = [sys.executable, "-m", "build", "--no-isolation", "--outdir", tmp_path / "dist", source]
     subprocess.run(words, check=True, capture_output=True)
     (wheel,) = (tmp_path / "dist").glob("*.whl")
     shutil.rmtree(source)
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", venv], check=True)
     pip = [sys.executable, "-m", "pip", "--quiet", "--python", venv / "bin" / "python"]
-    subprocess.run([*pip, "install", "--no-deps", wheel], check=True)
+    subprocess.run([*pip, "install", "--no-deps", wheel], check=True, env=environment)
     (site,) = venv.glob("lib/python*/site-packages")
     # Of a folder that is added so, no .pth is read: an editable installation of this package stays unseen.
     (site / "others.pth").write_text(sysconfig.get_path("purelib") + "\n")
     folder.mkdir()
-    environment = {key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "GESTUREHAND"))}
 
     def run(*command: str) -> str:
         done = subprocess.run(

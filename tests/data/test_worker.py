@@ -10,8 +10,8 @@ import pytest
 #: Prepares a worker, starts a process that signals it, and says so if it lives on.
 PROGRAM = """
 import os, subprocess, sys
-sys.platform = sys.argv[1]
 from gesturehand.data.loading import prepare_worker
+sys.platform = sys.argv[1]
 prepare_worker(0)
 sys.platform = "linux"
 subprocess.run([sys.executable, "-c", f"import os; os.kill({os.getpid()}, {sys.argv[2]})"], check=True)

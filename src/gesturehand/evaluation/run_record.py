@@ -190,7 +190,7 @@ def find_run(name: str, runs: str | Path) -> RunRecord:
         if _is_run(place):
             return RunRecord(place, _below(place, Path(runs)))
     for place in (Path(name), Path(runs) / name):
-        inside = find_runs(place)
+        inside = find_runs(place) if name and _is_folder(place) else []
         if inside:
             return RunRecord(inside[0].folder, _below(inside[0].folder, Path(runs)))
     raise UserError(f"'{name}' is no run: give a folder or a name that `gesturehand run list --runs {runs}` shows.")
@@ -206,6 +206,13 @@ def _run_folders(folder: Path) -> Iterator[Path]:
 def _is_run(folder: Path) -> bool:
     try:
         return (folder / CONFIG_FILE).is_file() or (folder / FINISHED_FILE).is_file()
+    except (OSError, ValueError):  # no path can be such
+        return False
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
     except (OSError, ValueError):  # no path can be such
         return False
 
