@@ -44,7 +44,7 @@ def tested_metrics(runs: Sequence[RunRecord]) -> Side:
 def compared_curves(runs: Sequence[RunRecord]) -> dict[str, list[Curve]]:
     """The curves that are worth a look, by metric one for every run: losses, what was monitored, and more if few."""
     monitors = [run.monitor for run in runs if run.monitor]
-    curves = {}
+    curves: dict[str, list[Curve]] = {}
     for metric in dict.fromkeys([*_DRAWN, *monitors, *_ALSO_DRAWN]):
         of_runs = [run.curve(metric) for run in runs]
         if any(of_runs) and len(curves) < _MOST_DRAWN:
