@@ -46,7 +46,7 @@ class Batch(TypedDict):
         mano_betas: (B, H, 10) float32.
         mano_trans: (B, H, 3) float32, m, world.
         gesture_coarse: (B,) int64, class of the sequence, -1 for none.
-        gesture_fine: (B,) int64, likewise.
+        gesture_fine: (B,) int64, class of the sequence, -1 for none.
         own_label: (B,) int64, what the hand shows in the vocabulary of its own set of labels, a number of
             :meth:`gesturehand.data.datamodule.InterHandDataModule.label_vocabulary`; -1 for none.
     """
@@ -76,7 +76,7 @@ class Batch(TypedDict):
 
 
 class Targets(TypedDict):
-    """What a network is held against, made from a :class:`Batch` on the device (:mod:`gesturehand.targets`).
+    """What predictions are compared with, made from a :class:`Batch` on the device (:mod:`gesturehand.targets`).
 
     Attributes:
         source_is_right: (B, H) bool, the hand's side as recorded, before the crop mirrored it.
@@ -84,8 +84,8 @@ class Targets(TypedDict):
         joints: (B, H, 21, 3) m, crop frame, the annotated joints.
         joints_2d: (B, H, 21, 2) normalised crop coordinates of the annotated joints.
         joints_25d: (B, H, 21, 3): ``joints_2d`` and the root-relative depth over 0.15 m.
-        depth_known: (B,) bool, as the batch's. Where False every mask below is too, but ``joint_valid_2d`` and the
-            image-plane part of ``joint_valid_25d``.
+        depth_known: (B,) bool, as the batch's. Where it is False, so are all masks below except ``joint_valid_2d`` and
+            the image-plane part of ``joint_valid_25d``.
         joint_valid_2d: (B, H, 21) bool, per-frame flag.
         joint_valid_3d: (B, H, 21) bool, per-frame flag × the wrist's.
         joint_valid_25d: (B, H, 21, 3) bool, per-image × per-frame flag × inside the volume; depth also × the wrist's
@@ -95,7 +95,7 @@ class Targets(TypedDict):
         betas: (B, H, 10).
         transl: (B, H, 3) m, crop frame.
         mano_valid: (B, H) bool.
-        betas_valid: (B, H) bool, a fit exists and every |β| ≤ 3 (EANet's bound on what is a credible shape).
+        betas_valid: (B, H) bool, a fit exists and every |β| ≤ 3 (EANet's bound on credible shapes).
         vertices: (B, H, V, 3) m, crop frame, the fit's mesh.
         joints_mano: (B, H, 21, 3) m, crop frame, the fit's joints.
         relative_translation: (B, 3) m, crop frame, from the right wrist to the left one; 0 where H = 1.

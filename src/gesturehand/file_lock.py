@@ -1,4 +1,4 @@
-"""Locks between processes, which the system lets go of when the process that holds one ends, however it ends."""
+"""Locks between processes, which the system releases when the process that holds one ends, in whatever way."""
 
 from pathlib import Path
 from typing import Final
@@ -16,7 +16,7 @@ def try_lock(path: Path) -> BaseFileLock | None:
     It waits a moment, since a command that only looks whether a run goes on holds the run's lock for an instant.
 
     Args:
-        path: A file that is there for the lock alone.
+        path: A file that serves the lock alone.
 
     Returns:
         The lock, which is held until its ``release`` or until the process ends; None if another one holds it.

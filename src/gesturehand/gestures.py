@@ -61,8 +61,8 @@ def gesture_of_sequence(seq_name: str) -> tuple[int, int]:
     """The (coarse, fine) class of an InterHand2.6M sequence; (-1, -1) where it has none.
 
     Args:
-        seq_name: The sequence's folder name: four digits, an underscore, a name. The name alone is the key: the number
-            is none (0014 is both ``rocker`` and ``rocker_frontside``).
+        seq_name: The sequence's folder name: four digits, an underscore, a name. Only the name is a key, as numbers
+            are ambiguous (0014 is both ``rocker`` and ``rocker_frontside``).
 
     Example:
         >>> coarse, fine = gesture_of_sequence("0007_thumbup_normal")

@@ -34,6 +34,7 @@ FIELDS = {
     "mano_trans": (("H", 3), torch.float32),
     "gesture_coarse": ((), torch.int64),
     "gesture_fine": ((), torch.int64),
+    "own_label": ((), torch.int64),
 }
 
 

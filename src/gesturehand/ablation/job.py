@@ -29,7 +29,7 @@ _NOTED: Final = ("mpjpe_mm", "pa_mpjpe_mm", "mpjpe_true_rotation_mm", "gesture_f
 
 
 class Curve(pl.Callback):
-    """Validation metrics by step, and images a second of training, loading included and validation not.
+    """Validation metrics by step, and training images per second, including loading but not validation.
 
     Attributes:
         points: ``step`` and the metrics of every validation.
@@ -116,12 +116,17 @@ class Job:
         return f"{self.work.name}-seed{self.seed}"
 
     @property
+    def steps(self) -> int:
+        """Steps of the training."""
+        return self.work.steps
+
+    @property
     def needs(self) -> "Job | None":
         """The job whose checkpoint this one starts from."""
         return Job(self.work.pretrain, self.seed) if isinstance(self.work, Arm) and self.work.pretrain else None
 
 
-def run_job(job: Job, size: Size, place: Place, device: int = 0) -> None:
+def run_job(job: Job, place: Place, device: int = 0, *, size: Size) -> None:
     """Trains, tests and writes ``result.json`` into the job's folder."""
     warnings.filterwarnings("ignore")
     pl.seed_everything(job.seed, workers=True, verbose=False)

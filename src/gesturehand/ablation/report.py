@@ -55,7 +55,7 @@ def _setting(grid: Grid, results: Results) -> str:
 def _arm_table(arms: list[Arm], results: Results) -> str:
     rows = [["", "steps 1 + 2", "epochs 1 + 2", *(heading for _, heading, *_ in COLUMNS), "M params", "images/s", "n"]]
     for arm in arms:
-        cells = [_mean(mean_of(values_of(results, arm.name, m)), f, d) for m, _, f, d in COLUMNS]
+        cells = [mean_text(mean_of(values_of(results, arm.name, m)), f, d) for m, _, f, d in COLUMNS]
         runs = results["runs"].get(arm.name, {})
         parameters = mean_of({seed: run["parameters"] / 1e6 for seed, run in runs.items()})
         speed = mean_of({seed: run["images_per_s"] for seed, run in runs.items() if run["images_per_s"]})
@@ -95,7 +95,7 @@ def _difference_table(grid: Grid, results: Results) -> str:
             for metric, _ in DIFFERENCES
         ]
         number = max((difference.number for difference in found if difference), default=0)
-        rows.append([contrast.label, contrast.equal, *map(_difference, found), str(number)])
+        rows.append([contrast.label, contrast.equal, *map(difference_text, found), str(number)])
     return markdown_table(rows)
 
 
@@ -105,7 +105,7 @@ def _two_hand_table(grid: Grid, results: Results) -> str:
     for arm in grid.arms:
         if arm.architecture == "EANet":
             values = [values_of(results, arm.name, metric, "two_hands") for metric, _ in metrics]
-            cells = [_mean(mean_of(found), 1.0, 1) for found in values]
+            cells = [mean_text(mean_of(found), 1.0, 1) for found in values]
             rows.append([f"{arm.backbone}, {arm.label}", *cells, str(len(values[0]))])
     return markdown_table(rows)
 
@@ -121,7 +121,7 @@ def _pretrain_table(grid: Grid, results: Results) -> str:
             [
                 f"as {pretrain.architecture} sees hands, {pretrain.backbone}, {labels}",
                 str(pretrain.steps),
-                _mean(score, 100.0, 1),
+                mean_text(score, 100.0, 1),
                 _MISSING if speed is None else f"{speed.mean:.0f}",
                 str(len(runs)),
             ]
@@ -129,14 +129,16 @@ def _pretrain_table(grid: Grid, results: Results) -> str:
     return markdown_table(rows)
 
 
-def _mean(mean: Mean | None, factor: float, decimals: int) -> str:
+def mean_text(mean: Mean | None, factor: float, decimals: int) -> str:
+    """A mean over seeds and its deviation, as a table shows them."""
     if mean is None:
         return _MISSING
     value = f"{mean.mean * factor:.{decimals}f}"
     return value if math.isnan(mean.deviation) else f"{value} ± {mean.deviation * factor:.{decimals}f}"
 
 
-def _difference(difference: Difference | None) -> str:
+def difference_text(difference: Difference | None) -> str:
+    """A difference and its interval, bold where the interval leaves zero out."""
     if difference is None:
         return _MISSING
     value = f"{difference.mean:+.2f}"

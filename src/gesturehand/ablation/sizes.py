@@ -14,7 +14,7 @@ class Size:
         imagenet_weights: Start encoders from timm's weights.
         feature_stride: Stride of the feature maps, px.
         image_size: Side of the crops, px.
-        batch_size: Samples a step.
+        batch_size: Samples per step.
         width: Width of a token, both architectures.
         depth: Blocks of TokenFusion.
         eanet_depth: Blocks of each attention of EANet.

@@ -184,7 +184,7 @@ class ResumePoints(Checkpoint):
         """Writes an epoch's point after its validation and the other callbacks."""
         self._save(trainer)
         if self._stops(trainer, 0):
-            rank_zero_info(f"Told to stop: epoch {trainer.current_epoch} is saved, and the same command goes on.")
+            rank_zero_info(f"Told to stop: epoch {trainer.current_epoch} is saved, and the same command continues.")
             raise Stopped(self._stop_asked)
 
     def _listen(self) -> None:

@@ -131,7 +131,7 @@ def turned_extent(points: np.ndarray, valid: np.ndarray, turns: np.ndarray) -> t
 
     Args:
         points: (M, N, 2) px.
-        valid: (M, N) bool, at least one a row.
+        valid: (M, N) bool, at least one per row.
         turns: (M,) radians, clockwise as seen.
 
     Returns:

@@ -31,7 +31,7 @@ def frame_sheet(root: str | Path, split: str, count: int, columns: int, height_p
         split: which split.
         count: number of frames, drawn at random, always the same ones.
         columns: frames in a row.
-        height_px: of a row.
+        height_px: height of a row.
 
     Returns:
         (H, W, 3) uint8 BGR.

@@ -1,6 +1,7 @@
 """Hand-pose metrics as torchmetrics classes over pure functions; the protocol is part of every number's name."""
 
 from gesturehand.metrics.fscore import FScore
+from gesturehand.metrics.joints_2d import Joints2DError
 from gesturehand.metrics.mpjpe import MPJPE
 from gesturehand.metrics.mpvpe import MPVPE
 from gesturehand.metrics.mrrpe import MRRPE
@@ -16,6 +17,7 @@ __all__ = [
     "PROTOCOLS",
     "Average",
     "FScore",
+    "Joints2DError",
     "PCKCurve",
     "Protocol",
     "hand_groups",

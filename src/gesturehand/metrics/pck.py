@@ -142,7 +142,7 @@ def pck_auc(curve: Tensor, thresholds_mm: Tensor) -> Tensor:
 
 
 class PCKCurve(SumMetric):
-    """Fraction of joints whose error is at most each of a row of thresholds.
+    """Fraction of joints whose error is at most each of several thresholds.
 
     ``compute`` gives the curve (num_thresholds,), float64, at :attr:`thresholds_mm`; NaN if nothing was counted.
 

@@ -1,6 +1,7 @@
 """EANet (Park et al., ICCVW 2023): one crop of up to two hands → both hands and their relative translation.
 
-:class:`EANet` is the whole network; its parts follow in the order in which an image passes through them.
+:class:`EANet` is the whole network and documents the sizes; its parts follow in the order in which an image passes
+through them. Their ``places`` is h · w of the feature map, 64 in EANet.
 """
 
 import torch
@@ -100,16 +101,7 @@ class EANet(nn.Module):
 
 
 class EABlock(nn.Module):
-    """Splits an image's features into the hands', extracts what they share and adapts it to each.
-
-    Args:
-        in_channels: Channels of the encoder's feature map.
-        places: h · w of the feature map.
-        width: Channels of a hand's features (EANet: 512).
-        depth: Blocks of each attention in a FuseFormer.
-        heads: Attention heads.
-        mlp_ratio: Width of a block's MLP over the token's.
-    """
+    """Splits an image's features into the hands', extracts what they share and adapts it to each."""
 
     def __init__(
         self,
@@ -146,13 +138,6 @@ class FuseFormer(nn.Module):
 
     *JoinToken*: both features of a place, concatenated and brought to one width. *SimToken*: a class token and the
     places of both maps as tokens of one sequence, after self-attention. JoinTokens then attend to SimTokens.
-
-    Args:
-        places: h · w of a feature map (EANet: 64).
-        width: Channels of a feature map and of a token.
-        depth: Blocks of self-attention, and as many of cross-attention.
-        heads: Attention heads.
-        mlp_ratio: Width of a block's MLP over the token's.
     """
 
     def __init__(
@@ -185,13 +170,7 @@ class FuseFormer(nn.Module):
 
 
 class CrossAttentionBlock(nn.Module):
-    """Pre-norm cross-attention and MLP, as EANet's: no bias in query, key, value and MLP.
-
-    Args:
-        width: Width of a token.
-        heads: Attention heads.
-        mlp_ratio: Width of the MLP over the token's.
-    """
+    """Pre-norm cross-attention and MLP, as EANet's: no bias in query, key, value and MLP."""
 
     def __init__(self, width: int, heads: int, mlp_ratio: float = 4.0) -> None:
         super().__init__()
@@ -222,16 +201,6 @@ class EANetHead(nn.Module):
 
     Joint tokens are the features at the (detached) 2.5D joints, refined by self-attention; concatenated with their
     coordinates they give the rotations. Shape and camera come from the pooled features.
-
-    Args:
-        in_channels: Channels of the hand's features (EANet: 1024).
-        width: Width of a joint token.
-        depth: Blocks of self-attention.
-        heads: Attention heads.
-        mlp_ratio: Width of a block's MLP over the token's.
-        volume_depth: Cells of the 2.5D volume along depth.
-        gesture_logits: Coarse and fine classes that joint tokens attend to; 0 is EANet as published.
-        gesture_heads: Attention heads over them.
     """
 
     def __init__(
@@ -295,12 +264,6 @@ class GestureAttention(nn.Module):
 
     output = LayerNorm(x + σ(gate) · Δ), the gate starting at 0. (In the author's public code the right hand reads the
     coarse and the left hand the fine logits; here each hand reads both levels.)
-
-    Args:
-        num_logits: Coarse and fine classes together.
-        width: Width of a joint token.
-        heads: Attention heads.
-        dropout: In the attention and after it.
     """
 
     def __init__(self, num_logits: int, width: int, *, heads: int = 8, dropout: float = 0.1) -> None:

@@ -1,7 +1,8 @@
 """The paper's second stage: gesture tokens guide joint tokens, from an image of a hand to MANO.
 
-:class:`TokenFusionNetwork` is the whole network; its parts follow in the order in which an image passes through them.
-The encoder and the gesture head come from the first stage; all architectures share the 2.5D head.
+:class:`TokenFusionNetwork` is the whole network and documents the sizes; its parts follow in the order in which an
+image passes through them. The encoder and the gesture head come from the first stage; all architectures share the 2.5D
+head.
 """
 
 from typing import Literal
@@ -131,13 +132,6 @@ class GestureTokens(nn.Module):
 
     A class token is the table of class embeddings weighted by the predicted probabilities, so that an uncertain
     prediction gives a mixture and the gradient reaches the gesture head.
-
-    Args:
-        num_coarse: Coarse classes.
-        num_fine: Fine classes.
-        embedding_dim: Size of the gesture embedding.
-        width: Width of a token.
-        levels: Class levels that become tokens; the embedding always does.
     """
 
     def __init__(
@@ -161,16 +155,7 @@ class GestureTokens(nn.Module):
 
 
 class TokenFusion(nn.Module):
-    """Pre-norm Transformer blocks (EANet's sizes by default) over joint tokens and gesture tokens.
-
-    Args:
-        fusion: How gesture tokens take part.
-        width: Width of a token.
-        depth: Blocks.
-        heads: Attention heads.
-        mlp_ratio: Width of a block's MLP over the token's.
-        dropout: In attention and MLP.
-    """
+    """Pre-norm Transformer blocks (EANet's sizes by default) over joint tokens and gesture tokens."""
 
     def __init__(
         self,
@@ -218,12 +203,7 @@ class TokenFusion(nn.Module):
 
 
 class ManoHead(nn.Module):
-    """Each finger joint's rotation from its own token; root, shape and camera from all tokens and the pooled feature.
-
-    Args:
-        width: Width of a joint token.
-        pooled_channels: Channels of the encoder's pooled feature.
-    """
+    """Finger joints' rotations from their own tokens; root, shape and camera from all tokens and the pooled feature."""
 
     def __init__(self, width: int, pooled_channels: int) -> None:
         super().__init__()

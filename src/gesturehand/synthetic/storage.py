@@ -49,13 +49,13 @@ class GrowingSet:
         """
         path = self.progress / _SETTINGS
         if path.is_file():
-            if read_json(path, "The note", "remove it, and the set is begun anew") == settings:
+            if read_json(path, "The note", "remove it to start the set again") == settings:
                 make_folder(self.folder)
                 return sum(1 for _ in self.progress.glob("chunk*.json"))
             if not anew:
                 raise UserError(
                     f"'{self.folder}' is left of an interrupted run with other settings or another version: run that "
-                    "command again to finish it, or pass --overwrite=true to start anew."
+                    "command again to finish it, or pass --overwrite=true to start again."
                 )
         for leftover in (self.folder, self.progress):
             shutil.rmtree(leftover, ignore_errors=True)

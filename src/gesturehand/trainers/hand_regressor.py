@@ -18,6 +18,7 @@ from gesturehand.losses import (
     relative_translation_loss,
 )
 from gesturehand.metrics.hand_metrics import HandMetrics
+from gesturehand.metrics.joints_2d import Joints2DError
 from gesturehand.metrics.metric_dict import MetricDict
 from gesturehand.models.encoder import Encoder
 from gesturehand.models.gesture_head import GestureHead
@@ -94,6 +95,7 @@ class HandRegressor(TrainingStage):
         layout: The data's layout: one hand per sample (H = 1), or right and left (H = 2).
         network: The network.
         hand_metrics: Metrics of validation and test.
+        joints_2d_percent: Error of the projected joints in validation and test, which needs 2D joints only.
     """
 
     layout: ClassVar[Layout] = "per_hand"
@@ -132,6 +134,10 @@ class HandRegressor(TrainingStage):
         two_hands = self.layout == "two_hand"
         self.hand_metrics: MetricDict[HandMetrics] = MetricDict(
             {"val": HandMetrics(two_hands=two_hands), "test": HandMetrics(detailed=True, two_hands=two_hands)}
+        )
+
+        self.joints_2d_percent: MetricDict[Joints2DError] = MetricDict(
+            {stage: Joints2DError() for stage in ("val", "test")}
         )
 
     @property
@@ -248,7 +254,11 @@ class HandRegressor(TrainingStage):
         objective, hand_metrics = self.objective_metrics[stage], self.hand_metrics[stage]
         objective.update(self._losses(hand, gesture, targets, batch))
         hand_metrics.update(hand, targets, batch, self.hand_model)
-        named = objective.named(stage) | hand_metrics.named(stage)
+        joints_2d = self.joints_2d_percent[stage]
+        joints_2d.update(
+            hand["joints_2d"], targets["joints_2d"], targets["joint_valid_2d"] & batch["joint_valid_image"]
+        )
+        named = objective.named(stage) | hand_metrics.named(stage) | {f"{stage}/joints_2d_percent": joints_2d}
         if gesture is not None:
             gesture_metrics = self.gesture_metrics[stage]
             gesture_metrics.update(gesture, counted_labels(batch, "coarse"), counted_labels(batch, "fine"))
