@@ -71,10 +71,15 @@ def obj_bytes(hands: Sequence[HandResult], y_up: bool = False) -> bytes:
     first = 1
     for number, hand in enumerate(hands):
         lines.append(f"o {object_name(number, hand)}")
-        lines += [f"v {x:.7f} {y:.7f} {z:.7f}" for x, y, z in _vertices(hand, y_up).tolist()]
-        lines += [f"f {a} {b} {c}" for a, b, c in (hand.faces + first).tolist()]
+        lines.append(_rows("v %.7f %.7f %.7f", _vertices(hand, y_up)))
+        lines.append(_rows("f %d %d %d", hand.faces + first))
         first += len(hand.vertices)
     return ("\n".join(lines) + "\n").encode()
+
+
+def _rows(pattern: str, rows: np.ndarray) -> str:
+    """A line a row (N, 3), in one formatting, which takes half the time of N."""
+    return "\n".join([pattern] * len(rows)) % tuple(rows.ravel().tolist())
 
 
 def ply_bytes(hands: Sequence[HandResult], y_up: bool = False) -> bytes:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -121,7 +122,6 @@ class PredictionRun:
         self.last: list[HandResult] = []
         self._given = None if settings.intrinsics is None else intrinsics_matrix(settings.intrinsics)
         hand_model = predictor.model.hand_model
-        self._painter = PredictionPainter(hand_model.faces.cpu().numpy(), hand_model.num_vertices)
         self._model = {
             "class": type(predictor.model).__name__,
             "checkpoint": str(predictor.checkpoint),
@@ -188,6 +188,12 @@ class PredictionRun:
         self.last = hands
         return image_dictionary(frame.name, frame.size, *frame.camera, hands, self._model, tracks)
 
+    @cached_property
+    def _painter(self) -> PredictionPainter:
+        """Made where something is drawn, since closing the meshes takes a moment."""
+        hand_model = self.predictor.model.hand_model
+        return PredictionPainter(hand_model.faces.cpu().numpy(), hand_model.num_vertices)
+
     def picture(self, frame: Frame, hands: list[HandResult], tracks: Sequence[int] | None = None) -> np.ndarray:
         """The overlay of a frame that is drawn."""
         image = read_image(frame.image) if isinstance(frame.image, Path) else frame.image
@@ -198,7 +204,7 @@ class PredictionRun:
         """Writes a file of each format."""
         for kind in self.settings.mesh_formats:
             content = mesh_bytes(hands, kind, y_up=self.settings.y_up)
-            write_bytes(stem.with_name(f"{stem.name}.{kind}"), content)
+            write_bytes(stem.with_name(f"{stem.name}.{kind}"), content, one_of_many=True)
 
     def once(self, text: str) -> None:
         """Says a sentence that has not been said yet."""
