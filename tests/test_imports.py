@@ -29,6 +29,7 @@ LAYERS = (
     {"runs", "evaluation", "callbacks", "sweeps"},
     {"inference"},
     {"ablation"},
+    {"app"},
     {"cli"},
 )
 FLOOR = {name: number for number, names in enumerate(LAYERS) for name in names}

@@ -7,6 +7,8 @@ EXTRAS: Final = {
     "predict": "`openphoto` and its like on ONNX Runtime, faster on a CPU than on PyTorch",
     "detect": "hands, their sides and their turn are found in `predict`",
     "glb": "meshes as GLB files: `predict --mesh_format glb`",
+    "heic": "photos as HEIC and AVIF files",
+    "app": "the app in the browser",
     "export": "ONNX files: `gesturehand export --format onnx`",
     "sweeps": "sweeps on this machine: `gesturehand sweep`",
     "tensorboard": "logs for TensorBoard: `fit --tensorboard=true`",

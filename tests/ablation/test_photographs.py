@@ -93,7 +93,7 @@ def test_smallest_size_up_to_tables_and_picture(place, tmp_path):
             assert metrics["digits/pa_mpjpe_mm"] is None, "photos have no 3D truth"
     of_stage = {name: seeds["0"]["metrics"] for name, seeds in results["runs"].items()}
     assert of_stage["scratch-photos-stage1"] != of_stage["scratch-shuffled-stage1"]
-    assert of_stage["scratch-photos-with2d"] != of_stage["scratch-photos-without2d"]
+    assert of_stage["scratch-none-with2d"] != of_stage["scratch-none-without2d"]
     text = photo_markdown(results)
     assert "nan" not in text.lower()
     rows = Counter(line.split("|")[1].strip() for line in text.splitlines() if line.startswith("| … and labels"))

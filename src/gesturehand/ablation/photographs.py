@@ -272,7 +272,7 @@ def _shared(job: PhotoTraining, size: PhotoSize, rate: float) -> dict[str, Any]:
     }
 
 
-def _sets(place: PhotoPlace, size: PhotoSize, **settings: bool) -> list[AddedSet]:
+def _sets(place: PhotoPlace, size: PhotoSize, **settings: Any) -> list[AddedSet]:
     roots = [root for _, root in place.photos]
     return [AddedSet(root, size.photo_share / len(roots), hands="all", **settings) for root in roots]
 
@@ -308,7 +308,7 @@ def _tested(
     They are those of validation, on the test splits: the further ones of a test (F-score, …) would take longer than
     the training.
     """
-    found = {}
+    found: dict[str, float] = {}
     for name, root in (("rendered", place.rendered), *place.photos):
         test = _data(size, seed, root, hands="all", val_split="test", own_labels=own_labels or None)
         (values,) = trainer.validate(model, test, verbose=False)

@@ -23,6 +23,7 @@ _TRAINING: Final = {
 _COMMANDS: Final = {
     "evaluate": "score saved predictions without a model: --predictions P.npz --data FOLDER",
     "predict": "run a trained network on images, folders or videos: predict IMAGE --output FOLDER",
+    "app": "a page for the browser: photo, camera or short video in; hands in 3D out",
     "export": "write a trained network as ONNX or PyTorch program: --format onnx --out model.onnx",
     "sweep": "search settings: --file experiments/sweeps/….yaml",
     "ablation": "the paper's comparison, with tables and pictures: --size quick",
