@@ -98,6 +98,7 @@ def prediction_rows(n: dict[str, Any]) -> list[tuple[str, str, str]]:
     return [
         ("one hand predicted, box and turn given, CPU, 1 thread: median, least time", call, "–"),
         ("… against MediaPipe's landmark network by LiteRT", ratio("call_of_landmark_model"), "≤ 1.0 ×"),
+        ("… against MediaPipe's crop and landmark network", ratio("call_of_landmark_call"), "≤ 1.0 ×"),
         ("… against the same by PyTorch", ratio("call_of_pytorch"), "< 1 ×"),
         (f"{batch}: hands/s", f"{n['images_per_s']:.0f}", "–"),
         ("… one of them against MediaPipe's landmark network", ratio("batch_of_landmark_model"), "≤ 1.0 ×"),

@@ -3,7 +3,8 @@
     python benchmarks/bench.py --only prediction
 
 A call is crop, network, skinning and placing of one hand whose box, side and turn are given. MediaPipe's model is its
-network alone, by LiteRT where ``ai-edge-litert`` and the model are installed:
+network alone, and with the crop of the same box as floats, by LiteRT where ``ai-edge-litert`` and the model are
+installed:
 
     pip install 'gesturehand[benchmark]'
     npm pack @mediapipe/hands@0.4.1675469240
@@ -36,8 +37,11 @@ BOX: Final = (150.0, 90.0, 280.0, 300.0)
 TURN_DEG: Final = 20.0
 
 
-def landmark_model() -> Callable[[], None] | str:
-    """One run of MediaPipe's landmark network on one thread, or why there is none."""
+def landmark_model() -> Callable[[np.ndarray | None], None] | str:
+    """A run of MediaPipe's landmark network on one thread, or why there is none.
+
+    It takes a crop (S, S, 3) uint8, or None for a random one that is already there as floats.
+    """
     path = os.environ.get(MODEL_VARIABLE)
     if path is None:
         return f"{MODEL_VARIABLE} names no file"
@@ -50,8 +54,9 @@ def landmark_model() -> Callable[[], None] | str:
     (entry,) = interpreter.get_input_details()
     pixels = np.random.default_rng(0).random(entry["shape"], np.float32)
 
-    def run() -> None:
-        interpreter.set_tensor(entry["index"], pixels)
+    def run(crop: np.ndarray | None = None) -> None:
+        given = pixels if crop is None else crop[None].astype(np.float32) / np.float32(255)
+        interpreter.set_tensor(entry["index"], given)
         interpreter.invoke()
 
     return run
@@ -99,7 +104,10 @@ def _measured(repeats: int, batch: int) -> dict[str, Any]:
     tasks = {"call": call(by_onnx), "call_pytorch": call(by_torch)}
     reference = landmark_model()
     if not isinstance(reference, str):
-        tasks["landmark_model"] = reference
+        model, square = reference, _square(by_onnx)
+        turn = math.radians(TURN_DEG)
+        tasks["landmark_model"] = lambda: model(None)
+        tasks["landmark_call"] = lambda: model(crop_image(image, square, by_onnx.image_size, False, turn)[0])
     one = cpu_times_ms(tasks, repeats)
     many = cpu_times_ms({"batch": call(by_onnx, batch), "batch_pytorch": call(by_torch, batch)}, max(1, repeats // 8))
     times = {name: entry["median"] for name, entry in (one | many).items()}
@@ -114,16 +122,21 @@ def _measured(repeats: int, batch: int) -> dict[str, Any]:
         result["without_landmark_model"] = reference
     else:
         result["call_of_landmark_model"] = times["call"] / times["landmark_model"]
+        result["call_of_landmark_call"] = times["call"] / times["landmark_call"]
         result["batch_of_landmark_model"] = times["batch"] / batch / times["landmark_model"]
     result["folder_of_network"] = _folder_of_network(by_onnx, image, batch, max(1, repeats // 8))
     return result
 
 
+def _square(predictor: HandPredictor) -> np.ndarray:
+    """The crop of the box: its centre and side, px."""
+    x, y, width, height = BOX
+    return np.array([x + width / 2, y + height / 2, predictor.box_scale * max(width, height)])
+
+
 def _folder_of_network(predictor: HandPredictor, image: np.ndarray, count: int, repeats: int) -> float:
     """CPU time of predicting a folder of JPEGs, one hand each, into JSON, over that of its network alone."""
-    x, y, width, height = BOX
-    square = np.array([x + width / 2, y + height / 2, predictor.box_scale * max(width, height)])
-    crop = (*crop_image(image, square, predictor.image_size, False, math.radians(TURN_DEG)), False)
+    crop = (*crop_image(image, _square(predictor), predictor.image_size, False, math.radians(TURN_DEG)), False)
     with tempfile.TemporaryDirectory() as folder:
         images, output = Path(folder) / "images", Path(folder) / "predictions"
         images.mkdir()

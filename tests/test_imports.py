@@ -15,7 +15,7 @@ ROOT = Path(gesturehand.__file__).parent
 #: Layers from the ground up; modules of one layer may import each other.
 LAYERS = (
     {"skeleton", "gestures", "camera", "batch", "splits", "errors", "settings", "cores", "lazy_names", "moved"}
-    | {"file_writing", "file_lock", "json_files", "markdown", "text_file", "translation", "yaml_text"},
+    | {"extras", "file_writing", "file_lock", "json_files", "markdown", "text_file", "translation", "yaml_text"},
     {"hand"},
     {"data"},
     {"detection"},
@@ -29,6 +29,7 @@ LAYERS = (
     {"runs", "evaluation", "callbacks", "sweeps"},
     {"inference"},
     {"ablation"},
+    {"app"},
     {"cli"},
 )
 FLOOR = {name: number for number, names in enumerate(LAYERS) for name in names}

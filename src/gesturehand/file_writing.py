@@ -18,7 +18,7 @@ _REMEDY: Final = "make room or choose another folder"
 
 
 @contextmanager
-def new_file(path: str | Path, remedy: str = _REMEDY) -> Iterator[Path]:
+def new_file(path: str | Path, remedy: str = _REMEDY, *, one_of_many: bool = False) -> Iterator[Path]:
     """A hidden path to write to; the file appears under its name when it is complete and on the disk.
 
     This is for libraries that write to a path themselves; the hidden path has the same suffix. The file is synced and
@@ -28,6 +28,7 @@ def new_file(path: str | Path, remedy: str = _REMEDY) -> Iterator[Path]:
     Args:
         path: The file; its folder is made.
         remedy: What the user can do if it cannot be written; the end of the sentence.
+        one_of_many: The folder is not synced: :func:`sync_folder` does it once for all files.
 
     Raises:
         UserError: It cannot be written: the disk is full, the folder is read-only or cannot be made, or a folder has
@@ -49,7 +50,8 @@ def new_file(path: str | Path, remedy: str = _REMEDY) -> Iterator[Path]:
         with part.open("r+b") as file:
             os.fsync(file.fileno())
         os.replace(part, target)  # noqa: PTH105 (as the other calls that matter here)
-        _sync_folder(target.parent)
+        if not one_of_many:
+            sync_folder(target.parent)
     except OSError as error:
         if not _is_about(error, part, Path(path)):
             raise  # of a file that was read meanwhile
@@ -61,17 +63,18 @@ def new_file(path: str | Path, remedy: str = _REMEDY) -> Iterator[Path]:
 
 
 @contextmanager
-def durable_file(path: str | Path, remedy: str = _REMEDY) -> Iterator[BinaryIO]:
+def durable_file(path: str | Path, remedy: str = _REMEDY, *, one_of_many: bool = False) -> Iterator[BinaryIO]:
     """Opens a file for writing bytes that appears under its name as :func:`new_file` says.
 
     Args:
         path: The file; its folder is made.
         remedy: What the user can do if it cannot be written; the end of the sentence.
+        one_of_many: As for :func:`new_file`.
 
     Raises:
         UserError: It cannot be written.
     """
-    with new_file(path, remedy) as part, part.open("wb") as file:
+    with new_file(path, remedy, one_of_many=one_of_many) as part, part.open("wb") as file:
         yield file
 
 
@@ -95,13 +98,18 @@ def file_of_new_folder(path: Path) -> Iterator[BinaryIO]:
         raise UserError(f"'{path}' could not be written ({_reason(error)}): {_REMEDY}.") from error
 
 
-def write_bytes(path: str | Path, content: bytes) -> None:
+def write_bytes(path: str | Path, content: bytes, *, one_of_many: bool = False) -> None:
     """Writes a file as :func:`new_file` says.
+
+    Args:
+        path: The file; its folder is made.
+        content: Of it.
+        one_of_many: As for :func:`new_file`.
 
     Raises:
         UserError: It cannot be written.
     """
-    with durable_file(path) as file:
+    with durable_file(path, one_of_many=one_of_many) as file:
         file.write(content)
 
 
@@ -145,7 +153,7 @@ def _reason(error: Exception) -> str:
     return getattr(error, "strerror", None) or str(error)
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Makes a new name in a folder last; not every file system can, and then there is nothing to do."""
     try:
         handle = os.open(folder, os.O_RDONLY)

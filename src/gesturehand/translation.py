@@ -13,8 +13,8 @@ ASSUMED_FOCAL_OVER_LONGER_SIDE: Final = 1.0
 
 #: Steps from the linear solution to the least reprojection error at most; each gains digits.
 _STEPS: Final = 6
-#: Steps are over after one that is shorter than this.
-_ARRIVED_M: Final = 1e-9
+#: Steps are over after one that is shorter than this; the next would be a tenth as long.
+_ARRIVED_M: Final = 1e-6
 #: Where a scale alone places a hand, no part of it comes nearer than this.
 _NEAREST_M: Final = 0.05
 

@@ -17,6 +17,7 @@ from PIL import Image, ImageOps
 from gesturehand.cli.main import main
 from gesturehand.data.crop import crop_affine
 from gesturehand.data.datamodule import InterHandDataModule
+from gesturehand.data.heif_image import avif_is_read, heic_is_read
 from gesturehand.data.image_file import MAX_IMAGE_PIXELS, UnreadableImageError, look_at_image, read_image
 from gesturehand.errors import UserError
 from gesturehand.inference.query import ImageQuery, image_of
@@ -245,6 +246,9 @@ def listening(path: Path) -> None:
 
 JPEG, PNG = saved(smooth(), "JPEG"), saved(smooth(), "PNG")
 CUT, OTHER, LARGE, NO_FILE = "image cut short", "image of another format", "image too large", "image unreadable"
+#: Nothing but the first bytes of such files; with what they take, they are damaged.
+HEIC = (NO_FILE, "is not a readable image: ") if heic_is_read() else (OTHER, "but HEIC: read it after pip install")
+AVIF = (NO_FILE, "is not a readable image: ") if avif_is_read() else (OTHER, "but AVIF: read it after pip install")
 #: What lies in the image's place (bytes, or what puts it there), the kind that the check gives, what everybody says.
 REFUSED = [
     ("cut image", "JPEG, second half missing", half(JPEG), CUT, "is cut short"),
@@ -259,8 +263,8 @@ REFUSED = [
     ("image of another format", "GIF", saved(smooth(), "GIF"), OTHER, "but GIF: convert it to JPEG"),
     ("image of another format", "JPEG 2000", saved(smooth(), "JPEG2000"), OTHER, "but JPEG 2000: convert it"),
     ("image of another format", "PPM", saved(smooth(), "PPM"), OTHER, "but PNM: convert it"),
-    ("image of another format", "AVIF", b"\0\0\0\x1cftypavif" + bytes(99), OTHER, "but AVIF: convert it"),
-    ("image of another format", "HEIC", b"\0\0\0\x24ftypheic" + bytes(99), OTHER, "but HEIC: convert it"),
+    ("image of another format", "AVIF", b"\0\0\0\x1cftypavif" + bytes(99), *AVIF),
+    ("image of another format", "HEIC", b"\0\0\0\x24ftypheic" + bytes(99), *HEIC),
     ("image of another format", "JPEG XL", b"\xff\x0a" + bytes(99), OTHER, "but JPEG XL: convert it"),
     ("image of another format", "film named .jpg", b"\0\0\0\x20ftypisom" + bytes(99), OTHER, "but MP4 or MOV"),
     ("image of another format", "macOS's ._ file", b"\0\5\x16\7\0\2" + bytes(99), OTHER, "but AppleDouble"),

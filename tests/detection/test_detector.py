@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from gesturehand.camera import transform_affine
+from gesturehand.detection.palms import shows_something
 from gesturehand.errors import UserError
 from gesturehand.skeleton import MIDDLE_MCP, WRIST
 
@@ -81,6 +82,18 @@ def test_no_hand_is_an_empty_list(detector, size):
     assert detector(np.zeros((*size, 3), np.uint8)) == []
     noise = np.random.default_rng(0).integers(0, 256, (*size, 3), np.uint8)
     assert detector(noise) == []
+
+
+def test_plain_views_are_told_from_views_of_hands(reference):
+    """A hand of the smallest size is something in the faintest light; noise, and what gets slowly brighter, is not."""
+    photo = cv2.resize(reference["photo"], (36, 36), interpolation=cv2.INTER_AREA)
+    rng = np.random.default_rng(0)
+    plain = np.clip(120 + rng.normal(0, 5, (192, 192, 3)) + np.linspace(0, 2, 192)[:, None], 0, 255).astype(np.uint8)
+    assert not shows_something(plain)
+    for light in (0.15, 0.4, 1.0):
+        view = (plain * light).astype(np.uint8)
+        view[80:116, 90:126] = (photo * light).astype(np.uint8)
+        assert shows_something(view)
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,9 @@ def test_crops_are_the_data_sets_own(synthetic_root):
         square, mirror = dataset.boxes[number], bool(sides[number] == 1)
         assert square[2] < 4 * 160
         crop, affine = crop_image(read_image(dataset.image_file(number)), square, 160, mirror)
-        np.testing.assert_array_equal(crop, sample["image"].permute(1, 2, 0).numpy())
+        away = np.abs(crop.astype(int) - sample["image"].permute(1, 2, 0).numpy())
+        assert away.max() <= 1  # the prediction warps a part of the image, whose coordinates round otherwise
+        assert (away > 0).mean() < 1e-3
         np.testing.assert_allclose(affine, sample["crop_affine"].numpy(), rtol=1e-6)
 
 

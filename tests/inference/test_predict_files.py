@@ -9,6 +9,7 @@ import pytest
 import trimesh
 from PIL import Image
 
+from gesturehand.data import image_file
 from gesturehand.errors import UserError
 from gesturehand.hand.load import open_hand
 from gesturehand.hand.skinning import skin
@@ -185,7 +186,8 @@ def test_what_cannot_be_asked(predictor, images, tmp_path):
     variant="a camera's folder as a Mac copies it: photo turned by Exif, ._ file, HEIC, film",
     outcome="the photo is predicted as a viewer shows it, the rest is counted",
 )
-def test_a_phones_folder(predictor, images, tmp_path):
+def test_a_phones_folder(predictor, images, tmp_path, monkeypatch):
+    monkeypatch.setattr(image_file, "heif_suffixes", lambda: ())
     folder = tmp_path / "DCIM"
     folder.mkdir()
     with Image.open(images / "0.jpg") as photo:

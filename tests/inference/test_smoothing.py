@@ -9,7 +9,7 @@ from scipy.spatial.transform import Rotation
 from gesturehand.camera import project
 from gesturehand.hand.load import open_hand
 from gesturehand.hand.skinning import skin
-from gesturehand.inference.smoothing import HandSmoother
+from gesturehand.inference.smoothing import HandSmoother, local_weights, smooth_both_ways
 
 
 @pytest.fixture(scope="module")
@@ -81,3 +81,69 @@ def test_tracks_are_smoothed_apart_and_a_new_one_starts_as_it_is(smoother, pair)
     (found,) = smoother(2, [0], [other])
     assert np.abs(found.hand_pose - other.hand_pose).max() > 0.01
     assert smoother(3, [], []) == []
+
+
+def both_ways(predictor, frames, fps=30):
+    numbered = ((number, tracks, hands) for number, (tracks, hands) in enumerate(frames))
+    return list(smooth_both_ways(predictor.model.hand_model, fps, numbered))
+
+
+@pytest.mark.parametrize("degree", [1, 2])
+@pytest.mark.parametrize("times", [range(-4, 5), range(9), (-4, -3, 0, 1, 4)], ids=["middle", "end", "gaps"])
+def test_weights_are_those_of_a_weighted_polynomial(times, degree):
+    times = np.array(times)
+    values = np.random.default_rng(0).normal(size=len(times))
+    near = (1 - np.minimum(np.abs(times) / 5, 1) ** 3) ** 3
+    wanted = np.polyfit(times[near > 0], values[near > 0], degree, w=np.sqrt(near[near > 0]))[-1]
+    assert local_weights(times, 4, degree) @ values == pytest.approx(wanted, abs=1e-9)
+
+
+def test_steady_motion_does_not_lag(predictor, pair):
+    """A turn at one speed and a place on a parabola come out as they are; every frame in order.
+
+    At the ends, where few frames are near, only what moves straight does.
+    """
+    frames, hand = [], pair[0]
+    for number in range(24):
+        turned = Rotation.from_rotvec([0.02 * number, 0.05 * number, 0]).as_matrix()
+        middle = hand.joints.mean(0)
+        moved = middle[:2] / middle[2] + [0.004 * number - 0.0001 * number**2, 0.002 * number]
+        shift = np.array([*(moved * middle[2]), middle[2]]) - middle
+        frames.append(([5], [replace(hand, hand_pose=hand.hand_pose @ turned, joints=hand.joints + shift)]))
+    found = both_ways(predictor, frames)
+    assert [number for number, _, _ in found] == list(range(24))
+    for (_, (given,)), (number, tracks, (smooth,)) in zip(frames, found, strict=True):
+        assert tracks == [5]
+        np.testing.assert_allclose(smooth.hand_pose, given.hand_pose, atol=1e-4)
+        middle = smooth.joints.mean(0), given.joints.mean(0)
+        np.testing.assert_allclose(
+            middle[0][:2] / middle[0][2], middle[1][:2] / middle[1][2], atol=1e-5 if 3 <= number < 21 else 2e-4
+        )
+
+
+def test_looking_both_ways_quarters_noise_and_keeps_tracks_apart(predictor, pair):
+    rng = np.random.default_rng(1)
+    frames = []
+    for number in range(40):
+        hands = [noisy(hand, rng) for hand in pair]
+        # The second hand is lost for a while, and seen again.
+        frames.append(([0, 1], hands) if not 10 < number < 20 else ([0], hands[:1]))
+    found = both_ways(predictor, frames)
+    assert [(tracks, [hand.side for hand in hands]) for _, tracks, hands in found] == [
+        (tracks, [hand.side for hand in hands]) for tracks, hands in frames
+    ]
+    for place, true in enumerate(pair):
+        raw = [hands[place].hand_pose for _, hands in frames if place < len(hands)]
+        smooth = [hands[place].hand_pose for _, _, hands in found if place < len(hands)]
+        steps = [np.linalg.norm(np.diff(poses, axis=0), axis=(-2, -1)).mean() for poses in (raw, smooth)]
+        errors = [np.linalg.norm(poses - true.hand_pose, axis=(-2, -1)).mean() for poses in (raw, smooth)]
+        assert steps[1] < steps[0] / 4
+        assert errors[1] < errors[0] / 1.5
+
+
+def test_a_single_frame_and_none_stay_as_they_are(predictor, pair):
+    assert both_ways(predictor, []) == []
+    assert both_ways(predictor, [([], [])]) == [(0, [], [])]
+    ((_, _, hands),) = both_ways(predictor, [([0, 1], pair)])
+    for before, after in zip(pair, hands, strict=True):
+        np.testing.assert_allclose(after.vertices, before.vertices, atol=2e-5)

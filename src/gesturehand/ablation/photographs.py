@@ -308,7 +308,7 @@ def _tested(
     They are those of validation, on the test splits: the further ones of a test (F-score, …) would take longer than
     the training.
     """
-    found = {}
+    found: dict[str, float] = {}
     for name, root in (("rendered", place.rendered), *place.photos):
         test = _data(size, seed, root, hands="all", val_split="test", own_labels=own_labels or None)
         (values,) = trainer.validate(model, test, verbose=False)

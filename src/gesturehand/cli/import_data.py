@@ -78,4 +78,6 @@ def import_(
     for split, loss in _WITHOUT.items():
         if split not in written.images:
             say(f"There is no {split} image: {loss}.")
+    if written.as_jpeg:
+        say(f"HEIC or AVIF: {written.as_jpeg} {'image is' if written.as_jpeg == 1 else 'images are'} JPEG in the set.")
     say(f"Look at it: gesturehand data show --root {written.root} --split train --out check.png")

@@ -7,7 +7,6 @@ import os
 import re
 import sys
 from collections.abc import Sequence
-from keyword import iskeyword
 from typing import Any, Final
 
 from gesturehand.errors import UserError
@@ -24,12 +23,20 @@ _TRAINING: Final = {
 _COMMANDS: Final = {
     "evaluate": "score saved predictions without a model: --predictions P.npz --data FOLDER",
     "predict": "run a trained network on images, folders or videos: predict IMAGE --output FOLDER",
+    "app": "a page for the browser: photo, camera or short video in; hands in 3D out",
     "export": "write a trained network as ONNX or PyTorch program: --format onnx --out model.onnx",
     "sweep": "search settings: --file experiments/sweeps/….yaml",
     "ablation": "the paper's comparison, with tables and pictures: --size quick",
+    "experiments": "list the experiments that come with the package",
+    "init": "copy experiments, notebooks and a Makefile to start from: init FOLDER",
 }
-#: Commands that take files without a --name: the function's argument, how the help shows it, its help.
-_POSITIONAL: Final = {"predict": ("inputs", "IMAGE|FOLDER|VIDEO", "Images, folders, videos, cameras.")}
+#: Commands that take words without a --name: the function's argument, how many, how the help shows it, its help.
+_POSITIONAL: Final = {
+    "predict": ("inputs", "+", "IMAGE|FOLDER|VIDEO", "Images, folders, videos, cameras."),
+    "init": ("folder", None, "FOLDER", "The folder, which is made if it is not there."),
+    "run show": ("run", None, "RUN", "Folder of the run, the name of one as `run list` has it, or latest."),
+    "run compare": ("names", "+", "RUN", "Folders of runs, their names as `run list` has them, or latest."),
+}
 _GROUPS: Final = {
     "data": {
         "synth": "write the open synthetic set",
@@ -48,7 +55,13 @@ _GROUPS: Final = {
         "check": "check such an archive before it is uploaded",
         "score": "score one as the server does, where the annotations are there",
     },
-    "run": {"summary": "compare a tested run with its baselines", "latest": "print the newest finished run"},
+    "run": {
+        "list": "list the runs: stage, backbone, best metric, whether it has finished",
+        "show": "show what a run trained and what came of it: run show RUN",
+        "compare": "set runs side by side: settings that differ, metrics, curves: run compare RUN RUN …",
+        "summary": "compare a tested run with its baselines",
+        "latest": "print the newest finished run",
+    },
 }
 
 
@@ -94,7 +107,9 @@ def _with_signs(words: list[str]) -> list[str]:
             joined[-1] += f"={word}"
         else:
             joined.append(word)
-    return joined
+    # A value that is true or false may be left out of the one option that says how to print.
+    pairs = zip(joined, [*joined[1:], ""], strict=True)
+    return ["--json=true" if word == "--json" and after not in ("true", "false") else word for word, after in pairs]
 
 
 def _dispatch(words: list[str]) -> None:
@@ -109,14 +124,18 @@ def _dispatch(words: list[str]) -> None:
 
         train(words)
     elif command in _POSITIONAL:
-        _run_with_files(words)
+        _run_with_words(command, words[1:])
+    elif " ".join(words[:2]) in _POSITIONAL:
+        _run_with_words(" ".join(words[:2]), words[2:])
     elif command in _COMMANDS or command in _GROUPS:
         import jsonargparse
 
+        from gesturehand.cli.experiment_files import expand_configs
         from gesturehand.cli.parser import CommandParser
         from gesturehand.cli.yaml_guard import guard_yaml
 
         guard_yaml()
+        words = expand_configs(words, lambda _: None)
         jsonargparse.auto_cli(
             _functions(command),
             args=words[1:],
@@ -129,22 +148,22 @@ def _dispatch(words: list[str]) -> None:
         raise UserError(f"There is no command '{command}': choose one of {known}.")
 
 
-def _run_with_files(words: list[str]) -> None:
-    """A command whose files stand for themselves, as in ``predict a.jpg b.jpg --output out``."""
+def _run_with_words(command: str, words: list[str]) -> None:
+    """A command whose words stand for themselves, as in ``predict a.jpg b.jpg --output out``."""
     from gesturehand.cli.parser import CommandParser
     from gesturehand.cli.yaml_guard import guard_yaml
 
     guard_yaml()
-    command = words[0]
-    argument, shown, text = _POSITIONAL[command]
-    if len(words) == 1:
+    argument, number, shown, text = _POSITIONAL[command]
+    if not words:
         raise UserError(f"Nothing to {command}: give {shown}; `gesturehand {command} --help` lists the options.")
-    function = _functions(command)
+    group, _, name = command.partition(" ")
+    function = _functions(group)[name] if name else _functions(group)
     description = (inspect.getdoc(function) or "").partition("\n\nArgs:")[0]
     parser = CommandParser(prog=f"gesturehand {command}", description=description)
     parser.add_function_arguments(function, as_group=False, as_positional=False, skip={argument})
-    parser.add_argument(argument, nargs="+", type=str, metavar=shown, help=text)
-    function(**parser.parse_args(words[1:]).as_dict())
+    parser.add_argument(argument, nargs=number, type=str, metavar=shown, help=text)
+    function(**parser.parse_args(words).as_dict())
 
 
 def _functions(group: str) -> Any:
@@ -152,8 +171,8 @@ def _functions(group: str) -> Any:
     module = importlib.import_module(f"gesturehand.cli.{group}")
     if group in _COMMANDS:
         return getattr(module, group)
-    # A function cannot be called `import`.
-    return {name: getattr(module, f"{name}_" if iskeyword(name) else name) for name in _GROUPS[group]}
+    # A function cannot be called `import`, and should not be called `list`.
+    return {name: getattr(module, name if hasattr(module, name) else f"{name}_") for name in _GROUPS[group]}
 
 
 def _overview() -> str:

@@ -31,6 +31,7 @@ from gesturehand.checkpoints.resume_points import (
     remove_points,
     step_of_point,
 )
+from gesturehand.cli.experiment_files import expand_configs
 from gesturehand.cli.training.config_trust import distrust_configs, take_trust
 from gesturehand.cli.training.expand_run import expand_run
 from gesturehand.cli.training.loggers import RunConfig, make_loggers, wandb_run_finished
@@ -303,7 +304,7 @@ def train(words: list[str]) -> None:
     if not trusted:
         distrust_configs()
     try:
-        run_cli(TrainingCLI, expand_run(words))
+        run_cli(TrainingCLI, expand_configs(expand_run(words), rank_zero_info))
     except Stopped as stop:
         if stop.signal == signal.SIGINT:
             raise KeyboardInterrupt from None

@@ -15,12 +15,16 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from gesturehand.data.heif_image import HEIF_FORMATS, decode_heif, heif_header, heif_suffixes, is_read
 from gesturehand.data.image_header import ImageHeader, format_name, read_header
 from gesturehand.data.spelling import find_file, similar_name
 from gesturehand.errors import UserError
+from gesturehand.extras import install
 
-#: The formats that are read, for messages.
+#: The formats that are always read, for messages.
 IMAGE_FORMATS: Final = "JPEG, PNG, WebP or BMP"
+#: What HEIC takes, and AVIF where Pillow was built without it.
+HEIC_EXTRA: Final = install("heic")
 #: Usual endings of their names; the content decides, not the name.
 IMAGE_SUFFIXES: Final = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp")
 #: Far more than any camera of a capture has; a small file can claim more, and decoding it would fill the memory.
@@ -53,14 +57,19 @@ class UnreadableImageError(UserError):
     detail = ""
 
 
+def image_suffixes() -> tuple[str, ...]:
+    """How the names of files end that are read with what is installed: also HEIC's and AVIF's."""
+    return (*IMAGE_SUFFIXES, *heif_suffixes())
+
+
 def read_image(
     path: str | Path, announced: tuple[int, int] | None = None, *, remedy: str = "get it again"
 ) -> npt.NDArray[np.uint8]:
     """Decodes an image after checking its header.
 
     Args:
-        path: A JPEG, PNG, WebP or BMP file; if it does not exist, other spellings of the name are tried
-            (:func:`gesturehand.data.spelling.find_file`).
+        path: A JPEG, PNG, WebP or BMP file, or a HEIC or AVIF where what they take is installed; if it does not exist,
+            other spellings of the name are tried (:func:`gesturehand.data.spelling.find_file`).
         announced: Width and height that it should have when shown, px; None for any.
         remedy: What to do about an image that is missing or damaged, for the message.
 
@@ -78,15 +87,20 @@ def read_image(
     if content[:2] == b"\xff\xd8" and content.rfind(_JPEG_END, header.pixels_at) < 0:
         # Some decoders fill missing parts with grey without an error.
         raise _refused(path, "image cut short", "is cut short, the end of the JPEG is missing", remedy)
-    try:
-        image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION)
-    except cv2.error:
-        image = None
+    image = decode_heif(content) if format_name(content[:16]) in HEIF_FORMATS else _decoded(content)
     if image is None or image.shape[1::-1] != header.size:
         raise _refused(path, "image unreadable", "is not a readable image", remedy)
     if header.orientation != 1:
         image = _TURNS[header.orientation](image)
     return np.asarray(image, np.uint8)
+
+
+def _decoded(content: bytes) -> npt.NDArray[np.uint8] | None:
+    try:
+        image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION)
+    except cv2.error:
+        return None
+    return None if image is None else np.asarray(image, np.uint8)
 
 
 def look_at_image(path: str | Path, announced: tuple[int, int] | None = None) -> tuple[int, int]:
@@ -124,10 +138,17 @@ def _opened(path: str | Path, announced: tuple[int, int] | None, remedy: str) ->
         if header is None:
             file.seek(0)
             name = format_name(file.read(16))
-            if name is None:
+            if name in HEIF_FORMATS and is_read(name):
+                header, name = heif_header(file), None
+            if header is None and name is None:
                 raise _refused(path, "image unreadable", "is not a readable image", remedy)
+        if header is None:
+            install = f"read it after {HEIC_EXTRA}, or " if name in HEIF_FORMATS else ""
             raise _refused(
-                path, "image of another format", f"is not a readable image but {name}", f"convert it to {IMAGE_FORMATS}"
+                path,
+                "image of another format",
+                f"is not a readable image but {name}",
+                f"{install}convert it to {IMAGE_FORMATS}",
             )
         width, height = header.shown
         if width * height > MAX_IMAGE_PIXELS:

@@ -1,14 +1,18 @@
 """A graph of ``assets`` on ONNX Runtime."""
 
+from concurrent.futures import ThreadPoolExecutor
 from importlib.resources import files
 from typing import Any, Final
 
 import numpy as np
 
+from gesturehand.cores import available_cores
 from gesturehand.errors import UserError
+from gesturehand.extras import install
 
-#: Images at a time: more fill the caches and are no faster.
-_BATCH: Final = 16
+#: Images of one run: two share the weights that are read; of sixteen, each takes half as long again, as their maps no
+#: longer fit the caches.
+_BATCH: Final = 2
 
 
 class OnnxGraph:
@@ -30,22 +34,29 @@ class OnnxGraph:
             import onnxruntime
         except ImportError:
             raise UserError(
-                "Finding hands needs ONNX Runtime, which is not installed: pip install 'gesturehand[detect]', or say "
+                f"Finding hands needs ONNX Runtime, which is not installed: {install('detect')}, or say "
                 "where the hands are with --box or --boxes."
             ) from None
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         content = (files("gesturehand.assets") / f"{name}.onnx").read_bytes()
         self._session: Any = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
         self._outputs = [output.name for output in self._session.get_outputs()]
         self.size_px = int(self._session.get_inputs()[0].shape[1])
 
     def __call__(self, images: np.ndarray) -> dict[str, np.ndarray]:
-        """Every output by its name, (N, …) float32."""
-        parts = [
-            self._session.run(self._outputs, {"images": images[start : start + _BATCH]})
-            for start in range(0, max(len(images), 1), _BATCH)
-        ]
+        """Every output by its name, (N, …) float32; on as many cores as there are, where there are many images."""
+        parts = [images[start : start + _BATCH] for start in range(0, max(len(images), 1), _BATCH)]
+
+        def run(part: np.ndarray) -> list[np.ndarray]:
+            found: list[np.ndarray] = self._session.run(self._outputs, {"images": part})
+            return found
+
+        if len(parts) == 1:
+            return dict(zip(self._outputs, run(images), strict=True))
+        with ThreadPoolExecutor(available_cores()) as pool:
+            runs = list(pool.map(run, parts))
         return {
-            name: np.concatenate(arrays) for name, arrays in zip(self._outputs, zip(*parts, strict=True), strict=True)
+            name: np.concatenate(arrays) for name, arrays in zip(self._outputs, zip(*runs, strict=True), strict=True)
         }

@@ -7,6 +7,7 @@ the anchor in pixels.
 
 from typing import Final, NamedTuple
 
+import cv2
 import numpy as np
 
 from gesturehand.camera import transform_affine
@@ -19,6 +20,10 @@ _MAPS: Final = ((8, 2), (16, 6))
 _WRIST, _MIDDLE_KNUCKLE = 0, 2
 #: Palms that overlap more are one (intersection over union): their mean by score, as MediaPipe takes it.
 _SAME_PALM: Final = 0.3
+#: Cells along a view's side, and how much the brightest and the darkest of them differ where there may be a hand: sky,
+#: walls and blurred grounds differ less. The smallest hands that are looked for take three cells.
+_CELLS: Final = 16
+_LEAST_CONTRAST: Final = 6
 
 
 class View(NamedTuple):
@@ -69,9 +74,12 @@ class PalmNetwork:
         self._least_score = least_score
 
     def __call__(self, pyramid: ImagePyramid, views: list[View]) -> Palms:
-        """The palms in any of the views, each once."""
+        """The palms in any of the views, each once. Views in which nothing can be made out are not searched."""
         size = self._graph.size_px
-        crops = [pyramid.cut(view.square, size, view.angle) for view in views]
+        every = (pyramid.cut(view.square, size, view.angle) for view in views)
+        crops = [cut for cut in every if shows_something(cut[0])]
+        if not crops:
+            return Palms(*(np.zeros((0, *shape)) for shape in ((2,), (), (2,), (2,), ())))
         found = self._graph(np.stack([crop for crop, _ in crops]))
         with np.errstate(over="ignore"):
             scores = 1 / (1 + np.exp(-found["logits"][..., 0].astype(np.float64)))
@@ -85,6 +93,12 @@ class PalmNetwork:
         sides = values[:, 2:4].mean(-1) * scale
         palms = Palms(points[:, 0], sides, points[:, 1 + _WRIST], points[:, 1 + _MIDDLE_KNUCKLE], scores[view, anchor])
         return _merged(palms.part(np.argsort(-palms.scores, kind="stable")))
+
+
+def shows_something(crop: np.ndarray) -> bool:
+    """Whether a view (S, S, 3) uint8 can show a palm: cells of a third of the smallest hand differ in colour."""
+    cells = cv2.resize(crop, (_CELLS, _CELLS), interpolation=cv2.INTER_AREA)
+    return int(np.ptp(cells, axis=(0, 1)).max()) >= _LEAST_CONTRAST
 
 
 def _anchors(size_px: int) -> np.ndarray:

@@ -63,6 +63,27 @@ class PredictionPainter:
         Returns:
             (H', W', 3) uint8 RGB; every size that a video takes (even).
         """
+        meshes, joints = self.over_image(image, hands, intrinsics)
+        side = self._from_the_side(hands, meshes.shape[0])
+        for panel, caption in ((meshes, "mesh"), (joints, "joints")):
+            _label(panel, caption, (6, panel.shape[0] - 8))
+        gap = np.full((meshes.shape[0], 4, 3), 255, np.uint8)
+        picture = np.hstack([meshes, gap, joints, gap, side])
+        return np.ascontiguousarray(picture[: picture.shape[0] // 2 * 2, : picture.shape[1] // 2 * 2])
+
+    def over_image(
+        self, image: np.ndarray, hands: Sequence[DrawnHand], intrinsics: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The first two of the three pictures, without captions.
+
+        Args:
+            image: (H, W, 3) uint8 RGB.
+            hands: To draw.
+            intrinsics: (3, 3) px of the image.
+
+        Returns:
+            Meshes with labels, and skeletons with boxes, both (H', W', 3) uint8 RGB.
+        """
         height, width = image.shape[:2]
         scale = float(np.clip(height, *_HEIGHT_PX)) / height
         size = (round(width * scale), round(height * scale))
@@ -70,18 +91,13 @@ class PredictionPainter:
         # Pixel centres: (x + 0.5) · scale − 0.5.
         zoom = np.array([[scale, 0, (scale - 1) / 2], [0, scale, (scale - 1) / 2], [0, 0, 1]])
         meshes = self._meshes(shown, hands, zoom @ intrinsics)
-        joints = shown
+        joints = shown.copy()
         for hand in hands:
             joints = draw_skeleton(joints, hand.joints_px * scale + (scale - 1) / 2)
             if hand.box is not None:
                 _draw_box(joints, hand.box * scale, hand.side)
-        side = self._from_the_side(hands, shown.shape[0])
-        for panel, caption in ((meshes, "mesh"), (joints, "joints")):
-            _label(panel, caption, (6, panel.shape[0] - 8))
         _label_hands(meshes, hands, scale)
-        gap = np.full((shown.shape[0], 4, 3), 255, np.uint8)
-        picture = np.hstack([meshes, gap, joints, gap, side])
-        return np.ascontiguousarray(picture[: picture.shape[0] // 2 * 2, : picture.shape[1] // 2 * 2])
+        return meshes, joints
 
     def _meshes(self, image: np.ndarray, hands: Sequence[DrawnHand], intrinsics: np.ndarray) -> np.ndarray:
         drawn = [hand for hand in hands if hand.vertices[:, 2].min() > _NEAREST_M]

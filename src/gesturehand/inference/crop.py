@@ -1,5 +1,6 @@
 """A hand's crop as training saw it, from images of any size."""
 
+import math
 from dataclasses import dataclass
 
 import cv2
@@ -70,17 +71,15 @@ class ImageWindow:
             crop.
         """
         affine = crop_affine(square, size_px, angle=angle, mirror=mirror)
-        window = self
-        if square[2] >= 4 * size_px * self.factor:
-            window = self.around(square, size_px, 1.0 if angle == 0 else float(np.sqrt(2)))
+        window = self.around(square, size_px, 1.0 if angle == 0 else math.sqrt(2))
         # Centres of the window's pixels: px = factor · small + (factor − 1) / 2 + low.
         back = np.diag([window.factor, window.factor, 1.0])
         back[:2, 2] = (window.factor - 1) / 2 + np.array(window.low)
         size = (size_px, size_px)
-        crop = cv2.warpAffine(
-            window.pixels, affine @ back, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT
-        )
-        return crop, affine
+        # OpenCV warps four channels in half the time of three.
+        pixels = cv2.cvtColor(window.pixels, cv2.COLOR_RGB2RGBA)
+        crop = cv2.warpAffine(pixels, affine @ back, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+        return cv2.cvtColor(crop, cv2.COLOR_RGBA2RGB), affine
 
 
 def crop_image(

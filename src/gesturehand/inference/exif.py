@@ -8,6 +8,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import ExifTags, Image
 
+from gesturehand.data.heif_image import heic_is_read
+
 #: Diagonal of 35 mm film (36 × 24 mm), which equivalent focal lengths refer to (CIPA DCG-001).
 _FILM_DIAGONAL_MM: Final = math.hypot(36, 24)
 #: Millimetres in a unit of the sensor's resolution, by the tag's number: inch, centimetre, millimetre, micrometre.
@@ -34,6 +36,7 @@ def exif_intrinsics(path: str | Path, width: int, height: int) -> npt.NDArray[np
     Returns:
         (3, 3) px, with the principal point in the middle; None where the tags are missing or make no sense.
     """
+    heic_is_read()
     try:
         with Image.open(path) as image:
             exif = image.getexif()

@@ -10,6 +10,7 @@ import numpy as np
 
 from gesturehand.draw.prediction import SIDE_TONES
 from gesturehand.errors import UserError
+from gesturehand.extras import install
 from gesturehand.inference.result import HandResult
 
 MeshFormat = Literal["obj", "ply", "glb"]
@@ -71,10 +72,15 @@ def obj_bytes(hands: Sequence[HandResult], y_up: bool = False) -> bytes:
     first = 1
     for number, hand in enumerate(hands):
         lines.append(f"o {object_name(number, hand)}")
-        lines += [f"v {x:.7f} {y:.7f} {z:.7f}" for x, y, z in _vertices(hand, y_up).tolist()]
-        lines += [f"f {a} {b} {c}" for a, b, c in (hand.faces + first).tolist()]
+        lines.append(_rows("v %.7f %.7f %.7f", _vertices(hand, y_up)))
+        lines.append(_rows("f %d %d %d", hand.faces + first))
         first += len(hand.vertices)
     return ("\n".join(lines) + "\n").encode()
+
+
+def _rows(pattern: str, rows: np.ndarray) -> str:
+    """A line a row (N, 3), in one formatting, which takes half the time of N."""
+    return "\n".join([pattern] * len(rows)) % tuple(rows.ravel().tolist())
 
 
 def ply_bytes(hands: Sequence[HandResult], y_up: bool = False) -> bytes:
@@ -119,7 +125,7 @@ def glb_bytes(hands: Sequence[HandResult]) -> bytes:
         name = object_name(number, hand)
         material = trimesh.visual.material.PBRMaterial(
             name=hand.side,
-            baseColorFactor=[*SIDE_TONES[hand.side].astype(np.uint8).tolist(), 255],
+            baseColorFactor=[*_linear(SIDE_TONES[hand.side]), 1.0],
             metallicFactor=0.0,
             roughnessFactor=0.8,
             doubleSided=True,  # the wrist is open
@@ -141,6 +147,13 @@ def _glb_container(text: bytes) -> bytes:
     return struct.pack("<4sIIII", b"glTF", 2, 20 + len(text), len(text), 0x4E4F534A) + text
 
 
+def _linear(tone: np.ndarray) -> list[float]:
+    """An sRGB colour (3,) 0-255 as linear light 0-1, in which glTF's factors are (IEC 61966-2-1)."""
+    share = tone / 255
+    linear: list[float] = np.where(share <= 0.04045, share / 12.92, ((share + 0.055) / 1.055) ** 2.4).tolist()
+    return linear
+
+
 def _vertices(hand: HandResult, y_up: bool) -> np.ndarray:
     return hand.vertices * _Y_UP if y_up else hand.vertices
 
@@ -149,5 +162,5 @@ def _trimesh() -> ModuleType:
     try:
         import trimesh
     except ImportError:
-        raise UserError("GLB takes trimesh: install it with pip install 'gesturehand[glb]'.") from None
+        raise UserError(f"GLB takes trimesh: install it with {install('glb')}.") from None
     return trimesh

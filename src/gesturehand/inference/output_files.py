@@ -2,19 +2,23 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from fractions import Fraction
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
+import av
 import cv2
 import numpy as np
 
-from gesturehand.draw.prediction import DrawnHand, PredictionPainter, fitted
+from gesturehand.draw.prediction import DrawnHand, fitted
 from gesturehand.errors import UserError
 from gesturehand.file_writing import new_file
 from gesturehand.inference.result import HandResult
 
 #: Beside the results' names, so that no picture that is given can have the name of one that is written.
 OVERLAY_SUFFIX: Final = "_overlay"
+#: Encoders of videos with their options, the best first.
+_CODECS: Final = {"libx264": {"preset": "veryfast", "crf": "20"}, "mpeg4": {"qscale": "3"}}
 
 
 def overlay_png(picture: np.ndarray) -> bytes:
@@ -22,22 +26,15 @@ def overlay_png(picture: np.ndarray) -> bytes:
     return cv2.imencode(".png", picture[..., ::-1], [cv2.IMWRITE_PNG_COMPRESSION, 3])[1].tobytes()
 
 
-def draw_hands(
-    painter: PredictionPainter,
-    image: np.ndarray,
-    hands: Sequence[HandResult],
-    intrinsics: np.ndarray,
-    tracks: Sequence[int] | None = None,
-) -> np.ndarray:
-    """The overlay picture of an image, (H', W', 3) uint8 RGB; hands of a video with the numbers of their tracks."""
+def drawn_hands(hands: Sequence[HandResult], tracks: Sequence[int] | None = None) -> list[DrawnHand]:
+    """What is drawn of hands; of a video's with the numbers of their tracks."""
     labels = [label_of(hand) for hand in hands]
     if tracks is not None:
         labels = [f"{track} {label}" for track, label in zip(tracks, labels, strict=True)]
-    drawn = [
+    return [
         DrawnHand(hand.vertices, hand.joints_2d, hand.box, hand.side, label)
         for hand, label in zip(hands, labels, strict=True)
     ]
-    return painter(image, drawn, intrinsics)
 
 
 def label_of(hand: HandResult) -> str:
@@ -49,6 +46,8 @@ def label_of(hand: HandResult) -> str:
 class VideoWriter:
     """An MP4 file that is being written; :func:`new_video` makes one.
 
+    It is H.264 with 4:2:0 colours, which browsers and players show; MPEG-4 where FFmpeg has no encoder for that.
+
     Args:
         path: The file, for messages.
         part: Where it is written.
@@ -59,39 +58,42 @@ class VideoWriter:
         self.path = path
         self.part = part
         self.fps = fps
-        self._writer: cv2.VideoWriter | None = None
+        self._container: Any = None
+        self._stream: Any = None
         self._shape = (0, 0)
-        self._frames = 0
 
     def add(self, picture: np.ndarray) -> None:
-        """Adds a frame (H, W, 3) uint8 RGB; the first one's size is the video's, others are fitted into it.
+        """Adds a frame (H, W, 3) uint8 RGB; the first one's size, made even, is the video's, others are fitted into it.
 
         Raises:
-            UserError: This build of OpenCV writes no MP4.
+            UserError: FFmpeg writes no MP4 here.
         """
-        if self._writer is None:
-            self._shape = height, width = picture.shape[:2]
-            code = cv2.VideoWriter_fourcc(*"mp4v")  # type: ignore[attr-defined, unused-ignore]
-            self._writer = cv2.VideoWriter(str(self.part), code, self.fps, (width, height))
-            if not self._writer.isOpened():
-                raise UserError(f"OpenCV cannot write '{self.path}' here: go without with --overlay=false.")
-        self._writer.write(fitted(picture, *self._shape)[..., ::-1])
-        self._frames += 1
+        if self._container is None:
+            self._open(*(max(2, size // 2 * 2) for size in picture.shape[:2]))
+        frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(fitted(picture, *self._shape)), format="rgb24")
+        self._container.mux(self._stream.encode(frame))
+
+    def _open(self, height: int, width: int) -> None:
+        self._shape = height, width
+        # The index in front, so that a browser plays it before it has all of it.
+        self._container = av.open(str(self.part), "w", format="mp4", options={"movflags": "faststart"})
+        codec = next((name for name in _CODECS if name in av.codecs_available), None)
+        if codec is None:
+            raise UserError(f"FFmpeg cannot write '{self.path}' here: go without with --overlay=false.")
+        self._stream = self._container.add_stream(codec, rate=Fraction(self.fps).limit_denominator(1001))
+        self._stream.width, self._stream.height, self._stream.pix_fmt = width, height, "yuv420p"
+        self._stream.options = _CODECS[codec]
 
     def close(self) -> None:
         """Ends the video.
 
         Raises:
-            OSError: Not all of it was written, of which OpenCV says nothing.
+            OSError: Not all of it could be written.
         """
-        if self._writer is not None:
-            self._writer.release()
-            self._writer = None
-            written = cv2.VideoCapture(str(self.part))
-            complete = int(written.get(cv2.CAP_PROP_FRAME_COUNT)) == self._frames
-            written.release()
-            if not complete:
-                raise OSError(None, "OpenCV has not written all frames")
+        if self._container is not None:
+            container, self._container = self._container, None
+            with container:
+                container.mux(self._stream.encode(None))
 
 
 @contextmanager

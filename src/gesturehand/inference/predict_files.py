@@ -9,9 +9,10 @@ from tqdm import tqdm
 
 from gesturehand.data.image_file import UnreadableImageError, read_image
 from gesturehand.errors import UserError
-from gesturehand.file_writing import make_folder, write_bytes
+from gesturehand.file_writing import make_folder, sync_folder, write_bytes
 from gesturehand.inference.boxes import BoxFile
 from gesturehand.inference.output_files import OVERLAY_SUFFIX, overlay_png
+from gesturehand.inference.pipeline import ahead
 from gesturehand.inference.predict_videos import predict_video
 from gesturehand.inference.prediction_run import Frame, PredictionRun, Settings
 from gesturehand.inference.predictor import HandPredictor
@@ -107,15 +108,21 @@ def _predict_images(
             waiting.append((path, frame))
             yield frame.query(image, hands, f"'{path}'")
 
-    with bar:
-        for hands in run.predictor.predict_many(queries(), settings.batch_size):
-            path, frame = waiting.popleft()
+    def predicted() -> Iterator[tuple[Path, Frame, list[HandResult]]]:
+        with ahead(queries()) as asked:
+            for hands in run.predictor.predict_many(asked, settings.batch_size):
+                yield *waiting.popleft(), hands
+
+    # Images are read and searched, predicted, and written in a thread each, so that none waits for the disk.
+    with bar, ahead(predicted(), settings.batch_size) as results:
+        for path, frame, hands in results:
             stem = settings.output / names[path]
             content = run.content(frame, hands)
             if settings.mesh is not False:
                 run.write_meshes(stem, hands)
             if settings.overlay:
                 picture = overlay_png(run.picture(frame, hands))
-                write_bytes(stem.with_name(f"{stem.name}{OVERLAY_SUFFIX}.png"), picture)
-            write_bytes(stem.with_name(f"{stem.name}.json"), (dump(content) + "\n").encode())
+                write_bytes(stem.with_name(f"{stem.name}{OVERLAY_SUFFIX}.png"), picture, one_of_many=True)
+            write_bytes(stem.with_name(f"{stem.name}.json"), (dump(content) + "\n").encode(), one_of_many=True)
             bar.update()
+    sync_folder(settings.output)

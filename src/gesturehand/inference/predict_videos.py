@@ -1,7 +1,7 @@
 """Videos in; a line of JSON a frame, meshes and a film out. Frames are read, tracked, predicted and written at once."""
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
@@ -10,14 +10,14 @@ import numpy as np
 from tqdm import tqdm
 
 from gesturehand.errors import UserError
-from gesturehand.file_writing import durable_file
+from gesturehand.file_writing import durable_file, sync_folder
 from gesturehand.inference.output_files import OVERLAY_SUFFIX, new_video
 from gesturehand.inference.pipeline import ahead, first_interrupt
 from gesturehand.inference.prediction_run import FOUND, Frame, PredictionRun
 from gesturehand.inference.query import ImageQuery
 from gesturehand.inference.result import HandResult
 from gesturehand.inference.result_json import dump
-from gesturehand.inference.smoothing import HandSmoother
+from gesturehand.inference.smoothing import HandSmoother, smooth_both_ways
 from gesturehand.inference.streams import AddressVideo, Camera, Stream
 from gesturehand.inference.tracks import BoxTracks, HandTracker
 from gesturehand.inference.video import Video
@@ -29,7 +29,7 @@ OTHER_SIZE: Final = (
 DAMAGED: Final = "'{}' is damaged: {} pieces of it cannot be decoded, and their frames are left out."
 UNTIL: Final = "'{}' is predicted until Ctrl-C, which ends the files."
 
-Predicted = tuple[Frame, list[HandResult], list[int]]
+Predicted = tuple[Frame, Sequence[int], list[HandResult]]
 
 
 def predict_video(run: PredictionRun, source: Path | Stream, name: str) -> None:
@@ -64,10 +64,12 @@ def predict_video(run: PredictionRun, source: Path | Stream, name: str) -> None:
         waiting = max(2, settings.batch_size // 2)
         images = opened.enter_context(ahead(iter(video)))
         asked = opened.enter_context(ahead(_asked(run, images, Path(title).name, shown), waiting))
-        predicted = opened.enter_context(ahead(_predicted(run, asked, video.fps), waiting))
+        predicted = opened.enter_context(
+            ahead(_predicted(run, asked, video.fps, live=isinstance(source, Stream)), waiting)
+        )
         sizes: list[tuple[int, int]] = []
         number = -1
-        for number, (frame, hands, tracks) in enumerate(predicted):
+        for number, (frame, tracks, hands) in enumerate(predicted):
             if frame.size not in sizes:
                 sizes.append(frame.size)
                 if len(sizes) > 1:
@@ -78,6 +80,8 @@ def predict_video(run: PredictionRun, source: Path | Stream, name: str) -> None:
             if settings.overlay:
                 pictures.add(run.picture(frame, hands, tracks))
             bar.update()
+        if settings.mesh and number >= 0:
+            sync_folder(stem)
         if video.damaged:
             run.say(DAMAGED.format(shown, video.damaged))
         if number < 0:
@@ -112,7 +116,9 @@ def _asked(
         yield frame, frame.query(image, hands, f"frame {number} of '{shown}'")
 
 
-def _predicted(run: PredictionRun, asked: Iterator[tuple[Frame, ImageQuery]], fps: float) -> Iterator[Predicted]:
+def _predicted(
+    run: PredictionRun, asked: Iterator[tuple[Frame, ImageQuery]], fps: float, *, live: bool
+) -> Iterator[Predicted]:
     """What the network says of each frame, smoothed along the tracks."""
     waiting: deque[Frame] = deque()
 
@@ -122,10 +128,18 @@ def _predicted(run: PredictionRun, asked: Iterator[tuple[Frame, ImageQuery]], fp
             yield query
 
     box_tracks = BoxTracks()
-    smoother = HandSmoother(run.predictor.model.hand_model, fps) if run.settings.smooth else None
-    for number, hands in enumerate(run.predictor.predict_many(queries(), run.settings.batch_size)):
-        frame = waiting.popleft()
-        tracks = box_tracks(hands) if frame.tracks is None else list(frame.tracks)
-        if smoother is not None:
-            hands = smoother(number, tracks, hands)
-        yield frame, hands, tracks
+
+    def seen() -> Iterator[tuple[Frame, list[int], list[HandResult]]]:
+        for hands in run.predictor.predict_many(queries(), run.settings.batch_size):
+            frame = waiting.popleft()
+            yield frame, box_tracks(hands) if frame.tracks is None else list(frame.tracks), hands
+
+    hand_model = run.predictor.model.hand_model
+    if not run.settings.smooth:
+        yield from seen()
+    elif live:  # later frames are not waited for
+        smoother = HandSmoother(hand_model, fps)
+        for number, (frame, tracks, hands) in enumerate(seen()):
+            yield frame, tracks, smoother(number, tracks, hands)
+    else:
+        yield from smooth_both_ways(hand_model, fps, seen())

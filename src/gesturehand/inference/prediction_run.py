@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -13,7 +14,7 @@ from gesturehand.draw.prediction import PredictionPainter
 from gesturehand.file_writing import write_bytes
 from gesturehand.inference.boxes import BoxFile, Hand, HandBox, seems_corners
 from gesturehand.inference.mesh_files import DEFAULT_FORMATS, MeshFormat, mesh_bytes
-from gesturehand.inference.output_files import draw_hands
+from gesturehand.inference.output_files import drawn_hands
 from gesturehand.inference.predictor import BATCH_SIZE, HandPredictor
 from gesturehand.inference.query import ImageCamera, ImageQuery, Intrinsics, camera_of, intrinsics_matrix
 from gesturehand.inference.result import HandResult
@@ -105,23 +106,32 @@ class PredictionRun:
         predictor: Predicts.
         settings: What is written and where.
         say: Is told once what had to be assumed.
+        tell: Is told the hands of every image and frame, and a frame's tracks, when they are about to be written; what
+            it raises ends the run.
 
     Attributes:
+        painter: Draws the hands.
         frames: Images and frames so far.
         hands: Hands in them.
         empty: Images and frames without a hand.
         last: The hands of the last one.
     """
 
-    def __init__(self, predictor: HandPredictor, settings: Settings, say: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        predictor: HandPredictor,
+        settings: Settings,
+        say: Callable[[str], None],
+        tell: Callable[[list[HandResult], Sequence[int] | None], None] | None = None,
+    ) -> None:
         self.predictor = predictor
         self.settings = settings
         self.say = say
+        self._tell = tell
         self.frames = self.hands = self.empty = 0
         self.last: list[HandResult] = []
         self._given = None if settings.intrinsics is None else intrinsics_matrix(settings.intrinsics)
         hand_model = predictor.model.hand_model
-        self._painter = PredictionPainter(hand_model.faces.cpu().numpy(), hand_model.num_vertices)
         self._model = {
             "class": type(predictor.model).__name__,
             "checkpoint": str(predictor.checkpoint),
@@ -186,22 +196,34 @@ class PredictionRun:
         self.hands += len(hands)
         self.empty += not hands
         self.last = hands
+        if self._tell is not None:
+            self._tell(hands, tracks)
         return image_dictionary(frame.name, frame.size, *frame.camera, hands, self._model, tracks)
+
+    @cached_property
+    def painter(self) -> PredictionPainter:
+        """Made where something is drawn, since closing the meshes takes a moment."""
+        hand_model = self.predictor.model.hand_model
+        return PredictionPainter(hand_model.faces.cpu().numpy(), hand_model.num_vertices)
 
     def picture(self, frame: Frame, hands: list[HandResult], tracks: Sequence[int] | None = None) -> np.ndarray:
         """The overlay of a frame that is drawn."""
-        image = read_image(frame.image) if isinstance(frame.image, Path) else frame.image
-        assert image is not None
-        return draw_hands(self._painter, image, hands, frame.camera.intrinsics, tracks)
+        return self.painter(_image_of(frame), drawn_hands(hands, tracks), frame.camera.intrinsics)
 
     def write_meshes(self, stem: Path, hands: list[HandResult]) -> None:
         """Writes a file of each format."""
         for kind in self.settings.mesh_formats:
             content = mesh_bytes(hands, kind, y_up=self.settings.y_up)
-            write_bytes(stem.with_name(f"{stem.name}.{kind}"), content)
+            write_bytes(stem.with_name(f"{stem.name}.{kind}"), content, one_of_many=True)
 
     def once(self, text: str) -> None:
         """Says a sentence that has not been said yet."""
         if text not in self._said:
             self._said.add(text)
             self.say(text)
+
+
+def _image_of(frame: Frame) -> np.ndarray:
+    image = read_image(frame.image) if isinstance(frame.image, Path) else frame.image
+    assert image is not None
+    return image

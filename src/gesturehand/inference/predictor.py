@@ -295,7 +295,6 @@ class HandPredictor:
                 found += zip(request.order, results, strict=True)
             yield [result for _, result in sorted(found, key=lambda entry: entry[0])]
 
-    @torch.inference_mode()
     def run_crops(self, crops: Sequence[Crop], is_right: Sequence[bool]) -> dict[str, np.ndarray]:
         """The network on a batch of crops, without placing anything.
 
@@ -312,6 +311,12 @@ class HandPredictor:
             mirror != right for (_, _, mirror), right in zip(crops, is_right, strict=True)
         ):
             return self._engine(pixels, maps)
+        return self._run_torch(crops, is_right, pixels, maps)
+
+    @torch.inference_mode()
+    def _run_torch(
+        self, crops: Sequence[Crop], is_right: Sequence[bool], pixels: np.ndarray, maps: np.ndarray
+    ) -> dict[str, np.ndarray]:
         images = torch.from_numpy(pixels).permute(0, 3, 1, 2)
         affine = torch.from_numpy(maps)
         if self.two_hand:

@@ -31,6 +31,8 @@ HAND_KEYS: Final = (
     "mesh_object",
 )
 
+_ENCODER: Final = json.JSONEncoder(ensure_ascii=False)
+
 
 def image_dictionary(
     name: str,
@@ -107,7 +109,7 @@ def dump(value: Any, indent: int = 0) -> str:
     if isinstance(value, list) and value and isinstance(value[0], dict):
         rows = [f"{inner}{dump(item, indent + 1)}" for item in value]
         return "[\n" + ",\n".join(rows) + f"\n{outer}]"
-    return json.dumps(value, ensure_ascii=False)
+    return _ENCODER.encode(value)
 
 
 def _gestures(hand: HandResult) -> dict[str, Any] | None:
@@ -128,6 +130,7 @@ def _gesture(gesture: GestureResult) -> dict[str, Any]:
 
 def _numbers(array: np.ndarray) -> Any:
     """Nested lists; nine significant digits give every float32 back."""
-    values = [float(f"{value:.9g}") for value in np.asarray(array, np.float32).ravel().tolist()]
+    numbers = np.asarray(array, np.float32).ravel().tolist()
+    values = list(map(float, ("%.9g " * len(numbers) % tuple(numbers)).split()))
     nested: Any = np.array(values, np.float64).reshape(array.shape).tolist()
     return nested

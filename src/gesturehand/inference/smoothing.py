@@ -1,8 +1,13 @@
-"""Predicted hands of a video, smoothed along their tracks: pose, shape and place."""
+"""Predicted hands of a video, smoothed along their tracks: pose, shape and place.
 
-from collections.abc import Sequence
+:func:`smooth_both_ways` looks at the frames before and after each one, which files allow. :class:`HandSmoother` knows
+those before only, as cameras need it.
+"""
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import Any, Final, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -16,14 +21,46 @@ from gesturehand.inference.result import HandResult
 from gesturehand.skeleton import BONES
 
 FloatArray = npt.NDArray[np.float64]
+Item = TypeVar("Item")
 
-#: Cutoffs at rest, Hz, and their slopes, Hz per unit and second (docs/predict.md has what they do): of rotations (rad),
-#: of the place in the image (hand sizes) and of the logarithm of the depth.
+#: One-Euro's cutoffs at rest, Hz, and their slopes, Hz per unit and second (docs/predict.md has what they do): of
+#: rotations (rad), of the place in the image (hand sizes) and of the logarithm of the depth.
 _ROTATION: Final = (1.2, 0.6)
 _DIRECTION: Final = (8.0, 1.0)
 _DEPTH: Final = (0.8, 1.0)
+#: How far the frames on either side that :func:`smooth_both_ways` looks at are away, s: of rotations, of the place in
+#: the image and of the depth.
+_REACHES: Final = (0.2, 0.2, 0.5)
+#: Degree of the polynomial that it lays through them.
+_DEGREE: Final = 2
+#: It looks at so many frames on either side at most, which bounds what is in memory.
+_MOST_FRAMES: Final = 30
 #: A hand is never placed nearer.
 _NEAREST_M: Final = 0.01
+
+
+class _Parts(NamedTuple):
+    """What is smoothed of a hand, each by itself.
+
+    Attributes:
+        rotations: (16, 3, 3).
+        direction: (2,) x and y over z of the joints' mean.
+        farness: The logarithm of its depth over the hand's size.
+        betas: (10,).
+    """
+
+    rotations: FloatArray
+    direction: FloatArray
+    farness: float
+    betas: FloatArray
+
+    @classmethod
+    def of(cls, hand: HandResult) -> "_Parts":
+        seen = hand.joints.astype(np.float64)
+        middle = np.maximum(seen.mean(0), [-np.inf, -np.inf, _NEAREST_M])
+        rotations = np.concatenate([hand.global_orient[None], hand.hand_pose]).astype(np.float64)
+        farness = float(np.log(middle[2] / _bone_length(seen)))
+        return cls(rotations, middle[:2] / middle[2], farness, hand.betas.astype(np.float64))
 
 
 @dataclass
@@ -47,7 +84,7 @@ class _TrackState:
 
 
 class HandSmoother:
-    """Smooths hands over a video's frames, which are given in order.
+    """Smooths hands over a video's frames, which are given in order, by what was seen so far.
 
     Rotations are filtered on the manifold, and shapes averaged. Of the place, the direction to the joints' mean and the
     logarithm of its distance over the hand's size are filtered, since a picture tells the first well and the second
@@ -72,73 +109,163 @@ class HandSmoother:
             tracks: Of each hand, the number of its track; a track has one side.
             hands: Predicted.
         """
-        if not hands:
-            return []
-        states = [self._state(frame, track, hand) for track, hand in zip(tracks, hands, strict=True)]
-        passed = [max(frame - state.frame, 1) / self._fps for state in states]
-        rotations = np.stack(
-            [
-                state.rotations(np.concatenate([hand.global_orient[None], hand.hand_pose]).astype(np.float64), time)
-                for state, hand, time in zip(states, hands, passed, strict=True)
-            ]
-        )
-        vertices, joints = self._posed(rotations, states, hands)
-        smooth = []
-        for i, (state, hand, time) in enumerate(zip(states, hands, passed, strict=True)):
-            place = _placed(state, hand, joints[i], time)
-            state.frame = frame
-            rotvec = Rotation.from_matrix(rotations[i]).as_rotvec()
-            moved = joints[i] + place
-            smooth.append(
-                replace(
-                    hand,
-                    global_orient=_float32(rotations[i, 0]),
-                    hand_pose=_float32(rotations[i, 1:]),
-                    betas=_float32(state.betas),
-                    cam_t=_float32(place),
-                    vertices=_float32(vertices[i] + place),
-                    joints=_float32(moved),
-                    joints_2d=_float32(project(moved, hand.intrinsics.astype(np.float64))),
-                    global_orient_axis_angle=_float32(rotvec[0]),
-                    hand_pose_axis_angle_flat=_float32(rotvec[1:].reshape(-1)),
-                    hand_pose_axis_angle=_float32(rotvec[1:].reshape(-1) - hand.hands_mean),
-                )
-            )
-        return smooth
+        parts = [self._smoothed(frame, track, _Parts.of(hand)) for track, hand in zip(tracks, hands, strict=True)]
+        return _rebuilt(self._hand_model, hands, parts)
 
-    def _state(self, frame: int, track: int, hand: HandResult) -> _TrackState:
-        """A track's state, its shape with this hand's."""
-        state = self._tracks.setdefault(track, _TrackState(frame, 0, np.zeros(len(hand.betas))))
+    def _smoothed(self, frame: int, track: int, seen: _Parts) -> _Parts:
+        state = self._tracks.setdefault(track, _TrackState(frame, 0, np.zeros(len(seen.betas))))
         state.count += 1
-        state.betas = state.betas + (hand.betas - state.betas) / state.count
-        return state
-
-    @torch.inference_mode()
-    def _posed(
-        self, rotations: FloatArray, states: Sequence[_TrackState], hands: Sequence[HandResult]
-    ) -> tuple[FloatArray, FloatArray]:
-        """Vertices (N, V, 3) and joints (N, 21, 3), m, of hands that are not moved."""
-        device = self._hand_model.faces.device
-        betas = np.stack([state.betas for state in states])
-        vertices, joints = self._hand_model(
-            torch.from_numpy(rotations).float().to(device),
-            torch.from_numpy(betas).float().to(device),
-            None,
-            torch.tensor([hand.side == "right" for hand in hands], device=device),
+        state.betas = state.betas + (seen.betas - state.betas) / state.count
+        # In the hand's sizes, so that hands far away are not smoothed more.
+        state.unit = state.unit or float(np.exp(-seen.farness))
+        passed_s = max(frame - state.frame, 1) / self._fps
+        state.frame = frame
+        return _Parts(
+            state.rotations(seen.rotations, passed_s),
+            state.direction(seen.direction[None] / state.unit, passed_s)[0] * state.unit,
+            float(state.depth(np.array([[seen.farness]]), passed_s)[0, 0]),
+            state.betas,
         )
-        return vertices.cpu().numpy().astype(np.float64), joints.cpu().numpy().astype(np.float64)
 
 
-def _placed(state: _TrackState, hand: HandResult, joints: FloatArray, passed_s: float) -> FloatArray:
-    """The translation (3,), m, of joints (21, 3) of the smoothed hand."""
-    seen = hand.joints.astype(np.float64)
-    middle = np.maximum(seen.mean(0), [-np.inf, -np.inf, _NEAREST_M])
-    size, nearness = _bone_length(joints), _bone_length(seen) / middle[2]
-    # In the hand's sizes, so that hands far away are not smoothed more.
-    state.unit = state.unit or nearness
-    direction = state.direction(middle[None, :2] / middle[2] / state.unit, passed_s)[0] * state.unit
-    depth = size * float(np.exp(state.depth(np.array([[-np.log(nearness)]]), passed_s)[0, 0]))
-    return np.array([*(direction * depth), depth]) - joints.mean(0)
+class _Waiting(NamedTuple):
+    """A frame whose neighbours are still to come."""
+
+    item: Any
+    tracks: Sequence[int]
+    hands: Sequence[HandResult]
+    parts: dict[int, _Parts]
+
+
+def smooth_both_ways(
+    hand_model: HandModel, fps: float, frames: Iterable[tuple[Item, Sequence[int], Sequence[HandResult]]]
+) -> Iterator[tuple[Item, Sequence[int], list[HandResult]]]:
+    """Smooths hands by the frames before and after each one, so that nothing lags behind.
+
+    Through what a track's neighbouring frames show, each by its weight, a polynomial in time is laid by least squares,
+    and its value in the middle is taken (Savitzky and Golay, 1964, with frames missing where the hand was lost; the
+    weights fall to zero as Cleveland's do, 1979). Of rotations this happens in the tangent space at the frame's own.
+    Parts are those of :class:`HandSmoother`; shapes are the mean of the track's frames so far.
+
+    Args:
+        hand_model: The network's.
+        fps: Frames per second.
+        frames: In order: anything that belongs to a frame, its hands' tracks, and its hands.
+
+    Yields:
+        The same with smoothed hands, a fraction of a second later.
+    """
+    reach = [min(round(seconds * fps), _MOST_FRAMES) for seconds in _REACHES]
+    ahead = max(reach)
+    sums: dict[int, tuple[int, FloatArray]] = {}
+    window: deque[_Waiting] = deque()  # up to `ahead` frames on either side of the one in the middle
+    middle = 0
+
+    def smoothed() -> tuple[Item, Sequence[int], list[HandResult]]:
+        own = window[middle]
+        parts = [_fitted(window, middle, track, reach, _mean(sums[track])) for track in own.tracks]
+        window[middle] = _Waiting(None, (), (), own.parts)  # neighbours are of use without their pictures
+        return own.item, own.tracks, _rebuilt(hand_model, own.hands, parts)
+
+    for item, tracks, hands in frames:
+        seen = {track: _Parts.of(hand) for track, hand in zip(tracks, hands, strict=True)}
+        for track, parts in seen.items():
+            count, betas = sums.get(track, (0, np.zeros(len(parts.betas))))
+            sums[track] = (count + 1, betas + parts.betas)
+        window.append(_Waiting(item, tracks, hands, seen))
+        if len(window) - middle > ahead:
+            yield smoothed()
+            middle += 1
+            if middle > ahead:
+                window.popleft()
+                middle -= 1
+    while middle < len(window):
+        yield smoothed()
+        middle += 1
+
+
+def _mean(entry: tuple[int, FloatArray]) -> FloatArray:
+    count, total = entry
+    return total / count
+
+
+def _fitted(window: Sequence[_Waiting], middle: int, track: int, reach: Sequence[int], betas: FloatArray) -> _Parts:
+    """A track's parts in the middle of a window."""
+    own = window[middle].parts[track]
+    near = {
+        number - middle: frame.parts[track]
+        for number, frame in enumerate(window)
+        if track in frame.parts and abs(number - middle) <= max(reach)
+    }
+    times = np.array(list(near))
+    turns, directions, farness = (local_weights(times, frames, _DEGREE) for frames in reach)
+    others = np.stack([parts.rotations for parts in near.values()])  # (T, 16, 3, 3)
+    steps = Rotation.from_matrix((own.rotations.swapaxes(-1, -2) @ others).reshape(-1, 3, 3)).as_rotvec()
+    step = np.tensordot(turns, steps.reshape(len(times), -1, 3), 1)
+    return _Parts(
+        rotation_move(own.rotations, step),
+        directions @ np.stack([parts.direction for parts in near.values()]),
+        float(farness @ np.array([parts.farness for parts in near.values()])),
+        betas,
+    )
+
+
+def local_weights(times: npt.NDArray[np.int_], reach: int, degree: int) -> FloatArray:
+    """Weights (T,) whose product with values at times is a local polynomial's value at time 0.
+
+    Args:
+        times: Frames from the one in question, which is among them.
+        reach: Frames that are looked at on either side.
+        degree: Of the polynomial; lower where few frames are there.
+    """
+    near = (1 - (np.abs(times) / (reach + 1)).clip(max=1) ** 3) ** 3
+    degree = min(degree, max((int((near > 0).sum()) - 1) // 2, 0))
+    powers = np.power.outer(times / (reach + 1), np.arange(degree + 1)) * np.sqrt(near)[:, None]
+    return np.asarray(np.linalg.pinv(powers)[0] * np.sqrt(near), np.float64)
+
+
+def _rebuilt(hand_model: HandModel, hands: Sequence[HandResult], parts: Sequence[_Parts]) -> list[HandResult]:
+    """Hands with other parts, and all that follows from these."""
+    if not hands:
+        return []
+    vertices, joints = _posed(hand_model, hands, parts)
+    rebuilt = []
+    for i, (hand, own) in enumerate(zip(hands, parts, strict=True)):
+        depth = _bone_length(joints[i]) * float(np.exp(own.farness))
+        place = np.array([*(own.direction * depth), depth]) - joints[i].mean(0)
+        moved = joints[i] + place
+        rotvec = Rotation.from_matrix(own.rotations).as_rotvec()
+        rebuilt.append(
+            replace(
+                hand,
+                global_orient=_float32(own.rotations[0]),
+                hand_pose=_float32(own.rotations[1:]),
+                betas=_float32(own.betas),
+                cam_t=_float32(place),
+                vertices=_float32(vertices[i] + place),
+                joints=_float32(moved),
+                joints_2d=_float32(project(moved, hand.intrinsics.astype(np.float64))),
+                global_orient_axis_angle=_float32(rotvec[0]),
+                hand_pose_axis_angle_flat=_float32(rotvec[1:].reshape(-1)),
+                hand_pose_axis_angle=_float32(rotvec[1:].reshape(-1) - hand.hands_mean),
+            )
+        )
+    return rebuilt
+
+
+@torch.inference_mode()
+def _posed(
+    hand_model: HandModel, hands: Sequence[HandResult], parts: Sequence[_Parts]
+) -> tuple[FloatArray, FloatArray]:
+    """Vertices (N, V, 3) and joints (N, 21, 3), m, of hands that are not moved."""
+    device = hand_model.faces.device
+    vertices, joints = hand_model(
+        torch.from_numpy(np.stack([own.rotations for own in parts])).float().to(device),
+        torch.from_numpy(np.stack([own.betas for own in parts])).float().to(device),
+        None,
+        torch.tensor([hand.side == "right" for hand in hands], device=device),
+    )
+    return vertices.cpu().numpy().astype(np.float64), joints.cpu().numpy().astype(np.float64)
 
 
 def _bone_length(joints: FloatArray) -> float:

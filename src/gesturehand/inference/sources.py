@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from gesturehand.data.image_file import IMAGE_FORMATS, IMAGE_SUFFIXES
+from gesturehand.data.image_file import HEIC_EXTRA, IMAGE_FORMATS, image_suffixes
 from gesturehand.data.spelling import find_file, similar_name
 from gesturehand.errors import UserError
 from gesturehand.inference.streams import Stream, stream_of
@@ -71,7 +71,7 @@ def find_sources(inputs: Sequence[str | Path]) -> Sources:
             if not found:
                 others = f" but {_counted(left_out[entry])}" if left_out[entry] else ""
                 raise UserError(
-                    f"The folder '{entry}' holds no images ({', '.join(IMAGE_SUFFIXES)}){others}: give a folder that "
+                    f"The folder '{entry}' holds no images ({', '.join(image_suffixes())}){others}: give a folder that "
                     f"does, convert other formats to {IMAGE_FORMATS}, and name videos one by one."
                 )
             images += found
@@ -90,11 +90,18 @@ def find_sources(inputs: Sequence[str | Path]) -> Sources:
 def _notes(left_out: dict[Path, Counter[str]]) -> tuple[str, ...]:
     """A sentence for each folder of which something was left out."""
     return tuple(
-        f"Left out of '{folder}': {_counted(kinds)}. Images have to be {IMAGE_FORMATS}; name videos and folders one by "
-        "one."
+        f"Left out of '{folder}': {_counted(kinds)}. Images have to be {IMAGE_FORMATS}{_after_install(kinds)}; name "
+        "videos and folders one by one."
         for folder, kinds in left_out.items()
         if kinds
     )
+
+
+def _after_install(kinds: Counter[str]) -> str:
+    """What would make more of them images."""
+    names = {".heic": "HEIC", ".heif": "HEIC", ".avif": "AVIF"}
+    missing = dict.fromkeys(names[kind] for kind in kinds if kind in names)
+    return f" (after {HEIC_EXTRA} also {' and '.join(missing)})" if missing else ""
 
 
 def _inside(folder: Path) -> tuple[list[Path], Counter[str]]:
@@ -107,7 +114,7 @@ def _inside(folder: Path) -> tuple[list[Path], Counter[str]]:
         suffix = path.suffix.lower()
         if path.is_dir():
             others["folder"] += 1
-        elif suffix in IMAGE_SUFFIXES:
+        elif suffix in image_suffixes():
             images.append(path)
         else:
             others[suffix or "file without a suffix"] += 1

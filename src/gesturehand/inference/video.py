@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import av
 import numpy as np
@@ -13,6 +13,18 @@ from gesturehand.errors import UserError
 
 #: Of a video that does not say how fast it is.
 ASSUMED_FPS: Final = 25
+
+
+class VideoLength(NamedTuple):
+    """How long a video is.
+
+    Attributes:
+        frames: Number of its frames.
+        seconds: From the first frame's beginning to the last one's end.
+    """
+
+    frames: int
+    seconds: float
 
 
 class Video:
@@ -62,6 +74,22 @@ class Video:
                         )
             except av.FFmpegError:  # it ends in the middle of a piece
                 self.damaged += 1
+
+    def length(self) -> VideoLength:
+        """How long it is, from its packets; nothing is decoded, and what the file says of itself is not believed."""
+        packets, first, last = 0, None, 0
+        with self._opened() as (container, stream):
+            try:
+                for packet in container.demux(stream):
+                    if packet.size:
+                        packets += 1
+                    if packet.pts is not None:
+                        first = packet.pts if first is None else min(first, packet.pts)
+                        last = max(last, packet.pts + (packet.duration or 0))
+            except av.FFmpegError:  # it ends in the middle of a piece
+                pass
+            timed = 0.0 if first is None else float((last - first) * stream.time_base)
+        return VideoLength(packets, timed or packets / self.fps)
 
     @contextmanager
     def _opened(self) -> Iterator[tuple[Any, Any]]:

@@ -9,10 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+import cv2
+import numpy as np
+import numpy.typing as npt
 from tqdm import tqdm
 
 from gesturehand.data.files import Kind, annotation_path, image_path
+from gesturehand.data.heif_image import HEIF_FORMATS
 from gesturehand.data.image_file import read_image
+from gesturehand.data.image_header import format_name
 from gesturehand.data.spelling import find_file, spelled
 from gesturehand.errors import UserError
 from gesturehand.file_writing import file_of_new_folder, make_folder, write_text
@@ -36,11 +41,13 @@ class Converted:
         images: Images per split.
         hands: Hands with 2D joints only, with 3D joints, with a MANO fit, with a box only, whose joints are
             pseudo-labels, with a fine gesture class, with a label of their own set.
+        as_jpeg: Images that were HEIC or AVIF and are JPEG in the set.
     """
 
     root: Path
     images: dict[str, int]
     hands: dict[str, int]
+    as_jpeg: int = 0
 
 
 def convert(
@@ -95,6 +102,7 @@ def convert(
     make_folder(folder)
     files: dict[str, dict[Kind, Any]] = {}
     cameras: dict[Intrinsics, str] = {}
+    as_jpeg = 0
     shown = [(name, together) for name, hands in groups.items() for together in _annotations(hands)]
     progress = tqdm(shown, desc="import", unit="image", mininterval=0.2 if sys.stderr.isatty() else 10.0)
     try:
@@ -103,17 +111,22 @@ def convert(
             content = files.setdefault(split, empty_files())
             source = find_file(images / hands[0].image) or images / name
             # Decoded whole: what training could not read is refused here.
-            height, width = read_image(source, remedy=_REMEDY).shape[:2]
-            size = (width, height)
+            pixels = read_image(source, remedy=_REMEDY)
+            size = (pixels.shape[1], pixels.shape[0])
+            content_of = source.read_bytes()
+            suffix = Path(name).suffix
+            if format_name(content_of[:16]) in HEIF_FORMATS:
+                # So that the set is read everywhere, also without pillow-heif.
+                content_of, suffix, as_jpeg = _jpeg(pixels), ".jpg", as_jpeg + 1
             calibration = _calibration(hands, intrinsics, size)
             camera = cameras.setdefault(calibration, f"{400000 + len(cameras)}")
             for hand in hands:
                 check_hand(hand, calibration, size)
             hands = sorted(hands, key=lambda hand: SIDES.index(hand.hand))
             subject = subjects.get(hands[0].subject or "", 0)
-            file_name = add_image(content, number, hands, size, camera, calibration, subject, Path(name).suffix)
-            with source.open("rb") as original, file_of_new_folder(image_path(folder, split, file_name)) as target:
-                shutil.copyfileobj(original, target)
+            file_name = add_image(content, number, hands, size, camera, calibration, subject, suffix)
+            with file_of_new_folder(image_path(folder, split, file_name)) as target:
+                target.write(content_of)
         for split, content in files.items():
             for kind, table in content.items():
                 write_text(annotation_path(folder, split, kind), json.dumps(table))
@@ -126,12 +139,19 @@ def convert(
         root=out,
         images={split: list(split_of.values()).count(split) for split in files},
         hands=count_hands(entries),
+        as_jpeg=as_jpeg,
     )
 
 
 def _annotations(hands: list[HandEntry]) -> list[list[HandEntry]]:
     """The hands of an image by annotation: a right and a left one together, and each by itself where there are more."""
     return [hands] if len({hand.hand for hand in hands}) == len(hands) else [[hand] for hand in hands]
+
+
+def _jpeg(pixels: npt.NDArray[np.uint8]) -> bytes:
+    """An image (H, W, 3) uint8 RGB as a JPEG that loses nothing one sees: quality 95, full resolution of colours."""
+    quality = [cv2.IMWRITE_JPEG_QUALITY, 95, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444]
+    return cv2.imencode(".jpg", pixels[..., ::-1], quality)[1].tobytes()
 
 
 def _calibration(hands: Sequence[HandEntry], default: Intrinsics | None, size: tuple[int, int]) -> Intrinsics:

@@ -83,12 +83,20 @@ class Articulation:
 
 
 def articulation_of(data: ManoData) -> Articulation:
-    """Measures the axes on a right hand's mean shape at rest.
+    """Measures the axes on a right hand's mean shape at rest."""
+    joints = np.concatenate([data.joints, data.v_template[list(EANET_TIP_VERTICES)]])[list(JOINTS_FROM_MANO_AND_TIPS)]
+    return articulation_of_joints(joints)
+
+
+def articulation_of_joints(joints: FloatArray) -> Articulation:
+    """Measures the axes on the joints of a right hand at rest.
 
     A long finger bends within the plane of its first bone and the palm's normal; the thumb bends towards the base of
     the little finger.
+
+    Args:
+        joints: (21, 3) m, the papers' order.
     """
-    joints = np.concatenate([data.joints, data.v_template[list(EANET_TIP_VERTICES)]])[list(JOINTS_FROM_MANO_AND_TIPS)]
     at = dict(zip(JOINT_NAMES, joints, strict=True))
     forward = _unit(at["middle1"] - at["wrist"])
     across = at["index1"] - at["pinky1"]

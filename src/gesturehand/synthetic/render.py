@@ -41,7 +41,7 @@ def surface_as_it_is(faces: npt.NDArray[np.int64], num_vertices: int) -> Surface
 
 def boundary_loops(faces: npt.NDArray[np.int64]) -> list[list[int]]:
     """Vertices around each hole of a surface, in the order in which faces that close the hole use them."""
-    edges = {(int(a), int(b)) for face in faces for a, b in zip(face, np.roll(face, -1), strict=True)}
+    edges = set(zip(faces.ravel().tolist(), np.roll(faces, -1, axis=1).ravel().tolist(), strict=True))
     following = {b: a for a, b in sorted(edges) if (b, a) not in edges}
     loops = []
     while following:

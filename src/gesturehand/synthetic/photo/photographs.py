@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from gesturehand.data.image_file import IMAGE_FORMATS, IMAGE_SUFFIXES, look_at_image, read_image
+from gesturehand.data.image_file import IMAGE_FORMATS, image_suffixes, look_at_image, read_image
 from gesturehand.errors import UserError
 from gesturehand.splits import Split
 
@@ -31,7 +31,8 @@ def photographs_in(folder: str) -> tuple[str, ...]:
     root = Path(folder)
     if not root.is_dir():
         raise UserError(f"backgrounds: '{folder}' is not a folder: name one that holds photographs.")
-    names = sorted(p.name for p in root.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES and not p.name.startswith("."))
+    suffixes = image_suffixes()
+    names = sorted(p.name for p in root.iterdir() if p.suffix.lower() in suffixes and not p.name.startswith("."))
     if not names:
         raise UserError(f"backgrounds: '{folder}' holds no photograph: put some {IMAGE_FORMATS} files into it.")
     for name in names:

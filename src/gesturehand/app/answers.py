@@ -1,0 +1,188 @@
+"""From a visitor's file to an answer: the hands of a photo or video, and the files of what was found."""
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from gesturehand.data.image_file import IMAGE_FORMATS, read_image
+from gesturehand.errors import UserError
+from gesturehand.file_writing import write_bytes
+from gesturehand.inference.joint_angles import articulation_of_model
+from gesturehand.inference.mesh_files import MeshFormat, mesh_bytes, parse_formats
+from gesturehand.inference.output_files import OVERLAY_SUFFIX, drawn_hands, overlay_png
+from gesturehand.inference.predict_videos import predict_video
+from gesturehand.inference.prediction_run import PredictionRun, Settings
+from gesturehand.inference.predictor import HandPredictor
+from gesturehand.inference.result import HandResult
+from gesturehand.inference.result_json import dump
+from gesturehand.inference.sources import VIDEO_SUFFIXES
+from gesturehand.inference.video import Video
+
+#: The mesh files that a page offers; its viewer shows the GLB.
+_MESHES: Final[tuple[MeshFormat, ...]] = ("obj", "glb")
+#: More hands than a page can show; those that are most certain are kept.
+_MOST_HANDS: Final = 20
+#: A second of film counts as no more frames than this, whatever its rate.
+_MOST_FPS: Final = 60
+#: Films that are made by browsers' cameras, and others whose names do not say that they are films.
+_FILM_STARTS: Final = ((4, b"ftyp"), (0, b"\x1aE\xdf\xa3"))
+_IMAGE_BRANDS: Final = (b"hei", b"hev", b"mif1", b"msf1", b"avi", b"crx")
+
+
+class MeshFiles(NamedTuple):
+    """The meshes of one photo or frame.
+
+    Attributes:
+        obj: The OBJ file.
+        glb: The GLB file.
+    """
+
+    obj: Path
+    glb: Path
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What was found in a photo or video.
+
+    Attributes:
+        folder: Of its files.
+        stem: What they are called.
+        hands: Of the photo, or of each frame of the video.
+        tracks: Of each frame, the numbers of its hands' tracks; None of a photo.
+        numbers: The JSON, or a video's JSON lines.
+        pictures: A photo's overlays: meshes, and joints with boxes.
+        film: A video's overlay.
+        assumed: Nothing is known of the camera, so that distances are a guess.
+    """
+
+    folder: Path
+    stem: str
+    hands: list[list[HandResult]]
+    tracks: list[list[int]] | None
+    numbers: Path
+    pictures: tuple[Path, Path] | None
+    film: Path | None
+    assumed: bool
+
+    @property
+    def first(self) -> int:
+        """The first frame with a hand; 0 where there is none."""
+        return next((number for number, hands in enumerate(self.hands) if hands), 0)
+
+
+class Answerer:
+    """Answers visitors, several at once.
+
+    Args:
+        predictor: Predicts.
+        max_seconds: Longest video.
+
+    Raises:
+        UserError: Something that this takes is not installed.
+    """
+
+    def __init__(self, predictor: HandPredictor, max_seconds: float) -> None:
+        self.predictor = predictor
+        self.max_seconds = max_seconds
+        self.articulation = articulation_of_model(predictor.model.hand_model)
+        # Loaded now, and not by the first two visitors at once; what is not installed is named now, too.
+        _ = predictor.detector, parse_formats(",".join(_MESHES))
+
+    def __call__(
+        self, path: Path, folder: Path, min_score: float, progress: Callable[[int, int], None] | None = None
+    ) -> Answer:
+        """Answers one question.
+
+        Args:
+            path: The visitor's photo or video.
+            folder: Of the results.
+            min_score: Hands that are less certain are left out.
+            progress: Told a video's frames that are done, and how many there are; what it raises ends the work.
+
+        Raises:
+            UserError: The file cannot serve; the message says why, and names the file without its folder.
+        """
+        try:
+            if _is_video(path):
+                return self._video(path, folder, min_score, progress)
+            return self._photo(path, folder, min_score)
+        except UserError as error:
+            raise UserError(str(error).replace(str(path), path.name)) from error
+
+    def _photo(self, path: Path, folder: Path, min_score: float) -> Answer:
+        settings = Settings(folder, min_score=min_score, max_hands=_MOST_HANDS)
+        run = PredictionRun(self.predictor, settings, _say_nothing)
+        image = read_image(path, remedy=f"take another one ({IMAGE_FORMATS})")
+        frame = run.frame(path.name, image, path)
+        query = frame.query(image, run.found_hands(image), f"'{path.name}'")
+        hands = next(self.predictor.predict_many([query]))
+        numbers = folder / f"{path.stem}.json"
+        write_bytes(numbers, (dump(run.content(frame, hands)) + "\n").encode())
+        pictures = run.painter.over_image(image, drawn_hands(hands), frame.camera.intrinsics)
+        files = tuple(folder / f"{path.stem}{OVERLAY_SUFFIX}_{what}.png" for what in ("mesh", "joints"))
+        for file, picture in zip(files, pictures, strict=True):
+            write_bytes(file, overlay_png(picture))
+        assumed = frame.camera.source == "assumed"
+        return Answer(folder, path.stem, [hands], None, numbers, (files[0], files[1]), None, assumed)
+
+    def _video(self, path: Path, folder: Path, min_score: float, progress: Callable[[int, int], None] | None) -> Answer:
+        length = Video(path).length()
+        if length.seconds > self.max_seconds:
+            raise UserError(
+                f"'{path.name}' lasts {length.seconds:.1f} seconds, more than {self.max_seconds:g}: cut it shorter."
+            )
+        if length.frames > _MOST_FPS * self.max_seconds:
+            raise UserError(
+                f"'{path.name}' has {length.frames} frames, more than {_MOST_FPS * self.max_seconds:.0f}: cut it "
+                "shorter."
+            )
+        hands: list[list[HandResult]] = []
+        tracks: list[list[int]] = []
+
+        def tell(found: list[HandResult], numbers: Sequence[int] | None) -> None:
+            hands.append(found)
+            tracks.append(list(numbers or ()))
+            if progress is not None:
+                progress(len(hands), max(length.frames, len(hands)))
+
+        settings = Settings(folder, min_score=min_score, max_hands=_MOST_HANDS, progress=False)
+        predict_video(PredictionRun(self.predictor, settings, _say_nothing, tell), path, path.stem)
+        numbers, film = folder / f"{path.stem}.jsonl", folder / f"{path.stem}{OVERLAY_SUFFIX}.mp4"
+        return Answer(folder, path.stem, hands, tracks, numbers, None, film, True)
+
+    def meshes(self, answer: Answer, frame: int) -> MeshFiles:
+        """The mesh files of a photo or of a video's frame, written when they are first asked for."""
+        stem = answer.folder / (answer.stem if answer.tracks is None else f"{answer.stem}_{frame:06d}")
+        files = MeshFiles(*(stem.with_name(f"{stem.name}.{kind}") for kind in _MESHES))
+        for kind, file in zip(_MESHES, files, strict=True):
+            if not file.exists():
+                write_bytes(file, mesh_bytes(answer.hands[frame], kind))
+        return files
+
+
+def _is_video(path: Path) -> bool:
+    """By its name, and where that says nothing, by its first bytes."""
+    if path.suffix.lower() in VIDEO_SUFFIXES:
+        return True
+    try:
+        with path.open("rb") as file:
+            start = file.read(16)
+    except OSError:
+        return False
+    film = any(start[place:].startswith(magic) for place, magic in _FILM_STARTS)
+    return film and not start[8:].startswith(_IMAGE_BRANDS)
+
+
+def _say_nothing(sentence: str) -> None:
+    """Sentences about options of the command line; a page has its own words."""
+
+
+def remove_empty(folder: Path) -> None:
+    """Removes the empty files in a folder, which Gradio leaves behind at every question."""
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_file(follow_symlinks=False) and not entry.stat().st_size:
+                Path(entry.path).unlink(missing_ok=True)

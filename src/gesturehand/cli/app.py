@@ -1,0 +1,34 @@
+"""``gesturehand app``: a page for the browser."""
+
+from gesturehand.cli.console import say
+
+
+def app(
+    checkpoint: str = "openphoto",
+    device: str = "auto",
+    host: str = "127.0.0.1",
+    port: int = 7860,
+    max_upload_mb: float = 50.0,
+    max_seconds: float = 20.0,
+) -> None:
+    """Serves a page for the browser: a photo, a camera or a short video in; overlays, meshes and numbers out.
+
+    It runs until Ctrl-C, is reached from this machine alone unless --host says otherwise, sends nothing to anybody, and
+    removes visitors' files. docs/app.md describes it.
+
+    Args:
+        checkpoint: "openphoto": the weights that come with the package; a checkpoint file; the folder of a run; or
+            "latest": the newest finished run under runs/.
+        device: auto (CUDA where there is one), cpu, cuda, cuda:1, ...
+        host: Address to listen on: 127.0.0.1 for this machine alone, 0.0.0.0 for everybody on the network.
+        port: Port to listen on; 0 for any that is free.
+        max_upload_mb: Largest file that is accepted, megabytes.
+        max_seconds: Longest video that is accepted, seconds.
+    """
+    from gesturehand.app.serve import check_app, serve
+    from gesturehand.inference.predictor import HandPredictor
+
+    check_app(port, max_upload_mb, max_seconds)
+    predictor = HandPredictor.from_checkpoint(checkpoint, device)
+    say(f"Weights: {predictor.checkpoint}, on {predictor.device}, by {predictor.engine_name}")
+    serve(predictor, host=host, port=port, max_upload_mb=max_upload_mb, max_seconds=max_seconds, say=say)
