@@ -294,7 +294,7 @@ def train(words: list[str]) -> None:
     if not trusted:
         distrust_configs()
     try:
-        run_cli(TrainingCLI, expand_run(words))
+        run_cli(TrainingCLI, expand_run(words, rank_zero_info))
     except Stopped as stop:
         if stop.signal == signal.SIGINT:
             raise KeyboardInterrupt from None
@@ -332,6 +332,6 @@ def run_cli(cli: type[TrainingCLI], words: list[str]) -> TrainingCLI:
             trainer_defaults={},
             auto_configure_optimizers=False,
             parser_class=TrainingParser,
-            parser_kwargs={"parser_mode": "omegaconf+", "prog": "gesturehand"},
+            parser_kwargs={"parser_mode": "omegaconf+", "prog": "gesturehand", "allow_abbrev": False},
             args=words,
         )

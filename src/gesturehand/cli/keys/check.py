@@ -1,0 +1,300 @@
+"""Holds a command line and its files against the keys that there are: a slip is one sentence, before anything is loaded."""
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Final
+
+from gesturehand.cli.commands import POSITIONAL, TRAINING, function_of
+from gesturehand.cli.keys.given import (
+    MISSING,
+    SWITCHES,
+    Given,
+    Line,
+    accepts,
+    is_not_finite,
+    read_file,
+    read_line,
+    scalar,
+)
+from gesturehand.cli.keys.known import KnownKeys, known_classes, known_keys, model_classes
+from gesturehand.cli.keys.signature import REQUIRED, Kind, Signature, first_sentence, signature_of
+from gesturehand.errors import UserError
+from gesturehand.suggestions import nearest
+
+#: A sentence about a slip is no longer than this, with the program's name before it.
+LONGEST: Final = 300
+#: Names of classes less alike than this may be classes of somebody's own.
+_CLASS_ALIKE: Final = 0.75
+_OF_OBJECTS: Final = ("class_path", "init_args", "dict_kwargs")
+
+
+def check_line(command: str, words: Sequence[str]) -> None:
+    """Refuses keys that a command does not have, and values that they cannot have.
+
+    What cannot be told from source, classes of somebody's own for instance, is left to the parser.
+
+    Args:
+        command: As :func:`~gesturehand.cli.commands.all_commands` has it.
+        words: The words behind it.
+
+    Raises:
+        UserError: A key, value or class is none; the message says which was probably meant.
+    """
+    line = read_line(words)
+    _check_strays(command, line)
+    given = all_given(line)
+    models = _models_in_effect(given) if command in TRAINING else {}
+    classes: dict[str, str] = {}
+    for each in given:
+        _check(known_keys(command, models.get(_source(each))), each, classes)
+    if command not in TRAINING:
+        _check_needed(command, line, given)
+
+
+def all_given(line: Line) -> list[Given]:
+    """The keys of a command line's files and of its options, in the order in which they count.
+
+    Raises:
+        UserError: A file cannot be read.
+    """
+    given: list[Given] = []
+    for option in line.options:
+        if option.path == "config" and isinstance(option.value, str) and not re.search(r"[\n{]|:\s", option.value):
+            given += read_file(option.value)
+        else:
+            given.append(option._replace(value=scalar(option.value)))
+    return given
+
+
+def model_of(given: Iterable[Given]) -> str | None:
+    """The class that a training's keys name as the model, by its full name; None if none is named."""
+    name = None
+    for each in given:
+        if each.path in ("model", "model.class_path") and isinstance(each.value, str):
+            name = each.value
+    return None if name is None else model_classes().get(name, name)
+
+
+def _source(given: Given) -> str:
+    """The file that a key was given in; "" for the command line."""
+    return given.place.rpartition(", line ")[0]
+
+
+def _models_in_effect(given: Sequence[Given]) -> dict[str, str | None]:
+    """The class whose keys each file, and the command line, gives: its own, or else the one before it.
+
+    A later class takes over what it knows of an earlier one's keys, so that those are no slips.
+    """
+    models: dict[str, str | None] = {}
+    last = None
+    for source in dict.fromkeys(map(_source, given)):
+        last = model_of(each for each in given if _source(each) == source) or last
+        models[source] = last
+    return {source: model or last for source, model in models.items()}
+
+
+def _check_needed(command: str, line: Line, given: Sequence[Given]) -> None:
+    """Refuses a command line without an option that has no default."""
+    if any(option.path in ("help", "print_config") for option in line.options):
+        return
+    positional = POSITIONAL.get(command)
+    if positional is not None and not line.strays:
+        help_of = f"`gesturehand {command} --help` lists the options."
+        raise UserError(f"Nothing to {command}: give {positional.shown}; {help_of}")
+    names = {each.path for each in given}
+    for parameter in signature_of_command(command).parameters:
+        is_positional = positional is not None and parameter.name == positional.name
+        if parameter.default is REQUIRED and parameter.name not in names and not is_positional:
+            what = first_sentence(parameter.text).rstrip(".")
+            what = what if what[1:2].isupper() else what[:1].lower() + what[1:]
+            raise UserError(f"`gesturehand {command}` needs --{parameter.name}: {what}.")
+
+
+def _check_strays(command: str, line: Line) -> None:
+    if not line.strays or command in POSITIONAL:
+        return
+    word = line.strays[0]
+    if command in TRAINING:
+        options = ["config"]
+    else:
+        signature = signature_of_command(command)
+        options = [p.name for p in signature.parameters if p.default is REQUIRED] or ["config"]
+    missing = [name for name in options if name not in {option.path for option in line.options}]
+    hint = f"did you mean --{missing[0]} {_short(word)}?" if missing else "every value belongs to an option."
+    raise UserError(f"`gesturehand {command}` takes no word '{_short(word)}' of its own: {hint}")
+
+
+def signature_of_command(command: str) -> Signature:
+    """The signature of a command's function."""
+    signature = signature_of(function_of(command))
+    assert signature is not None
+    return signature
+
+
+def _check(known: KnownKeys, given: Given, classes: dict[str, str]) -> None:
+    """Checks one key.
+
+    Args:
+        known: The command's keys.
+        given: What was given.
+        classes: The class that was last named for each key that takes an object.
+    """
+    path = _in_full(known, given.path)
+    if given.value is MISSING and path not in SWITCHES and not path.endswith(".help"):
+        if path in known.by_path:
+            raise UserError(f"--{path} needs a value: write --{path}=VALUE.")
+        given = given._replace(value=None)
+    if known.command in TRAINING and path in ("model", "model.class_path"):
+        return _check_class(given, given.value, model_classes)
+    if path == "help" or path.endswith(".help") or any(key.startswith(f"{path}.") for key in known.by_path):
+        return None
+    key = known.by_path.get(path)
+    if key is not None:
+        return _check_value(known, given, key.path, key.parameter.kind, classes)
+    for owner in known.by_path.values():
+        rest = path.removeprefix(f"{owner.path}.")
+        if rest != path:  # a part of an object, a list or a mapping
+            return _check_part(given, owner.path, rest, owner.parameter.kind, classes)
+    if any(path.startswith(f"{section}.") for section in known.open) or path.startswith("model.dict_kwargs"):
+        return None
+    raise UserError(_unknown_key(known, given, path))
+
+
+def _in_full(known: KnownKeys, path: str) -> str:
+    """``model.fusion`` is short for ``model.init_args.fusion``."""
+    section, _, rest = path.partition(".")
+    short = known.command in TRAINING and section == "model" and rest
+    return f"model.init_args.{rest}" if short and rest.partition(".")[0] not in (*_OF_OBJECTS, "help") else path
+
+
+def _unknown_key(known: KnownKeys, given: Given, path: str) -> str:
+    near = nearest_key(path, known.by_path)
+    dashes = "" if given.place else "--"
+    what = "key" if known.command in TRAINING or given.place else "option"
+    meant = f"did you mean {dashes}{near}?" if near else f"`gesturehand {known.command} --help` lists all."
+    return f"There is no {what} {dashes}{_short(given.path)}{_at(given)}: {meant}"
+
+
+def nearest_key(path: str, known: Iterable[str]) -> str | None:
+    """The key most like one that is not known: of its own section first, then of any.
+
+    Args:
+        path: With dots, in full.
+        known: Paths of all keys.
+    """
+    keys = list(known)
+    section, _, name = path.rpartition(".")
+    own = {key.removeprefix(f"{section}."): key for key in keys if section and key.startswith(f"{section}.")}
+    ends: dict[str, str] = {}
+    for key in keys:
+        ends.setdefault(key.rpartition(".")[2], key)
+    plain = name.casefold().replace("-", "_")
+    if plain in own or plain in ends:
+        return own.get(plain, ends.get(plain))
+    for candidates, word, least in (
+        (own, name, 0.6),
+        (dict(zip(keys, keys, strict=True)), path, 0.75),
+        (ends, name, 0.6),
+    ):
+        found = nearest(word, candidates, least)
+        if found is not None:
+            return candidates[found]
+    return None
+
+
+def _check_value(known: KnownKeys, given: Given, path: str, kind: Kind, classes: dict[str, str]) -> None:
+    values = given.value if isinstance(given.value, list) and not kind.is_known else [given.value]
+    for value in values:
+        name = value.get("class_path") if isinstance(value, dict) else value
+        if kind.classes and isinstance(name, str):
+            _check_class(given, name, lambda: _classes_of(kind), path)
+            classes[path] = name
+            if isinstance(value, dict) and isinstance(value.get("init_args"), dict):
+                for part, inner in value["init_args"].items():
+                    _check_part(Given(f"{path}.init_args.{part}", inner, given.place), path, part, kind, classes)
+    if not accepts(kind, given.value, adds=given.adds):
+        raise UserError(_wrong_value(path, given, kind))
+
+
+def _check_part(given: Given, path: str, part: str, kind: Kind, classes: dict[str, str]) -> None:
+    """Checks an argument of an object whose class was named before."""
+    if part == "class_path" and isinstance(given.value, str):
+        _check_class(given, given.value, lambda: _classes_of(kind), path)
+        classes[path] = given.value
+        return
+    name = part.removeprefix("init_args.")
+    known = _classes_of(kind)
+    class_name = classes.get(path)
+    signature = None if class_name is None else signature_of(known.get(class_name, class_name))
+    if signature is None or not signature.complete or part in _OF_OBJECTS or "." in name:
+        return
+    parameters = {parameter.name: parameter for parameter in signature.parameters}
+    if name in parameters:
+        if not accepts(parameters[name].kind, given.value, adds=given.adds):
+            raise UserError(_wrong_value(given.path, given, parameters[name].kind))
+        return
+    near = nearest(name, parameters)
+    meant = f"did you mean {given.path.removesuffix(name)}{near}?" if near else f"it has {_choice(parameters)}."
+    raise UserError(_brief(f"{class_name} has no argument {_short(name)}{_at(given)}: ", meant, f"see {class_name}."))
+
+
+def _classes_of(kind: Kind) -> dict[str, str]:
+    return {short: full for base in dict.fromkeys(kind.classes) for short, full in known_classes(base).items()}
+
+
+def _check_class(given: Given, name: Any, classes: Callable[[], dict[str, str]], path: str = "model") -> None:
+    """Refuses the name of a class that is a slip in one of those known; others may be somebody's own."""
+    if not isinstance(name, str) or not re.fullmatch(r"[\w.]+", name) or not name.rpartition(".")[2][:1].isupper():
+        return
+    short = name.rpartition(".")[2]
+    known = classes()
+    if short in known or signature_of(name) is not None:
+        return
+    near = nearest(short, known, _CLASS_ALIKE)
+    if near is not None:
+        shown = known[near] if "." in name else near
+        raise UserError(f"There is no class '{_short(name)}' for {path}{_at(given)}: did you mean {shown}?")
+
+
+def _wrong_value(path: str, given: Given, kind: Kind) -> str:
+    words = [str(word) for word in dict.fromkeys(map(str, kind.words))]
+    words += ["true", "false"] if "bool" in kind.types else []
+    words += ["null"] if "null" in kind.types and given.place else []
+    number = "a number" if "float" in kind.types else "a whole number" if "int" in kind.types else ""
+    if "list" in kind.types:
+        number = (
+            "a list, as [a, b]"
+            if kind.length is None
+            else f"{kind.length} values, as [{', '.join('abcdefgh'[: kind.length])}]"
+        )
+    dashes = "" if given.place or "." in given.path else "--"
+    shown = str(given.value).lower() if isinstance(given.value, bool) else given.value
+    start = f"{dashes}{path} is '{_short(shown)}'{_at(given)}: "
+    if is_not_finite(given.value) and number:
+        return f"{start}{given.value} is not a finite number, which it needs."
+    near = None if isinstance(given.value, list) else nearest(str(shown), words)
+    choice = " or ".join(
+        part for part in (f"choose {_choice(words)}" if words else "", f"give {number}" if number else "") if part
+    )
+    if near is None:
+        return _brief(start, f"{choice}.", "`--help` lists what it takes.")
+    return _brief(start, f"{choice}; did you mean '{near}'?", f"did you mean '{near}'?")
+
+
+def _brief(start: str, end: str, otherwise: str) -> str:
+    """A sentence, with the other end where it would be too long."""
+    return start + (end if len(start) + len(end) < LONGEST - len("gesturehand: ") else otherwise)
+
+
+def _choice(words: Iterable[str]) -> str:
+    *others, last = words
+    return f"{', '.join(others)} or {last}" if others else last
+
+
+def _short(value: Any) -> str:
+    text = " ".join(str(value).split())
+    return text if len(text) <= 60 else f"{text[:57]}…"
+
+
+def _at(given: Given) -> str:
+    return f" ({given.place})" if given.place else ""
