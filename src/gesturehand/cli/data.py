@@ -14,6 +14,7 @@ from gesturehand.data.boxes import BoxSource
 from gesturehand.data.selection import Hands, Layout
 from gesturehand.errors import UserError
 from gesturehand.file_writing import write_bytes
+from gesturehand.settings import ExistingPath
 from gesturehand.synthetic.gallery import draw_gallery
 from gesturehand.synthetic.settings import OPENHAND_V1
 from gesturehand.synthetic.writer import write_synthetic_set
@@ -96,7 +97,7 @@ def gallery(out: str, tile_px: int = 220) -> None:
 
 
 def show(
-    root: str,
+    root: ExistingPath,
     out: str,
     split: str = "test",
     samples: int = 12,
@@ -104,7 +105,7 @@ def show(
     layout: Layout = "per_hand",
     boxes: BoxSource = "joints",
     mano_fits: bool = True,
-    mano: str | None = None,
+    mano: ExistingPath | None = None,
     image_size: int = 192,
     augment: bool = False,
 ) -> None:
@@ -145,7 +146,7 @@ def show(
     say(f"{out}: {drawn} samples of split {split}")
 
 
-def stats(root: str, out: str | None = None, into: str | None = None, runs: list[str] | None = None) -> None:
+def stats(root: ExistingPath, out: str | None = None, into: str | None = None, runs: list[str] | None = None) -> None:
     """Counts what is in a data set, and measures how much of a hand's pose its gesture tells.
 
     Args:
@@ -170,7 +171,9 @@ def stats(root: str, out: str | None = None, into: str | None = None, runs: list
     say(text)
 
 
-def samples(root: str, out: str, split: str = "train", count: int = 8, columns: int = 4, height_px: int = 320) -> None:
+def samples(
+    root: ExistingPath, out: str, split: str = "train", count: int = 8, columns: int = 4, height_px: int = 320
+) -> None:
     """Draws whole frames of a data set side by side, as they are, drawn at random from a split (always the same ones).
 
     Args:
@@ -198,7 +201,7 @@ def _picture(out: str) -> Path:
     return path
 
 
-def index(root: str, split: str | None = None, mano_fits: bool = True, rebuild: bool = False) -> None:
+def index(root: ExistingPath, split: str | None = None, mano_fits: bool = True, rebuild: bool = False) -> None:
     """Builds the memory-mapped index that loaders read instead of the annotation files' JSON.
 
     Loaders build it themselves on first use; this does it beforehand, for every split, and says what is in it. It lies
@@ -216,7 +219,7 @@ def index(root: str, split: str | None = None, mano_fits: bool = True, rebuild: 
 
 
 def check(
-    root: str,
+    root: ExistingPath,
     splits: list[str] | None = None,
     mano_fits: bool = True,
     decode: bool = True,

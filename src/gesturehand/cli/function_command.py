@@ -1,7 +1,6 @@
 """Runs a command that is a function: its signature is the command line."""
 
 import importlib
-
 from typing import Any
 
 import jsonargparse
@@ -33,7 +32,7 @@ def run_function(command: str, words: list[str]) -> None:
 
 
 def run_group(words: list[str]) -> None:
-    """Runs a command of a group that is named in a file: ``data --config FILE``, with the command's keys below its name.
+    """Runs a command of a group that a file names, as ``data --config FILE``, with its keys below its name.
 
     Args:
         words: The command line, the group first.

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from gesturehand.cli.commands import COMMANDS, GROUPS, TRAINING, all_commands, split_command
-from gesturehand.cli.keys.check import all_given, check_line, model_of
+from gesturehand.cli.keys.check import all_given, check_line, check_paths, model_of
 from gesturehand.cli.keys.given import read_line
 from gesturehand.cli.keys.help_text import group_help, help_text, overview
 from gesturehand.errors import UserError
@@ -70,6 +70,8 @@ def _dispatch(words: list[str]) -> None:
         sys.stdout.write(group_help(words[0]))
         return
     if words[0] in GROUPS and words[1].startswith("-"):
+        from gesturehand.cli.function_command import run_group
+
         run_group(words)
         return
     command, rest = split_command(words)
@@ -85,6 +87,12 @@ def _dispatch(words: list[str]) -> None:
         sys.stdout.write(help_text(command, model))
         return
     check_line(command, whole if training else rest)
+    if training:
+        from gesturehand.cli.training.preflight import check_training
+
+        check_training(command, whole)
+    else:
+        check_paths(command, rest)
     # Read by the libraries when they are imported: no look for a newer version, no banner.
     os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
     os.environ.setdefault("WANDB_SILENT", "true")

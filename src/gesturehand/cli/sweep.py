@@ -6,10 +6,11 @@ from pathlib import Path
 
 from gesturehand.cli.console import print_table, say
 from gesturehand.errors import UserError
+from gesturehand.settings import ExistingPath
 
 
 def sweep(
-    file: str,
+    file: ExistingPath,
     trials: int | None = None,
     local: bool = False,
     name: str | None = None,
@@ -54,7 +55,7 @@ def sweep(
         say(f"Written to {path}")
 
 
-def _with_wandb(file: str, trials: int | None, project: str) -> None:
+def _with_wandb(file: ExistingPath, trials: int | None, project: str) -> None:
     """Registers the sweep and runs an agent here; more agents on more machines join with the printed command."""
     import wandb
 

@@ -34,7 +34,9 @@ from gesturehand.checkpoints.resume_points import (
 from gesturehand.cli.training.config_trust import distrust_configs, take_trust
 from gesturehand.cli.training.expand_run import expand_run
 from gesturehand.cli.training.loggers import RunConfig, make_loggers, wandb_run_finished
+from gesturehand.cli.training.monitors import check_monitors
 from gesturehand.cli.training.parser import TrainingParser
+from gesturehand.cli.training.preflight import check_seed
 from gesturehand.cli.training.pretraining import encoder_settings, find_pretraining, mirrors_left
 from gesturehand.cli.training.process import keep_freed_memory, share_cores, silence_what_is_meant
 from gesturehand.cli.training.resume import (
@@ -64,8 +66,6 @@ _RUN_FOLDER_VARIABLE: Final = "GESTUREHAND_RUN_FOLDER"
 _RESUME_POINT_VARIABLE: Final = "GESTUREHAND_RESUME_POINT"
 #: Exit code of a run that was told to stop, as a shell gives it for SIGTERM.
 _STOPPED: Final = 143
-#: NumPy's and PyTorch's seeds are smaller than this.
-_SEEDS: Final = 2**32
 
 
 class TrainingCLI(LightningCLI):
@@ -93,9 +93,7 @@ class TrainingCLI(LightningCLI):
             raise UserError(
                 f"The configuration cannot be read ({type(error).__name__}: {problem}): check the files of --config."
             ) from error
-        seed = self.config[self.config["subcommand"]]["seed_everything"]
-        if not 0 <= seed < _SEEDS:
-            raise UserError(f"seed_everything is {seed}: give a whole number from 0 to {_SEEDS - 1}.")
+        check_seed(self.config[self.config["subcommand"]]["seed_everything"])
 
     def _parse_ckpt_path(self) -> None:
         """Settings are the command line's and the run's config; Lightning would put the checkpoint's above both."""
@@ -197,6 +195,7 @@ class TrainingCLI(LightningCLI):
             kwargs["ckpt_path"] = self.resume_point
             if isinstance(model, HandRegressor):
                 model.pretrained = None  # the checkpoint holds what became of it, and the file may be gone
+        check_monitors(self.trainer, model)
         if not self.trainer.limit_val_batches or not self.datamodule.has_validation():
             self._go_without_validation()
         try:

@@ -78,11 +78,11 @@ class GesturePretrainer(TrainingStage):
 
     def _evaluate(self, batch: Batch, stage: Measured) -> GesturePrediction:
         prediction = self(batch["image"])
-        objective, metrics = self.objective_metrics[stage], self.gesture_metrics[stage]
-        objective.update(self._losses(prediction, batch, 0.0))
-        metrics.update(prediction, counted_labels(batch, "coarse"), counted_labels(batch, "fine"))
-        own = self.measure_own_labels(prediction, batch, stage)
-        for name, metric in (objective.named(stage) | metrics.named(stage) | own).items():
+        self.objective_metrics[stage].update(self._losses(prediction, batch, 0.0))
+        labels = counted_labels(batch, "coarse"), counted_labels(batch, "fine")
+        self.gesture_metrics[stage].update(prediction, *labels)
+        self.measure_own_labels(prediction, batch, stage)
+        for name, metric in self.measured(stage).items():
             self.log(name, metric, prog_bar=name == "val/gesture_fine_top1")
         return prediction
 

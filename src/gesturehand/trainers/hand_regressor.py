@@ -5,6 +5,7 @@ from typing import Any, ClassVar, Protocol, TypedDict
 
 from pytorch_lightning.utilities import rank_zero_info
 from torch import Tensor, nn
+from torchmetrics import Metric
 
 from gesturehand.batch import Batch, GesturePrediction, HandPrediction, Targets
 from gesturehand.data.selection import Layout
@@ -22,6 +23,8 @@ from gesturehand.metrics.joints_2d import Joints2DError
 from gesturehand.metrics.metric_dict import MetricDict
 from gesturehand.models.encoder import Encoder
 from gesturehand.models.gesture_head import GestureHead
+from gesturehand.settings import ExistingPath
+from gesturehand.skeleton import Tips
 from gesturehand.targets import build_targets
 from gesturehand.trainers.hand_over import hand_over
 from gesturehand.trainers.optimisation import adamw_with_cosine
@@ -105,8 +108,8 @@ class HandRegressor(TrainingStage):
         self,
         gesture_dropout: float = 0.1,
         pretrained: str | None = None,
-        mano: str | None = None,
-        tips: str = "eanet",
+        mano: ExistingPath | None = None,
+        tips: Tips = "eanet",
         width: int = 512,
         depth: int = 4,
         heads: int = 4,
@@ -218,6 +221,11 @@ class HandRegressor(TrainingStage):
         super().on_test_epoch_start()
         self.hand_metrics["test"].reset()
 
+    def measured(self, stage: Measured) -> dict[str, Metric]:
+        """Also the metrics of hands and of their joints in the image."""
+        named = super().measured(stage) | self.hand_metrics[stage].named(stage)
+        return named | {f"{stage}/joints_2d_percent": self.joints_2d_percent[stage]}
+
     def configure_optimizers(self) -> Any:
         """AdamW, warm-up, cosine; encoder and gesture head at a learning rate of their own."""
         handed_over: list[nn.Module | None] = [self.network.encoder, self.network.gesture_head]
@@ -251,19 +259,16 @@ class HandRegressor(TrainingStage):
     def _evaluate(self, batch: Batch, stage: Measured) -> Evaluated:
         hand, gesture = self(batch["image"], batch["is_right"])
         targets = build_targets(batch, self.hand_model)
-        objective, hand_metrics = self.objective_metrics[stage], self.hand_metrics[stage]
-        objective.update(self._losses(hand, gesture, targets, batch))
-        hand_metrics.update(hand, targets, batch, self.hand_model)
-        joints_2d = self.joints_2d_percent[stage]
-        joints_2d.update(
+        self.objective_metrics[stage].update(self._losses(hand, gesture, targets, batch))
+        self.hand_metrics[stage].update(hand, targets, batch, self.hand_model)
+        self.joints_2d_percent[stage].update(
             hand["joints_2d"], targets["joints_2d"], targets["joint_valid_2d"] & batch["joint_valid_image"]
         )
-        named = objective.named(stage) | hand_metrics.named(stage) | {f"{stage}/joints_2d_percent": joints_2d}
         if gesture is not None:
-            gesture_metrics = self.gesture_metrics[stage]
-            gesture_metrics.update(gesture, counted_labels(batch, "coarse"), counted_labels(batch, "fine"))
-            named |= gesture_metrics.named(stage) | self.measure_own_labels(gesture, batch, stage)
-        for name, metric in named.items():
+            labels = counted_labels(batch, "coarse"), counted_labels(batch, "fine")
+            self.gesture_metrics[stage].update(gesture, *labels)
+            self.measure_own_labels(gesture, batch, stage)
+        for name, metric in self.measured(stage).items():
             self.log(name, metric, prog_bar=name == "val/mpjpe_mm")
         return Evaluated(hand=hand, gesture=gesture, targets=targets)
 

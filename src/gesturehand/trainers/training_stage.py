@@ -3,7 +3,7 @@
 import inspect
 from abc import ABC
 from collections.abc import Mapping
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
 import pytorch_lightning as pl
 import torch
@@ -20,7 +20,7 @@ from gesturehand.metrics.metric_dict import MetricDict
 from gesturehand.metrics.objective import ObjectiveMetrics
 from gesturehand.models.encoder import Encoder, Freeze
 from gesturehand.models.gesture_head import GestureHead, OwnLabelHead
-from gesturehand.settings import MAX_IMAGE_SIDE, check_range
+from gesturehand.settings import check_model_settings
 from gesturehand.trainers.optimisation import weighted_loss
 
 #: The loops that measure; training logs each step by itself.
@@ -177,13 +177,24 @@ class TrainingStage(pl.LightningModule, ABC):
         logits = self.own_label_head(gesture["gesture_embedding"], labels)
         return {"own_label": label_cross_entropy(logits, labels)}
 
-    def measure_own_labels(self, gesture: GesturePrediction, batch: Batch, stage: Measured) -> dict[str, Metric]:
-        """Updates the accuracy of the labels outside the gesture vocabulary; by its logged name, if there is one."""
-        if self.own_label_head is None or stage not in self.own_label_top1:
-            return {}
-        labels = counted_labels(batch, "own")
-        self.own_label_top1[stage].update(self.own_label_head(gesture["gesture_embedding"], labels), labels)
-        return {f"{stage}/own_label_top1": self.own_label_top1[stage]}
+    def measure_own_labels(self, gesture: GesturePrediction, batch: Batch, stage: Measured) -> None:
+        """Updates the accuracy of the labels outside the gesture vocabulary, if there is one."""
+        if self.own_label_head is not None and stage in self.own_label_top1:
+            labels = counted_labels(batch, "own")
+            self.own_label_top1[stage].update(self.own_label_head(gesture["gesture_embedding"], labels), labels)
+
+    def measured(self, stage: Measured) -> dict[str, Metric]:
+        """The metrics of a loop by the names under which it logs them."""
+        named = self.objective_metrics[stage].named(stage)
+        if stage in self.gesture_metrics:
+            named |= self.gesture_metrics[stage].named(stage)
+        if stage in self.own_label_top1:
+            named[f"{stage}/own_label_top1"] = self.own_label_top1[stage]
+        return named
+
+    def logged_names(self) -> set[str]:
+        """The names of everything that a training logs of this module, which callbacks can monitor."""
+        return {"train/loss", *(f"train/loss_{name}" for name in self.weights), *self.measured("val")}
 
     def augmented(self, batch: Batch, batch_idx: int) -> Batch:
         """A training batch as the data module augments it on the device; unchanged without such a module."""
@@ -223,41 +234,3 @@ class TrainingStage(pl.LightningModule, ABC):
     def _reset_confusion(self, stage: Measured) -> None:
         if self.has_gesture_head:
             self.gesture_metrics[stage].reset_confusion()
-
-
-_COUNTS: Final = (
-    "image_size", "feature_stride", "embedding_dim", "width", "depth", "heads", "gesture_heads", "volume_depth"
-)  # fmt: skip
-_DROPOUTS: Final = ("dropout", "gesture_dropout", "label_smoothing")
-
-
-def check_model_settings(settings: Mapping[str, Any]) -> None:
-    """Checks the constructor arguments of a trainer before anything is built; it need not have all of them.
-
-    Raises:
-        UserError: A number is out of its range, or two do not fit; the message names the key.
-    """
-
-    def have(*names: str) -> dict[str, Any]:
-        return {name: settings[name] for name in names if name in settings}
-
-    check_range("model", 1, whole=True, **have(*_COUNTS))
-    check_range("model", 1, MAX_IMAGE_SIDE, whole=True, **have("image_size"))
-    check_range("model", 0, **have(*(name for name in settings if name.startswith("weight_"))))
-    check_range("model", 0, open_ends="low", **have("learning_rate", "mlp_ratio"))
-    check_range("model", 0, **have("encoder_lr_factor"))
-    check_range("model", 0, 1, open_ends="high", **have(*_DROPOUTS))
-    check_range("model", 0, 1, **have("warmup_share"))
-    weights = have(*(name for name in settings if name.startswith("weight_") and name != "weight_decay"))
-    if weights and not any(weights.values()):
-        raise UserError(
-            "All of model.weight_… are 0, so there is nothing to learn: give at least one a positive value."
-        )
-    width, heads = settings.get("width"), settings.get("heads")
-    if width is not None and heads is not None and width % heads:
-        raise UserError(f"model.width is {width} and model.heads {heads}: the width must be a multiple of the heads.")
-    if settings["image_size"] < settings["feature_stride"]:
-        raise UserError(
-            f"model.image_size is {settings['image_size']} and model.feature_stride {settings['feature_stride']}: "
-            "images must be at least one cell wide."
-        )

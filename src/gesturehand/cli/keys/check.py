@@ -1,7 +1,8 @@
-"""Holds a command line and its files against the keys that there are: a slip is one sentence, before anything is loaded."""
+"""Holds a command line and its files against the keys that there are, before anything is loaded."""
 
 import re
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import Any, Final
 
 from gesturehand.cli.commands import POSITIONAL, TRAINING, function_of
@@ -18,8 +19,10 @@ from gesturehand.cli.keys.given import (
 )
 from gesturehand.cli.keys.known import KnownKeys, known_classes, known_keys, model_classes
 from gesturehand.cli.keys.signature import REQUIRED, Kind, Signature, first_sentence, signature_of
+from gesturehand.data.files import check_root
+from gesturehand.data.spelling import find_file
 from gesturehand.errors import UserError
-from gesturehand.suggestions import nearest
+from gesturehand.suggestions import did_you_mean, did_you_mean_path, nearest
 
 #: A sentence about a slip is no longer than this, with the program's name before it.
 LONGEST: Final = 300
@@ -49,6 +52,33 @@ def check_line(command: str, words: Sequence[str]) -> None:
         _check(known_keys(command, models.get(_source(each))), each, classes)
     if command not in TRAINING:
         _check_needed(command, line, given)
+
+
+def check_paths(command: str, words: Sequence[str]) -> None:
+    """Refuses files and folders that are to be read and are not there.
+
+    Args:
+        command: As :func:`~gesturehand.cli.commands.all_commands` has it.
+        words: The words behind it.
+
+    Raises:
+        UserError: One is missing; the message says which was probably meant.
+    """
+    given = all_given(read_line(words))
+    known = known_keys(command, model_of(given))
+    for each in {_in_full(known, each.path): each for each in given}.values():
+        path = _in_full(known, each.path)
+        key = known.by_path.get(path)
+        value = each.value
+        if key is None or "path" not in key.parameter.kind.types or not isinstance(value, str) or "${" in value:
+            continue
+        if value and value not in key.parameter.kind.words and find_file(Path(value)) is None:
+            if key.parameter.name in ("root", "data"):
+                check_root(Path(value))
+            end = did_you_mean_path(value, did_you_mean(value, map(str, key.parameter.kind.words), "check the path."))
+            dashes = "" if each.place or command in TRAINING else "--"
+            start = f"{dashes}{path} is '{value}'{_at(each)}, which does not exist: "
+            raise UserError(_brief(start, end, "check the path."))
 
 
 def all_given(line: Line) -> list[Given]:

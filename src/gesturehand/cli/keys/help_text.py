@@ -91,7 +91,15 @@ def _shown(kind: Kind) -> str:
     types = kind.types - {"null"}
     if kind.words and not types:
         return "WORD"
-    names = {"int": "N", "float": "X", "bool": "true|false", "str": "TEXT", "list": "[…]", "other": "CLASS"}
+    names = {
+        "int": "N",
+        "float": "X",
+        "bool": "true|false",
+        "str": "TEXT",
+        "path": "PATH",
+        "list": "[…]",
+        "other": "CLASS",
+    }
     if {"int", "float"} <= types:
         types = types - {"int"}
     if "other" in types and types - {"other"}:

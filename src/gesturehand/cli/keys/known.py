@@ -22,10 +22,10 @@ _TEXT: Final = Kind(types=frozenset({"str"}))
 _SWITCH: Final = Kind(types=frozenset({"bool"}))
 #: Keys of every training that no class has.
 _TRAINING_KEYS: Final = (
-    Parameter("config", _TEXT, None, "File of keys, YAML; of several, and of what stands beside them, the last one counts."),
+    Parameter("config", _TEXT, None, "File of keys, YAML; where a key is given twice, the last one counts."),
     Parameter("run", _TEXT, None, "Folder of a run, or latest: stands for its config.yaml and its best checkpoint."),
     Parameter("seed_everything", Kind(types=frozenset({"int", "bool"})), 0, "Seed of all random numbers."),
-    Parameter("trust_config", _SWITCH, False, "Let a configuration name classes of any package; never for strangers' files."),
+    Parameter("trust_config", _SWITCH, False, "Let a configuration name classes of any package."),
 )  # fmt: skip
 _PRINT: Final = Parameter("print_config", Kind(), None, "Print all keys with their values, and end.")
 _FILE: Final = Parameter("config", _TEXT, None, "File of these options, YAML.")

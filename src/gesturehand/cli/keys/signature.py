@@ -10,12 +10,12 @@ from typing import Any, Final, NamedTuple
 from docstring_parser import DocstringStyle
 from docstring_parser import parse as parse_docstring
 
-from gesturehand.cli.keys.source import Found, find, find_dotted, value_of
+from gesturehand.cli.keys.source import Found, find_dotted, value_of
 
 #: The default of what has none and must be given.
 REQUIRED: Final = ...
 _PLAIN: Final = {name: name for name in ("int", "float", "bool", "str")} | {
-    "NonNegativeInt": "int", "PositiveInt": "int", "NonNegativeFloat": "float", "PositiveFloat": "float"
+    "ExistingPath": "path", "NonNegativeInt": "int", "PositiveInt": "int"
 }  # fmt: skip
 _LISTS: Final = ("list", "List", "tuple", "Tuple", "Iterable", "Sequence", "set", "Set")
 
@@ -26,7 +26,8 @@ class Kind:
 
     Attributes:
         words: Those that its type lists.
-        types: Others: ``int``, ``float``, ``bool``, ``str``, ``null``, ``list``, or ``other``.
+        types: Others: ``int``, ``float``, ``bool``, ``str``, ``path`` (of what is there), ``null``, ``list`` or
+            ``other``.
         classes: Dotted names of the classes whose objects it takes.
         items: Kinds of a list's values: one for all, or one each where their number is fixed; empty if not known.
         length: A list's length, where it is fixed.
@@ -53,7 +54,7 @@ class Kind:
     @property
     def is_known(self) -> bool:
         """Whether it says all that it takes: words, numbers, true and false, and lists of such and of text."""
-        return not self.types & {"str", "other"} and ("list" not in self.types or bool(self.items))
+        return not self.types & {"str", "path", "other"} and ("list" not in self.types or bool(self.items))
 
 
 class Parameter(NamedTuple):

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from gesturehand.errors import UserError
 from gesturehand.runs import CONFIG_FILE, best_checkpoint, newest_run
+from gesturehand.suggestions import did_you_mean_path, nearest
 
 
 def expand_run(words: list[str], tell: Callable[[str], object] = lambda _: None) -> list[str]:
@@ -31,7 +32,10 @@ def expand_run(words: list[str], tell: Callable[[str], object] = lambda _: None)
             tell(f"Run: {run}")
         config = run / CONFIG_FILE
         if not config.is_file():
-            raise UserError(f"The run '{run}' has no {CONFIG_FILE}: give the folder of a run under runs/.")
+            remedy = "give the folder of a run under runs/."
+            near = "latest" if nearest(value, ["latest"]) else ""
+            meant = f"did you mean '{near}'?" if near else remedy if run.is_dir() else did_you_mean_path(run, remedy)
+            raise UserError(f"The run '{run}' has no {CONFIG_FILE}: {meant}")
         # What comes of it is kept inside the run's own folder.
         location = [f"--runs={run.parent}", f"--name={run.name}"]
         return [words[0], f"--config={config}", f"--ckpt_path={best_checkpoint(run)}", *location, *rest]
