@@ -104,4 +104,5 @@ def fine_index(name: str) -> int:
     fine = vocabulary().fine
     if name in fine:
         return fine.index(name)
-    raise UserError(f"Unknown gesture '{name}': {did_you_mean(name, fine, f'choose from {", ".join(fine)}.')}")
+    meant = did_you_mean(name, fine, f"choose from {', '.join(fine)}.")
+    raise UserError(f"Unknown gesture '{name}': {meant}")

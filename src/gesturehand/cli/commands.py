@@ -21,6 +21,7 @@ COMMANDS: Final = {
     "export": "write a trained network as ONNX or PyTorch program: --format onnx --out model.onnx",
     "sweep": "search settings: --file experiments/sweeps/….yaml",
     "ablation": "the paper's comparison, with tables and pictures: --size quick",
+    "completion": "print a script that completes commands and keys in a shell: completion bash",
 }
 GROUPS: Final = {
     "data": {
@@ -58,6 +59,7 @@ class Positional(NamedTuple):
 #: Commands that take words without a --name.
 POSITIONAL: Final = {
     "predict": Positional("inputs", "+", "IMAGE|FOLDER|VIDEO", "Images, folders, videos, cameras."),
+    "completion": Positional("shell", None, "SHELL", "bash or zsh."),
 }
 
 

@@ -1,5 +1,6 @@
 """Holds a command line and its files against the keys that there are, before anything is loaded."""
 
+import difflib
 import re
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -141,7 +142,15 @@ def _check_needed(command: str, line: Line, given: Sequence[Given]) -> None:
 
 
 def _check_strays(command: str, line: Line) -> None:
-    if not line.strays or command in POSITIONAL:
+    if not line.strays:
+        return
+    if command in POSITIONAL:
+        positional = POSITIONAL[command]
+        kind = next(p.kind for p in signature_of_command(command).parameters if p.name == positional.name)
+        word, words = line.strays[0], list(map(str, kind.words))
+        if words and word not in words:
+            meant = did_you_mean(word, words, f"choose {_choice(words)}.")
+            raise UserError(f"There is no {positional.shown} '{_short(word)}': {meant}")
         return
     word = line.strays[0]
     if command in TRAINING:
@@ -174,18 +183,22 @@ def _check(known: KnownKeys, given: Given, classes: dict[str, str]) -> None:
         if path in known.by_path:
             raise UserError(f"--{path} needs a value: write --{path}=VALUE.")
         given = given._replace(value=None)
+    elif given.value is MISSING:
+        return None
     if known.command in TRAINING and path in ("model", "model.class_path"):
         return _check_class(given, given.value, model_classes)
     if path == "help" or path.endswith(".help") or any(key.startswith(f"{path}.") for key in known.by_path):
         return None
     key = known.by_path.get(path)
+    if key is not None and key.parameter.kind == Kind():
+        return None  # a switch
     if key is not None:
         return _check_value(known, given, key.path, key.parameter.kind, classes)
     for owner in known.by_path.values():
         rest = path.removeprefix(f"{owner.path}.")
         if rest != path:  # a part of an object, a list or a mapping
             return _check_part(given, owner.path, rest, owner.parameter.kind, classes)
-    if any(path.startswith(f"{section}.") for section in known.open) or path.startswith("model.dict_kwargs"):
+    if any(f"{path}.".startswith(f"{section}.") for section in known.open) or path.startswith("model.dict_kwargs"):
         return None
     raise UserError(_unknown_key(known, given, path))
 
@@ -198,7 +211,8 @@ def _in_full(known: KnownKeys, path: str) -> str:
 
 
 def _unknown_key(known: KnownKeys, given: Given, path: str) -> str:
-    near = nearest_key(path, known.by_path)
+    sections = {key.partition(".")[0] for key in known.by_path if "." in key}
+    near = nearest(path, sections) if given.value == {} else nearest_key(path, known.by_path)
     dashes = "" if given.place else "--"
     what = "key" if known.command in TRAINING or given.place else "option"
     meant = f"did you mean {dashes}{near}?" if near else f"`gesturehand {known.command} --help` lists all."
@@ -215,21 +229,24 @@ def nearest_key(path: str, known: Iterable[str]) -> str | None:
     keys = list(known)
     section, _, name = path.rpartition(".")
     own = {key.removeprefix(f"{section}."): key for key in keys if section and key.startswith(f"{section}.")}
-    ends: dict[str, str] = {}
+    ends: dict[str, list[str]] = {}
     for key in keys:
-        ends.setdefault(key.rpartition(".")[2], key)
+        ends.setdefault(key.rpartition(".")[2], []).append(key)
     plain = name.casefold().replace("-", "_")
-    if plain in own or plain in ends:
-        return own.get(plain, ends.get(plain))
-    for candidates, word, least in (
-        (own, name, 0.6),
-        (dict(zip(keys, keys, strict=True)), path, 0.75),
-        (ends, name, 0.6),
-    ):
-        found = nearest(word, candidates, least)
-        if found is not None:
-            return candidates[found]
-    return None
+    if plain in own:
+        return own[plain]
+    if plain in ends:
+        return _most_like(path, ends[plain])
+    if own and (found := nearest(name, own)) is not None:
+        return own[found]
+    found = nearest(path, keys, 0.75)
+    if found is None and (end := nearest(name, ends)) is not None:
+        found = _most_like(path, ends[end])
+    return found
+
+
+def _most_like(path: str, keys: Sequence[str]) -> str:
+    return max(keys, key=lambda key: difflib.SequenceMatcher(None, path, key).ratio())
 
 
 def _check_value(known: KnownKeys, given: Given, path: str, kind: Kind, classes: dict[str, str]) -> None:
