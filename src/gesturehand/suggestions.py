@@ -23,7 +23,8 @@ def nearest(word: str, known: Iterable[str], least: float = _LEAST_ALIKE) -> str
         >>> nearest("Max-epoch", ["min_epochs", "max_epochs"])
         'max_epochs'
     """
-    wanted, spelled = _plain(word), {}
+    wanted = _plain(word)
+    spelled: dict[str, str] = {}
     for each in known:
         spelled.setdefault(_plain(each), each)
     if not wanted:

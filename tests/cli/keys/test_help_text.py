@@ -37,7 +37,10 @@ def test_a_group_lists_its_commands(helps, group):
 def test_defaults_and_words_are_shown(helps):
     text = " ".join(helps["fit"][1].split())
     assert "--data.image_size N Side of the square crop, px. [256]" in text
-    assert "--model.init_args.fusion WORD How gesture tokens guide the joint tokens. (concat, cross, none) [concat]" in text
+    assert (
+        "--model.init_args.fusion WORD How gesture tokens guide the joint tokens. (concat, cross, none) [concat]"
+        in text
+    )
     assert "--checkpoint.filename TEXT" in text
     assert "[best]" in text
     assert "[16, 4, 8]" in " ".join(helps["data synth"][1].split())
@@ -47,7 +50,9 @@ def test_defaults_and_words_are_shown(helps):
 def test_help_of_one_class_is_that_class_alone(answers, asked, tmp_path):
     name = model_classes()["EANetRegressor"]
     (tmp_path / "own.yaml").write_text(f"model:\n  class_path: {name}\n")
-    word = {"command line": f"--model={name}", "short name": "--model=EANetRegressor", "file": "--config=own.yaml"}[asked]
+    word = {"command line": f"--model={name}", "short name": "--model=EANetRegressor", "file": "--config=own.yaml"}[
+        asked
+    ]
     ((code, text, _),) = answers([["fit", word, "--help"]], tmp_path)
     assert code == 0
     assert "--model.init_args.gesture_heads N" in text

@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 
 from gesturehand.cli.commands import POSITIONAL, TRAINING, function_of
 from gesturehand.cli.keys.signature import REQUIRED, Kind, Parameter, bases_of, kind_of, signature_of
-from gesturehand.cli.keys.source import find, tree_of, value_of
+from gesturehand.cli.keys.source import find_dotted, tree_of, value_of
 
 TRAINER: Final = "pytorch_lightning.Trainer"
 CHECKPOINT: Final = "pytorch_lightning.callbacks.ModelCheckpoint"
@@ -205,7 +205,7 @@ def _reexported(package: str) -> list[str]:
 
 
 def _is_abstract(name: str) -> bool:
-    found = find(*name.rsplit(".", 1))
+    found = find_dotted(name)
     return found is not None and any(
         isinstance(part, ast.FunctionDef)
         and any(ast.unparse(d).endswith("abstractmethod") for d in part.decorator_list)
