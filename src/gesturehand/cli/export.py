@@ -11,7 +11,7 @@ from gesturehand.settings import ExistingPath
 def export(
     out: str,
     format: Literal["onnx", "pt2"] = "onnx",
-    checkpoint: str = "latest",
+    checkpoint: ExistingPath | Literal["latest", "openphoto"] = "latest",
     mesh: bool = True,
     mano: ExistingPath | None = None,
     data: ExistingPath | None = None,

@@ -12,7 +12,7 @@ from gesturehand.cli.keys.check import all_given, check_line, check_paths, model
 from gesturehand.cli.keys.given import read_line
 from gesturehand.cli.keys.help_text import group_help, help_text, overview
 from gesturehand.errors import UserError
-from gesturehand.suggestions import nearest
+from gesturehand.suggestions import did_you_mean, nearest
 
 #: A full disk or quota, a file that is too large; and places that cannot be: no permission, a file among the folders.
 _DISK_ERRORS: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
@@ -115,6 +115,9 @@ def _unknown_command(words: list[str]) -> str:
         meant = f"did you mean '{name} {near}'?" if near else f"`gesturehand {name} --help` lists the commands."
         return f"There is no command '{name} {words[1]}': {meant}"
     known = [*TRAINING, *COMMANDS, *GROUPS]
+    if name.startswith("-"):
+        meant = did_you_mean(name, ("--help", "--version"), "`gesturehand --help` lists the commands.")
+        return f"There is no option {name} without a command: {meant}"
     members = {member: f"{group} {member}" for group, names in GROUPS.items() for member in names}
     near = nearest(name, known) or members.get(nearest(name, members) or "")
     return f"There is no command '{name}': " + (

@@ -10,7 +10,7 @@ from gesturehand.settings import ExistingPath
 
 def predict(
     inputs: list[str],
-    checkpoint: str = "openphoto",
+    checkpoint: ExistingPath | Literal["openphoto", "latest"] = "openphoto",
     output: str = "predictions",
     boxes: ExistingPath | None = None,
     box: str | None = None,

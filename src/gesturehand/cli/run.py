@@ -1,12 +1,14 @@
 """``gesturehand run …``: finished and tested runs."""
 
 from pathlib import Path
+from typing import Literal
 
 from gesturehand.cli.console import print_table, say, say_deprecated
 from gesturehand.file_writing import write_bytes
 from gesturehand.json_files import write_json
 from gesturehand.markdown import write_between_markers
 from gesturehand.runs import newest_run
+from gesturehand.settings import ExistingPath
 
 
 def latest(runs: str = "runs") -> None:
@@ -18,7 +20,12 @@ def latest(runs: str = "runs") -> None:
     say(str(newest_run(runs)))
 
 
-def summary(run: str = "latest", runs: str = "runs", out: str | None = None, into: str | None = None) -> None:
+def summary(
+    run: ExistingPath | Literal["latest"] = "latest",
+    runs: str = "runs",
+    out: str | None = None,
+    into: str | None = None,
+) -> None:
     """Compares a tested run with the mean joints and the mean MANO pose of its training set.
 
     Args:

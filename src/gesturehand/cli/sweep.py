@@ -3,6 +3,7 @@
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 from gesturehand.cli.console import print_table, say
 from gesturehand.errors import UserError
@@ -32,6 +33,9 @@ def sweep(
         seed: Seeds the choice of values.
         wandb_project: W&B project of a sweep that W&B runs.
     """
+    from gesturehand.sweeps.sweep_file import read_sweep_content
+
+    _check_keys(read_sweep_content(Path(file)))
     from gesturehand.cli.training.loggers import wandb_is_online
 
     if wandb_is_online() and not local:
@@ -53,6 +57,18 @@ def sweep(
     print_table(sweep_table(plan, study), width=140)
     for path in write_results(plan, study, folder):
         say(f"Written to {path}")
+
+
+def _check_keys(content: dict[str, Any]) -> None:
+    """Refuses parameters that are no keys of a training, where the sweep's command is one."""
+    from gesturehand.cli.keys.check import check_line
+
+    parameters, command = content.get("parameters"), content.get("command")
+    words = [str(word) for word in command] if isinstance(command, list) else []
+    if "fit" in words and isinstance(parameters, dict):
+        own = [word for word in words[words.index("fit") + 1 :] if "${" not in word]
+        # The values are for the sweep to choose.
+        check_line("fit", [*own, *(f"--{name}=${{value}}" for name in parameters)])
 
 
 def _with_wandb(file: ExistingPath, trials: int | None, project: str) -> None:

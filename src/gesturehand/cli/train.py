@@ -36,7 +36,7 @@ from gesturehand.cli.training.expand_run import expand_run
 from gesturehand.cli.training.loggers import RunConfig, make_loggers, wandb_run_finished
 from gesturehand.cli.training.monitors import check_monitors
 from gesturehand.cli.training.parser import TrainingParser
-from gesturehand.cli.training.preflight import check_seed
+from gesturehand.cli.training.preflight import check_root_exists, check_seed
 from gesturehand.cli.training.pretraining import encoder_settings, find_pretraining, mirrors_left
 from gesturehand.cli.training.process import keep_freed_memory, share_cores, silence_what_is_meant
 from gesturehand.cli.training.resume import (
@@ -102,6 +102,7 @@ class TrainingCLI(LightningCLI):
         """Chooses the run folder and the gesture pretraining, once, before anything is built."""
         settings = self._setting("trainer")
         check_machine(settings)
+        check_root_exists(Path(self._setting("data").root))
         parent = Path(self._setting("runs")) / self._setting("name")
         trial = os.environ.get(TRIAL_FOLDER_VARIABLE)
         self.place: RunPlace | None = None

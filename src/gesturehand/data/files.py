@@ -10,7 +10,7 @@ from typing import Any, Final, Literal, TypeVar
 import msgspec
 
 from gesturehand.errors import UserError
-from gesturehand.suggestions import did_you_mean_path
+from gesturehand.suggestions import did_you_mean, did_you_mean_path
 
 Kind = Literal["data", "camera", "joint_3d", "MANO_NeuralAnnot"]
 KINDS: Final[tuple[Kind, ...]] = ("data", "camera", "joint_3d", "MANO_NeuralAnnot")
@@ -107,6 +107,9 @@ def _explained(path: Path, kind: Kind) -> Iterator[None]:
             if kind == "MANO_NeuralAnnot"
             else "download this split's annotations, or choose a split that is there."
         )
+        if not path.parent.is_dir() and path.parent.parent.is_dir():
+            splits = [folder.name for folder in path.parent.parent.iterdir() if folder.is_dir()]
+            remedy = did_you_mean(path.parent.name, splits, remedy)
         raise UserError(f"The annotation file '{path}' is missing: {remedy}") from None
     except OSError as error:
         raise UserError(

@@ -4,6 +4,7 @@ They are found without importing PyTorch or Lightning.
 """
 
 import shutil
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -106,6 +107,10 @@ SLIPS = [
     ("fit --config=own.yaml @trainer:|  callbacks:|  - class_path: gesturehand.callbacks.WeightAverage|"
      "    init_args: {decy: 0.9}", "decay"),
     ("fit --config=own.yaml @name: a|data: [", "is not YAML"),
+    ("fit --config=own.yaml @data:|  device_augmentation: {nois: 3}", "data.device_augmentation.noise"),
+    ("fit --config=own.yaml @data:|  sets:|  - {roott: a, share: 0.5}", "data.sets.root"),
+    ("fit --config=own.yaml @data:|  sets: [{root: a, share: half}]", "a number"),
+    ("fit --config=own.yaml @checkpoint: {mode: mni}", "'min'"),
     ("data synth --config=own.yaml @ot: a", "out"),
     ("evaluate --config=own.yaml @hands: singel", "'single'"),
     # paths
@@ -121,6 +126,9 @@ SLIPS = [
     ("data stats --root=data/openhandd", "'data/openhand'"),
     ("evaluate --predictions=phot.jpg --data=data/openhand", "'photo.jpg'"),
     ("export --out=a.onnx --mano=mao", "'mano'"),
+    ("export --out=a.onnx --checkpoint=latets", "'latest'"),
+    ("predict photo.jpg --checkpoint=opnphoto", "'openphoto'"),
+    ("run summary --run=runs/demo/finetun/20260101-120000", "'runs/demo/finetune/20260101-120000'"),
     # commands, and words without an option
     ("fti", "'fit'"),
     ("trian", "validate"),
@@ -128,6 +136,8 @@ SLIPS = [
     ("data sinth", "'data synth'"),
     ("data imports", "'data import'"),
     ("synth --out=a", "'data synth'"),
+    ("--hepl", "'--help'"),
+    ("fit --hlep", "--help"),
     ("run sumary", "'run summary'"),
     ("hand inof", "'hand info'"),
     ("fit experiments/demo/finetune.yaml", "--config experiments/demo/finetune.yaml"),
@@ -172,7 +182,7 @@ def test_one_sentence_names_what_was_meant(sentences, number):
 
 def slips_of(name):
     """A letter missing, doubled, swapped with the next, or another one, anywhere in a key."""
-    for place, (one, two) in enumerate(zip(name, name[1:], strict=False)):
+    for place, (one, two) in enumerate(pairwise(name)):
         if "." in one + two or "_" in one + two:
             continue
         yield name[:place] + name[place + 1 :]

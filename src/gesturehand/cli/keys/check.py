@@ -1,5 +1,6 @@
 """Holds a command line and its files against the keys that there are, before anything is loaded."""
 
+import ast
 import difflib
 import re
 from collections.abc import Callable, Iterable, Sequence
@@ -19,7 +20,8 @@ from gesturehand.cli.keys.given import (
     scalar,
 )
 from gesturehand.cli.keys.known import KnownKeys, known_classes, known_keys, model_classes
-from gesturehand.cli.keys.signature import REQUIRED, Kind, Signature, first_sentence, signature_of
+from gesturehand.cli.keys.signature import REQUIRED, Kind, Signature, first_sentence, is_record, signature_of
+from gesturehand.cli.keys.source import find_dotted
 from gesturehand.data.files import check_root
 from gesturehand.data.spelling import find_file
 from gesturehand.errors import UserError
@@ -76,7 +78,8 @@ def check_paths(command: str, words: Sequence[str]) -> None:
         if value and value not in key.parameter.kind.words and find_file(Path(value)) is None:
             if key.parameter.name in ("root", "data"):
                 check_root(Path(value))
-            end = did_you_mean_path(value, did_you_mean(value, map(str, key.parameter.kind.words), "check the path."))
+            words_of = [str(word) for word in key.parameter.kind.words]
+            end = did_you_mean(value, words_of, did_you_mean_path(value, "check the path."))
             dashes = "" if each.place or command in TRAINING else "--"
             start = f"{dashes}{path} is '{value}'{_at(each)}, which does not exist: "
             raise UserError(_brief(start, end, "check the path."))
@@ -193,7 +196,7 @@ def _check(known: KnownKeys, given: Given, classes: dict[str, str]) -> None:
     if key is not None and key.parameter.kind == Kind():
         return None  # a switch
     if key is not None:
-        return _check_value(known, given, key.path, key.parameter.kind, classes)
+        return _check_value(given, key.path, key.parameter.kind, classes)
     for owner in known.by_path.values():
         rest = path.removeprefix(f"{owner.path}.")
         if rest != path:  # a part of an object, a list or a mapping
@@ -212,7 +215,9 @@ def _in_full(known: KnownKeys, path: str) -> str:
 
 def _unknown_key(known: KnownKeys, given: Given, path: str) -> str:
     sections = {key.partition(".")[0] for key in known.by_path if "." in key}
-    near = nearest(path, sections) if given.value == {} else nearest_key(path, known.by_path)
+    others = ["help", *(["model.class_path", "model.init_args"] if known.command in TRAINING else [])]
+    is_section = given.value == {} and "." not in path
+    near = nearest(path, sections) if is_section else nearest_key(path, [*known.by_path, *others])
     dashes = "" if given.place else "--"
     what = "key" if known.command in TRAINING or given.place else "option"
     meant = f"did you mean {dashes}{near}?" if near else f"`gesturehand {known.command} --help` lists all."
@@ -249,16 +254,18 @@ def _most_like(path: str, keys: Sequence[str]) -> str:
     return max(keys, key=lambda key: difflib.SequenceMatcher(None, path, key).ratio())
 
 
-def _check_value(known: KnownKeys, given: Given, path: str, kind: Kind, classes: dict[str, str]) -> None:
-    values = given.value if isinstance(given.value, list) and not kind.is_known else [given.value]
-    for value in values:
+def _check_value(given: Given, path: str, kind: Kind, classes: dict[str, str]) -> None:
+    for value in given.value if isinstance(given.value, list) else [given.value]:
         name = value.get("class_path") if isinstance(value, dict) else value
+        parts = value.get("init_args") if isinstance(value, dict) and name is not None else value
         if kind.classes and isinstance(name, str):
             _check_class(given, name, lambda: _classes_of(kind), path)
             classes[path] = name
-            if isinstance(value, dict) and isinstance(value.get("init_args"), dict):
-                for part, inner in value["init_args"].items():
-                    _check_part(Given(f"{path}.init_args.{part}", inner, given.place), path, part, kind, classes)
+        if isinstance(parts, dict) and kind.classes:
+            of = {path: name} if isinstance(name, str) else {}
+            above = f"{path}.init_args" if of else path
+            for part, inner in parts.items():
+                _check_part(Given(f"{above}.{part}", inner, given.place), path, str(part), kind, of)
     if not accepts(kind, given.value, adds=given.adds):
         raise UserError(_wrong_value(path, given, kind))
 
@@ -271,7 +278,7 @@ def _check_part(given: Given, path: str, part: str, kind: Kind, classes: dict[st
         return
     name = part.removeprefix("init_args.")
     known = _classes_of(kind)
-    class_name = classes.get(path)
+    class_name = classes.get(path) or _record_of(kind)
     signature = None if class_name is None else signature_of(known.get(class_name, class_name))
     if signature is None or not signature.complete or part in _OF_OBJECTS or "." in name:
         return
@@ -283,6 +290,13 @@ def _check_part(given: Given, path: str, part: str, kind: Kind, classes: dict[st
     near = nearest(name, parameters)
     meant = f"did you mean {given.path.removesuffix(name)}{near}?" if near else f"it has {_choice(parameters)}."
     raise UserError(_brief(f"{class_name} has no argument {_short(name)}{_at(given)}: ", meant, f"see {class_name}."))
+
+
+def _record_of(kind: Kind) -> str | None:
+    """The dataclass whose fields a key takes, in a list or alone, if it takes nothing else."""
+    names = list(dict.fromkeys(kind.classes))
+    found = find_dotted(names[0]) if len(names) == 1 else None
+    return names[0] if found is not None and isinstance(found.node, ast.ClassDef) and is_record(found.node) else None
 
 
 def _classes_of(kind: Kind) -> dict[str, str]:
@@ -320,8 +334,9 @@ def _wrong_value(path: str, given: Given, kind: Kind) -> str:
     if is_not_finite(given.value) and number:
         return f"{start}{given.value} is not a finite number, which it needs."
     near = None if isinstance(given.value, list) else nearest(str(shown), words)
+    verb = "choose" if kind.words else "give"
     choice = " or ".join(
-        part for part in (f"choose {_choice(words)}" if words else "", f"give {number}" if number else "") if part
+        part for part in (f"{verb} {_choice(words)}" if words else "", f"give {number}" if number else "") if part
     )
     if near is None:
         return _brief(start, f"{choice}.", "`--help` lists what it takes.")

@@ -2,7 +2,7 @@
 
 import ast
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any, Final, NamedTuple
 
@@ -18,6 +18,12 @@ _RUN_KEYS: Final = "gesturehand.cli.training.run_keys"
 _STAGE: Final = "gesturehand.trainers.training_stage.TrainingStage"
 #: Arguments of the trainer's methods that are objects and no keys.
 _OBJECTS: Final = ("model", "datamodule", "dataloaders", "train_dataloaders", "val_dataloaders")
+#: The words of keys whose type in Lightning's source is any text.
+_WORDS: Final = {
+    "checkpoint.mode": ("min", "max"),
+    "trainer.gradient_clip_algorithm": ("norm", "value"),
+    "trainer.profiler": ("simple", "advanced", "pytorch"),
+}
 _TEXT: Final = Kind(types=frozenset({"str"}))
 _SWITCH: Final = Kind(types=frozenset({"bool"}))
 #: Keys of every training that no class has.
@@ -145,10 +151,17 @@ def _as_keys(
     groups: dict[str, Sequence[Parameter]] | dict[str, list[Parameter]], prefixes: dict[str, str]
 ) -> dict[str, list[Key]]:
     return {
-        title: [Key(f"{prefixes.get(title, '')}{parameter.name}", parameter) for parameter in parameters]
+        title: [_key(f"{prefixes.get(title, '')}{parameter.name}", parameter) for parameter in parameters]
         for title, parameters in groups.items()
         if parameters
     }
+
+
+def _key(path: str, parameter: Parameter) -> Key:
+    if path not in _WORDS:
+        return Key(path, parameter)
+    kind = parameter.kind
+    return Key(path, parameter._replace(kind=replace(kind, words=_WORDS[path], types=kind.types - {"str"})))
 
 
 def _of_all_models() -> dict[tuple[str, ...], list[Parameter]]:

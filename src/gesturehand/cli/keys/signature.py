@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final, NamedTuple
 
-from docstring_parser import DocstringStyle
+from docstring_parser import DocstringStyle, ParseError
 from docstring_parser import parse as parse_docstring
 
 from gesturehand.cli.keys.source import Found, find_dotted, value_of
@@ -189,8 +189,14 @@ def _signature_of_class(found: Found) -> Signature:
     passes_on = True
     if constructor is not None:
         parameters, passes_on = _parameters(found.module, constructor, {**described, **_documented(constructor)[1]})
-    elif any(ast.unparse(decorator).partition("(")[0].endswith("dataclass") for decorator in node.decorator_list):
-        return Signature((), text, False)
+    elif is_record(node):
+        fields = [part for part in node.body if isinstance(part, ast.AnnAssign) and isinstance(part.target, ast.Name)]
+        for part in fields:
+            kind = kind_of(part.annotation, found.module)
+            default = REQUIRED if part.value is None else _default(part.value, found.module)
+            name = ast.unparse(part.target)
+            parameters.append(Parameter(name, kind, default, described.get(name, "")))
+        return Signature(tuple(parameters), text, len(node.bases) == 0)
     if not passes_on:
         return Signature(tuple(parameters), text, True)
     bases = [_signature_of_class(base) for base in _bases(found)]
@@ -201,6 +207,11 @@ def _signature_of_class(found: Found) -> Signature:
     # A class without readable bases has no constructor but object's, unless it has bases that cannot be read.
     complete = len(bases) == len(node.bases) - _abstract(node) and all(base.complete for base in bases)
     return Signature(tuple(parameters), text, complete)
+
+
+def is_record(node: ast.ClassDef) -> bool:
+    """Whether a class is a dataclass, whose fields are its parameters."""
+    return any(ast.unparse(decorator).partition("(")[0].endswith("dataclass") for decorator in node.decorator_list)
 
 
 def _abstract(node: ast.ClassDef) -> int:
@@ -251,7 +262,11 @@ def _default(expression: ast.expr, module: str) -> Any:
 
 def _documented(node: ast.ClassDef | ast.FunctionDef) -> tuple[str, dict[str, str]]:
     """A docstring's text and its descriptions of parameters."""
-    docstring = parse_docstring(ast.get_docstring(node) or "", style=DocstringStyle.GOOGLE)
+    written = ast.get_docstring(node) or ""
+    try:
+        docstring = parse_docstring(written, style=DocstringStyle.GOOGLE)
+    except ParseError:  # another style, of another library
+        return written.partition("\n\n")[0], {}
     text = "\n\n".join(part for part in (docstring.short_description, docstring.long_description) if part)
     return text, {part.arg_name: part.description or "" for part in docstring.params}
 
