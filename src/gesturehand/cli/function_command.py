@@ -22,7 +22,7 @@ def run_function(command: str, words: list[str]) -> None:
     function = _function(command)
     parser = CommandParser(prog=f"gesturehand {command}", allow_abbrev=False)
     parser.add_argument("--config", action=jsonargparse.ActionConfigFile)
-    skip = {positional.name} if positional else None
+    skip: set[str | int] = {positional.name} if positional else set()
     parser.add_function_arguments(function, as_group=False, as_positional=False, skip=skip)
     if positional is not None:
         parser.add_argument(positional.name, nargs=positional.number, type=str, metavar=positional.shown)

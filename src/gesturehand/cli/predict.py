@@ -111,7 +111,7 @@ def predict(
         device,
         mano=mano,
         box_scale=box_scale,
-        engine=engine,  # type: ignore[arg-type]
+        engine=engine,
     )
     say(f"Weights: {predictor.checkpoint}, on {predictor.device}, by {predictor.engine_name}")
     done = predict_files(predictor, inputs, settings, say)

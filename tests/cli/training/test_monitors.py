@@ -12,7 +12,7 @@ REPOSITORY = Path(__file__).parents[3]
 @pytest.mark.parametrize(
     ("monitor", "named"),
     [
-        ("val/gesture_fine_top", "did you mean 'val/gesture_fine_top1'?"),
+        ("val/gesture_fine_tp1", "did you mean 'val/gesture_fine_top1'?"),
         ("val/mpjpe_mm", "which GesturePretrainer does not log"),
         ("gesture_fine_top1", "did you mean 'val/gesture_fine_top1'?"),
     ],
