@@ -101,7 +101,8 @@ def check_model_settings(settings: Mapping[str, Any]) -> None:
     check_range("model", 0, **have("encoder_lr_factor"))
     check_range("model", 0, 1, open_ends="high", **have(*_DROPOUTS))
     check_range("model", 0, 1, **have("warmup_share"))
-    weights = have(*(name for name in settings if name.startswith("weight_") and name != "weight_decay"))
+    of_nothing = {"weight_decay"} if settings.get("own_labels") else {"weight_decay", "weight_own_label"}
+    weights = have(*(name for name in settings if name.startswith("weight_") and name not in of_nothing))
     if weights and not any(weights.values()):
         raise UserError(
             "All of model.weight_… are 0, so there is nothing to learn: give at least one a positive value."

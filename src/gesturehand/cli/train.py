@@ -31,6 +31,7 @@ from gesturehand.checkpoints.resume_points import (
     remove_points,
     step_of_point,
 )
+from gesturehand.cli.keys.known import model_classes
 from gesturehand.cli.training.config_trust import distrust_configs, take_trust
 from gesturehand.cli.training.expand_run import expand_run
 from gesturehand.cli.training.loggers import RunConfig, make_loggers, wandb_run_finished
@@ -321,6 +322,8 @@ def run_cli(cli: type[TrainingCLI], words: list[str]) -> TrainingCLI:
     # ${data.image_size} in a file means that file's key, wherever the parser nests the file (below "fit" or "test").
     jsonargparse.set_parsing_settings(omegaconf_absolute_to_relative_paths=True)
     guard_yaml()
+    for name in model_classes().values():
+        pydoc.locate(name)  # the parser knows a class by its short name once it is imported
     with wandb_run_finished():
         return cli(
             pl.LightningModule,

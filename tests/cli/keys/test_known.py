@@ -109,7 +109,7 @@ def test_callbacks_of_both_libraries_are_known():
 def test_a_key_that_is_taken_by_the_parser_is_taken_by_the_check(tmp_path, monkeypatch, capsys):
     """Every key with its default, in one file, is refused by neither."""
     monkeypatch.chdir(tmp_path)
-    words = ["--model=TokenFusionRegressor", "--model.init_args.mano=null"]
+    words = ["--model=EANetRegressor", "--model.init_args.mano=null"]  # a short name
     with pytest.raises(SystemExit) as done:
         main(["fit", *words, "--print_config"])
     assert done.value.code == 0
