@@ -12,7 +12,7 @@ def predict(
     inputs: list[str],
     checkpoint: ExistingPath | Literal["openphoto", "latest"] = "openphoto",
     output: str = "predictions",
-    boxes: ExistingPath | None = None,
+    boxes: str | None = None,
     box: str | None = None,
     detect: bool = True,
     hand: Literal["right", "left", "both"] | None = None,

@@ -81,7 +81,8 @@ def check_paths(command: str, words: Sequence[str]) -> None:
             words_of = [str(word) for word in key.parameter.kind.words]
             end = did_you_mean(value, words_of, did_you_mean_path(value, "check the path."))
             dashes = "" if each.place or command in TRAINING else "--"
-            start = f"{dashes}{path} is '{value}'{_at(each)}, which does not exist: "
+            where = f"{dashes}{path}" + (f", {each.place}" if each.place else "")
+            start = f"'{value}' does not exist ({where}): "
             raise UserError(_brief(start, end, "check the path."))
 
 
