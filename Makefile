@@ -22,19 +22,20 @@ OPENHAND := data/openhand
 BENCHMARK := data/openhand-v1
 PHOTO_SET := data/openphoto-v1
 PHOTO_RUNS := runs/photo
-# Smaller and easier than the benchmark openhand-v1: wrists within a cone, one hand, every frame labelled.
-DEMO_SET := --subjects=[8,2,4] --frames=[5600,350,1120] --wrist_cone_deg=35 --two_hand_share=0 --rom_share=0 \
-	--without_fit_share=0.02 --outside_share=0 --test_only_cameras=[]
+DEMO_SET := --config experiments/sets/demo.yaml
 
 BIN := $(VENV)/bin
 GESTUREHAND := $(BIN)/gesturehand
+LOWEST := .venv-lowest
+CORE_TESTS := tests/hand tests/models tests/data tests/metrics tests/checkpoints tests/test_camera.py tests/test_gestures.py \
+	tests/test_losses.py tests/test_targets.py tests/test_runs.py tests/test_skeleton.py
 READY := $(VENV)/.ready
 # A process a core, each with one thread: two threads of two processes wait for each other.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto
 DATA_ARGS := $(if $(DATA),--data.root=$(DATA))
 MANO_ARGS := $(if $(MANO),--model.init_args.mano=$(MANO))
 
-.PHONY: help setup demo data pretrain finetune evaluate sweep ablation photo photo-ablation gallery openhand-v1 openhand-docs openphoto-docs docs bench faults fuzz variants test test-all lint format clean
+.PHONY: help setup demo data pretrain finetune evaluate sweep ablation photo photo-ablation gallery openhand-v1 openhand-docs openphoto-docs docs bench faults fuzz variants test test-all test-lowest lint format clean
 
 help:  ## show the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -145,6 +146,12 @@ test: $(READY)  ## the tests, minutes
 
 test-all: $(READY)  ## the tests and the slow ones
 	$(PYTEST) $(ARGS)
+
+test-lowest:  ## the core tests with the lowest versions of setup.cfg that install together (docs/install.md)
+	$(PYTHON) -m venv $(LOWEST)
+	$(LOWEST)/bin/python -m pip install --quiet --disable-pip-version-check uv
+	$(LOWEST)/bin/uv pip install --quiet --python $(LOWEST)/bin/python --resolution lowest-direct --editable '.[dev,notebooks,sweeps,tensorboard]'
+	OMP_NUM_THREADS=1 $(LOWEST)/bin/python -m pytest -n auto -m "not slow" $(CORE_TESTS) $(ARGS)
 
 lint: $(READY)  ## formatter, linter, type checker
 	$(BIN)/ruff format --check .

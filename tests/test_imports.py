@@ -16,7 +16,7 @@ ROOT = Path(gesturehand.__file__).parent
 LAYERS = (
     {"skeleton", "gestures", "camera", "batch", "splits", "errors", "settings", "cores", "lazy_names", "moved"}
     | {"suggestions"}
-    | {"file_writing", "file_lock", "json_files", "markdown", "text_file", "yaml_text"},
+    | {"extras", "file_writing", "file_lock", "json_files", "markdown", "text_file", "yaml_text"},
     {"hand"},
     {"data"},
     {"detection"},

@@ -1,14 +1,19 @@
 """Locks between processes, which the system releases when the process that holds one ends, in whatever way."""
 
 from pathlib import Path
+from typing import Final
 
 from filelock import BaseFileLock, FileLock, Timeout
 
 from gesturehand.errors import UserError
 
+_PATIENCE_S: Final = 0.2
+
 
 def try_lock(path: Path) -> BaseFileLock | None:
     """Locks a file for this process and not for its children; the file is made and may stay.
+
+    It waits a moment, since a command that only looks whether a run goes on holds the run's lock for an instant.
 
     Args:
         path: A file that serves the lock alone.
@@ -21,7 +26,7 @@ def try_lock(path: Path) -> BaseFileLock | None:
     """
     lock = FileLock(path, thread_local=False)
     try:
-        lock.acquire(blocking=False)
+        lock.acquire(timeout=_PATIENCE_S, poll_interval=_PATIENCE_S / 4)
     except Timeout:
         return None
     except OSError as error:

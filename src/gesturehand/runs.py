@@ -15,15 +15,21 @@ from typing import Any, Final
 import yaml
 
 from gesturehand.errors import UserError
+from gesturehand.file_lock import try_lock
 from gesturehand.json_files import write_json
 from gesturehand.suggestions import did_you_mean_path
 from gesturehand.yaml_text import read_yaml
 
 FINISHED_FILE: Final = "finished.json"
 CONFIG_FILE: Final = "config.yaml"
+#: Of a test or an evaluation.
+REPORT_FILE: Final = "report.json"
+#: Locked by the process that trains.
+RUNNING_FILE: Final = ".running"
 BEST_CHECKPOINT: Final = Path("checkpoints") / "best.ckpt"
 #: The kind of model that "latest" means: one of the second stage.
 REGRESSOR: Final = "HandRegressor"
+_PRETRAINER: Final = "GesturePretrainer"
 #: Kinds of models whose runs, of the first version, do not list them.
 _KINDS: Final[dict[str, tuple[str, ...]]] = {"TokenFusionRegressor": (REGRESSOR,), "EANetRegressor": (REGRESSOR,)}
 #: First words of the folders of experiments, whose networks are trained for comparison and not for use.
@@ -111,10 +117,45 @@ def newest_run(runs: str | Path, model: str = REGRESSOR) -> Path:
     chosen, left_out = candidate_runs(runs)
     for folder, description in chosen:
         own = description.get("model", "")
-        if model == own or model in description.get("kinds", _KINDS.get(own, ())):
+        if model == own or model in _kinds(own, description.get("kinds")):
             return folder
     note = f" ({', '.join(left_out[:3])}{' …' if len(left_out) > 3 else ''})" if left_out else ""
     raise UserError(f"No finished {model} under '{runs}'{note}: train one with `make finetune`, or give its folder.")
+
+
+def stage_of_model(model: str, kinds: list[str] | None = None) -> int | None:
+    """1 for the gesture pretraining, 2 for a network of hands, None for a model of neither kind.
+
+    Args:
+        model: Class of the model.
+        kinds: As a run's description lists them; None if it does not.
+    """
+    if model == _PRETRAINER:
+        return 1
+    return 2 if REGRESSOR in (model, *_kinds(model, kinds)) else None
+
+
+def finished_description(run: Path) -> dict[str, Any] | None:
+    """What was noted when a run came to its end; None if it did not, or if the note cannot be read."""
+    return _description(run / FINISHED_FILE)
+
+
+def is_running(run: Path) -> bool:
+    """Whether a process is training in a run's folder now."""
+    path = run / RUNNING_FILE
+    if not path.exists():
+        return False
+    try:
+        lock = try_lock(path)
+    except UserError:  # a folder that one may only read
+        return False
+    if lock is not None:
+        lock.release()
+    return lock is None
+
+
+def _kinds(model: str, listed: list[str] | None) -> tuple[str, ...] | list[str]:
+    return _KINDS.get(model, ()) if listed is None else listed
 
 
 def _description(path: Path) -> dict[str, Any] | None:
@@ -182,3 +223,15 @@ def best_checkpoint(run: str | Path) -> Path:
         meant = remedy if Path(run).is_dir() else did_you_mean_path(run, remedy)
         raise UserError(f"The run '{run}' has no '{BEST_CHECKPOINT}': {meant}")
     return path
+
+
+def newest_test(run: Path) -> Path:
+    """The newest tested folder of a run.
+
+    Raises:
+        UserError: The run was not tested.
+    """
+    tests = sorted(run.rglob(REPORT_FILE), key=lambda path: path.stat().st_mtime)
+    if not tests:
+        raise UserError(f"The run '{run}' has not been tested: run `gesturehand test --run {run}` first.")
+    return tests[-1].parent

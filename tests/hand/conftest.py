@@ -53,6 +53,8 @@ def small_hand(rng) -> ManoData:
 
 def random_rotations(rng: np.random.Generator, *shape: int, scale: float = 0.6) -> np.ndarray:
     vectors = rng.normal(0, scale, (*shape, 3))
+    if not vectors.size:  # which SciPy takes from 1.17 on
+        return np.zeros((*shape, 3, 3))
     return Rotation.from_rotvec(vectors.reshape(-1, 3)).as_matrix().reshape(*shape, 3, 3)
 
 

@@ -15,6 +15,7 @@ from types import FrameType
 from typing import Any, Final
 
 from gesturehand.errors import UserError
+from gesturehand.extras import install
 from gesturehand.inference.predictor import HandPredictor
 
 #: Read by Gradio and the libraries below it when they are imported: nothing is told and nothing is asked of anybody.
@@ -152,7 +153,7 @@ def check_app(port: int, max_upload_mb: float, max_seconds: float) -> None:
     try:
         import gradio  # noqa: F401
     except ImportError:
-        raise UserError("The app takes Gradio: install it with pip install 'gesturehand[app]'.") from None
+        raise UserError(f"The app takes Gradio: install it with {install('app')}.") from None
 
 
 def _free_port(host: str, port: int) -> int:

@@ -4,6 +4,7 @@ A command is a function of the command's name, in the module of its own name, or
 docstring are its options and their help: they are read from the source, so that help imports nothing.
 """
 
+import builtins
 from keyword import iskeyword
 from typing import Final, NamedTuple
 
@@ -21,6 +22,8 @@ COMMANDS: Final = {
     "export": "write a trained network as ONNX or PyTorch program: --format onnx --out model.onnx",
     "sweep": "search settings: --file experiments/sweeps/….yaml",
     "ablation": "the paper's comparison, with tables and pictures: --size quick",
+    "experiments": "list the experiments that come with the package",
+    "init": "copy experiments, notebooks and a Makefile to start from: init FOLDER",
     "completion": "print a script that completes commands and keys in a shell: completion bash",
 }
 GROUPS: Final = {
@@ -36,7 +39,13 @@ GROUPS: Final = {
         "check": "list what is wrong in a data set",
     },
     "hand": {"info": "show a hand model", "convert": "turn a MANO pickle into .npz"},
-    "run": {"summary": "compare a tested run with its baselines", "latest": "print the newest finished run"},
+    "run": {
+        "list": "list the runs: stage, backbone, best metric, whether it has finished",
+        "show": "show what a run trained and what came of it: run show RUN",
+        "compare": "set runs side by side: settings that differ, metrics, curves: run compare RUN RUN …",
+        "summary": "compare a tested run with its baselines",
+        "latest": "print the newest finished run",
+    },
 }
 
 
@@ -59,6 +68,9 @@ class Positional(NamedTuple):
 #: Commands that take words without a --name.
 POSITIONAL: Final = {
     "predict": Positional("inputs", "+", "IMAGE|FOLDER|VIDEO", "Images, folders, videos, cameras."),
+    "init": Positional("folder", None, "FOLDER", "The folder, which is made if it is not there."),
+    "run show": Positional("run", None, "RUN", "Folder of the run, the name of one as `run list` has it, or latest."),
+    "run compare": Positional("names", "+", "RUN", "Folders of runs, their names as `run list` has them, or latest."),
     "completion": Positional("shell", None, "SHELL", "bash or zsh."),
 }
 
@@ -76,8 +88,9 @@ def function_of(command: str) -> str:
         command: As :func:`all_commands` has it; none of training.
     """
     group, _, name = command.rpartition(" ")
-    # A function cannot be called `import`.
-    return f"gesturehand.cli.{group or name}.{f'{name}_' if iskeyword(name) else name}"
+    # A function cannot be called `import`, and should not be called `list`.
+    taken = iskeyword(name) or hasattr(builtins, name)
+    return f"gesturehand.cli.{group or name}.{name}{'_' if taken else ''}"
 
 
 def split_command(words: list[str]) -> tuple[str, list[str]]:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from gesturehand.cli.commands import COMMANDS, GROUPS, TRAINING, all_commands, split_command
+from gesturehand.cli.experiment_files import expand_configs
 from gesturehand.cli.keys.check import all_given, check_line, check_paths, model_of
 from gesturehand.cli.keys.given import read_line
 from gesturehand.cli.keys.help_text import group_help, help_text, overview
@@ -62,7 +63,9 @@ def _with_signs(words: list[str]) -> list[str]:
             joined[-1] += f"={word}"
         else:
             joined.append(word)
-    return joined
+    # A value that is true or false may be left out of the one option that says how to print.
+    pairs = zip(joined, [*joined[1:], ""], strict=True)
+    return ["--json=true" if word == "--json" and after not in ("true", "false") else word for word, after in pairs]
 
 
 def _dispatch(words: list[str]) -> None:
@@ -81,16 +84,18 @@ def _dispatch(words: list[str]) -> None:
     if training:
         from gesturehand.cli.training.expand_run import expand_run
 
-        whole = expand_run(words)[1:]
+        rest = expand_run(words)[1:]
+    # Training expands its words itself, and says what it took.
+    rest = expand_configs(rest, lambda _: None)
     if any(word in _HELP for word in rest):
-        model = model_of(all_given(read_line(whole))) if training else None
+        model = model_of(all_given(read_line(rest))) if training else None
         sys.stdout.write(help_text(command, model))
         return
-    check_line(command, whole if training else rest)
+    check_line(command, rest)
     if training:
         from gesturehand.cli.training.preflight import check_training
 
-        check_training(command, whole)
+        check_training(command, rest)
     else:
         check_paths(command, rest)
     # Read by the libraries when they are imported: no look for a newer version, no banner.

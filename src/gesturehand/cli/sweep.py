@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from gesturehand.cli.console import print_table, say
+from gesturehand.cli.experiment_files import find_experiment
 from gesturehand.errors import UserError
+from gesturehand.extras import install
 from gesturehand.settings import ExistingPath
 
 
@@ -25,7 +27,7 @@ def sweep(
     best.yaml (ready for `gesturehand fit --config`), sweep.png and trials.json.
 
     Args:
-        file: The sweep, for instance experiments/sweeps/demo_finetune.yaml.
+        file: The sweep, for instance experiments/sweeps/demo_finetune.yaml, or one of the package by name.
         trials: Total number of trials; by default the file's run_cap, every point of a grid, or 20.
         local: Run on this machine even if you are logged in to W&B.
         name: Name of the sweep; the file's if not given.
@@ -38,6 +40,7 @@ def sweep(
     _check_keys(read_sweep_content(Path(file)))
     from gesturehand.cli.training.loggers import wandb_is_online
 
+    file = str(find_experiment(file) or file)
     if wandb_is_online() and not local:
         _with_wandb(file, trials, wandb_project)
         return
@@ -46,7 +49,7 @@ def sweep(
     except ModuleNotFoundError as error:
         if error.name != "optuna":
             raise
-        raise UserError("A local sweep needs Optuna: `pip install 'gesturehand[sweeps]'`.") from None
+        raise UserError(f"A local sweep needs Optuna: {install('sweeps')}.") from None
     from gesturehand.sweeps.results import sweep_table, write_results
     from gesturehand.sweeps.sweep_file import read_sweep
 

@@ -31,6 +31,7 @@ from gesturehand.checkpoints.resume_points import (
     remove_points,
     step_of_point,
 )
+from gesturehand.cli.experiment_files import expand_configs
 from gesturehand.cli.keys.known import model_classes
 from gesturehand.cli.training.config_trust import distrust_configs, take_trust
 from gesturehand.cli.training.expand_run import expand_run
@@ -295,7 +296,7 @@ def train(words: list[str]) -> None:
     if not trusted:
         distrust_configs()
     try:
-        run_cli(TrainingCLI, expand_run(words, rank_zero_info))
+        run_cli(TrainingCLI, expand_configs(expand_run(words, rank_zero_info), rank_zero_info))
     except Stopped as stop:
         if stop.signal == signal.SIGINT:
             raise KeyboardInterrupt from None

@@ -19,11 +19,12 @@ from gesturehand.data.heif_image import HEIF_FORMATS, decode_heif, heif_header, 
 from gesturehand.data.image_header import ImageHeader, format_name, read_header
 from gesturehand.data.spelling import find_file, similar_name
 from gesturehand.errors import UserError
+from gesturehand.extras import install
 
 #: The formats that are always read, for messages.
 IMAGE_FORMATS: Final = "JPEG, PNG, WebP or BMP"
 #: What HEIC takes, and AVIF where Pillow was built without it.
-HEIC_EXTRA: Final = "pip install 'gesturehand[heic]'"
+HEIC_EXTRA: Final = install("heic")
 #: Usual endings of their names; the content decides, not the name.
 IMAGE_SUFFIXES: Final = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp")
 #: Far more than any camera of a capture has; a small file can claim more, and decoding it would fill the memory.

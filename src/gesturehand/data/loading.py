@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -93,18 +94,26 @@ def prepare_worker(worker: int) -> None:
 
     Workers are the parallelism; OpenCV's own threads would only compete with them. A forked one has none already.
     Ctrl-C, ``timeout`` and schedulers signal every process of a job. The training then finishes its step and writes a
-    point, for which it may need another batch of its workers.
+    point, for which it may need another batch of its workers. macOS and Windows do not tell who sent a SIGTERM:
+    there it ends a worker, and the training continues from the point before.
     """
     if cv2.getNumThreads() > 1:
         cv2.setNumThreads(0)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _end_with_parent_only()
+
+
+def _end_with_parent_only() -> None:
+    """Ends this process at a SIGTERM from the one that started it, which ``multiprocessing`` sends when it exits."""
+    if sys.platform == "win32" or sys.platform == "darwin":
+        return
     # Threads that are started later inherit the mask, so that only the one below receives the signal.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
-    threading.Thread(target=_end_for_parent, args=(os.getppid(),), daemon=True).start()
+    parent = os.getppid()
 
+    def wait() -> None:
+        while signal.sigwaitinfo({signal.SIGTERM}).si_pid != parent:
+            pass
+        os._exit(0)
 
-def _end_for_parent(parent: int) -> None:
-    """Ends this process at a SIGTERM from the one that started it, which ``multiprocessing`` sends when it exits."""
-    while signal.sigwaitinfo({signal.SIGTERM}).si_pid != parent:
-        pass
-    os._exit(0)
+    threading.Thread(target=wait, daemon=True).start()

@@ -8,6 +8,7 @@ import numpy as np
 
 from gesturehand.cores import available_cores
 from gesturehand.errors import UserError
+from gesturehand.extras import install
 
 #: Images of one run: two share the weights that are read; of sixteen, each takes half as long again, as their maps no
 #: longer fit the caches.
@@ -33,7 +34,7 @@ class OnnxGraph:
             import onnxruntime
         except ImportError:
             raise UserError(
-                "Finding hands needs ONNX Runtime, which is not installed: pip install 'gesturehand[detect]', or say "
+                f"Finding hands needs ONNX Runtime, which is not installed: {install('detect')}, or say "
                 "where the hands are with --box or --boxes."
             ) from None
         options = onnxruntime.SessionOptions()

@@ -10,8 +10,8 @@ from gesturehand.gestures import GestureClasses, class_names
 from gesturehand.json_files import none_for_nan, write_json
 from gesturehand.markdown import markdown_table
 from gesturehand.metrics.hand_metrics import DETAILED_METRICS, HAND_METRICS, TWO_HAND_METRICS, HandMetrics
+from gesturehand.runs import REPORT_FILE
 
-REPORT_FILE: Final = "report.json"
 MARKDOWN_FILE: Final = "report.md"
 #: Worst samples that are listed and drawn.
 NUM_WORST: Final = 16

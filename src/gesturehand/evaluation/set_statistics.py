@@ -17,15 +17,13 @@ from torch import Tensor
 from gesturehand.data.files import annotation_path
 from gesturehand.data.index import HAND_TYPES, InterHandIndex, read_index
 from gesturehand.errors import UserError
-from gesturehand.evaluation.report import REPORT_FILE
-from gesturehand.evaluation.summary import newest_test
 from gesturehand.gestures import NO_GESTURE, class_names
 from gesturehand.hand.layer import HandModel
 from gesturehand.hand.transform import mirror_x
 from gesturehand.json_files import read_json
 from gesturehand.markdown import markdown_table
 from gesturehand.metrics.alignment import align_procrustes
-from gesturehand.runs import CONFIG_FILE, run_config
+from gesturehand.runs import CONFIG_FILE, REPORT_FILE, newest_test, run_config
 from gesturehand.skeleton import WRIST
 from gesturehand.splits import SPLITS
 

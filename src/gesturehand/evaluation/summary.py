@@ -8,11 +8,10 @@ from rich.table import Table
 from gesturehand.data.datamodule import InterHandDataModule
 from gesturehand.errors import UserError
 from gesturehand.evaluation.baselines import baseline_metrics, mean_hand
-from gesturehand.evaluation.report import REPORT_FILE
 from gesturehand.hand.layer import HandModel
 from gesturehand.json_files import read_json
 from gesturehand.markdown import markdown_table
-from gesturehand.runs import CONFIG_FILE, run_config
+from gesturehand.runs import CONFIG_FILE, REPORT_FILE, run_config
 
 #: Columns of the table: key, heading, factor.
 COLUMNS: Final = (
@@ -28,18 +27,6 @@ COLUMNS: Final = (
 _ROW_NAMES: Final = {"model": "model", "mean_joints": "mean joints", "mean_pose": "mean MANO pose"}
 
 Summary = dict[str, dict[str, float | None]]
-
-
-def newest_test(run: Path) -> Path:
-    """The newest tested folder of a run.
-
-    Raises:
-        UserError: The run was not tested.
-    """
-    tests = sorted(run.rglob(REPORT_FILE), key=lambda path: path.stat().st_mtime)
-    if not tests:
-        raise UserError(f"The run '{run}' has not been tested: run `gesturehand test --run {run}` first.")
-    return tests[-1].parent
 
 
 def summarise(test_folder: Path) -> Summary:

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from gesturehand.errors import UserError
+from gesturehand.extras import install
 from gesturehand.skeleton import NUM_MANO_JOINTS, WRIST
 from gesturehand.trainers.hand_regressor import HandRegressor
 
@@ -70,7 +71,7 @@ def _obstacle(model: HandRegressor, device: torch.device) -> str | None:
     if device.type != "cpu":
         return f"the network runs on {device}: take the device 'cpu'"
     if importlib.util.find_spec("onnxruntime") is None:
-        return "ONNX Runtime is not installed: pip install 'gesturehand[predict]'"
+        return f"ONNX Runtime is not installed: {install('predict')}"
     graph = json.loads((files("gesturehand.assets") / GRAPH_SETTINGS_FILE).read_text(encoding="utf-8"))
     if graph_settings(model) != graph:
         return "only networks with the layers of the weights 'openphoto' run on it: take those"

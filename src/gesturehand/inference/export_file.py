@@ -14,6 +14,7 @@ import torch
 
 from gesturehand import __version__
 from gesturehand.errors import UserError
+from gesturehand.extras import install
 from gesturehand.file_writing import new_file
 from gesturehand.inference.export_check import FEWEST_CROPS, Run, crops_of, largest_differences, reference_of
 from gesturehand.inference.export_model import ExportModel
@@ -172,7 +173,7 @@ def _need_onnx() -> None:
         raise UserError(f"--format onnx needs PyTorch 2.5 or newer and this is {torch.__version__}: take --format pt2.")
     for name in ("onnx", "onnxscript", "onnxruntime"):
         if importlib.util.find_spec(name) is None:
-            raise UserError(f"--format onnx needs the package '{name}': pip install 'gesturehand[export]'.")
+            raise UserError(f"--format onnx needs the package '{name}': {install('export')}.")
 
 
 @contextmanager

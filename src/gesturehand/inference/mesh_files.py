@@ -10,6 +10,7 @@ import numpy as np
 
 from gesturehand.draw.prediction import SIDE_TONES
 from gesturehand.errors import UserError
+from gesturehand.extras import install
 from gesturehand.inference.result import HandResult
 
 MeshFormat = Literal["obj", "ply", "glb"]
@@ -161,5 +162,5 @@ def _trimesh() -> ModuleType:
     try:
         import trimesh
     except ImportError:
-        raise UserError("GLB takes trimesh: install it with pip install 'gesturehand[glb]'.") from None
+        raise UserError(f"GLB takes trimesh: install it with {install('glb')}.") from None
     return trimesh

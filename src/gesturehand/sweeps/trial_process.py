@@ -79,9 +79,17 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     """Ends a trial and everything it started."""
     if process.poll() is not None:
         return
-    os.killpg(process.pid, signal.SIGTERM)
+    _signal(process, last=False)
     try:
         process.wait(_GRACE_S)
     except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
+        _signal(process, last=True)
         process.wait()
+
+
+def _signal(process: subprocess.Popen[bytes], *, last: bool) -> None:
+    """Tells a trial's whole group to end; Windows has no groups, and there its workers notice that it has gone."""
+    if sys.platform == "win32":
+        process.kill()
+    else:
+        os.killpg(process.pid, signal.SIGKILL if last else signal.SIGTERM)

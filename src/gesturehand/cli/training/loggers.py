@@ -19,6 +19,7 @@ from gesturehand.cli.training.metrics_csv import MetricsCsv
 from gesturehand.cli.training.wandb_logger import TolerantWandbLogger, answers
 from gesturehand.errors import UserError
 from gesturehand.evaluation.origin import code_version
+from gesturehand.extras import install
 
 
 def make_loggers(
@@ -61,7 +62,7 @@ def make_loggers(
             loggers.append(TensorBoardLogger(folder, name="", version="tensorboard"))
         except ModuleNotFoundError:
             raise UserError(
-                "TensorBoard is not installed: `pip install tensorboard`, or leave out --tensorboard=true."
+                f"TensorBoard is not installed: {install('tensorboard')}, or leave out --tensorboard=true."
             ) from None
     return loggers
 

@@ -16,12 +16,11 @@ from gesturehand.checkpoints.resume_points import newest_point
 from gesturehand.errors import UserError
 from gesturehand.file_lock import try_lock
 from gesturehand.json_files import write_json
-from gesturehand.runs import FINISHED_FILE, new_run
+from gesturehand.runs import FINISHED_FILE, RUNNING_FILE, new_run
 
 #: Where the points lie within a run's folder.
 POINTS: Final = Path("checkpoints") / "resume"
 _STATE_FILE: Final = "resume.json"
-_LOCK_FILE: Final = ".running"
 #: Settings that do not make another run.
 _NOT_COMPARED: Final = ("config", "resume")
 
@@ -163,7 +162,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 def _lock(folder: Path) -> bool:
     """Locks a folder for this process and not its children; the system lets go of it when the process ends."""
-    path = folder / _LOCK_FILE
+    path = folder / RUNNING_FILE
     if any(lock.lock_file == str(path) for lock in _locks):
         return True
     lock = try_lock(path)
