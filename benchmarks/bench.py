@@ -1,6 +1,6 @@
 """Every figure of docs/performance.md in one run: `make bench`. Takes about five minutes and 10 GB of memory.
 
-    python benchmarks/bench.py [--only index,samples,step,prediction] [--without-plain]
+    python benchmarks/bench.py [--only index,samples,step,prediction,help] [--without-plain]
 
 Writes docs/results/bench.json and the table between the markers of docs/performance.md. With ``--only`` the other
 figures stay as they were measured.
@@ -14,12 +14,14 @@ import time
 from pathlib import Path
 from typing import Any
 
+import help_speed
 import index_scale
 import prediction_speed
 import sample_path
 import torch
 import training_step
 
+from gesturehand.cli.commands import TRAINING
 from gesturehand.json_files import write_json
 from gesturehand.markdown import markdown_table, write_between_markers
 
@@ -83,6 +85,8 @@ def rows(result: dict[str, Any]) -> list[tuple[str, str, str]]:
             table.append(("… the same on a GPU", "not measured: no GPU", "–"))
     if "prediction" in result:
         table += prediction_rows(result["prediction"])
+    if "help" in result:
+        table += help_rows(result["help"], result.get("help_before"))
     return table
 
 
@@ -107,6 +111,27 @@ def prediction_rows(n: dict[str, Any]) -> list[tuple[str, str, str]]:
     ]
 
 
+def help_rows(n: dict[str, Any], before: dict[str, Any] | None) -> list[tuple[str, str, str]]:
+    """What, measured, wanted, of help; with what an older commit took, where it was measured."""
+
+    def ratio(name: str) -> str:
+        taken = f"{_help_seconds(n, name) / n['import_torch_s']:.2f} ×"
+        old = None if before is None else _help_seconds(before, name)
+        return taken if old is None else f"{taken} (before: {old / before['import_torch_s']:.2f} ×)"
+
+    slowest = max((seconds, name) for name, seconds in n["help_s"].items() if name not in TRAINING)[1]
+    return [
+        ("`fit --help` against `import torch`, processor time", ratio("fit"), "< 1 ×"),
+        *((f"… `{name} --help`", ratio(name), "< 0.4 ×") for name in help_speed.COMMANDS if name not in TRAINING),
+        (f"… the slowest of all but training ({len(n['help_s'])}): `{slowest}`", ratio(slowest), "< 0.4 ×"),
+        ("… a slip in a key of `fit`, refused", ratio("slip"), "< 1 ×"),
+    ]
+
+
+def _help_seconds(n: dict[str, Any], name: str) -> Any:
+    return n["slip_s"] if name == "slip" else n["help_s"].get(name)
+
+
 def profile_sentence(step: dict[str, Any]) -> str:
     """Where a step's time goes, one sentence."""
     shares = step["profile"]["token_fusion"].items()
@@ -126,11 +151,12 @@ def write(result: dict[str, Any]) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--only", default="index,samples,step,prediction")
+    parser.add_argument("--only", default="index,samples,step,prediction,help")
     parser.add_argument("--without-plain", action="store_true")
     arguments = parser.parse_args()
     path = DOCS / "results" / "bench.json"
     result = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    result["help_before"] = json.loads((DOCS / "results" / "help_before.json").read_text(encoding="utf-8"))
     result["machine"] = {
         "cpu": platform.processor(),
         "cores": os.cpu_count(),
@@ -144,6 +170,7 @@ def main() -> None:
         "samples": sample_path.measure,
         "step": training_step.measure,
         "prediction": prediction_speed.measure,
+        "help": help_speed.measure,
     }
     for name in arguments.only.split(","):
         result[name] = parts[name]()

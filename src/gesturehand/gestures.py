@@ -5,7 +5,6 @@ follow the order in which the classes first appear there, so they never change u
 """
 
 import csv
-import difflib
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -13,6 +12,7 @@ from typing import Final, Literal, TypeAlias
 
 from gesturehand.errors import UserError
 from gesturehand.skeleton import SIDES
+from gesturehand.suggestions import did_you_mean
 
 Level = Literal["coarse", "fine"]
 #: ``shared``: the left and the right hand's gesture are one class. ``per_hand``: they are two (EANet's fork: 54, 70).
@@ -104,6 +104,5 @@ def fine_index(name: str) -> int:
     fine = vocabulary().fine
     if name in fine:
         return fine.index(name)
-    close = difflib.get_close_matches(name, fine, n=1)
-    hint = f"did you mean '{close[0]}'?" if close else f"choose from {', '.join(fine)}."
-    raise UserError(f"Unknown gesture '{name}': {hint}")
+    meant = did_you_mean(name, fine, f"choose from {', '.join(fine)}.")
+    raise UserError(f"Unknown gesture '{name}': {meant}")

@@ -17,6 +17,7 @@ import yaml
 from gesturehand.errors import UserError
 from gesturehand.file_lock import try_lock
 from gesturehand.json_files import write_json
+from gesturehand.suggestions import did_you_mean_path
 from gesturehand.yaml_text import read_yaml
 
 FINISHED_FILE: Final = "finished.json"
@@ -218,7 +219,9 @@ def best_checkpoint(run: str | Path) -> Path:
     """
     path = Path(run) / BEST_CHECKPOINT
     if not path.is_file():
-        raise UserError(f"The run '{run}' has no '{BEST_CHECKPOINT}': give the folder of a run that was trained.")
+        remedy = "give the folder of a run that was trained."
+        meant = remedy if Path(run).is_dir() else did_you_mean_path(run, remedy)
+        raise UserError(f"The run '{run}' has no '{BEST_CHECKPOINT}': {meant}")
     return path
 
 

@@ -10,7 +10,7 @@ Three orders are in use in this field:
 A permutation named ``A_FROM_B`` is applied as ``in_order_a = in_order_b[..., A_FROM_B, :]``.
 """
 
-from typing import Final, Literal
+from typing import Final, Literal, TypeAlias
 
 Side = Literal["right", "left"]
 SIDES: Final[tuple[Side, Side]] = ("right", "left")
@@ -54,13 +54,15 @@ TIPS: Final = slice(4, None, 4)
 #: The joint that EANet's and IntagHand's evaluation aligns on.
 MIDDLE_MCP: Final = JOINT_NAMES.index("middle1")
 
+#: Names of fingertip vertices, the keys of ``TIP_VERTICES``.
+Tips: TypeAlias = Literal["eanet", "smplx", "interhand"]
 #: Fingertip vertices of a MANO mesh (thumb … pinky), as EANet's evaluation takes them. The choice changes MPJPE.
 EANET_TIP_VERTICES: Final = (745, 317, 444, 556, 673)
 #: Fingertip vertices of smplx's ``mano`` vertex set.
 SMPLX_TIP_VERTICES: Final = (744, 320, 443, 554, 671)
 #: As EANet's losses and InterHand2.6M's own regressor take them: another vertex for the middle finger.
 INTERHAND_TIP_VERTICES: Final = (745, 317, 445, 556, 673)
-TIP_VERTICES: Final = {
+TIP_VERTICES: Final[dict[str, tuple[int, ...]]] = {
     "eanet": EANET_TIP_VERTICES,
     "smplx": SMPLX_TIP_VERTICES,
     "interhand": INTERHAND_TIP_VERTICES,

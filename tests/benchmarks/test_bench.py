@@ -11,6 +11,7 @@ BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 @pytest.mark.slow
 def test_bench_has_a_figure_for_every_row():
     import bench
+    import help_speed
     import index_scale
     import prediction_speed
     import sample_path
@@ -22,6 +23,7 @@ def test_bench_has_a_figure_for_every_row():
         "samples": sample_path.measure(image_size=64, samples=64, repeats=1),
         "step": training_step.measure("test_resnet", image_size=64, count=2, repeats=1),
         "prediction": prediction_speed.measure(repeats=1, batch=2),
+        "help": help_speed.measure(repeats=1, commands=["fit", "predict", *help_speed.COMMANDS]),
     }
     assert logging.getLogger("pytorch_lightning").level == level, "what runs after a benchmark hears of everything"
     assert result["index"]["records"] == 600

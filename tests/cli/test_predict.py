@@ -292,8 +292,8 @@ def test_a_box_that_begins_with_a_minus_and_a_point(predicted):
             "A crop of 2.8e+05 px",
         ),
         fault("--box_scale=1e6", "refused", ["--box=10,10,90,90", "--box_scale=1e6"], "box_scale is 1000000.0: give"),
-        fault("--box_scale=inf", "refused", ["--box=10,10,90,90", "--box_scale=inf"], "Given value: inf"),
-        fault("--box_scale=nan", "refused", ["--box=10,10,90,90", "--box_scale=nan"], "Given value: nan"),
+        fault("--box_scale=inf", "refused", ["--box=10,10,90,90", "--box_scale=inf"], "inf is not a finite number"),
+        fault("--box_scale=nan", "refused", ["--box=10,10,90,90", "--box_scale=nan"], "nan is not a finite number"),
         fault(
             "--box_scale=-1 without =", "refused", ["--box=10,10,90,90", "--box_scale", "-1"], "box_scale is -1.0: give"
         ),

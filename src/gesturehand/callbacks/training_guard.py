@@ -1,6 +1,6 @@
 """Stops a training before a loss that is not finite spoils the weights, and names the sample that caused it."""
 
-from typing import Any
+from typing import Any, Final
 
 import pytorch_lightning as pl
 import torch
@@ -9,6 +9,8 @@ from torch import Tensor
 from gesturehand.batch import Batch
 from gesturehand.errors import UserError
 
+#: The name under which left-out samples are logged.
+UNREADABLE_IMAGES: Final = "train/unreadable_images"
 #: How many samples a sentence names.
 _NAMED = 5
 
@@ -53,7 +55,7 @@ class TrainingGuard(pl.Callback):
             return
         # This is the only reason for which a training sample is not counted.
         self.unreadable.update(batch["annotation_id"][~batch["counted"]].tolist())
-        pl_module.log("train/unreadable_images", float(len(self.unreadable)), on_step=True)
+        pl_module.log(UNREADABLE_IMAGES, float(len(self.unreadable)), on_step=True)
         if len(self.unreadable) > self.unreadable_limit:
             raise UserError(
                 f"{len(self.unreadable)} training images cannot be read, more than data.unreadable_limit allows: list "

@@ -7,13 +7,14 @@ from typing import Literal
 
 from gesturehand.cli.console import say, say_deprecated
 from gesturehand.cores import available_cores
+from gesturehand.settings import ExistingPath
 
 
 def ablation(
     size: Literal["quick", "default", "tiny"] = "quick",
     out: str = "runs/ablation",
-    data: str | None = None,
-    mano: str | None = None,
+    data: ExistingPath | None = None,
+    mano: ExistingPath | None = None,
     imagenet_weights: bool | None = None,
     seeds: int | None = None,
     processes: int | None = None,

@@ -14,6 +14,7 @@ from gesturehand.data.boxes import BoxSource
 from gesturehand.data.selection import Hands, Layout
 from gesturehand.errors import UserError
 from gesturehand.file_writing import write_bytes
+from gesturehand.settings import ExistingPath
 from gesturehand.synthetic.gallery import draw_gallery
 from gesturehand.synthetic.settings import OPENHAND_V1
 from gesturehand.synthetic.writer import write_synthetic_set
@@ -96,7 +97,7 @@ def gallery(out: str, tile_px: int = 220) -> None:
 
 
 def show(
-    root: str,
+    root: ExistingPath,
     out: str,
     split: str = "test",
     samples: int = 12,
@@ -104,7 +105,7 @@ def show(
     layout: Layout = "per_hand",
     boxes: BoxSource = "joints",
     mano_fits: bool = True,
-    mano: str | None = None,
+    mano: ExistingPath | None = None,
     image_size: int = 192,
     augment: bool = False,
     format: str | None = None,
@@ -149,11 +150,11 @@ def show(
 
 
 def stats(
-    root: str,
+    root: ExistingPath,
     out: str | None = None,
     into: str | None = None,
     runs: list[str] | None = None,
-    mano: str | None = None,
+    mano: ExistingPath | None = None,
     format: str | None = None,
 ) -> None:
     """Counts what is in a data set, and measures how much of a hand's pose its gesture tells.
@@ -183,7 +184,7 @@ def stats(
 
 
 def samples(
-    root: str,
+    root: ExistingPath,
     out: str,
     split: str = "train",
     count: int = 8,
@@ -220,7 +221,7 @@ def _picture(out: str) -> Path:
 
 
 def index(
-    root: str,
+    root: ExistingPath,
     split: str | None = None,
     mano_fits: bool = True,
     rebuild: bool = False,
@@ -244,7 +245,7 @@ def index(
 
 
 def check(
-    root: str,
+    root: ExistingPath,
     splits: list[str] | None = None,
     mano_fits: bool = True,
     decode: bool = True,

@@ -5,19 +5,21 @@ from typing import Literal
 
 from gesturehand.cli.console import say
 from gesturehand.data.selection import Hands, Layout
+from gesturehand.settings import ExistingPath
+from gesturehand.skeleton import Tips
 
 
 def evaluate(
-    predictions: str,
-    data: str,
+    predictions: ExistingPath,
+    data: ExistingPath,
     split: str = "test",
     hands: Hands = "single",
     layout: Layout = "per_hand",
-    subset: str | None = None,
+    subset: ExistingPath | None = None,
     boxes: Literal["joints", "annotation"] = "joints",
     mano_fits: bool = True,
-    mano: str | None = None,
-    tips: str = "eanet",
+    mano: ExistingPath | None = None,
+    tips: Tips = "eanet",
     out: str | None = None,
     batch_size: int = 64,
     format: str | None = None,

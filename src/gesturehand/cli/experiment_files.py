@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from gesturehand.errors import UserError
+from gesturehand.suggestions import did_you_mean_path
 
 #: The folder of experiments in the repository, beside a user's own files, and in their names, where it may be left out.
 EXPERIMENTS: Final = "experiments"
@@ -96,6 +97,5 @@ def _file_of(name: str, tell: Callable[[str], object]) -> str:
         return name  # the parser takes settings in place of a file
     near = difflib.get_close_matches(name.removeprefix(f"{EXPERIMENTS}/"), experiment_names(), n=1)
     meant = f"did you mean '{near[0]}'? " if near else ""
-    raise UserError(
-        f"There is no file '{name}' and no experiment of that name: {meant}`gesturehand experiments` lists them."
-    )
+    end = did_you_mean_path(name, f"{meant}`gesturehand experiments` lists them.")
+    raise UserError(f"There is no file '{name}' and no experiment of that name: {end}")

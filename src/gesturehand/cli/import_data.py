@@ -7,6 +7,7 @@ from gesturehand.cli.console import say
 from gesturehand.own_data.convert import convert
 from gesturehand.own_data.entries import read_entries
 from gesturehand.own_data.label_map import with_gestures
+from gesturehand.settings import ExistingPath
 from gesturehand.skeleton import Side
 
 #: What else a hand may have, and how it is said.
@@ -25,15 +26,15 @@ _WITHOUT: Final = {
 
 
 def import_(
-    images: str,
-    joints: str,
+    images: ExistingPath,
+    joints: ExistingPath,
     out: str,
     hand: Side | None = None,
     intrinsics: tuple[float, float, float, float] | None = None,
     val_share: float = 0.1,
     test_share: float = 0.1,
     seed: int = 0,
-    label_map: str | None = None,
+    label_map: ExistingPath | None = None,
     folders_are_sets: bool = False,
     swap_hands: bool = False,
 ) -> None:

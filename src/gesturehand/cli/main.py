@@ -1,68 +1,24 @@
 """``gesturehand``: one dispatcher over training, data and hand-model commands."""
 
 import errno
-import importlib
-import inspect
 import os
 import re
 import sys
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
+from gesturehand.cli.commands import COMMANDS, GROUPS, TRAINING, all_commands, split_command
+from gesturehand.cli.experiment_files import expand_configs
+from gesturehand.cli.keys.check import all_given, check_line, check_paths, model_of
+from gesturehand.cli.keys.given import read_line
+from gesturehand.cli.keys.help_text import group_help, help_text, overview
 from gesturehand.errors import UserError
+from gesturehand.suggestions import did_you_mean, nearest
 
 #: A full disk or quota, a file that is too large; and places that cannot be: no permission, a file among the folders.
 _DISK_ERRORS: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 _PLACE_ERRORS: Final = (errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP)
-_TRAINING: Final = {
-    "fit": "train a stage: --config experiments/….yaml",
-    "validate": "evaluate a run on the validation split",
-    "test": "evaluate a run on the test split: --run runs/…/<time>",
-}
-#: Commands of their own: a module of the same name with a function of the same name.
-_COMMANDS: Final = {
-    "evaluate": "score saved predictions without a model: --predictions P.npz --data FOLDER",
-    "predict": "run a trained network on images, folders or videos: predict IMAGE --output FOLDER",
-    "app": "a page for the browser: photo, camera or short video in; hands in 3D out",
-    "export": "write a trained network as ONNX or PyTorch program: --format onnx --out model.onnx",
-    "sweep": "search settings: --file experiments/sweeps/….yaml",
-    "ablation": "the paper's comparison, with tables and pictures: --size quick",
-    "experiments": "list the experiments that come with the package",
-    "init": "copy experiments, notebooks and a Makefile to start from: init FOLDER",
-}
-#: Commands that take words without a --name: the function's argument, how many, how the help shows it, its help.
-_POSITIONAL: Final = {
-    "predict": ("inputs", "+", "IMAGE|FOLDER|VIDEO", "Images, folders, videos, cameras."),
-    "init": ("folder", None, "FOLDER", "The folder, which is made if it is not there."),
-    "run show": ("run", None, "RUN", "Folder of the run, the name of one as `run list` has it, or latest."),
-    "run compare": ("names", "+", "RUN", "Folders of runs, their names as `run list` has them, or latest."),
-}
-_GROUPS: Final = {
-    "data": {
-        "synth": "write the open synthetic set",
-        "synth_photo": "write the photo-like open set",
-        "show": "draw annotations over crops",
-        "gallery": "draw the gesture poses",
-        "samples": "draw whole frames side by side",
-        "stats": "count a set; errors of the mean pose and of a gesture oracle",
-        "import": "make images and joints of yours a set",
-        "index": "build the memory-mapped index of annotation files",
-        "check": "list what is wrong in a data set",
-    },
-    "hand": {"info": "show a hand model", "convert": "turn a MANO pickle into .npz"},
-    "submission": {
-        "write": "write the archive that FreiHAND's or HO-3D's server takes",
-        "check": "check such an archive before it is uploaded",
-        "score": "score one as the server does, where the annotations are there",
-    },
-    "run": {
-        "list": "list the runs: stage, backbone, best metric, whether it has finished",
-        "show": "show what a run trained and what came of it: run show RUN",
-        "compare": "set runs side by side: settings that differ, metrics, curves: run compare RUN RUN …",
-        "summary": "compare a tested run with its baselines",
-        "latest": "print the newest finished run",
-    },
-}
+_HELP: Final = ("-h", "--help")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -76,8 +32,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         one sentence.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
-    if not words or words[0] in ("-h", "--help"):
-        sys.stdout.write(_overview())
+    if not words or words[0] in _HELP:
+        sys.stdout.write(overview())
         return 0
     if words[0] == "--version":
         from gesturehand import __version__
@@ -113,74 +69,65 @@ def _with_signs(words: list[str]) -> list[str]:
 
 
 def _dispatch(words: list[str]) -> None:
+    if words[0] in GROUPS and (len(words) == 1 or words[1] in _HELP):
+        sys.stdout.write(group_help(words[0]))
+        return
+    if words[0] in GROUPS and words[1].startswith("-"):
+        from gesturehand.cli.function_command import run_group
+
+        run_group(words)
+        return
+    command, rest = split_command(words)
+    if command not in all_commands():
+        raise UserError(_unknown_command(words))
+    training = command in TRAINING
+    if training:
+        from gesturehand.cli.training.expand_run import expand_run
+
+        rest = expand_run(words)[1:]
+    # Training expands its words itself, and says what it took.
+    rest = expand_configs(rest, lambda _: None)
+    if any(word in _HELP for word in rest):
+        model = model_of(all_given(read_line(rest))) if training else None
+        sys.stdout.write(help_text(command, model))
+        return
+    check_line(command, rest)
+    if training:
+        from gesturehand.cli.training.preflight import check_training
+
+        check_training(command, rest)
+    else:
+        check_paths(command, rest)
     # Read by the libraries when they are imported: no look for a newer version, no banner.
     os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
     os.environ.setdefault("WANDB_SILENT", "true")
     # Whatever library loads a checkpoint within a command, none may run code.
     os.environ.setdefault("TORCH_FORCE_WEIGHTS_ONLY_LOAD", "1")
-    command = words[0]
-    if command in _TRAINING:
+    if training:
         from gesturehand.cli.train import train
 
         train(words)
-    elif command in _POSITIONAL:
-        _run_with_words(command, words[1:])
-    elif " ".join(words[:2]) in _POSITIONAL:
-        _run_with_words(" ".join(words[:2]), words[2:])
-    elif command in _COMMANDS or command in _GROUPS:
-        import jsonargparse
-
-        from gesturehand.cli.experiment_files import expand_configs
-        from gesturehand.cli.parser import CommandParser
-        from gesturehand.cli.yaml_guard import guard_yaml
-
-        guard_yaml()
-        words = expand_configs(words, lambda _: None)
-        jsonargparse.auto_cli(
-            _functions(command),
-            args=words[1:],
-            prog=f"gesturehand {command}",
-            as_positional=False,
-            parser_class=CommandParser,
-        )
     else:
-        known = ", ".join([*_TRAINING, *_COMMANDS, *_GROUPS])
-        raise UserError(f"There is no command '{command}': choose one of {known}.")
+        from gesturehand.cli.function_command import run_function
+
+        run_function(command, rest)
 
 
-def _run_with_words(command: str, words: list[str]) -> None:
-    """A command whose words stand for themselves, as in ``predict a.jpg b.jpg --output out``."""
-    from gesturehand.cli.parser import CommandParser
-    from gesturehand.cli.yaml_guard import guard_yaml
-
-    guard_yaml()
-    argument, number, shown, text = _POSITIONAL[command]
-    if not words:
-        raise UserError(f"Nothing to {command}: give {shown}; `gesturehand {command} --help` lists the options.")
-    group, _, name = command.partition(" ")
-    function = _functions(group)[name] if name else _functions(group)
-    description = (inspect.getdoc(function) or "").partition("\n\nArgs:")[0]
-    parser = CommandParser(prog=f"gesturehand {command}", description=description)
-    parser.add_function_arguments(function, as_group=False, as_positional=False, skip={argument})
-    parser.add_argument(argument, nargs=number, type=str, metavar=shown, help=text)
-    function(**parser.parse_args(words).as_dict())
-
-
-def _functions(group: str) -> Any:
-    """A command's function or a group's by name; imported here so that one does not load what another needs."""
-    module = importlib.import_module(f"gesturehand.cli.{group}")
-    if group in _COMMANDS:
-        return getattr(module, group)
-    # A function cannot be called `import`, and should not be called `list`.
-    return {name: getattr(module, name if hasattr(module, name) else f"{name}_") for name in _GROUPS[group]}
-
-
-def _overview() -> str:
-    lines = ["usage: gesturehand COMMAND [OPTIONS]", "", "commands (each has --help):"]
-    rows = [*_TRAINING.items(), *_COMMANDS.items()]
-    rows += [(f"{group} {name}", text) for group, names in _GROUPS.items() for name, text in names.items()]
-    lines += [f"  {name:<14} {text}" for name, text in rows]
-    return "\n".join(lines) + "\n"
+def _unknown_command(words: list[str]) -> str:
+    name = words[0]
+    if name in GROUPS:
+        near = nearest(words[1], GROUPS[name])
+        meant = f"did you mean '{name} {near}'?" if near else f"`gesturehand {name} --help` lists the commands."
+        return f"There is no command '{name} {words[1]}': {meant}"
+    known = [*TRAINING, *COMMANDS, *GROUPS]
+    if name.startswith("-"):
+        meant = did_you_mean(name, ("--help", "--version"), "`gesturehand --help` lists the commands.")
+        return f"There is no option {name} without a command: {meant}"
+    members = {member: f"{group} {member}" for group, names in GROUPS.items() for member in names}
+    near = nearest(name, known) or members.get(nearest(name, members) or "")
+    return f"There is no command '{name}': " + (
+        f"did you mean '{near}'?" if near else f"choose one of {', '.join(known)}."
+    )
 
 
 def _user_error(error: BaseException | None) -> UserError | None:

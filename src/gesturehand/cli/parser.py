@@ -6,9 +6,15 @@ from typing import Final, NoReturn
 
 from jsonargparse import ArgumentParser
 
-#: Longest part of a message that is shown; the rest repeats the input.
-_LONGEST: Final = 700
+from gesturehand.cli.keys.check import LONGEST
+
 _NO_NUMBER: Final = re.compile(r"(?:value: |val=')([-+]?\.?(?:nan|inf(?:inity)?))\b", re.IGNORECASE)
+#: What jsonargparse says of a value that fits none of a key's types, with every type's reason.
+_BAD_VALUE: Final = re.compile(
+    r'Parser key "(?P<key>[^"]+)": (?P<why>.*?)(?:Given|Got) value: (?P<value>.*)', re.DOTALL
+)
+_NOT_ALLOWED: Final = re.compile(r"Importing '([^']*)' is not allowed")
+_MAX_VALUE: Final = 60
 
 
 class CommandParser(ArgumentParser):
@@ -21,9 +27,29 @@ class CommandParser(ArgumentParser):
 
 def refuse(message: str) -> NoReturn:
     """Writes a parser's message as one sentence to the error stream and ends the process with status 2."""
-    text = " ".join(message.split())
-    text = text if len(text) <= _LONGEST else text[:_LONGEST] + " …"
-    if found := _NO_NUMBER.search(text):
-        text += f"; {found[1]} is not a finite number, which this option needs"
-    sys.stderr.write(f"gesturehand: {text.rstrip('.')}; `--help` lists the options.\n")
+    sys.stderr.write(f"gesturehand: {sentence_of(message)}\n")
     raise SystemExit(2)
+
+
+def sentence_of(message: str) -> str:
+    """A parser's message as a sentence of at most :data:`~gesturehand.cli.keys.check.LONGEST` characters.
+
+    Args:
+        message: As jsonargparse or argparse says it, over many lines.
+    """
+    text, remedy = " ".join(message.split()), "; `--help` lists the options."
+    if found := _NOT_ALLOWED.search(text):
+        text, remedy = f"'{found[1]}' is not allowed in a configuration that is not trusted", ": see --trust_config."
+    elif found := _BAD_VALUE.search(text):
+        value = found["value"] if len(found["value"]) <= _MAX_VALUE else f"{found['value'][:_MAX_VALUE]}…"
+        reasons = re.findall(r"Expected an? (?:<class '([\w.]+)'>|(tuple with \d+ elements))", found["why"])
+        types = [a or b for a, b in reasons if (a or b) != "NoneType"]
+        if not types:
+            text = f"{found['key']} cannot be {value}: {found['why']}"
+        else:
+            text = f"{found['key']} is {value}, which is no {' or '.join(dict.fromkeys(types))}"
+    if found := _NO_NUMBER.search(" ".join(message.split())):
+        remedy = f"; {found[1]} is not a finite number, which this option needs."
+    room = LONGEST - len("gesturehand: ") - len(remedy)
+    text = text.strip(" .-;:")
+    return (text if len(text) <= room else f"{text[: room - 2]} …") + remedy

@@ -1,28 +1,29 @@
 """``gesturehand predict``: a trained network on images, folders of images and videos."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from gesturehand.cli.console import say
 from gesturehand.errors import UserError
+from gesturehand.settings import ExistingPath
 
 
 def predict(
     inputs: list[str],
-    checkpoint: str = "openphoto",
+    checkpoint: ExistingPath | Literal["openphoto", "latest"] = "openphoto",
     output: str = "predictions",
     boxes: str | None = None,
     box: str | None = None,
     detect: bool = True,
-    hand: str | None = None,
+    hand: Literal["right", "left", "both"] | None = None,
     max_hands: int | None = None,
     min_score: float | None = None,
     smallest_px: float | None = None,
     intrinsics: str | None = None,
     box_scale: float | None = None,
-    mano: str | None = None,
+    mano: ExistingPath | None = None,
     device: str = "auto",
-    engine: str = "auto",
+    engine: Literal["auto", "torch", "onnx"] = "auto",
     batch_size: int = 32,
     overlay: bool = True,
     mesh: bool | None = None,
@@ -67,15 +68,20 @@ def predict(
         smooth: Smooth the hands of videos over time.
         detect_every: Of a video, frames from one search for hands to the next; in between, known hands are followed.
     """
+    # Before PyTorch is imported, which takes seconds.
+    from gesturehand.inference.sources import find_sources
+
+    find_sources(inputs)
+    if box is not None and boxes is not None:
+        raise UserError("--box and --boxes cannot both be given: leave one out.")
     from gesturehand.detection.detector import MIN_SCORE
     from gesturehand.inference.boxes import BoxFile, HandBox, parse_box, parse_hand
     from gesturehand.inference.mesh_files import parse_formats
     from gesturehand.inference.predict_files import predict_files
     from gesturehand.inference.prediction_run import Settings
-    from gesturehand.inference.predictor import HandPredictor
+    from gesturehand.inference.predictor import HandPredictor, find_device
 
-    if box is not None and boxes is not None:
-        raise UserError("--box and --boxes cannot both be given: leave one out.")
+    find_device(device)
     side = parse_hand(hand, "--hand")
     where: BoxFile | HandBox | None = None
     if boxes is not None:
@@ -105,7 +111,7 @@ def predict(
         device,
         mano=mano,
         box_scale=box_scale,
-        engine=engine,  # type: ignore[arg-type]
+        engine=engine,
     )
     say(f"Weights: {predictor.checkpoint}, on {predictor.device}, by {predictor.engine_name}")
     done = predict_files(predictor, inputs, settings, say)

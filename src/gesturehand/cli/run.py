@@ -2,7 +2,7 @@
 
 import json as json_module
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from gesturehand.cli.console import print_table, say, say_deprecated
 from gesturehand.errors import UserError
@@ -10,6 +10,7 @@ from gesturehand.file_writing import write_bytes
 from gesturehand.json_files import none_for_nan, write_json
 from gesturehand.markdown import write_between_markers
 from gesturehand.runs import newest_run, newest_test
+from gesturehand.settings import ExistingPath
 
 #: Widest table in a log file, which has no terminal to fit into.
 _WIDTH = 160
@@ -126,7 +127,12 @@ def latest(runs: str = "runs") -> None:
     say(str(newest_run(runs)))
 
 
-def summary(run: str = "latest", runs: str = "runs", out: str | None = None, into: str | None = None) -> None:
+def summary(
+    run: ExistingPath | Literal["latest"] = "latest",
+    runs: str = "runs",
+    out: str | None = None,
+    into: str | None = None,
+) -> None:
     """Compares a tested run with the mean joints and the mean MANO pose of its training set.
 
     Args:

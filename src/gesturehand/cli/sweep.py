@@ -3,15 +3,17 @@
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 from gesturehand.cli.console import print_table, say
 from gesturehand.cli.experiment_files import find_experiment
 from gesturehand.errors import UserError
 from gesturehand.extras import install
+from gesturehand.settings import ExistingPath
 
 
 def sweep(
-    file: str,
+    file: ExistingPath,
     trials: int | None = None,
     local: bool = False,
     name: str | None = None,
@@ -33,6 +35,9 @@ def sweep(
         seed: Seeds the choice of values.
         wandb_project: W&B project of a sweep that W&B runs.
     """
+    from gesturehand.sweeps.sweep_file import read_sweep_content
+
+    _check_keys(read_sweep_content(Path(file)))
     from gesturehand.cli.training.loggers import wandb_is_online
 
     file = str(find_experiment(file) or file)
@@ -57,7 +62,21 @@ def sweep(
         say(f"Written to {path}")
 
 
-def _with_wandb(file: str, trials: int | None, project: str) -> None:
+def _check_keys(content: dict[str, Any]) -> None:
+    """Refuses parameters that are no keys of a training, where the sweep's command is one."""
+    from gesturehand.cli.keys.check import check_line
+
+    parameters, command = content.get("parameters"), content.get("command")
+    words = [str(word) for word in command] if isinstance(command, list) else []
+    if "fit" in words and isinstance(parameters, dict):
+        own = [word for word in words[words.index("fit") + 1 :] if "${" not in word]
+        if not all(Path(word.partition("=")[2]).is_file() for word in own if word.startswith("--config=")):
+            return  # the command itself says so
+        # The values are for the sweep to choose.
+        check_line("fit", [*own, *(f"--{name}=${{value}}" for name in parameters)])
+
+
+def _with_wandb(file: ExistingPath, trials: int | None, project: str) -> None:
     """Registers the sweep and runs an agent here; more agents on more machines join with the printed command."""
     import wandb
 

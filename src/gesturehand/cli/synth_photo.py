@@ -4,6 +4,7 @@ import shlex
 import sys
 
 from gesturehand.cli.console import say
+from gesturehand.settings import ExistingPath
 from gesturehand.synthetic.photo.plan import OPENPHOTO_V1, PhotoSettings
 from gesturehand.synthetic.photo.writer import write_photo_set
 from gesturehand.synthetic.set_writer import WrittenSet
@@ -13,7 +14,7 @@ def synth_photo(
     out: str,
     subjects: tuple[int, int, int] = OPENPHOTO_V1.subjects,
     frames: tuple[int, int, int] = OPENPHOTO_V1.frames,
-    backgrounds: str | None = None,
+    backgrounds: ExistingPath | None = None,
     backgrounds_licence: str | None = None,
     image_px: int = OPENPHOTO_V1.image_px,
     gestures: list[str] | None = None,

@@ -32,10 +32,13 @@ from gesturehand.checkpoints.resume_points import (
     step_of_point,
 )
 from gesturehand.cli.experiment_files import expand_configs
+from gesturehand.cli.keys.known import model_classes
 from gesturehand.cli.training.config_trust import distrust_configs, take_trust
 from gesturehand.cli.training.expand_run import expand_run
 from gesturehand.cli.training.loggers import RunConfig, make_loggers, wandb_run_finished
+from gesturehand.cli.training.monitors import check_monitors
 from gesturehand.cli.training.parser import TrainingParser
+from gesturehand.cli.training.preflight import check_root_exists, check_seed
 from gesturehand.cli.training.pretraining import encoder_settings, find_pretraining, mirrors_left
 from gesturehand.cli.training.process import keep_freed_memory, share_cores, silence_what_is_meant
 from gesturehand.cli.training.resume import (
@@ -66,8 +69,6 @@ _RUN_FOLDER_VARIABLE: Final = "GESTUREHAND_RUN_FOLDER"
 _RESUME_POINT_VARIABLE: Final = "GESTUREHAND_RESUME_POINT"
 #: Exit code of a run that was told to stop, as a shell gives it for SIGTERM.
 _STOPPED: Final = 143
-#: NumPy's and PyTorch's seeds are smaller than this.
-_SEEDS: Final = 2**32
 
 
 class TrainingCLI(LightningCLI):
@@ -95,9 +96,7 @@ class TrainingCLI(LightningCLI):
             raise UserError(
                 f"The configuration cannot be read ({type(error).__name__}: {problem}): check the files of --config."
             ) from error
-        seed = self.config[self.config["subcommand"]]["seed_everything"]
-        if not 0 <= seed < _SEEDS:
-            raise UserError(f"seed_everything is {seed}: give a whole number from 0 to {_SEEDS - 1}.")
+        check_seed(self.config[self.config["subcommand"]]["seed_everything"])
 
     def _parse_ckpt_path(self) -> None:
         """Settings are the command line's and the run's config; Lightning would put the checkpoint's above both."""
@@ -108,6 +107,7 @@ class TrainingCLI(LightningCLI):
         check_machine(settings)
         if self.subcommand == "test" and self._setting("submission"):
             check_submission(self._setting("data"))
+        check_root_exists(Path(self._setting("data").root))
         parent = Path(self._setting("runs")) / self._setting("name")
         trial = os.environ.get(TRIAL_FOLDER_VARIABLE)
         self.place: RunPlace | None = None
@@ -202,6 +202,7 @@ class TrainingCLI(LightningCLI):
             kwargs["ckpt_path"] = self.resume_point
             if isinstance(model, HandRegressor):
                 model.pretrained = None  # the checkpoint holds what became of it, and the file may be gone
+        check_monitors(self.trainer, model)
         if not self.trainer.limit_val_batches or not self.datamodule.has_validation():
             self._go_without_validation()
         try:
@@ -304,7 +305,7 @@ def train(words: list[str]) -> None:
     if not trusted:
         distrust_configs()
     try:
-        run_cli(TrainingCLI, expand_configs(expand_run(words), rank_zero_info))
+        run_cli(TrainingCLI, expand_configs(expand_run(words, rank_zero_info), rank_zero_info))
     except Stopped as stop:
         if stop.signal == signal.SIGINT:
             raise KeyboardInterrupt from None
@@ -331,6 +332,8 @@ def run_cli(cli: type[TrainingCLI], words: list[str]) -> TrainingCLI:
     # ${data.image_size} in a file means that file's key, wherever the parser nests the file (below "fit" or "test").
     jsonargparse.set_parsing_settings(omegaconf_absolute_to_relative_paths=True)
     guard_yaml()
+    for name in model_classes().values():
+        pydoc.locate(name)  # the parser knows a class by its short name once it is imported
     with wandb_run_finished():
         return cli(
             pl.LightningModule,
@@ -342,6 +345,6 @@ def run_cli(cli: type[TrainingCLI], words: list[str]) -> TrainingCLI:
             trainer_defaults={},
             auto_configure_optimizers=False,
             parser_class=TrainingParser,
-            parser_kwargs={"parser_mode": "omegaconf+", "prog": "gesturehand"},
+            parser_kwargs={"parser_mode": "omegaconf+", "prog": "gesturehand", "allow_abbrev": False},
             args=words,
         )

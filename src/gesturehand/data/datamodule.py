@@ -23,7 +23,7 @@ from gesturehand.data.mixture import AddedSet, MixedDataset, check_shares, mixed
 from gesturehand.data.selection import Hands, Layout, Selection, fitted_samples, kept_fits, select
 from gesturehand.errors import UserError
 from gesturehand.gestures import GestureClasses, OwnLabels
-from gesturehand.settings import MAX_IMAGE_SIDE, check_range
+from gesturehand.settings import ExistingPath, check_data_settings
 from gesturehand.splits import Split
 
 #: What a split is used for, which may have any name.
@@ -110,14 +110,14 @@ class InterHandDataModule(pl.LightningDataModule):
         gesture_classes: GestureClasses = "shared",
         boxes: BoxSource = "joints",
         test_boxes: BoxSource | None = None,
-        rootnet_file: str | None = None,
+        rootnet_file: ExistingPath | None = None,
         mano_fits: bool = True,
         train_split: str = "train",
         val_split: str = "val",
         test_split: str = "test",
-        train_subset: str | None = None,
-        val_subset: str | None = None,
-        test_subset: str | None = None,
+        train_subset: ExistingPath | None = None,
+        val_subset: ExistingPath | None = None,
+        test_subset: ExistingPath | None = None,
         captures: list[int] | None = None,
         cameras: list[int | str] | None = None,
         subjects: list[int] | None = None,
@@ -148,33 +148,7 @@ class InterHandDataModule(pl.LightningDataModule):
         own_labels: OwnLabels | Literal["auto"] | None = None,
     ) -> None:
         super().__init__()
-        check_range("data", 1, MAX_IMAGE_SIDE, whole=True, image_size=image_size)
-        check_range("data", 1, whole=True, batch_size=batch_size)
-        check_range("data", 1, whole=True, prefetch_factor=prefetch_factor)
-        check_range("data", 0, whole=True, num_workers=num_workers, seed=seed, unreadable_limit=unreadable_limit)
-        check_range("data", 0, 21, whole=True, min_valid_joints=min_valid_joints)
-        check_range(
-            "data",
-            0,
-            1,
-            rotation_probability=rotation_probability,
-            upright_far_share=upright_far_share,
-            flip_probability=flip_probability,
-            noise_probability=noise_probability,
-            blur_probability=blur_probability,
-            colour_jitter=colour_jitter,
-        )
-        # A crop's side is multiplied by 1 ± scale_jitter.
-        check_range("data", 0, 1, open_ends="high", scale_jitter=scale_jitter)
-        check_range("data", 0, rotation_jitter_deg=rotation_jitter_deg, shift_jitter=shift_jitter)
-        check_range("data", 0, upright_jitter_deg=upright_jitter_deg)
-        if upright and layout == "two_hand":
-            raise UserError("data.upright turns crops of one hand: set data.layout to per_hand, or upright to false.")
-        if flip_probability and mirror_left and layout == "per_hand":
-            raise UserError(
-                "data.flip_probability would turn mirrored left hands back into left ones: set it to 0, or "
-                "data.mirror_left to false."
-            )
+        check_data_settings(locals())
         self.sets = sets or []
         check_shares(self.sets)
         if device_augmentation is not None:

@@ -10,6 +10,7 @@ from typing import Any, Final, Literal, TypeVar
 import msgspec
 
 from gesturehand.errors import UserError
+from gesturehand.suggestions import did_you_mean, did_you_mean_path
 
 Kind = Literal["data", "camera", "joint_3d", "MANO_NeuralAnnot"]
 KINDS: Final[tuple[Kind, ...]] = ("data", "camera", "joint_3d", "MANO_NeuralAnnot")
@@ -69,10 +70,11 @@ def check_root(root: Path) -> None:
         UserError: It does not exist or has no ``annotations`` folder; the message names the remedy.
     """
     if not root.is_dir():
-        raise UserError(
-            f"The data folder '{root}' does not exist: pass InterHand2.6M's folder, which holds annotations/ and "
-            "images/, or write the open set there with `gesturehand data synth`."
+        remedy = (
+            "pass InterHand2.6M's folder, which holds annotations/ and images/, or write the open set there with "
+            "`gesturehand data synth`."
         )
+        raise UserError(f"The data folder '{root}' does not exist: {did_you_mean_path(root, remedy)}")
     if not (root / "annotations").is_dir():
         inside = sorted(path.parent for path in root.glob("*/annotations"))
         outside = [parent for parent in (root.parent, root.parent.parent) if (parent / "annotations").is_dir()]
@@ -118,6 +120,9 @@ def _explained(path: Path, kind: Kind) -> Iterator[None]:
             if kind == "MANO_NeuralAnnot"
             else "download this split's annotations, or choose a split that is there."
         )
+        if not path.parent.is_dir() and path.parent.parent.is_dir():
+            splits = [folder.name for folder in path.parent.parent.iterdir() if folder.is_dir()]
+            remedy = did_you_mean(path.parent.name, splits, remedy)
         raise UserError(f"The annotation file '{path}' is missing: {remedy}") from None
     except OSError as error:
         raise UserError(

@@ -17,6 +17,7 @@ from gesturehand.hand.load import load_hand
 from gesturehand.hand.mano_file import NUM_BETAS, ManoData
 from gesturehand.hand.pose_form import PoseForm
 from gesturehand.skeleton import JOINTS_FROM_MANO_AND_TIPS, NUM_MANO_JOINTS, SIDES, TIP_VERTICES, TIPS
+from gesturehand.suggestions import did_you_mean
 
 
 class HandModel(nn.Module):
@@ -57,7 +58,8 @@ class HandModel(nn.Module):
         """
         super().__init__()
         if tips not in TIP_VERTICES:
-            raise UserError(f"tips={tips!r} is unknown; choose one of {', '.join(TIP_VERTICES)}.")
+            meant = did_you_mean(tips, TIP_VERTICES, f"choose one of {', '.join(TIP_VERTICES)}.")
+            raise UserError(f"tips={tips!r} is unknown; {meant}")
         right, left = hands = [load_hand(mano, side) for side in SIDES]
         if right.faces.shape != left.faces.shape or right.num_vertices != left.num_vertices:
             raise UserError(f"{right.source} and {left.source} have different meshes; give both hands of one model.")

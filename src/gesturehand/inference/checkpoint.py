@@ -9,6 +9,7 @@ from gesturehand.inference.assemble import JOINTS_25D_SHARE
 from gesturehand.inference.boxes import BOX_SCALE
 from gesturehand.inference.shipped import SHIPPED, shipped_checkpoint
 from gesturehand.runs import best_checkpoint, newest_run, run_config
+from gesturehand.suggestions import did_you_mean, did_you_mean_path
 from gesturehand.trainers.eanet_regressor import EANetRegressor
 from gesturehand.trainers.hand_regressor import HandRegressor
 from gesturehand.trainers.token_fusion_regressor import TokenFusionRegressor
@@ -69,7 +70,9 @@ def find_checkpoint(checkpoint: str | Path, runs: str | Path = "runs") -> Path:
     if path.is_dir():
         return best_checkpoint(path)
     if not path.is_file():
-        raise UserError(f"The checkpoint '{path}' does not exist: give a file, the folder of a run, or 'latest'.")
+        names = ("latest", *SHIPPED)
+        meant = did_you_mean(str(checkpoint), names, "give a file, the folder of a run, or 'latest'.")
+        raise UserError(f"The checkpoint '{path}' does not exist: {did_you_mean_path(path, meant)}")
     return path
 
 

@@ -35,6 +35,7 @@ from gesturehand.inference.query import (
 from gesturehand.inference.result import HandResult
 from gesturehand.inference.upright import Crop, FreeHand, Row, upright_looks
 from gesturehand.skeleton import SIDES
+from gesturehand.suggestions import did_you_mean
 
 #: Crops at a time.
 BATCH_SIZE: Final = 32
@@ -347,5 +348,7 @@ def find_device(device: str) -> torch.device:
         found = torch.device(device)
         torch.empty(0, device=found)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise UserError(f"The device '{device}' is not to be had ({str(error).splitlines()[0]}): take auto.") from None
+        reason = str(error).splitlines()[0][:120]
+        meant = did_you_mean(device, {"auto", "cpu", "cuda", "mps"} - {device}, "take auto.")
+        raise UserError(f"The device '{device}' is not to be had ({reason}): {meant}") from None
     return found

@@ -10,6 +10,7 @@ from gesturehand.data.image_file import HEIC_EXTRA, IMAGE_FORMATS, image_suffixe
 from gesturehand.data.spelling import find_file, similar_name
 from gesturehand.errors import UserError
 from gesturehand.inference.streams import Stream, stream_of
+from gesturehand.suggestions import did_you_mean_path
 
 VIDEO_SUFFIXES: Final = (
     ".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg", ".wmv", ".ts", ".mts", ".3gp", ".mjpeg"
@@ -64,8 +65,9 @@ def find_sources(inputs: Sequence[str | Path]) -> Sources:
             continue
         if entry is None:
             similar = similar_name(named)
-            hint = f"is '{similar}' meant? " if similar else ""
-            raise UserError(f"'{named}' does not exist: {hint}give an image, a folder of images, or a video.")
+            remedy = "give an image, a folder of images, or a video."
+            hint = f"is '{similar}' meant? {remedy}" if similar else did_you_mean_path(named, remedy)
+            raise UserError(f"'{named}' does not exist: {hint}")
         if entry.is_dir():
             found, left_out[entry] = _inside(entry)
             if not found:

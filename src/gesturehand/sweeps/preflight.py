@@ -9,6 +9,7 @@ import yaml
 from jsonargparse.util import import_object
 
 from gesturehand.errors import UserError
+from gesturehand.suggestions import did_you_mean
 
 
 def resolved_config(command: Sequence[str], environment: Mapping[str, str]) -> dict[str, Any]:
@@ -58,12 +59,7 @@ def logged_metrics(config: Mapping[str, Any]) -> set[str]:
     for key, none in (("imagenet_weights", False), ("encoder_weights", None), ("pretrained", None)):
         if key in settings:
             settings[key] = none
-    module = import_object(config["model"]["class_path"])(**settings)
-    names = {"val/loss", *(f"val/loss_{term}" for term in module.weights)}
-    for metrics in (getattr(module, "hand_metrics", {}), getattr(module, "gesture_metrics", {})):
-        if "val" in metrics:
-            names |= set(metrics["val"].named("val"))
-    return names
+    return set(import_object(config["model"]["class_path"])(**settings).measured("val"))
 
 
 def check_metric(metric: str, config: Mapping[str, Any]) -> None:
@@ -75,6 +71,5 @@ def check_metric(metric: str, config: Mapping[str, Any]) -> None:
     names = logged_metrics(config)
     if metric not in names:
         model = config["model"]["class_path"].rpartition(".")[2]
-        raise UserError(
-            f"The sweep's metric '{metric}' is not logged by {model}: choose one of {', '.join(sorted(names))}."
-        )
+        meant = did_you_mean(metric, names, f"choose one of {', '.join(sorted(names))}.")
+        raise UserError(f"The sweep's metric '{metric}' is not logged by {model}: {meant}")

@@ -10,6 +10,7 @@ from typing import Any, Final, Literal
 import yaml
 
 from gesturehand.errors import UserError
+from gesturehand.suggestions import did_you_mean, did_you_mean_path
 from gesturehand.sweeps.parameters import Parameter, grid_points, read_parameters
 from gesturehand.yaml_text import read_yaml
 
@@ -91,7 +92,8 @@ def read_sweep(path: str | Path) -> Sweep:
             raise UserError(f"The sweep '{path}' has no '{key}': add it.")
     method = content["method"]
     if method not in ("grid", "random", "bayes"):
-        raise UserError(f"The sweep '{path}' has the method '{method}': choose grid, random or bayes.")
+        meant = did_you_mean(str(method), ("grid", "random", "bayes"), "choose grid, random or bayes.")
+        raise UserError(f"The sweep '{path}' has the method '{method}': {meant}")
     metric = content["metric"]
     _refuse_unknown(path, metric, ("name", "goal", "target"), "metric.")
     goal = metric.get("goal", "minimize")
@@ -128,9 +130,8 @@ def read_sweep_content(path: Path) -> dict[str, Any]:
     try:
         content = read_yaml(path.read_text(encoding="utf-8"), f"The sweep file '{path}'")
     except OSError as error:
-        raise UserError(
-            f"The sweep file '{path}' cannot be read ({error.strerror}): give one of experiments/sweeps/."
-        ) from None
+        meant = did_you_mean_path(path, "give one of experiments/sweeps/.")
+        raise UserError(f"The sweep file '{path}' cannot be read ({error.strerror}): {meant}") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise UserError(f"The sweep file '{path}' is not YAML ({' '.join(str(error).split())}): correct it.") from None
     if not isinstance(content, dict):
@@ -141,9 +142,9 @@ def read_sweep_content(path: Path) -> dict[str, Any]:
 def _refuse_unknown(path: Path, content: Mapping[str, Any], known: tuple[str, ...], prefix: str = "") -> None:
     unknown = sorted(set(content) - set(known))
     if unknown:
+        meant = did_you_mean(str(unknown[0]), known, "remove it, or run the sweep with W&B.")
         raise UserError(
-            f"The sweep '{path}' has the key '{prefix}{unknown[0]}', which a local sweep does not take: remove it, "
-            "or run the sweep with W&B."
+            f"The sweep '{path}' has the key '{prefix}{unknown[0]}', which a local sweep does not take: {meant}"
         )
 
 

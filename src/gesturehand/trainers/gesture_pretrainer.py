@@ -79,14 +79,13 @@ class GesturePretrainer(TrainingStage):
     def _evaluate(self, batch: Batch, stage: Measured) -> GesturePrediction:
         prediction = self(batch["image"])
         for name, rows in self.measured_parts(batch, stage):
-            objective, metrics = self.objective_metrics[name], self.gesture_metrics[name]
             if rows is None or rows.any():
                 predicted, shown = part_of(prediction, rows), part_of(batch, rows)
-                objective.update(self._losses(predicted, shown, 0.0))
-                metrics.update(predicted, counted_labels(shown, "coarse"), counted_labels(shown, "fine"))
+                self.objective_metrics[name].update(self._losses(predicted, shown, 0.0))
+                labels = counted_labels(shown, "coarse"), counted_labels(shown, "fine")
+                self.gesture_metrics[name].update(predicted, *labels)
                 self.measure_own_labels(predicted, shown, name)
-            named = objective.named(name) | metrics.named(name) | self.named_own_labels(name)
-            for logged, metric in named.items():
+            for logged, metric in self.measured(name).items():
                 self.log(logged, metric, prog_bar=logged == "val/gesture_fine_top1")
         return prediction
 

@@ -9,6 +9,7 @@ from torch import nn
 from gesturehand.checkpoints.checkpoint_io import load_checkpoint
 from gesturehand.errors import UserError
 from gesturehand.models.encoder_weights import Origin
+from gesturehand.suggestions import did_you_mean_path
 
 
 class HandOver(NamedTuple):
@@ -41,9 +42,8 @@ def hand_over(path: str | Path, modules: dict[str, nn.Module]) -> HandOver:
             shape; the message names the keys.
     """
     if not Path(path).is_file():
-        raise UserError(
-            f"The gesture pretraining '{path}' does not exist: run `make pretrain`, or set model.pretrained to none."
-        )
+        remedy = "run `make pretrain`, or set model.pretrained to none."
+        raise UserError(f"The gesture pretraining '{path}' does not exist: {did_you_mean_path(path, remedy)}")
     content = load_checkpoint(path)
     state = content["state_dict"]
     loaded = {}

@@ -5,6 +5,7 @@ from typing import Any, ClassVar, Protocol, TypedDict
 
 from pytorch_lightning.utilities import rank_zero_info
 from torch import Tensor, nn
+from torchmetrics import Metric
 
 from gesturehand.batch import Batch, GesturePrediction, HandPrediction, Targets
 from gesturehand.data.selection import Layout
@@ -22,6 +23,8 @@ from gesturehand.metrics.joints_2d import Joints2DError
 from gesturehand.metrics.metric_dict import MetricDict
 from gesturehand.models.encoder import Encoder
 from gesturehand.models.gesture_head import GestureHead
+from gesturehand.settings import ExistingPath
+from gesturehand.skeleton import Tips
 from gesturehand.targets import as_defined, build_targets
 from gesturehand.trainers.hand_over import hand_over
 from gesturehand.trainers.optimisation import adamw_with_cosine
@@ -105,8 +108,8 @@ class HandRegressor(TrainingStage):
         self,
         gesture_dropout: float = 0.1,
         pretrained: str | None = None,
-        mano: str | None = None,
-        tips: str = "eanet",
+        mano: ExistingPath | None = None,
+        tips: Tips = "eanet",
         width: int = 512,
         depth: int = 4,
         heads: int = 4,
@@ -225,6 +228,11 @@ class HandRegressor(TrainingStage):
         super().on_test_epoch_start()
         self.hand_metrics["test"].reset()
 
+    def measured(self, name: str) -> dict[str, Metric]:
+        """Also the metrics of hands and of their joints in the image."""
+        named = super().measured(name) | self.hand_metrics[name].named(name)
+        return named | {f"{name}/joints_2d_percent": self.joints_2d_percent[name]}
+
     def configure_optimizers(self) -> Any:
         """AdamW, warm-up, cosine; encoder and gesture head at a learning rate of their own."""
         handed_over: list[nn.Module | None] = [self.network.encoder, self.network.gesture_head]
@@ -263,11 +271,7 @@ class HandRegressor(TrainingStage):
             if rows is None or rows.any():
                 parts = part_of(hand, rows), None if gesture is None else part_of(gesture, rows)
                 self._measure(name, *parts, part_of(targets, rows), part_of(batch, rows))
-            named = self.objective_metrics[name].named(name) | self.hand_metrics[name].named(name)
-            named |= {f"{name}/joints_2d_percent": self.joints_2d_percent[name]}
-            if gesture is not None:
-                named |= self.gesture_metrics[name].named(name) | self.named_own_labels(name)
-            for logged, metric in named.items():
+            for logged, metric in self.measured(name).items():
                 self.log(logged, metric, prog_bar=logged == "val/mpjpe_mm")
         return Evaluated(hand=hand, gesture=gesture, targets=targets)
 

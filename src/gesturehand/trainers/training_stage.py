@@ -3,7 +3,7 @@
 import inspect
 from abc import ABC
 from collections.abc import Iterator, Mapping
-from typing import Any, Final, Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 import pytorch_lightning as pl
 import torch
@@ -20,7 +20,7 @@ from gesturehand.metrics.metric_dict import MetricDict
 from gesturehand.metrics.objective import ObjectiveMetrics
 from gesturehand.models.encoder import Encoder, Freeze
 from gesturehand.models.gesture_head import GestureHead, OwnLabelHead
-from gesturehand.settings import MAX_IMAGE_SIDE, check_range
+from gesturehand.settings import check_model_settings
 from gesturehand.trainers.optimisation import weighted_loss
 
 #: The loops that measure; training logs each step by itself.
@@ -190,9 +190,23 @@ class TrainingStage(pl.LightningModule, ABC):
             labels = counted_labels(batch, "own")
             self.own_label_top1[name].update(self.own_label_head(gesture["gesture_embedding"], labels), labels)
 
-    def named_own_labels(self, name: str) -> dict[str, Metric]:
-        """That accuracy by its logged name, for Lightning to reduce and reset."""
-        return {f"{name}/own_label_top1": self.own_label_top1[name]} if name in self.own_label_top1 else {}
+    def measured(self, name: str) -> dict[str, Metric]:
+        """The metrics of a loop, or of a set that it measures by itself, by the names under which it logs them."""
+        named = self.objective_metrics[name].named(name)
+        if name in self.gesture_metrics:
+            named |= self.gesture_metrics[name].named(name)
+        if name in self.own_label_top1:
+            named[f"{name}/own_label_top1"] = self.own_label_top1[name]
+        return named
+
+    def logged_names(self) -> set[str]:
+        """The names of everything that a training logs of this module, which callbacks can monitor."""
+        validated = [name for name in self.objective_metrics if name != "test"]
+        return {
+            "train/loss",
+            *(f"train/loss_{name}" for name in self.weights),
+            *(logged for name in validated for logged in self.measured(name)),
+        }
 
     def augmented(self, batch: Batch, batch_idx: int) -> Batch:
         """A training batch as the data module augments it on the device; unchanged without such a module."""
@@ -270,41 +284,3 @@ def part_of(tensors: Part, rows: Tensor | None) -> Part:
         return tensors
     named: Any = tensors
     return {name: tensor[rows] for name, tensor in named.items()}  # type: ignore[return-value]
-
-
-_COUNTS: Final = (
-    "image_size", "feature_stride", "embedding_dim", "width", "depth", "heads", "gesture_heads", "volume_depth"
-)  # fmt: skip
-_DROPOUTS: Final = ("dropout", "gesture_dropout", "label_smoothing")
-
-
-def check_model_settings(settings: Mapping[str, Any]) -> None:
-    """Checks the constructor arguments of a trainer before anything is built; it need not have all of them.
-
-    Raises:
-        UserError: A number is out of its range, or two do not fit; the message names the key.
-    """
-
-    def have(*names: str) -> dict[str, Any]:
-        return {name: settings[name] for name in names if name in settings}
-
-    check_range("model", 1, whole=True, **have(*_COUNTS))
-    check_range("model", 1, MAX_IMAGE_SIDE, whole=True, **have("image_size"))
-    check_range("model", 0, **have(*(name for name in settings if name.startswith("weight_"))))
-    check_range("model", 0, open_ends="low", **have("learning_rate", "mlp_ratio"))
-    check_range("model", 0, **have("encoder_lr_factor"))
-    check_range("model", 0, 1, open_ends="high", **have(*_DROPOUTS))
-    check_range("model", 0, 1, **have("warmup_share"))
-    weights = have(*(name for name in settings if name.startswith("weight_") and name != "weight_decay"))
-    if weights and not any(weights.values()):
-        raise UserError(
-            "All of model.weight_… are 0, so there is nothing to learn: give at least one a positive value."
-        )
-    width, heads = settings.get("width"), settings.get("heads")
-    if width is not None and heads is not None and width % heads:
-        raise UserError(f"model.width is {width} and model.heads {heads}: the width must be a multiple of the heads.")
-    if settings["image_size"] < settings["feature_stride"]:
-        raise UserError(
-            f"model.image_size is {settings['image_size']} and model.feature_stride {settings['feature_stride']}: "
-            "images must be at least one cell wide."
-        )

@@ -1,18 +1,19 @@
 """``--run FOLDER`` on the command line: an earlier run's config and checkpoint."""
 
+from collections.abc import Callable
 from pathlib import Path
-
-from pytorch_lightning.utilities import rank_zero_info
 
 from gesturehand.errors import UserError
 from gesturehand.runs import CONFIG_FILE, best_checkpoint, newest_run
+from gesturehand.suggestions import did_you_mean_path, nearest
 
 
-def expand_run(words: list[str]) -> list[str]:
+def expand_run(words: list[str], tell: Callable[[str], object] = lambda _: None) -> list[str]:
     """Replaces ``--run FOLDER`` by its config and best checkpoint; later words override the config's.
 
     Args:
         words: The command line, the subcommand first.
+        tell: Called with a sentence that says which run is the latest.
 
     Raises:
         UserError: There is no such run, or it has no config.
@@ -28,10 +29,13 @@ def expand_run(words: list[str]) -> list[str]:
         run = Path(value)
         if value == "latest":
             run = newest_run("runs")
-            rank_zero_info(f"Run: {run}")
+            tell(f"Run: {run}")
         config = run / CONFIG_FILE
         if not config.is_file():
-            raise UserError(f"The run '{run}' has no {CONFIG_FILE}: give the folder of a run under runs/.")
+            remedy = "give the folder of a run under runs/."
+            near = "latest" if nearest(value, ["latest"]) else ""
+            meant = f"did you mean '{near}'?" if near else remedy if run.is_dir() else did_you_mean_path(run, remedy)
+            raise UserError(f"The run '{run}' has no {CONFIG_FILE}: {meant}")
         # What comes of it is kept inside the run's own folder.
         location = [f"--runs={run.parent}", f"--name={run.name}"]
         return [words[0], f"--config={config}", f"--ckpt_path={best_checkpoint(run)}", *location, *rest]

@@ -1,5 +1,6 @@
 """What the trainer cannot do on this machine, and what it fails with, each in a sentence."""
 
+import re
 import traceback
 from typing import Any
 
@@ -7,6 +8,7 @@ import torch
 
 from gesturehand.checkpoints.checkpoint_io import misfit
 from gesturehand.errors import UserError
+from gesturehand.suggestions import nearest
 
 
 def check_machine(trainer: Any) -> None:
@@ -38,7 +40,11 @@ def check_machine(trainer: Any) -> None:
 
 def impossible_trainer(error: Exception) -> UserError:
     """The sentence for what Lightning says of settings that it cannot use."""
-    return UserError(f"The trainer cannot be set up so: {' '.join(str(error).split())[:400]}")
+    text = " ".join(str(error).split())
+    # Lightning names the word as `key='word'`, and then those that it knows.
+    given = re.search(r"='(\w+)'`?(.*)", text)
+    near = None if given is None else nearest(given[1], set(re.findall(r"\w+", given[2])) - {given[1]}, 0.7)
+    return UserError(f"The trainer cannot be set up so: {text[:200]}" + (f" … did you mean '{near}'?" if near else ""))
 
 
 def known_failure(error: Exception) -> UserError | None:

@@ -1,0 +1,108 @@
+"""The commands, a line each; everything that lists, explains, completes or runs them reads it here.
+
+A command is a function of the command's name, in the module of its own name, or of its group's. Its signature and
+docstring are its options and their help: they are read from the source, so that help imports nothing.
+"""
+
+import builtins
+from keyword import iskeyword
+from typing import Final, NamedTuple
+
+#: Commands of training: keys of the experiment's YAML, by Lightning's command line.
+TRAINING: Final = {
+    "fit": "train a stage: --config experiments/….yaml",
+    "validate": "evaluate a run on the validation split",
+    "test": "evaluate a run on the test split: --run runs/…/<time>",
+}
+#: Commands of their own.
+COMMANDS: Final = {
+    "evaluate": "score saved predictions without a model: --predictions P.npz --data FOLDER",
+    "predict": "run a trained network on images, folders or videos: predict IMAGE --output FOLDER",
+    "app": "a page for the browser: photo, camera or short video in; hands in 3D out",
+    "export": "write a trained network as ONNX or PyTorch program: --format onnx --out model.onnx",
+    "sweep": "search settings: --file experiments/sweeps/….yaml",
+    "ablation": "the paper's comparison, with tables and pictures: --size quick",
+    "experiments": "list the experiments that come with the package",
+    "init": "copy experiments, notebooks and a Makefile to start from: init FOLDER",
+    "completion": "print a script that completes commands and keys in a shell: completion bash",
+}
+GROUPS: Final = {
+    "data": {
+        "synth": "write the open synthetic set",
+        "synth_photo": "write the photo-like open set",
+        "show": "draw annotations over crops",
+        "gallery": "draw the gesture poses",
+        "samples": "draw whole frames side by side",
+        "stats": "count a set; errors of the mean pose and of a gesture oracle",
+        "import": "make images and joints of yours a set",
+        "index": "build the memory-mapped index of annotation files",
+        "check": "list what is wrong in a data set",
+    },
+    "hand": {"info": "show a hand model", "convert": "turn a MANO pickle into .npz"},
+    "submission": {
+        "write": "write the archive that FreiHAND's or HO-3D's server takes",
+        "check": "check such an archive before it is uploaded",
+        "score": "score one as the server does, where the annotations are there",
+    },
+    "run": {
+        "list": "list the runs: stage, backbone, best metric, whether it has finished",
+        "show": "show what a run trained and what came of it: run show RUN",
+        "compare": "set runs side by side: settings that differ, metrics, curves: run compare RUN RUN …",
+        "summary": "compare a tested run with its baselines",
+        "latest": "print the newest finished run",
+    },
+}
+
+
+class Positional(NamedTuple):
+    """An argument of a command that is given without a ``--name``.
+
+    Attributes:
+        name: The function's argument.
+        number: ``+`` for one or more; None for one.
+        shown: How the help shows it.
+        text: Its help.
+    """
+
+    name: str
+    number: str | None
+    shown: str
+    text: str
+
+
+#: Commands that take words without a --name.
+POSITIONAL: Final = {
+    "predict": Positional("inputs", "+", "IMAGE|FOLDER|VIDEO", "Images, folders, videos, cameras."),
+    "init": Positional("folder", None, "FOLDER", "The folder, which is made if it is not there."),
+    "run show": Positional("run", None, "RUN", "Folder of the run, the name of one as `run list` has it, or latest."),
+    "run compare": Positional("names", "+", "RUN", "Folders of runs, their names as `run list` has them, or latest."),
+    "completion": Positional("shell", None, "SHELL", "bash or zsh."),
+}
+
+
+def all_commands() -> dict[str, str]:
+    """Every command, ``data synth`` and the like in two words, and its line."""
+    rows = {**TRAINING, **COMMANDS}
+    return rows | {f"{group} {name}": text for group, names in GROUPS.items() for name, text in names.items()}
+
+
+def function_of(command: str) -> str:
+    """The dotted name of a command's function.
+
+    Args:
+        command: As :func:`all_commands` has it; none of training.
+    """
+    group, _, name = command.rpartition(" ")
+    # A function cannot be called `import`, and should not be called `list`.
+    taken = iskeyword(name) or hasattr(builtins, name)
+    return f"gesturehand.cli.{group or name}.{name}{'_' if taken else ''}"
+
+
+def split_command(words: list[str]) -> tuple[str, list[str]]:
+    """The command that a command line begins with, one word or two, and the words behind it.
+
+    Args:
+        words: The command line without the program's name; not empty.
+    """
+    number = 2 if words[0] in GROUPS and len(words) > 1 and words[1] in GROUPS[words[0]] else 1
+    return " ".join(words[:number]), words[number:]

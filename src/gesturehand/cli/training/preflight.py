@@ -1,0 +1,93 @@
+"""What can be told of a training before PyTorch is imported: numbers, settings that contradict each other, files."""
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from gesturehand.cli.keys.check import all_given, check_paths, model_of
+from gesturehand.cli.keys.given import read_line
+from gesturehand.cli.keys.known import DATA, model_classes
+from gesturehand.cli.keys.signature import REQUIRED, signature_of
+from gesturehand.data.files import check_root
+from gesturehand.errors import UserError
+from gesturehand.settings import check_data_settings, check_model_settings
+from gesturehand.suggestions import did_you_mean_path, nearest_path
+
+#: NumPy's and PyTorch's seeds are smaller than this.
+SEEDS: Final = 2**32
+#: Words that stand for a gesture pretraining.
+_NO_FILES: Final = ("auto", "none")
+
+
+def check_training(command: str, words: Sequence[str]) -> None:
+    """Refuses settings with which a training would fail later.
+
+    Args:
+        command: ``fit``, ``validate`` or ``test``.
+        words: The words behind it, with ``--run`` replaced by what it stands for.
+
+    Raises:
+        UserError: A number is out of its range, settings do not fit, or a file is missing; the message names the key.
+    """
+    line = read_line(words)
+    if any(option.path == "print_config" or option.path.endswith(".help") for option in line.options):
+        return
+    given = all_given(line)
+    values = {_in_full(each.path): each.value for each in given}
+    check_seed(values.get("seed_everything", 0))
+    data = _settings(DATA, "data.", values)
+    check_data_settings(data)
+    model = model_of(given)
+    if model in model_classes().values():
+        check_model_settings(_settings(str(model), "model.init_args.", values))
+    check_paths(command, words)
+    root = data.get("root")
+    if isinstance(root, str) and not Path(root).is_dir() and nearest_path(root) is not None:
+        check_root(Path(root))  # a slip; that there is no data at all is said of a configuration that is read
+    _check_pretraining(values.get("model.init_args.pretrained"))
+
+
+def check_root_exists(root: Path) -> None:
+    """Refuses a folder of data that is not there; what is in it is for its reader to say.
+
+    Raises:
+        UserError: There is none.
+    """
+    if not root.is_dir():
+        check_root(root)
+
+
+def check_seed(seed: Any) -> None:
+    """Refuses a seed that NumPy or PyTorch does not take.
+
+    Raises:
+        UserError: It is out of their range.
+    """
+    if isinstance(seed, int) and not 0 <= seed < SEEDS:
+        raise UserError(f"seed_everything is {seed}: give a whole number from 0 to {SEEDS - 1}.")
+
+
+def _in_full(path: str) -> str:
+    section, _, rest = path.partition(".")
+    short = section == "model" and rest and rest.partition(".")[0] not in ("class_path", "init_args", "dict_kwargs")
+    return f"model.init_args.{rest}" if short else path
+
+
+def _settings(name: str, prefix: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Arguments of a class: those given, with other keys put in for ``${…}``, and the defaults."""
+    signature = signature_of(name)
+    settings = {}
+    for parameter in signature.parameters if signature else ():
+        value = values.get(f"{prefix}{parameter.name}", parameter.default)
+        if isinstance(value, str) and (reference := re.fullmatch(r"\$\{([\w.]+)\}", value)):
+            value = values.get(reference[1], value)
+        if value is not REQUIRED and not (isinstance(value, str) and "${" in value):
+            settings[parameter.name] = value
+    return settings
+
+
+def _check_pretraining(path: Any) -> None:
+    if isinstance(path, str) and path and path not in _NO_FILES and "${" not in path and not Path(path).is_file():
+        remedy = "run `make pretrain`, or set model.pretrained to none."
+        raise UserError(f"The gesture pretraining '{path}' does not exist: {did_you_mean_path(path, remedy)}")

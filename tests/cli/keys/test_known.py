@@ -1,0 +1,120 @@
+"""The keys that are read from source are those of the real parsers: names, defaults, words and descriptions."""
+
+import inspect
+from typing import Literal, get_args, get_origin
+
+import jsonargparse
+import pytest
+
+import gesturehand
+from gesturehand.cli import train
+from gesturehand.cli.commands import POSITIONAL, TRAINING, all_commands, function_of
+from gesturehand.cli.keys.known import CHECKPOINT, known_classes, known_keys, model_classes
+from gesturehand.cli.keys.signature import REQUIRED
+from gesturehand.cli.main import main
+
+
+class Parsers(Exception):
+    """Carries the parsers out of Lightning's constructor."""
+
+
+class UpToParsing(train.TrainingCLI):
+    """Builds the parsers and goes no further."""
+
+    def parse_arguments(self, parser, args):
+        raise Parsers(self._subcommand_parsers)
+
+
+@pytest.fixture(scope="module")
+def parsers():
+    """The real parsers of training, by command."""
+    with pytest.raises(Parsers) as stopped:
+        train.run_cli(UpToParsing, [])
+    return stopped.value.args[0]
+
+
+def actions_of(parser):
+    """A parser's keys with their actions, without those for help and whole sections."""
+    return {
+        action.dest: action
+        for action in parser._actions
+        if action.option_strings
+        and not action.dest.endswith("help")
+        and action.dest not in ("print_config", "trainer", "model", "data", "checkpoint")
+    }
+
+
+def agree(parameter, action, default):
+    if parameter.default is not REQUIRED:
+        assert str(parameter.default) == str(default)
+    typehint = getattr(action, "_typehint", None)
+    if get_origin(typehint) is Literal:
+        assert parameter.kind.words == get_args(typehint)
+    described = " ".join((action.help or "").split())
+    assert " ".join(parameter.text.split()).rstrip(".") in described
+
+
+@pytest.mark.parametrize("command", TRAINING)
+def test_keys_of_training(parsers, command):
+    actions, defaults = actions_of(parsers[command]), parsers[command].get_defaults()
+    known = known_keys(command)
+    assert known.open == (), "a class could not be read"
+    own = {path: key for path, key in known.by_path.items() if not path.startswith("model.")}
+    # The command line takes these out before the parser sees them.
+    assert own.keys() - actions.keys() == {"run", "trust_config", "print_config"}
+    assert actions.keys() - own.keys() == set()
+    for path in own.keys() & actions.keys() - {"config", "seed_everything"}:
+        agree(own[path].parameter, actions[path], defaults[path])
+
+
+@pytest.mark.parametrize("name", ["EANetRegressor", "GesturePretrainer", "TokenFusionRegressor"])
+def test_keys_of_models(name):
+    assert name in model_classes()
+    parser = jsonargparse.ArgumentParser()
+    parser.add_class_arguments(getattr(gesturehand, name), "model.init_args", fail_untyped=False)
+    actions, defaults = actions_of(parser), parser.get_defaults()
+    known = known_keys("fit", model_classes()[name])
+    own = {path: key for path, key in known.by_path.items() if path.startswith("model.")}
+    assert own.keys() == {path for path in actions if path != "model.init_args"}
+    for path, key in own.items():
+        agree(key.parameter, actions[path], defaults[path])
+
+
+def test_only_what_can_be_trained_is_a_model():
+    assert set(model_classes()) == {"EANetRegressor", "GesturePretrainer", "TokenFusionRegressor"}
+
+
+@pytest.mark.parametrize("command", [name for name in all_commands() if name not in TRAINING])
+def test_options_are_those_of_the_function(command):
+    module, _, name = function_of(command).rpartition(".")
+    function = getattr(__import__(module, fromlist=[name]), name)
+    known = known_keys(command)
+    positional = {POSITIONAL[command].name} if command in POSITIONAL else set()
+    parameters = inspect.signature(function).parameters
+    assert known.by_path.keys() - {"config", "print_config"} == parameters.keys() - positional
+    for path, key in known.by_path.items():
+        if path in parameters:
+            default = parameters[path].default
+            assert key.parameter.default == (REQUIRED if default is inspect.Parameter.empty else default)
+
+
+def test_callbacks_of_both_libraries_are_known():
+    base = "pytorch_lightning.callbacks.callback.Callback"
+    names = known_classes(base)
+    assert names["EarlyStopping"] == "pytorch_lightning.callbacks.EarlyStopping"
+    assert names["Throughput"] == "gesturehand.callbacks.Throughput"
+    assert names["ModelCheckpoint"] == CHECKPOINT
+
+
+def test_a_key_that_is_taken_by_the_parser_is_taken_by_the_check(tmp_path, monkeypatch, capsys):
+    """Every key with its default, in one file, is refused by neither."""
+    monkeypatch.chdir(tmp_path)
+    words = ["--model=EANetRegressor", "--model.init_args.mano=null"]  # a short name
+    with pytest.raises(SystemExit) as done:
+        main(["fit", *words, "--print_config"])
+    assert done.value.code == 0
+    (tmp_path / "all.yaml").write_text(capsys.readouterr().out)
+    with pytest.raises(SystemExit) as done:
+        main(["fit", "--config=all.yaml", "--print_config"])
+    assert done.value.code == 0
+    assert capsys.readouterr().out == (tmp_path / "all.yaml").read_text()
