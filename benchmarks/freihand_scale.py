@@ -24,7 +24,7 @@ def write_annotations(root: Path, samples: int) -> float:
     """``training_K.json``, ``training_xyz.json`` and ``training_mano.json``; returns their size in MB."""
     root.mkdir(parents=True)
     rng = np.random.default_rng(0)
-    hand = rng.uniform(-0.08, 0.08, (samples, 21, 3)) + [0, 0, 0.7]
+    hand = rng.uniform(-0.08, 0.08, (samples, 21, 3)) + np.array([0, 0, 0.7])
     cameras = np.tile(np.array([[480.0, 0, 112], [0, 480.0, 112], [0, 0, 1]]), (samples, 1, 1))
     cameras[:, 0, 0] += rng.uniform(0, 40, samples)
     contents = {"K": cameras, "xyz": hand, "mano": rng.normal(0, 0.5, (samples, 1, 61))}
@@ -35,8 +35,6 @@ def write_annotations(root: Path, samples: int) -> float:
 
 def read(root: Path) -> dict[str, float]:
     """Builds the index if it is not there, or opens it, and chooses all samples as a training does."""
-    import time
-
     from gesturehand.data.index import read_index
     from gesturehand.data.selection import select
 

@@ -68,8 +68,12 @@ def _column(known: SetFormat, root: Path, split: str, mano_fits: bool, rebuild: 
         "cameras": len(index.intrinsics),
     }
     folder = path.parent
-    return rows | {name: f"{number:,}" for name, number in numbers.items()} | {
-        "on disk, MB": f"{path.stat().st_size / 1e6:.1f}",
-        "built in, s": f"{seconds:.1f}" if built else "was there",
-        "kept in": str(folder.relative_to(root) if folder.is_relative_to(root) else folder),
-    }
+    return (
+        rows
+        | {name: f"{number:,}" for name, number in numbers.items()}
+        | {
+            "on disk, MB": f"{path.stat().st_size / 1e6:.1f}",
+            "built in, s": f"{seconds:.1f}" if built else "was there",
+            "kept in": str(folder.relative_to(root) if folder.is_relative_to(root) else folder),
+        }
+    )
