@@ -34,7 +34,7 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto
 DATA_ARGS := $(if $(DATA),--data.root=$(DATA))
 MANO_ARGS := $(if $(MANO),--model.init_args.mano=$(MANO))
 
-.PHONY: help setup demo data pretrain finetune evaluate sweep ablation photo gallery openhand-v1 openhand-docs openphoto-docs docs bench faults fuzz variants test test-all lint format clean
+.PHONY: help setup demo data pretrain finetune evaluate sweep ablation photo photo-ablation gallery openhand-v1 openhand-docs openphoto-docs docs bench faults fuzz variants test test-all lint format clean
 
 help:  ## show the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -73,6 +73,9 @@ sweep: $(READY) $(if $(findstring /demo,$(SWEEP)),$(OPENHAND))  ## search settin
 
 ablation: $(READY)  ## the paper's comparison (SIZE=quick for two CPU cores, default for one GPU); resumable
 	$(GESTUREHAND) ablation --size $(SIZE) --out runs/ablation-$(SIZE) $(if $(DATA),--data $(DATA)) $(if $(MANO),--mano $(MANO)) $(ARGS)
+
+photo-ablation: $(READY)  ## what gesture labels of photographs add (PHOTOS=FOLDER); resumable, hours
+	$(BIN)/python scripts/photo_ablation.py $(PHOTOS) $(ARGS)
 
 photo: $(PHOTO_RUNS)/weights/openphoto.safetensors  ## weights for photographs: write, import, train, pack (docs/photos.md); resumable
 

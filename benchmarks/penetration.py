@@ -15,7 +15,7 @@ import numpy as np
 from hand_penetration import TOLERANCE_M, PenetrationCheck
 from tqdm import tqdm
 
-from gesturehand.hand.open_hand import open_hand
+from gesturehand.hand.load import open_hand
 from gesturehand.json_files import write_json
 from gesturehand.skeleton import SIDES
 from gesturehand.synthetic.capture import capture_frame

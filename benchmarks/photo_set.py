@@ -20,14 +20,13 @@ import numpy as np
 from gesturehand.synthetic.penetration import TOLERANCE_M, PenetrationCheck
 from tqdm import tqdm
 
-from gesturehand.hand.open_hand import open_hand
+from gesturehand.hand.load import open_hand
 from gesturehand.json_files import write_json
 from gesturehand.markdown import markdown_table, write_between_markers
 from gesturehand.skeleton import SIDES
 from gesturehand.synthetic.articulation import LONG_FINGERS
 from gesturehand.synthetic.photo.picture import Photo, draw_photo
-from gesturehand.synthetic.photo.plan import make_photo_plan
-from gesturehand.synthetic.photo.settings import OPENPHOTO, OPENPHOTO_V1
+from gesturehand.synthetic.photo.plan import OPENPHOTO, OPENPHOTO_V1, make_photo_plan
 
 _PER_PERSON = 50
 #: Every so many pictures' main hand is looked at for parts that pass through each other.

@@ -22,7 +22,7 @@ from torch.utils.data import default_collate
 from gesturehand.data.crop import crop_affine
 from gesturehand.data.datamodule import InterHandDataModule
 from gesturehand.data.dataset import InterHandDataset, SampleKey, collate
-from gesturehand.hand.open_hand import open_hand
+from gesturehand.hand.load import open_hand
 from gesturehand.hand.smplx_layer import SmplxLayer
 from gesturehand.skeleton import SIDES
 from gesturehand.synthetic.writer import write_synthetic_set

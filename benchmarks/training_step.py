@@ -11,7 +11,8 @@ import json
 import logging
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -109,16 +110,28 @@ def matrix_rate(device: str) -> float:
     return 2 * side**3 / best
 
 
+@contextmanager
+def quiet_lightning() -> Iterator[None]:
+    """Lightning's messages about devices are held back, and for no longer than this lasts."""
+    logger = logging.getLogger("pytorch_lightning")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+
+
 def measure(backbone: str = "hrnet_w32", image_size: int = 256, count: int = 8, repeats: int = 3) -> dict[str, Any]:
     """Seconds of a step each, and ratios to the backbone's."""
-    logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     machine = torch.cuda.get_device_name() if device == "cuda" else f"CPU, {torch.get_num_threads()} threads"
     encoder = Encoder(backbone, image_size=image_size).to(device).train()
     images = synthetic_batch(image_size, count, "per_hand")["image"].to(device)
     runs = {"backbone": step_of(encoder, lambda: encoder(images).feature_map.float().mean(), device, optimise=False)}
-    for name in REGRESSORS:
-        runs[name] = regressor_step(name, device, {"backbone": backbone, "image_size": image_size}, count)
+    with quiet_lightning():
+        for name in REGRESSORS:
+            runs[name] = regressor_step(name, device, {"backbone": backbone, "image_size": image_size}, count)
     best = dict.fromkeys(runs, float("inf"))
     for number in range(repeats + 1):
         for name, run in runs.items():

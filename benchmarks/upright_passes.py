@@ -19,9 +19,8 @@ import cv2
 import numpy as np
 
 from gesturehand.camera import normalised_to_px, transform_affine
-from gesturehand.data.crop import crop_affine
+from gesturehand.data.crop import crop_affine, upright_turns
 from gesturehand.data.image_file import read_image
-from gesturehand.data.upright import upright_turns
 from gesturehand.inference.assemble import seen_joints
 from gesturehand.inference.boxes import BOX_SCALE, square_of
 from gesturehand.inference.crop import crop_image

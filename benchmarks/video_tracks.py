@@ -31,12 +31,10 @@ from gesturehand.markdown import markdown_table, write_between_markers
 from gesturehand.runs import write_json
 from gesturehand.skeleton import SIDES, WRIST, Side
 from gesturehand.synthetic.arm import limb_surface, make_arm
-from gesturehand.synthetic.articulation import mirror_rotations, rotations_from_angles
+from gesturehand.synthetic.articulation import mirror_rotations, pose_table, rotations_from_angles
 from gesturehand.synthetic.capture import CapturedHand
-from gesturehand.synthetic.mano_pose import pose_from_rotations
-from gesturehand.synthetic.poses import pose_table
-from gesturehand.synthetic.posing import hand_model, posed_mesh, right_articulation
-from gesturehand.synthetic.render import Light, Mesh, draw_meshes
+from gesturehand.synthetic.posed_hand import hand_model, pose_from_rotations, posed_mesh, right_articulation
+from gesturehand.synthetic.render import Light, Mesh, render_meshes
 
 DOCS = Path(__file__).parent.parent / "docs"
 WIDTH, HEIGHT, FPS = 640, 480, 30
@@ -103,7 +101,7 @@ def film(scene: str, frames: int) -> Film:
             vertices = np.concatenate([hand.vertices, arm.rings.reshape(-1, 3)])
             meshes.append(Mesh(vertices, surface, np.array([place, place, 2])[material]))
         image = np.clip(ground + rng.normal(0, 4, ground.shape), 0, 255).astype(np.uint8)
-        draw_meshes(image, meshes, tones, INTRINSICS, LIGHT)
+        render_meshes(image, meshes, tones, INTRINSICS, LIGHT)
         images.append(np.ascontiguousarray(image[..., ::-1]))
         truth.append([hand.joints for hand in hands])
     return Film(images, np.array(truth))

@@ -14,7 +14,7 @@ from pathlib import Path
 from gesturehand.ablation.grid import make_grid
 from gesturehand.ablation.report import write_documents
 from gesturehand.ablation.sizes import Size
-from gesturehand.evaluation.set_table import statistics_markdown
+from gesturehand.evaluation.set_statistics import statistics_markdown
 from gesturehand.evaluation.summary import summary_markdown
 from gesturehand.json_files import read_json
 from gesturehand.markdown import write_between_markers

@@ -1,6 +1,6 @@
-"""Counts the package at two git revisions: files, lines, type-ignores, what is written twice, public names.
+"""Counts the package at several git revisions: files, lines, type-ignores, what is written twice, public names.
 
-    python scripts/house.py [--before 5889f5d] [--after HEAD] [--document CONTRIBUTING.md]
+    python scripts/house.py [--revisions 5889f5d ad6e7fe HEAD] [--document CONTRIBUTING.md]
 
 The table is printed; with ``--document`` it also goes between that document's ``house`` markers. A line counts as
 duplicated if it lies in a run of six or more lines of code (without imports, comments and docstrings) that also stands
@@ -121,14 +121,13 @@ def count(revision: str) -> dict[str, int]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--before", default="5889f5d", help="git revision")
-    parser.add_argument("--after", default="HEAD", help="git revision")
+    parser.add_argument("--revisions", nargs="+", default=["5889f5d", "ad6e7fe", "HEAD"], help="git revisions")
     parser.add_argument("--document", type=Path, help="Markdown file with markers")
     arguments = parser.parse_args()
-    names = [git("rev-parse", "--short", revision).strip() for revision in (arguments.before, arguments.after)]
-    before, after = count(names[0]), count(names[1])
+    names = [git("rev-parse", "--short", revision).strip() for revision in arguments.revisions]
+    counts = [count(name) for name in names]
     rows = [[f"`{PACKAGE}`", *names]]
-    rows += [[name, f"{before[name]:,}", f"{after[name]:,}"] for name in before]
+    rows += [[what, *(f"{of_revision[what]:,}" for of_revision in counts)] for what in counts[0]]
     table = markdown_table(rows)
     print(table, end="")
     if arguments.document:

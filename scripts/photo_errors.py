@@ -17,8 +17,8 @@ from typing import Any, Final, NamedTuple
 import cv2
 import numpy as np
 
+from gesturehand.data.crop import upright_turns
 from gesturehand.data.image_file import read_image
-from gesturehand.data.upright import upright_turns
 from gesturehand.draw.prediction import DrawnHand, PredictionPainter
 from gesturehand.inference.boxes import HandBox
 from gesturehand.inference.predictor import HandPredictor

@@ -1,5 +1,7 @@
 """Data that tests of several packages share: tiny synthetic sets through the real writer, and the real sample."""
 
+import json
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -59,6 +61,40 @@ def two_hand_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
         processes=1,
         progress=False,
     )
+    return root
+
+
+@pytest.fixture(scope="session")
+def flat_root(tmp_path_factory: pytest.TempPathFactory, two_hand_root: Path) -> Path:
+    """Hands of the set with pairs in a COCO-style set: 2D joints only, splits train and val."""
+    from gesturehand.camera import project, transform_points
+    from gesturehand.data.index import read_index
+
+    root = tmp_path_factory.mktemp("flat") / "set"
+    (root / "annotations").mkdir(parents=True)
+    for split in ("train", "val"):
+        index = read_index(two_hand_root, split)
+        images: list[dict[str, Any]] = []
+        annotations: list[dict[str, Any]] = []
+        for row in range(len(index)):
+            name = f"{split}2017/{row:012d}.jpg"
+            (root / name).parent.mkdir(exist_ok=True)
+            shutil.copyfile(index.image_file(row), root / name)
+            width, height = index.image_size_px[row].tolist()
+            images.append({"id": row, "file_name": name, "width": width, "height": height})
+            frame, camera = index.frame[row], index.camera[row]
+            for place, side in enumerate(("right", "left")):
+                valid = np.asarray(index.joint_valid_frame[frame])[place]
+                if not index.hand_type[row] & (1 << place) or not valid.any():
+                    continue
+                joints = transform_points(
+                    index.joints_world[frame, place], index.camera_rotation[camera], index.camera_translation[camera]
+                )
+                pixels = project(joints.astype(np.float64), index.intrinsics[camera].astype(np.float64))
+                points = np.column_stack([np.where(valid[:, None], pixels, 0), valid]).ravel().tolist()
+                annotations.append({"id": len(annotations), "image_id": row, "keypoints": points, "hand_type": side})
+        content = {"images": images, "annotations": annotations, "categories": []}
+        (root / "annotations" / f"hands_{split}.json").write_text(json.dumps(content))
     return root
 
 

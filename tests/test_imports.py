@@ -14,8 +14,8 @@ import gesturehand
 ROOT = Path(gesturehand.__file__).parent
 #: Layers from the ground up; modules of one layer may import each other.
 LAYERS = (
-    {"skeleton", "gestures", "camera", "batch", "splits", "errors", "settings", "cores", "lazy_names"}
-    | {"file_writing", "file_lock", "json_files", "markdown", "text_file", "yaml_text"},
+    {"skeleton", "gestures", "camera", "batch", "splits", "errors", "settings", "cores", "lazy_names", "moved"}
+    | {"file_writing", "file_lock", "json_files", "markdown", "text_file", "translation", "yaml_text"},
     {"hand"},
     {"data"},
     {"detection"},

@@ -25,6 +25,7 @@ OF_MANY = {
     "test_wheel.py": "the built package",
     "trainers/test_distributed.py": "both stages on two processes",
     "trainers/test_killed_process.py": "a process that dies among several",
+    "trainers/test_mixed_sets.py": "a training on three sets at once",
     "trainers/test_overfit.py": "both stages on a few samples",
 }
 CONTRIBUTING = (REPOSITORY / "CONTRIBUTING.md").read_text(encoding="utf-8")

@@ -306,7 +306,9 @@ def test_labels_that_count():
     batch = {
         "gesture_coarse": torch.tensor([1, 2, -1, 3]),
         "gesture_fine": torch.tensor([4, 5, -1, 6]),
+        "own_label": torch.tensor([-1, 7, 8, -1]),
         "counted": torch.tensor([True, False, True, True]),
     }
     assert losses.counted_labels(batch, "coarse").tolist() == [1, -1, -1, 3]
     assert losses.counted_labels(batch, "fine").tolist() == [4, -1, -1, 6]
+    assert losses.counted_labels(batch, "own").tolist() == [-1, -1, 8, -1]

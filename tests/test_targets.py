@@ -16,12 +16,12 @@ from gesturehand.data.datamodule import InterHandDataModule
 from gesturehand.data.files import annotation_path
 from gesturehand.draw.mesh import draw_mesh
 from gesturehand.hand.layer import HandModel
-from gesturehand.hand.open_hand import open_hand
+from gesturehand.hand.load import open_hand
 from gesturehand.hand.skinning import skin
 from gesturehand.losses import TERMS, layered_objective
 from gesturehand.metrics.hand_metrics import HandMetrics
 from gesturehand.skeleton import JOINT_PARENTS
-from gesturehand.synthetic.frame_writer import mask_path
+from gesturehand.synthetic.set_writer import mask_path
 from gesturehand.targets import build_targets
 
 SIZE = 128

@@ -17,8 +17,8 @@ import gesturehand
 from gesturehand.cli.main import main
 from gesturehand.gestures import vocabulary
 from gesturehand.detection import HandDetector
-from gesturehand.hand.open_hand import open_hand
-from gesturehand.synthetic.poses import gesture_poses
+from gesturehand.hand.load import open_hand
+from gesturehand.synthetic.articulation import gesture_poses
 
 assert Path(gesturehand.__file__).is_relative_to(Path.cwd()), gesturehand.__file__
 assert open_hand("left").num_vertices == open_hand("right").num_vertices > 778

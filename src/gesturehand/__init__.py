@@ -8,6 +8,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from gesturehand.lazy_names import lazy_names
+from gesturehand.moved import find_old_modules
 
 if TYPE_CHECKING:
     from gesturehand import callbacks, metrics
@@ -34,6 +35,8 @@ __all__ = [
 ]
 
 __version__ = version("gesturehand")
+
+find_old_modules()
 
 __getattr__, __dir__ = lazy_names(
     __name__,

@@ -49,8 +49,12 @@ class Batch(TypedDict):
             (:class:`gesturehand.hand.pose_form.PoseForm`); 0 for the above.
         joint_definition: (B,) int64, what the set calls a joint, by
             :func:`gesturehand.hand.joint_definition.definition_number`; 0 for the hand model's own.
+        set_number: (B,) int64, which set of a mixture the sample is of: 0 for ``data.root``, then those of
+            ``data.sets`` in their order.
         gesture_coarse: (B,) int64, class of the sequence, -1 for none.
-        gesture_fine: (B,) int64, likewise.
+        gesture_fine: (B,) int64, class of the sequence, -1 for none.
+        own_label: (B,) int64, what the hand shows in the vocabulary of its own set of labels, a number of
+            :meth:`gesturehand.data.datamodule.InterHandDataModule.label_vocabulary`; -1 for none.
     """
 
     image: Tensor
@@ -74,12 +78,14 @@ class Batch(TypedDict):
     mano_trans: Tensor
     pose_form: Tensor
     joint_definition: Tensor
+    set_number: Tensor
     gesture_coarse: Tensor
     gesture_fine: Tensor
+    own_label: Tensor
 
 
 class Targets(TypedDict):
-    """What a network is held against, made from a :class:`Batch` on the device (:mod:`gesturehand.targets`).
+    """What predictions are compared with, made from a :class:`Batch` on the device (:mod:`gesturehand.targets`).
 
     Attributes:
         source_is_right: (B, H) bool, the hand's side as recorded, before the crop mirrored it.
@@ -87,8 +93,8 @@ class Targets(TypedDict):
         joints: (B, H, 21, 3) m, crop frame, the annotated joints.
         joints_2d: (B, H, 21, 2) normalised crop coordinates of the annotated joints.
         joints_25d: (B, H, 21, 3): ``joints_2d`` and the root-relative depth over 0.15 m.
-        depth_known: (B,) bool, as the batch's. Where False every mask below is too, but ``joint_valid_2d`` and the
-            image-plane part of ``joint_valid_25d``.
+        depth_known: (B,) bool, as the batch's. Where it is False, so are all masks below except ``joint_valid_2d`` and
+            the image-plane part of ``joint_valid_25d``.
         joint_valid_2d: (B, H, 21) bool, per-frame flag.
         joint_valid_3d: (B, H, 21) bool, per-frame flag × the wrist's.
         joint_valid_25d: (B, H, 21, 3) bool, per-image × per-frame flag × inside the volume; depth also × the wrist's
@@ -98,7 +104,7 @@ class Targets(TypedDict):
         betas: (B, H, 10).
         transl: (B, H, 3) m, crop frame.
         mano_valid: (B, H) bool.
-        betas_valid: (B, H) bool, a fit exists and every |β| ≤ 3 (EANet's bound on what is a credible shape).
+        betas_valid: (B, H) bool, a fit exists and every |β| ≤ 3 (EANet's bound on credible shapes).
         vertices: (B, H, V, 3) m, crop frame, the fit's mesh.
         joints_mano: (B, H, 21, 3) m, crop frame, the fit's joints.
         relative_translation: (B, 3) m, crop frame, from the right wrist to the left one; 0 where H = 1.

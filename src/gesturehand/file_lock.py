@@ -1,4 +1,4 @@
-"""Locks between processes, which the system lets go of when the process that holds one ends, however it ends."""
+"""Locks between processes, which the system releases when the process that holds one ends, in whatever way."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ def try_lock(path: Path) -> BaseFileLock | None:
     """Locks a file for this process and not for its children; the file is made and may stay.
 
     Args:
-        path: A file that is there for the lock alone.
+        path: A file that serves the lock alone.
 
     Returns:
         The lock, which is held until its ``release`` or until the process ends; None if another one holds it.

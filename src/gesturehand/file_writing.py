@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all, also after a kill, a crash of the machine or on a full disk."""
+"""Files that appear whole or not at all, even after a kill or a crash, or on a full disk."""
 
 import errno
 import os
@@ -10,7 +10,7 @@ from typing import BinaryIO, Final
 
 from gesturehand.errors import UserError
 
-#: In the name of a file that is being written.
+#: Part of the name of a file that is being written.
 _PART: Final = ".part"
 #: Of the name of a file, in the name of its part: names are limited to 255 bytes, and a character may have four.
 _KEPT_CHARACTERS: Final = 40
@@ -22,7 +22,7 @@ def new_file(path: str | Path, remedy: str = _REMEDY) -> Iterator[Path]:
     """A hidden path to write to; the file appears under its name when it is complete and on the disk.
 
     This is for libraries that write to a path themselves; the hidden path has the same suffix. The file is synced and
-    takes its place in one step; then the folder is synced. What was there before stays until then, and for good if
+    takes its place in one step; then the folder is synced. What was there before stays until then, and remains if
     writing fails. A link is followed; what is neither file nor folder, such as ``/dev/stdout``, is written to directly.
 
     Args:
@@ -133,7 +133,7 @@ def remove_parts(folder: Path) -> None:
 
 
 def _is_about(error: OSError, part: Path | None, path: Path) -> bool:
-    """Whether an error is of the file that is written: what a full disk refuses has no name."""
+    """Whether an error concerns the file that is written; the errors of a full disk name no file."""
     if part is None or not isinstance(error.filename, str | os.PathLike):
         return True
     return Path(error.filename) in (part, path, *part.parents)

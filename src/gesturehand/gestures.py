@@ -9,7 +9,7 @@ import difflib
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from typing import Final, Literal
+from typing import Final, Literal, TypeAlias
 
 from gesturehand.errors import UserError
 from gesturehand.skeleton import SIDES
@@ -17,6 +17,8 @@ from gesturehand.skeleton import SIDES
 Level = Literal["coarse", "fine"]
 #: ``shared``: the left and the right hand's gesture are one class. ``per_hand``: they are two (EANet's fork: 54, 70).
 GestureClasses = Literal["shared", "per_hand"]
+#: Labels outside InterHand2.6M's vocabulary: pairs of a set of labels and a label.
+OwnLabels: TypeAlias = list[tuple[str, str]]
 
 #: The label of a frame whose sequence shows no gesture of the vocabulary.
 NO_GESTURE: Final = -1
@@ -59,8 +61,8 @@ def gesture_of_sequence(seq_name: str) -> tuple[int, int]:
     """The (coarse, fine) class of an InterHand2.6M sequence; (-1, -1) where it has none.
 
     Args:
-        seq_name: The sequence's folder name: four digits, an underscore, a name. The name alone is the key: the number
-            is none (0014 is both ``rocker`` and ``rocker_frontside``).
+        seq_name: The sequence's folder name: four digits, an underscore, a name. Only the name is a key, as numbers
+            are ambiguous (0014 is both ``rocker`` and ``rocker_frontside``).
 
     Example:
         >>> coarse, fine = gesture_of_sequence("0007_thumbup_normal")

@@ -1,4 +1,4 @@
-"""JSON files and what may stand in them."""
+"""JSON files, and the values that they may hold."""
 
 import json
 import math
@@ -16,11 +16,11 @@ def read_json(path: str | Path, what: str, remedy: str, *, unique_keys: bool = F
     Args:
         path: The file.
         what: It is, with an article, to begin the sentence with: "The boxes' file".
-        remedy: What the user can do if it is no JSON; the end of the sentence.
+        remedy: What the user can do if it is not JSON; the end of the sentence.
         unique_keys: Refuse objects that name a key twice, of which JSON's readers keep the last.
 
     Raises:
-        UserError: The file is missing, cannot be read, or is no JSON; it is nested too deeply; or a key is there twice.
+        UserError: The file is missing, cannot be read, is not JSON or is nested too deeply; or a key occurs twice.
     """
     try:
         return json.loads(read_text(path), object_pairs_hook=_unique if unique_keys else None)
@@ -49,7 +49,7 @@ def write_json(path: str | Path, content: Any, indent: int | None = 2) -> None:
 
     Args:
         path: The file; its folder is made.
-        content: What is to stand in it.
+        content: What it will hold.
         indent: Spaces of a level; None writes one line.
 
     Raises:

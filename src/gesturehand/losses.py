@@ -2,14 +2,14 @@
 
 Every term is a :class:`MaskedSum`: the sum over its valid entries and their number. Dividing is left to
 :func:`mean_of`, after the numbers have been added up over all processes, so that N processes with a batch of B give the
-gradient of one process with N·B whatever is valid where. (EANet divides by *all* entries, invalid ones included;
+gradient of one process with N·B, whatever is valid where. (EANet divides by *all* entries, invalid ones included;
 dividing by the valid ones keeps a term's weight independent of how much of the data is annotated.)
 
-L1 throughout, as EANet. The list of terms is this library's design; the paper says eight losses over parameters, joints
-and structural constraints without listing them.
+All terms are L1, as in EANet. The list of terms is this library's design; the paper says eight losses over parameters,
+joints and structural constraints without listing them.
 """
 
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 import torch
 from torch import Tensor
@@ -45,7 +45,7 @@ def masked_l1(prediction: Tensor, target: Tensor, valid: Tensor) -> MaskedSum:
 
     Args:
         prediction: (..., *event).
-        target: Same shape. What is invalid may hold anything, also NaN.
+        target: Same shape; invalid entries may hold anything, even NaN.
         valid: (...) bool; one flag for all entries of an event.
 
     Example:
@@ -74,7 +74,7 @@ def layered_objective(prediction: HandPrediction, targets: Targets) -> dict[str,
     - ``bone_length``: 20 lengths against the annotated ones, m.
     - ``bone_direction``: 20 unit vectors against the annotated ones.
 
-    Of a sample whose depth is not known only ``joint_2d`` and the image-plane part of ``joint_25d`` count.
+    If a sample's depth is unknown, only ``joint_2d`` and the image-plane part of ``joint_25d`` count.
 
     Normalised coordinates make the 2D terms' weights independent of image and map sizes.
     """
@@ -100,9 +100,9 @@ def layered_objective(prediction: HandPrediction, targets: Targets) -> dict[str,
 
 
 def relative_translation_loss(prediction: HandPrediction, targets: Targets) -> MaskedSum:
-    """The way from the right wrist to the left one against the annotated one, m; frames with both wrists valid only.
+    """The left wrist relative to the right one against the annotated one, m; only frames with both wrists valid.
 
-    EANet's term beside the others; the layered objective is of single hands.
+    EANet's term in addition to the layered objective, which concerns single hands.
     """
     valid = targets["relative_translation_valid"]
     return masked_l1(prediction["relative_translation"], targets["relative_translation"], valid)
@@ -117,9 +117,9 @@ def _bones(joints: Tensor) -> tuple[Tensor, Tensor]:
     return lengths, vectors / lengths[..., None]
 
 
-def counted_labels(batch: Batch, level: Level) -> Tensor:
-    """A batch's gesture labels (B,) int64 of one level; -1 also for samples that are not counted."""
-    labels = batch["gesture_coarse"] if level == "coarse" else batch["gesture_fine"]
+def counted_labels(batch: Batch, level: Level | Literal["own"]) -> Tensor:
+    """A batch's labels (B,) int64 of one level, or of its sets' own; -1 also for samples that are not counted."""
+    labels = {"coarse": batch["gesture_coarse"], "fine": batch["gesture_fine"], "own": batch["own_label"]}[level]
     return torch.where(batch["counted"], labels, NO_GESTURE)
 
 
@@ -135,8 +135,8 @@ def gesture_objective(
 
     Args:
         prediction: Prediction of the gesture head.
-        coarse: (B,) int64 labels, -1 for none: adds nothing.
-        fine: (B,) int64 labels, likewise.
+        coarse: (B,) int64 labels; -1 for none, which adds nothing.
+        fine: (B,) int64 labels; -1 for none.
         parents: (fine classes,) int64, each fine class's coarse one.
         label_smoothing: Label smoothing of the fine cross-entropy.
 
@@ -145,13 +145,20 @@ def gesture_objective(
     """
     labelled = fine != NO_GESTURE
     return {
-        "gesture_coarse": _cross_entropy(prediction["coarse_logits"], coarse, 0.0),
-        "gesture_fine": _cross_entropy(prediction["fine_logits"], fine, label_smoothing),
+        "gesture_coarse": label_cross_entropy(prediction["coarse_logits"], coarse),
+        "gesture_fine": label_cross_entropy(prediction["fine_logits"], fine, label_smoothing),
         "gesture_hierarchy": _hierarchy(prediction, parents, labelled),
     }
 
 
-def _cross_entropy(logits: Tensor, labels: Tensor, label_smoothing: float) -> MaskedSum:
+def label_cross_entropy(logits: Tensor, labels: Tensor, label_smoothing: float = 0.0) -> MaskedSum:
+    """Cross-entropy over the labelled samples.
+
+    Args:
+        logits: (B, classes).
+        labels: (B,) int64, -1 for none: adds nothing.
+        label_smoothing: Label smoothing.
+    """
     total = F.cross_entropy(logits, labels, ignore_index=NO_GESTURE, reduction="sum", label_smoothing=label_smoothing)
     return MaskedSum(total, (labels != NO_GESTURE).sum().float())
 

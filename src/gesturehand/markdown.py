@@ -38,7 +38,7 @@ def write_between_markers(document: Path, text: str, markers: tuple[str, str] = 
 
     Args:
         document: A text file with a line of each marker.
-        text: What is to stand between them.
+        text: The new text between them.
         markers: The lines.
 
     Raises:

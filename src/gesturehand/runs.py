@@ -21,13 +21,13 @@ from gesturehand.yaml_text import read_yaml
 FINISHED_FILE: Final = "finished.json"
 CONFIG_FILE: Final = "config.yaml"
 BEST_CHECKPOINT: Final = Path("checkpoints") / "best.ckpt"
-#: The kind of models that "latest" means: those of the second stage.
+#: The kind of model that "latest" means: one of the second stage.
 REGRESSOR: Final = "HandRegressor"
-#: Kinds of a model whose run does not list them, as runs of the first version do not.
+#: Kinds of models whose runs, of the first version, do not list them.
 _KINDS: Final[dict[str, tuple[str, ...]]] = {"TokenFusionRegressor": (REGRESSOR,), "EANetRegressor": (REGRESSOR,)}
-#: Names of folders of experiments begin so; their networks are trained to be compared and not to be used.
+#: First words of the folders of experiments, whose networks are trained for comparison and not for use.
 _EXPERIMENTS: Final = ("ablation", "control", "sweep")
-#: Values of settings without which a run is a control, an ablation or a trial of the code.
+#: Settings that a run must have unless it is a control, an ablation or a trial of the code.
 _ORDINARY: Final[dict[str, dict[str, Any]]] = {
     "data": {"shuffled_images": False, "shuffled_labels": False, "read_images": True, "fit_share": 1.0},
     "trainer": {"overfit_batches": 0.0, "fast_dev_run": False},
@@ -58,14 +58,14 @@ def new_run(parent: str | Path, prefix: str = "") -> Path:
 
 
 def mark_finished(run: Path, description: dict[str, Any]) -> None:
-    """Notes that a run's training has come to its end, and what it trained."""
+    """Notes that a run's training has finished, and what it trained."""
     write_json(run / FINISHED_FILE, {**description, "finished_at": time.time()})
 
 
 def finished_runs(runs: str | Path) -> list[tuple[Path, dict[str, Any]]]:
     """Finished runs under a folder with their descriptions, newest first.
 
-    A description that cannot be read is named in a warning, and its run is left out.
+    A run whose description cannot be read is left out with a warning.
     """
     found = []
     for path in Path(runs).rglob(FINISHED_FILE):
@@ -98,7 +98,7 @@ def candidate_runs(runs: str | Path) -> tuple[list[tuple[Path, dict[str, Any]]],
 
 
 def newest_run(runs: str | Path, model: str = REGRESSOR) -> Path:
-    """What "latest" stands for in every command: the newest run of a model that may be chosen.
+    """The run that every command means by "latest": the newest one of a model that may be chosen.
 
     Args:
         runs: Folder to search.
@@ -130,7 +130,7 @@ def _description(path: Path) -> dict[str, Any] | None:
 
 
 def _reason_against(folder: Path, runs: Path) -> str | None:
-    """Why no command chooses a run by itself, as the rest of a sentence that starts with it; None if one may."""
+    """Why no command chooses a run by itself, as the end of a sentence about it; None if one may."""
     for part in folder.relative_to(runs).parts:
         if part.startswith(_EXPERIMENTS):
             return f"is kept under '{part}'"

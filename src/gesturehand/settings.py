@@ -1,4 +1,4 @@
-"""Numbers that a user gives, held against what is possible, with the key's path in the sentence."""
+"""Checks numbers in a user's settings; the message names the key."""
 
 import math
 from typing import Final
@@ -25,11 +25,11 @@ def check_range(
         low: Smallest value.
         high: Largest value.
         whole: Whole numbers only.
-        open_ends: ``low``, ``high`` or both words, for ends that are themselves not allowed.
-        values: The settings by name; None is left alone.
+        open_ends: ``low``, ``high`` or both words, for ends that are not themselves allowed.
+        values: The settings by name; None is not checked.
 
     Raises:
-        UserError: One is out of the range, not finite, or no number; the message names its key.
+        UserError: One is out of range, not finite, or not a number; the message names its key.
 
     Example:
         >>> check_range("data", 1, whole=True, batch_size=0)

@@ -1,4 +1,4 @@
-"""From a batch to everything a network is held against, batched on the training device, for every architecture."""
+"""Makes a batch's targets, on the training device and for every architecture."""
 
 import torch
 from torch import Tensor
@@ -77,7 +77,7 @@ def _build(batch: Batch, hand_model: HandModel) -> Targets:
 
     seen = batch["hand_present"] & batch["counted"][:, None]
     valid_frame = batch["joint_valid_frame"] & in_front & seen[..., None]
-    # A joint that the image's file alone calls valid has no coordinates to be held against.
+    # A joint that only the image's file calls valid has no coordinates to compare with.
     valid_image = batch["joint_valid_image"] & valid_frame
     depth_known = batch["depth_known"][:, None]
     mano_valid = batch["mano_valid"] & seen & depth_known
@@ -120,7 +120,7 @@ def _with_wrist(valid: Tensor) -> Tensor:
 def _valid_25d(joints_25d: Tensor, valid: Tensor, depth_known: Tensor) -> Tensor:
     """Coordinates that the volume can hold: the joint inside the crop, its depth known and inside the range."""
     inside = (joints_25d.abs() <= 1).all(-1)
-    # Root-relative depth means nothing without the root, but a place in the image does.
+    # Root-relative depth is undefined without the root, but a place in the image is not.
     depth = _with_wrist(valid) & inside & depth_known[..., None]
     in_crop = valid & (joints_25d[..., :2].abs() <= 1).all(-1)
     return torch.stack([in_crop, in_crop, depth], -1)

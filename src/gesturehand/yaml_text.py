@@ -1,4 +1,4 @@
-"""YAML that people write: numbers as they mean them, and no text that grows beyond all bounds when it is read."""
+"""YAML that people write: numbers as they are meant, and no text that grows without bounds when it is read."""
 
 import re
 from typing import Any, Final
@@ -7,7 +7,8 @@ import yaml
 
 from gesturehand.errors import UserError
 
-#: Values that a text may stand for, an alias counting as all that it repeats. The largest experiment has some hundred.
+#: Values to which a text may expand, with every alias counting as all that it repeats. The largest experiment has
+#: about a hundred.
 _MOST_VALUES: Final = 100_000
 
 
@@ -39,14 +40,14 @@ def read_yaml(text: str, name: str) -> Any:
 
 
 def check_aliases(text: str, name: str) -> None:
-    """Counts what a YAML text stands for, without writing it out; a text that is not YAML is left to its reader.
+    """Counts the values to which a YAML text expands, without expanding it; its reader reports what is not YAML.
 
     Args:
         text: YAML.
         name: As for :func:`read_yaml`.
 
     Raises:
-        UserError: Its aliases repeat each other to too many values, or one contains itself.
+        UserError: Its aliases expand to too many values, or one contains itself.
     """
     if "*" not in text or "&" not in text:
         return
@@ -56,13 +57,12 @@ def check_aliases(text: str, name: str) -> None:
         return
     if _size(root, {}, set()) > _MOST_VALUES:
         raise UserError(
-            f"{name} has aliases (*name) that repeat each other to more than {_MOST_VALUES:,} values: write out what "
-            "is meant."
+            f"{name} has aliases (*name) that expand to more than {_MOST_VALUES:,} values: write out what is meant."
         )
 
 
 def _size(node: Any, known: dict[int, float], within: set[int]) -> float:
-    """Values that a node stands for; a shared one is counted once and remembered."""
+    """The number of values to which a node expands, remembered for shared nodes."""
     if not isinstance(node, yaml.CollectionNode):
         return 1
     if id(node) in within:

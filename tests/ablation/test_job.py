@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from functools import partial
 
 import cv2
 import pytest
@@ -35,7 +36,7 @@ def place(tmp_path_factory, two_hand_root, grid):
     jobs = jobs_of(grid)
     assert len(jobs) == 5 + 3
     for job in jobs[:-1]:
-        run_job(job, SIZE, place)
+        run_job(job, place, size=SIZE)
     return place
 
 
@@ -97,10 +98,10 @@ def test_done_trainings_are_left_alone_and_a_failed_one_stops_nothing(grid, plac
     """In processes: of eight, seven are done; the last one's data is not there, which is said, not raised."""
     before = {job.name: (place.folder(job) / "result.json").stat().st_mtime_ns for job in jobs_of(grid)[:-1]}
     lost = replace(place, root=str(tmp_path / "nowhere"))
-    (failure,) = run_all(grid, lost, 1, progress=False)
+    (failure,) = run_all(jobs_of(grid), lost, partial(run_job, size=SIZE), 1, progress=False)
     assert failure.startswith(jobs_of(grid)[-1].name)
     assert "nowhere" in failure
-    assert run_all(grid, place, 1, progress=False) == []
+    assert run_all(jobs_of(grid), place, partial(run_job, size=SIZE), 1, progress=False) == []
     assert all(is_done(job, place) for job in jobs_of(grid))
     after = {job.name: (place.folder(job) / "result.json").stat().st_mtime_ns for job in jobs_of(grid)[:-1]}
     assert after == before

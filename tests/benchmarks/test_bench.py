@@ -1,5 +1,6 @@
 """The benchmarks run, at a size that measures nothing, and give every figure that the documents have a row for."""
 
+import logging
 from pathlib import Path
 
 import pytest
@@ -15,12 +16,14 @@ def test_bench_has_a_figure_for_every_row():
     import sample_path
     import training_step
 
+    level = logging.getLogger("pytorch_lightning").level
     result = {
         "index": index_scale.measure(600, 52),
         "samples": sample_path.measure(image_size=64, samples=64, repeats=1),
         "step": training_step.measure("test_resnet", image_size=64, count=2, repeats=1),
         "prediction": prediction_speed.measure(repeats=1, batch=2),
     }
+    assert logging.getLogger("pytorch_lightning").level == level, "what runs after a benchmark hears of everything"
     assert result["index"]["records"] == 600
     rows = bench.rows(result)
     assert len({what for what, _, _ in rows[:7]}) == 7

@@ -4,11 +4,10 @@ import numpy as np
 import pytest
 from hand_penetration import TOLERANCE_M, PenetrationCheck, winding_number
 
-from gesturehand.hand.open_hand import open_hand
+from gesturehand.hand.load import open_hand
 from gesturehand.hand.skinning import skin
 from gesturehand.skeleton import MANO_JOINT_NAMES
-from gesturehand.synthetic.articulation import ANGLE_NAMES, articulation_of, rotations_from_angles
-from gesturehand.synthetic.poses import pose_table
+from gesturehand.synthetic.articulation import ANGLE_NAMES, articulation_of, pose_table, rotations_from_angles
 
 HAND = open_hand("right")
 CHECK = PenetrationCheck(HAND)

@@ -40,7 +40,7 @@ def test_cut_short(path, share):
     save_checkpoint(CONTENT, path)
     path.write_bytes(path.read_bytes()[: int(path.stat().st_size * share)])
     assert not is_whole(path)
-    with pytest.raises(UserError, match="is damaged or no checkpoint"):
+    with pytest.raises(UserError, match="is damaged or not a checkpoint"):
         load_checkpoint(path)
 
 

@@ -8,8 +8,8 @@ import pytest
 
 from gesturehand.cli.hand import convert, info
 from gesturehand.errors import UserError
+from gesturehand.hand.load import open_hand
 from gesturehand.hand.mano_file import ManoData, mano_dictionary, read_mano, write_npz
-from gesturehand.hand.open_hand import open_hand
 
 
 @pytest.fixture

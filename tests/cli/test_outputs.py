@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from gesturehand.cli.main import main
+from gesturehand.hand.load import open_hand
 from gesturehand.hand.mano_file import write_npz
-from gesturehand.hand.open_hand import open_hand
 
 REPOSITORY = Path(__file__).parents[2]
 TINY_FIT = (

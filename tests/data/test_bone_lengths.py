@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
+from scipy.spatial.transform import Rotation
 
-from gesturehand.data.bone_lengths import OTHER_ORDERS, better_order, hand_scale, in_words, is_hand
+from gesturehand.data.bone_lengths import OTHER_ORDERS, better_order, hand_scale, in_words, is_hand, right_bend
 from gesturehand.data.index import read_index
 from gesturehand.skeleton import JOINT_NAMES
 
@@ -58,3 +59,28 @@ def test_lengths_in_words():
     assert in_words(1000.0) == "185 m"
     assert in_words(1.0) == "0.185 m"
     assert in_words(0.001) == "0.185 mm"
+
+
+def curled(degrees):
+    """A right hand before the camera, palm towards it, fingers up; each middle joint bends so much to the palm."""
+    joints = np.zeros((21, 3))
+    for finger in range(1, 5):
+        angles = np.radians([0, degrees, 2 * degrees])
+        # Up is -y; the palm looks to -z.
+        bones = 0.03 * np.stack([np.zeros(3), -np.cos(angles), -np.sin(angles)], -1)
+        base = np.array([0.04 - 0.02 * finger, -0.09, 0])
+        joints[1 + 4 * finger : 5 + 4 * finger] = base + np.concatenate([np.zeros((1, 3)), np.cumsum(bones, 0)])
+    return joints
+
+
+@pytest.mark.parametrize("degrees", [0, 10, 45, 80])
+def test_bend_is_the_sine_of_each_joints_and_changes_its_sign_with_the_side(degrees):
+    hand = curled(degrees)
+    assert right_bend(hand) == pytest.approx(np.sin(np.radians(degrees)))
+    assert right_bend(hand * [-1, 1, 1]) == pytest.approx(-np.sin(np.radians(degrees)))
+    turned = hand @ Rotation.from_rotvec([0.4, -1.2, 2.0]).as_matrix().T * 1000
+    assert right_bend(turned) == pytest.approx(np.sin(np.radians(degrees)))
+
+
+def test_bend_of_a_hand_without_joints_is_nothing():
+    assert right_bend(np.full((21, 3), np.nan)) == right_bend(np.zeros((21, 3))) == 0

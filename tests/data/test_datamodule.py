@@ -6,7 +6,7 @@ import torch
 
 from gesturehand.camera import normalised_to_px
 from gesturehand.data.datamodule import InterHandDataModule
-from gesturehand.data.sampler import EpochSampler
+from gesturehand.data.loading import EpochSampler
 from gesturehand.errors import UserError
 from gesturehand.hand.layer import HandModel
 from gesturehand.targets import build_targets
@@ -34,8 +34,10 @@ FIELDS = {
     "mano_trans": (("H", 3), torch.float32),
     "pose_form": ((), torch.int64),
     "joint_definition": ((), torch.int64),
+    "set_number": ((), torch.int64),
     "gesture_coarse": ((), torch.int64),
     "gesture_fine": ((), torch.int64),
+    "own_label": ((), torch.int64),
 }
 
 

@@ -155,7 +155,7 @@ def test_nowhere_to_keep_it_is_a_sentence_with_the_remedy(root, monkeypatch, tmp
     assert "set GESTUREHAND_CACHE to a folder that you can write to" in text
     assert str(root) in text
     assert str(place) in text
-    assert ("version 0" in text) == (how == "version")
+    assert (f"version {FORMAT_VERSION - 1}" in text) == (how == "version")
     assert "\n" not in text
 
 

@@ -102,7 +102,8 @@ def test_samples_are_those_of_their_own_set(mixed, two_hand_root):
         (3, data.dataset("train"), 0),
     ):
         for name, value in dataset_alone[number].items():
-            assert torch.equal(batch[name][place], value), name
+            assert name == "set_number" or torch.equal(batch[name][place], value), name
+    assert batch["set_number"].tolist() == [1, 0, 1, 0]
 
 
 def batches(data, epoch=0):

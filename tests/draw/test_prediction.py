@@ -5,7 +5,7 @@ import pytest
 
 from gesturehand.camera import project
 from gesturehand.draw.prediction import SIDE_TONES, DrawnHand, PredictionPainter
-from gesturehand.hand.open_hand import open_hand
+from gesturehand.hand.load import open_hand
 
 K = np.array([[600.0, 0, 200], [0, 600, 150], [0, 0, 1]])
 

@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from gesturehand.evaluation.published_scores import PUBLISHED_SCORES, published_scores
-from gesturehand.metrics.functional.fscore import f_scores
-from gesturehand.metrics.functional.joint_error import joint_errors_mm
-from gesturehand.metrics.functional.vertex_error import vertex_errors_mm
+from gesturehand.metrics.fscore import f_scores
+from gesturehand.metrics.mpjpe import joint_errors_mm
+from gesturehand.metrics.mpvpe import vertex_errors_mm
 
 
 def similarity(target, source):

@@ -246,7 +246,7 @@ def changed(array, place, value):
         (lambda t: {**t, "rotations": t["rotations"][..., :1]}, "'rotations'"),
         (lambda t: {**t, "joints": changed(t["joints"], (3, 0, 5, 1), np.nan)}, "not finite for 1 annotations"),
         (lambda t: {**t, "vertices": changed(t["vertices"], (3, 0, 5, 1), np.inf)}, "not finite for 1 annotations"),
-        (lambda t: {**t, "joints": np.array([None])}, "no .npz of plain arrays"),
+        (lambda t: {**t, "joints": np.array([None])}, "not an .npz of plain arrays"),
     ],
 )
 def test_mistakes_are_named(tmp_path, truth, synthetic_root, hand_model, change, words):

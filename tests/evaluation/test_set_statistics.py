@@ -12,7 +12,7 @@ from gesturehand.errors import UserError
 from gesturehand.evaluation.set_statistics import set_statistics
 from gesturehand.gestures import vocabulary
 from gesturehand.hand.layer import HandModel
-from gesturehand.hand.open_hand import open_hand
+from gesturehand.hand.load import open_hand
 from gesturehand.hand.skinning import skin
 from gesturehand.skeleton import EANET_TIP_VERTICES, JOINTS_FROM_MANO_AND_TIPS, SIDES
 

@@ -12,8 +12,8 @@ import pytest
 import scipy.sparse
 from scipy.spatial.transform import Rotation
 
+from gesturehand.hand.load import open_hand
 from gesturehand.hand.mano_file import ManoData, mano_dictionary
-from gesturehand.hand.open_hand import open_hand
 from gesturehand.skeleton import Side
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from gesturehand.hand.open_hand import open_hand
+from gesturehand.hand.load import open_hand
 from gesturehand.hand.skinning import skin
 from gesturehand.skeleton import MANO_PARENTS
 

@@ -138,7 +138,7 @@ class Command:
 @pytest.mark.parametrize("content", [b"no checkpoint", pickle.dumps(Command())])
 def test_nothing_is_executed(tmp_path, content, capfd):
     (tmp_path / "c.ckpt").write_bytes(content)
-    with pytest.raises(UserError, match=r"c\.ckpt' (was not opened|is damaged or no checkpoint)"):
+    with pytest.raises(UserError, match=r"c\.ckpt' (was not opened|is damaged or not a checkpoint)"):
         load_regressor(tmp_path / "c.ckpt")
     assert "executed" not in capfd.readouterr().out
 

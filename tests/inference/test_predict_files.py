@@ -10,7 +10,7 @@ import trimesh
 from PIL import Image
 
 from gesturehand.errors import UserError
-from gesturehand.hand.open_hand import open_hand
+from gesturehand.hand.load import open_hand
 from gesturehand.hand.skinning import skin
 from gesturehand.inference.boxes import BoxFile, HandBox
 from gesturehand.inference.predict_files import predict_files

@@ -14,7 +14,7 @@ from gesturehand.camera import project
 from gesturehand.data.datamodule import InterHandDataModule
 from gesturehand.data.image_file import read_image
 from gesturehand.errors import UserError
-from gesturehand.hand.open_hand import open_hand
+from gesturehand.hand.load import open_hand
 from gesturehand.hand.skinning import skin
 from gesturehand.inference import HandBox, HandPredictor, ImageQuery
 from gesturehand.inference.predictor import find_device

@@ -12,8 +12,8 @@ from safetensors import safe_open
 
 from gesturehand.errors import UserError
 from gesturehand.hand.layer import HandModel
+from gesturehand.hand.load import open_hand
 from gesturehand.hand.mano_file import write_npz
-from gesturehand.hand.open_hand import open_hand
 from gesturehand.inference import HandPredictor
 from gesturehand.inference.checkpoint import load_regressor
 from gesturehand.models.encoder import Encoder

@@ -7,7 +7,7 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from gesturehand.camera import project
-from gesturehand.hand.open_hand import open_hand
+from gesturehand.hand.load import open_hand
 from gesturehand.hand.skinning import skin
 from gesturehand.inference.smoothing import HandSmoother
 

@@ -8,8 +8,8 @@ import torch
 from scipy.spatial.transform import Rotation
 
 from gesturehand.hand.layer import HandModel
+from gesturehand.hand.load import open_hand
 from gesturehand.hand.mano_file import write_npz
-from gesturehand.hand.open_hand import open_hand
 from gesturehand.inference.traced_hand_model import NoHandModel, TracedHandModel
 
 

@@ -8,7 +8,7 @@ import torch
 
 from gesturehand.data.image_file import read_image
 from gesturehand.errors import UserError
-from gesturehand.hand.open_hand import open_hand
+from gesturehand.hand.load import open_hand
 from gesturehand.hand.skinning import skin
 from gesturehand.inference import HandPredictor
 from gesturehand.inference.assemble import assemble_hands

@@ -8,7 +8,7 @@ import torch
 from scipy.spatial.transform import Rotation
 
 from gesturehand.camera import project, px_to_normalised, transform_affine
-from gesturehand.data.upright import upright_turns
+from gesturehand.data.crop import upright_turns
 from gesturehand.inference import HandPredictor
 from gesturehand.inference.checkpoint import CropSettings, load_regressor
 from gesturehand.inference.query import read_image

@@ -12,7 +12,7 @@ import torch.distributed as dist
 import torch.multiprocessing as mp
 
 from gesturehand.metrics import MPJPE, MPVPE, MRRPE, PCKAUC, FScore, PCKCurve
-from gesturehand.metrics.functional.protocol import PROTOCOLS
+from gesturehand.metrics.protocol import PROTOCOLS
 
 WORLD_SIZES = (2, 3)
 NUM_SAMPLES = (1, 7, 32, 33)

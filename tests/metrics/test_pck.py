@@ -5,8 +5,64 @@ import pytest
 import torch
 
 from gesturehand.metrics import PCKAUC, PCKCurve
+from gesturehand.metrics.pck import pck_auc, pck_curve, pck_thresholds_mm, pck_update
+from gesturehand.metrics.protocol import PROTOCOLS
 
 NAMES = ("joints", "true_joints", "valid", "group")
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+@pytest.mark.parametrize("average", ["per_joint", "all"])
+def test_curve_and_area_agree_with_the_loop(reference, hands, protocol, average):
+    data = hands(0, 20)
+    lists, _ = reference.joint_error_lists(*(data[name] for name in NAMES), protocol)
+    rows = list(lists.values()) if average == "per_joint" else [np.concatenate(list(lists.values()))]
+    thresholds = np.linspace(0, 50, 100)
+    expected = [np.mean([np.mean(np.array(row) <= threshold) for row in rows]) for threshold in thresholds]
+
+    tensors = {name: torch.tensor(data[name]) for name in NAMES}
+    histogram = pck_update(
+        tensors["joints"],
+        tensors["true_joints"],
+        tensors["valid"],
+        pck_thresholds_mm(),
+        tensors["group"],
+        protocol,
+    )
+    curve = pck_curve(histogram, average)
+    # An error of exactly 0 (the root's own) may round to either side of the threshold 0.
+    np.testing.assert_allclose(curve.numpy()[1:], expected[1:], rtol=1e-9)
+    expected[0] = curve[0].item()
+    area = np.trapezoid(expected, thresholds) / 50
+    assert 0.05 < area < 0.95
+    assert pck_auc(curve, pck_thresholds_mm()).item() == pytest.approx(area, rel=1e-9)
+
+
+def test_an_error_at_a_threshold_is_within_it():
+    target = torch.zeros(1, 21, 3, dtype=torch.float64)
+    prediction = target.clone()
+    prediction[:, 1:, 0] = 2.0**-5  # 31.25 mm, exact in binary
+    valid = torch.ones(1, 21, dtype=torch.bool)
+    thresholds = pck_thresholds_mm(62.5, 5)
+    histogram = pck_update(prediction, target, valid, thresholds, protocol="root", num_groups=1)
+    assert pck_curve(histogram).tolist() == pytest.approx([1 / 21, 1 / 21, 1.0, 1.0, 1.0])
+
+
+def test_a_joint_that_is_not_finite_is_never_correct():
+    target = torch.rand(1, 21, 3)
+    prediction = target.clone()
+    prediction[:, 3] = torch.nan
+    valid = torch.ones(1, 21, dtype=torch.bool)
+    histogram = pck_update(prediction, target, valid, pck_thresholds_mm(), protocol="root")
+    assert pck_curve(histogram)[-1].item() == pytest.approx(20 / 21)
+
+
+@pytest.mark.parametrize("average", ["per_joint", "all"])
+def test_nothing_counted_is_nan(average):
+    empty = torch.zeros(0, 2, 21, 3)
+    histogram = pck_update(empty, empty, torch.zeros(0, 2, 21, dtype=torch.bool), pck_thresholds_mm())
+    assert pck_curve(histogram, average).isnan().all()
+    assert pck_auc(pck_curve(histogram, average), pck_thresholds_mm()).isnan()
 
 
 @pytest.mark.parametrize("average", ["per_joint", "all"])

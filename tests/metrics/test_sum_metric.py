@@ -6,7 +6,7 @@ import torch
 from torchmetrics import MetricCollection
 
 from gesturehand.metrics import MPJPE, MPVPE, MRRPE, PCKAUC, FScore, PCKCurve
-from gesturehand.metrics.functional.protocol import PROTOCOLS
+from gesturehand.metrics.protocol import PROTOCOLS
 
 ALL = (MPJPE, MPVPE, MRRPE, PCKAUC, FScore, PCKCurve)
 

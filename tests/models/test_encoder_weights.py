@@ -142,8 +142,8 @@ def test_what_cannot_serve_is_a_sentence(tmp_path):
         (shape, r"the first, conv1\.0\.weight, has another shape"),
         (damaged, r"damaged\.safetensors' cannot be read"),
         (garbage, r"garbage\.pth' were not opened"),
-        (listed, r"list\.pth' are no dictionary"),
-        ("nowhere", r"'nowhere' is no file and none of mediapipe_hand, openphoto, efficientnet-lite0"),
+        (listed, r"list\.pth' are not a dictionary"),
+        ("nowhere", r"'nowhere' is neither a file nor one of mediapipe_hand, openphoto, efficientnet-lite0"),
         ("mediapipe_hand", r"weights of 'mediapipe_hand', not of 'test_resnet': set model\.backbone"),
     ):
         with pytest.raises(UserError, match=message) as caught:

@@ -233,3 +233,21 @@ def test_splits_that_are_missing_are_said(images, splits, missing, tmp_path, own
     text = said(images, tmp_path, own_data, capsys, splits)
     assert ("There is no val image" in text) == (missing is not None)
     assert ("There is no train image" in text) == (missing == "train")
+
+
+@fault("sides", "right and left exchanged, with 3D joints")
+def test_exchanged_sides_are_told_by_the_bends(own_data, import_):
+    """Also of joints whose frame is a mirrored one."""
+    other = {"right": "left", "left": "right"}
+    hands = [{**hand, "hand": other[hand["hand"]]} for hand in own_data.hands]
+    code, error = import_(hands)
+    assert code == 2
+    assert "bend backwards" in error
+    assert import_(hands, "--swap_hands=true") == (0, "")
+
+
+@fault("a hand twice", "the same joints in two entries")
+def test_a_hand_twice_is_refused(own_data, import_):
+    code, error = import_([whole(own_data), whole(own_data)])
+    assert code == 2
+    assert "twice" in error

@@ -100,6 +100,32 @@ def test_hands_with_a_box_are_samples_where_no_joint_is_asked_for(imported):
             np.testing.assert_allclose(affine[:, :2] @ middle + affine[:, 2], [15.5, 15.5], atol=0.51)
 
 
+def test_loader_numbers_labels_by_their_sets(imported):
+    hands, root = imported
+    batch = loaded(root, min_valid_joints=0, own_labels="auto")
+    names = sorted({(hand["set"], hand["label"]) for hand in hands})
+    assert [names[number] for number in batch["own_label"].tolist()] == [(h["set"], h["label"]) for h in hands]
+    some = loaded(root, min_valid_joints=0, own_labels=[("two", "A"), ("elsewhere", "A"), ("one", "B")])
+    wanted = [{("two", "A"): 0, ("one", "B"): 2}.get((hand["set"], hand["label"]), -1) for hand in hands]
+    assert some["own_label"].tolist() == wanted
+    assert set(loaded(root)["own_label"].tolist()) == {-1}, "nobody asked for them"
+
+
+def test_labels_of_two_hands_in_a_picture_are_each_hand_s_own(own_data, tmp_path):
+    by_image = {}
+    for hand in own_data.hands:
+        by_image.setdefault(hand["image"], []).append(hand)
+    pair = next(hands for hands in by_image.values() if len(hands) == 2)
+    hands = [{**hand, "label": f"a {hand['hand']} hand"} for hand in pair]
+    convert(entries_of(hands, tmp_path), own_data.images, tmp_path / "set")
+    batch = loaded(tmp_path / "set", own_labels="auto", mirror_left=False)
+    sides = [("left", "right")[int(right)] for right in batch["is_right"][:, 0]]
+    vocabulary = [("", "a left hand"), ("", "a right hand")]
+    assert [vocabulary[number][1] for number in batch["own_label"].tolist()] == [f"a {side} hand" for side in sides]
+    both = loaded(tmp_path / "set", own_labels="auto", layout="two_hand")
+    assert both["own_label"].tolist() == [-1]
+
+
 def test_check_finds_nothing_wrong(imported):
     _, root = imported
     report = check_data(root, progress=False)

@@ -11,10 +11,10 @@ from scipy.spatial.transform import Rotation
 
 from gesturehand.data.files import image_path
 from gesturehand.data.index import read_index
-from gesturehand.hand.open_hand import open_hand
+from gesturehand.hand.load import open_hand
 from gesturehand.hand.skinning import skin
 from gesturehand.skeleton import EANET_TIP_VERTICES, JOINTS_FROM_MANO_AND_TIPS, SIDES
-from gesturehand.synthetic.frame_writer import mask_path
+from gesturehand.synthetic.set_writer import mask_path
 from gesturehand.synthetic.writer import write_synthetic_set
 
 HANDS = {side: open_hand(side) for side in SIDES}

@@ -1,12 +1,37 @@
-"""The renderer on shapes whose pictures are known."""
-
 import numpy as np
 import scipy.sparse
 from scipy.spatial.transform import Rotation
 
-from gesturehand.hand.open_hand import open_hand
-from gesturehand.synthetic.render import Light, Mesh, draw_hands, draw_meshes, label_meshes
-from gesturehand.synthetic.surface import Surface, surface_of
+from gesturehand.hand.load import open_hand
+from gesturehand.synthetic.render import (
+    Light,
+    Mesh,
+    Surface,
+    boundary_loops,
+    label_meshes,
+    render_hands,
+    render_meshes,
+    surface_of,
+)
+
+
+def test_the_surface_is_closed():
+    surface = surface_of(open_hand("right").faces, open_hand("right").num_vertices)
+    edges = {(int(a), int(b)) for face in surface.faces for a, b in zip(face, np.roll(face, -1), strict=True)}
+    assert len(edges) == 3 * len(surface.faces)
+    assert all((b, a) in edges for a, b in edges)
+
+
+def test_the_only_hole_of_the_hand_is_its_wrist():
+    hand = open_hand("right")
+    (loop,) = boundary_loops(hand.faces)
+    assert len(loop) == len(set(loop)) == 20
+    # All of it lies behind the wrist joint, and neighbours along it are neighbours on the mesh.
+    assert (hand.v_template[loop, 0] > hand.joints[0, 0]).all()
+    edges = {frozenset(pair) for face in hand.faces for pair in zip(face, np.roll(face, -1), strict=True)}
+    assert all(frozenset(pair) in edges for pair in zip(loop, np.roll(loop, -1), strict=True))
+    assert boundary_loops(surface_of(hand.faces, hand.num_vertices).faces) == []
+
 
 INTRINSICS = np.array([[100.0, 0, 31.5], [0, 100.0, 23.5], [0, 0, 1]])
 FRONT = Light(np.array([0.0, 0.0, -1.0]), diffuse=1.0, ambient=0.0)
@@ -25,7 +50,7 @@ def square(depth: float, half: float, shift: float = 0.0) -> tuple[np.ndarray, S
 def draw(*shapes: tuple[np.ndarray, Surface], tones: list[np.ndarray] | None = None) -> tuple[np.ndarray, np.ndarray]:
     image = np.zeros((48, 64, 3), np.uint8)
     vertices, surfaces = [list(column) for column in zip(*shapes, strict=True)]
-    mask = draw_hands(image, vertices, surfaces, tones or [WHITE] * len(shapes), INTRINSICS, FRONT)
+    mask = render_hands(image, vertices, surfaces, tones or [WHITE] * len(shapes), INTRINSICS, FRONT)
     return image, mask
 
 
@@ -68,7 +93,7 @@ def test_turned_away_from_the_lamp_is_darker():
     image = np.zeros((48, 64, 3), np.uint8)
     vertices, surface = square(1.0, 0.1)
     side = Light(np.array([0.8, 0.0, -0.6]), diffuse=1.0, ambient=0.0)
-    draw_hands(image, [vertices], [surface], [WHITE], INTRINSICS, side)
+    render_hands(image, [vertices], [surface], [WHITE], INTRINSICS, side)
     assert 0.5 * 255 < image[24, 32, 1] < 0.65 * 255
 
 
@@ -81,6 +106,6 @@ def test_labels_are_the_same_with_and_without_drawing():
         points = turned + np.array([0.02 * number, 0, 0.4 + 0.1 * number])
         meshes.append(Mesh(points, surface, rng.integers(0, 3, len(surface.faces))))
     image = np.zeros((48, 64, 3), np.uint8)
-    drawn = draw_meshes(image, meshes, [WHITE] * 3, INTRINSICS, FRONT)
+    drawn = render_meshes(image, meshes, [WHITE] * 3, INTRINSICS, FRONT)
     assert len(np.unique(drawn)) == 4
     np.testing.assert_array_equal(label_meshes(meshes, INTRINSICS, 64, 48), drawn)

@@ -2,8 +2,7 @@ import numpy as np
 import pytest
 
 from gesturehand.gestures import NO_GESTURE, fine_index
-from gesturehand.synthetic.articulation import ANGLE_LIMITS_DEG, NUM_ANGLES
-from gesturehand.synthetic.poses import gesture_poses, neutral_pose
+from gesturehand.synthetic.articulation import ANGLE_LIMITS_DEG, NUM_ANGLES, gesture_poses, neutral_pose
 from gesturehand.synthetic.sequence import amplitude, sequence_angles, wrist_rotation
 from gesturehand.synthetic.subjects import make_subject
 

@@ -9,8 +9,8 @@ from gesturehand.synthetic.arm import CLOTH, HAND, SKIN, limb_surface
 from gesturehand.synthetic.capture import capture_frame
 from gesturehand.synthetic.placement import palm_centre
 from gesturehand.synthetic.plan import make_plan
-from gesturehand.synthetic.posing import hand_model
-from gesturehand.synthetic.render import Light, Mesh, draw_meshes
+from gesturehand.synthetic.posed_hand import hand_model
+from gesturehand.synthetic.render import Light, Mesh, render_meshes
 from gesturehand.synthetic.settings import SetSettings
 from gesturehand.synthetic.view import draw_view
 
@@ -64,7 +64,7 @@ def test_the_order_of_painting_agrees_with_the_depth_of_every_pixel():
             faces=surface.faces[: len(faces)],
             face_to_vertex=surface.face_to_vertex[: len(points), : len(faces)],
         )
-        drawn = draw_meshes(
+        drawn = render_meshes(
             np.zeros((166, 166, 3), np.uint8),
             [Mesh(points, hand_only, material[: len(faces)])],
             [np.full(3, 200.0)] * 200,

@@ -10,7 +10,7 @@ import pytest
 
 from gesturehand.data.index import read_index
 from gesturehand.errors import UserError
-from gesturehand.synthetic import frame_writer
+from gesturehand.synthetic import writer
 from gesturehand.synthetic.storage import GrowingSet
 from gesturehand.synthetic.writer import write_synthetic_set
 
@@ -68,14 +68,14 @@ def test_a_split_without_frames_is_left_out(tmp_path):
 
 
 @pytest.mark.parametrize("existing", [False, True])
-def test_an_interrupted_run_leaves_an_old_set_as_it_was_and_is_gone_on_with(tmp_path, monkeypatch, existing):
+def test_an_interrupted_run_leaves_an_old_set_as_it_was_and_is_continued(tmp_path, monkeypatch, existing):
     options = TINY | {"frames": (40, 2, 2), "seed": 3}
     target, whole = tmp_path / "set", tmp_path / "whole" / "set"
     write_synthetic_set(whole, **options)
     if existing:
         write_synthetic_set(target, **TINY)
     before = contents(target)
-    original, calls = frame_writer.write_frame, []
+    original, calls = writer.write_frame, []
 
     def interrupted(*arguments, **keywords):
         calls.append(1)
@@ -83,7 +83,7 @@ def test_an_interrupted_run_leaves_an_old_set_as_it_was_and_is_gone_on_with(tmp_
             raise KeyboardInterrupt
         return original(*arguments, **keywords)
 
-    monkeypatch.setattr(frame_writer, "write_frame", interrupted)
+    monkeypatch.setattr(writer, "write_frame", interrupted)
     with pytest.raises(KeyboardInterrupt):
         write_synthetic_set(target, **(options | {"overwrite": existing}))
     assert contents(target) == before
@@ -104,7 +104,7 @@ def test_what_other_settings_left_is_refused_unless_told(tmp_path, monkeypatch):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(frame_writer, "write_frame", interrupted)
+        patch.setattr(writer, "write_frame", interrupted)
         with pytest.raises(KeyboardInterrupt):
             write_synthetic_set(tmp_path / "set", **TINY)
     with pytest.raises(UserError, match=r"interrupted run with other settings.*overwrite"):
@@ -114,7 +114,7 @@ def test_what_other_settings_left_is_refused_unless_told(tmp_path, monkeypatch):
     assert [path.name for path in tmp_path.iterdir()] == ["set"]
 
 
-def test_a_killed_run_ends_its_processes_and_is_gone_on_with(tmp_path):
+def test_a_killed_run_ends_its_processes_and_is_continued(tmp_path):
     options = TINY | {"frames": (400, 0, 0), "processes": 2}
     call = f"writer.write_synthetic_set({str(tmp_path / 'set')!r}, **{options!r})"
     code = f"from gesturehand.synthetic import writer\nif __name__ == '__main__':\n    {call}"

@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from gesturehand.data.datamodule import InterHandDataModule
+from gesturehand.data.mixture import AddedSet
 from gesturehand.trainers.gesture_pretrainer import GesturePretrainer
 from gesturehand.trainers.token_fusion_regressor import TokenFusionRegressor
 
@@ -55,10 +56,10 @@ def model_of(stage: str, fusion: str = "concat") -> pl.LightningModule:
     return TokenFusionRegressor(**SETTINGS, fusion=fusion, width=32, depth=1, gesture_dropout=0.0)
 
 
-def gradients(tmp_path, root, stage, processes, data_class=InterHandDataModule, fusion="concat", steps=1):
+def gradients(tmp_path, root, stage, processes, data_class=InterHandDataModule, fusion="concat", steps=1, **more):
     """Gradients and logged losses of the first step over the same eight samples, shared by the processes."""
     path = tmp_path / f"{stage}-{processes}.pt"
-    data = data_class(str(root), image_size=SIZE, batch_size=SAMPLES // processes, num_workers=0)
+    data = data_class(str(root), image_size=SIZE, batch_size=SAMPLES // processes, num_workers=0, **more)
     trainer = pl.Trainer(
         accelerator="cpu",
         devices=processes,
@@ -91,6 +92,14 @@ def test_two_processes_give_gradient_and_losses_of_one_with_twice_the_batch(tmp_
     assert one["train/loss"] > 0
     two = gradients(tmp_path, synthetic_root, stage, 2)
     assert_same(one, two)
+
+
+@pytest.mark.slow
+def test_two_processes_mix_sets_as_one_does(tmp_path, synthetic_root, two_hand_root, flat_root):
+    sets = [AddedSet(str(two_hand_root), 0.25, hands="all"), AddedSet(str(flat_root), 0.25)]
+    one = gradients(tmp_path, synthetic_root, "finetune", 1, sets=sets)
+    assert one["train/loss"] > 0
+    assert_same(one, gradients(tmp_path, synthetic_root, "finetune", 2, sets=sets))
 
 
 @pytest.mark.slow

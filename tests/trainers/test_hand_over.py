@@ -109,14 +109,14 @@ def test_missing_file(tmp_path):
 def test_file_that_is_no_checkpoint(tmp_path, content):
     path = tmp_path / "file.ckpt"
     path.write_bytes(content)
-    assert f"'{path}' is damaged or no checkpoint: use another" in error(path, {"encoder": nn.Linear(1, 1)})
+    assert f"'{path}' is damaged or not a checkpoint: use another" in error(path, {"encoder": nn.Linear(1, 1)})
 
 
 @pytest.mark.parametrize("content", [{"weights": 1}, [1, 2], 3, {"state_dict": [1, 2]}])
 def test_checkpoint_of_something_else(tmp_path, content):
     path = tmp_path / "file.ckpt"
     torch.save(content, path)
-    assert f"'{path}' is no checkpoint of a training run" in error(path, {"encoder": nn.Linear(1, 1)})
+    assert f"'{path}' is not a checkpoint of a training run" in error(path, {"encoder": nn.Linear(1, 1)})
 
 
 class Malicious:

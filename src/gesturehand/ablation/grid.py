@@ -1,4 +1,4 @@
-"""What is compared, as data: arms, the trainings that they need, and the differences that are looked at."""
+"""What is compared, as data: arms, the trainings that they need, and the differences that are shown."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -18,7 +18,7 @@ class Pretrain:
     Attributes:
         architecture: Whose view of hands it has: left hands mirrored, or not.
         backbone: timm's name.
-        shuffled: Every sample has another one's label.
+        shuffled: Every sample has another sample's label.
         steps: Steps of training.
     """
 
@@ -39,7 +39,7 @@ class Arm:
 
     Attributes:
         section: Section of the table.
-        label: What tells it from the section's other rows.
+        label: What distinguishes it from the other rows of the section.
         architecture: TokenFusion or EANet.
         backbone: timm's name.
         pretrain: What it starts from, or None.
@@ -74,13 +74,13 @@ class Arm:
 
 @dataclass(frozen=True)
 class Contrast:
-    """A difference that is looked at, paired by seed.
+    """A difference between two arms, paired by seed.
 
     Attributes:
         label: In words.
         arm: Name of an arm.
         reference: Name of the arm that is subtracted.
-        equal: What both have in common.
+        equal: What the two have in common.
     """
 
     label: str
@@ -91,10 +91,10 @@ class Contrast:
 
 @dataclass(frozen=True)
 class Grid:
-    """Everything that is run and compared.
+    """All that is run and compared.
 
     Attributes:
-        size: How large.
+        size: Size of the comparison.
         arms: Rows of the table.
         contrasts: Differences of the arms.
     """
@@ -148,7 +148,7 @@ def make_grid(size: Size) -> Grid:
         arms += [*rows, control]
         name = f"TokenFusion, {100 * share:g} % of the fits"
         contrasts += _pretraining_contrasts(name, rows)
-        # Pretraining sees the images of all frames: what it owes to the labels is told by this control alone.
+        # Pretraining sees the images of all frames; only this control shows what it owes to the labels.
         contrasts.append(Contrast(f"{name}: pretrained − shuffled labels", rows[1].name, control.name, _TOTAL))
     fusions: tuple[Fusion, ...] = ("none", "cross")
     for fusion in fusions:

@@ -1,5 +1,6 @@
 """One training of the comparison, by the ordinary modules and Trainer; its result is what marks it as done."""
 
+import time
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,8 +9,8 @@ from typing import Any, Final
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import ModelCheckpoint
+from pytorch_lightning.trainer.states import TrainerFn
 
-from gesturehand.ablation.curve import Curve
 from gesturehand.ablation.grid import Arm, Pretrain
 from gesturehand.ablation.sizes import Size
 from gesturehand.ablation.stored_crops import StoredCropDataModule
@@ -20,6 +21,50 @@ from gesturehand.trainers.eanet_regressor import EANetRegressor
 from gesturehand.trainers.gesture_pretrainer import GesturePretrainer
 from gesturehand.trainers.hand_regressor import HandRegressor
 from gesturehand.trainers.token_fusion_regressor import TokenFusionRegressor
+
+#: Steps at the start that are not timed: buffers are still being allocated.
+_WARM_UP_STEPS: Final = 5
+#: Metrics that a point of the curve holds, as far as they are logged.
+_NOTED: Final = ("mpjpe_mm", "pa_mpjpe_mm", "mpjpe_true_rotation_mm", "gesture_fine_top1")
+
+
+class Curve(pl.Callback):
+    """Validation metrics by step, and training images per second, including loading but not validation.
+
+    Attributes:
+        points: ``step`` and the metrics of every validation.
+    """
+
+    def __init__(self) -> None:
+        self.points: list[dict[str, float]] = []
+        self._last: float | None = None
+        self._seconds = 0.0
+        self._images = 0
+
+    @property
+    def images_per_s(self) -> float | None:
+        """Training images a second; None if too few steps were made to tell."""
+        return self._images / self._seconds if self._seconds else None
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Times a step: from the end of the one before, unless a validation came between."""
+        now = time.perf_counter()
+        if self._last is not None and trainer.global_step > _WARM_UP_STEPS:
+            self._seconds += now - self._last
+            self._images += len(batch["image"])
+        self._last = now
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Notes a point of the curve."""
+        self._last = None
+        if trainer.state.fn != TrainerFn.FITTING:
+            return
+        values = {name: trainer.callback_metrics.get(f"val/{name}") for name in _NOTED}
+        known = {name: float(value) for name, value in values.items() if value is not None}
+        self.points.append({"step": trainer.global_step, **known})
+
 
 RESULT_FILE: Final = "result.json"
 _CHECKPOINT: Final = "last.ckpt"
@@ -32,7 +77,7 @@ _VALIDATIONS_OF_LONG: Final = 10
 
 @dataclass(frozen=True)
 class Place:
-    """Where everything is.
+    """The places of data and results.
 
     Attributes:
         root: The data set.
@@ -71,20 +116,18 @@ class Job:
         return f"{self.work.name}-seed{self.seed}"
 
     @property
+    def steps(self) -> int:
+        """Steps of the training."""
+        return self.work.steps
+
+    @property
     def needs(self) -> "Job | None":
         """The job whose checkpoint this one starts from."""
         return Job(self.work.pretrain, self.seed) if isinstance(self.work, Arm) and self.work.pretrain else None
 
 
-def run_job(job: Job, size: Size, place: Place, device: int = 0) -> None:
-    """Trains, tests and writes ``result.json`` into the job's folder.
-
-    Args:
-        job: What.
-        size: How large.
-        place: Where.
-        device: Number of the GPU, if there are any.
-    """
+def run_job(job: Job, place: Place, device: int = 0, *, size: Size) -> None:
+    """Trains, tests and writes ``result.json`` into the job's folder."""
     warnings.filterwarnings("ignore")
     pl.seed_everything(job.seed, workers=True, verbose=False)
     folder = place.folder(job)
@@ -177,7 +220,7 @@ def _data(
 ) -> InterHandDataModule:
     """The data as an architecture sees it; for a test, the test split in the validation's place.
 
-    Validation counts all that the table has. The test's further numbers (F-score, …) take minutes over all trainings.
+    Validation measures all that the table shows. The further numbers of a test (F-score, …) would take minutes in all.
     """
     two_hands = architecture == "EANet"
     settings |= {

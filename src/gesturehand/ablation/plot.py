@@ -10,8 +10,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from gesturehand.ablation.grid import Arm, Grid
-from gesturehand.ablation.results import Results, paired_difference, values_of
-from gesturehand.ablation.table import DIFFERENCES
+from gesturehand.ablation.results import DIFFERENCES, Results, paired_difference, values_of
 from gesturehand.file_writing import new_file
 
 _BLUE, _RED, _GREY, _LIGHT = "#2b6cb0", "#c05621", "#4a5568", "#cbd5e0"

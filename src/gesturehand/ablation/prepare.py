@@ -1,4 +1,4 @@
-"""What has to be there before the first training: settings that fit what is done, data, crops."""
+"""Prepares a comparison: settings that agree with what is already done, data, stored crops."""
 
 import json
 from pathlib import Path
@@ -16,7 +16,7 @@ _SETTINGS_FILE: Final = "settings.json"
 
 
 def check_settings(folder: Path, settings: dict[str, Any]) -> None:
-    """Notes a comparison's settings in its folder; one that is there must have the same.
+    """Notes a comparison's settings in its folder; a comparison that is already there must have the same.
 
     Raises:
         UserError: The folder's comparison has other settings.
@@ -36,7 +36,7 @@ def check_settings(folder: Path, settings: dict[str, Any]) -> None:
 
 
 def prepare_data(size: Size, root: Path) -> None:
-    """Writes the open synthetic set of a size, if it is not there."""
+    """Writes the open synthetic set of a size, unless it exists."""
     if (root / "annotations").is_dir():
         return
     write_synthetic_set(

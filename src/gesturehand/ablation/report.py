@@ -1,17 +1,152 @@
-"""Files of a comparison: results, tables and pictures, in its folder and among the documents."""
+"""The comparison's tables as Markdown, and its files: in its own folder and among the documents."""
 
+import math
 from pathlib import Path
 from typing import Final
 
 import cv2
 
-from gesturehand.ablation.grid import Grid
+from gesturehand.ablation.grid import SECTIONS, Arm, Grid
 from gesturehand.ablation.plot import save_curves, save_differences
-from gesturehand.ablation.results import Results
-from gesturehand.ablation.table import ablation_markdown
+from gesturehand.ablation.results import DIFFERENCES, Difference, Mean, Results, mean_of, paired_difference, values_of
 from gesturehand.file_writing import write_bytes, write_text
 from gesturehand.json_files import write_json
-from gesturehand.markdown import write_between_markers
+from gesturehand.markdown import markdown_table, write_between_markers
+
+#: Columns of the main table: metric, heading, factor, decimals.
+COLUMNS: Final = (
+    ("mpjpe_mm", "MPJPE", 1.0, 1),
+    ("mpvpe_mm", "MPVPE", 1.0, 1),
+    ("pa_mpjpe_mm", "PA-MPJPE", 1.0, 2),
+    ("pa_mpvpe_mm", "PA-MPVPE", 1.0, 2),
+    ("mpjpe_true_rotation_mm", "MPJPE, true rotation", 1.0, 2),
+    ("gesture_fine_top1", "fine top-1 %", 100.0, 1),
+)
+_MISSING: Final = "–"
+
+
+def ablation_markdown(grid: Grid, results: Results) -> str:
+    """All tables.
+
+    Args:
+        grid: The comparison.
+        results: What :func:`~gesturehand.ablation.results.collect` returned, complete or not.
+    """
+    state = "" if results["done"] == results["jobs"] else " The rest is missing and marked –."
+    parts = [f"{results['done']} of {results['jobs']} trainings are done. {_setting(grid, results)}{state}\n"]
+    for section, title in SECTIONS.items():
+        arms = [arm for arm in grid.arms if arm.section == section]
+        parts += [f"### {title}\n", _arm_table(arms, results)]
+    parts += ["### Differences, paired by seed\n", _difference_table(grid, results)]
+    parts += ["### Two-hand test frames (EANet)\n", _two_hand_table(grid, results)]
+    parts += ["### The pretrainings\n", _pretrain_table(grid, results)]
+    return "\n".join(parts)
+
+
+def _setting(grid: Grid, results: Results) -> str:
+    size = grid.size
+    devices = {run["device"] for seeds in results["runs"].values() for run in seeds.values()}
+    return (
+        f"Size `{size.name}`: {size.image_size} px, batches of {size.batch_size}, tokens of width {size.width}, "
+        f"{size.seeds} seeds, {size.precision}; {', '.join(sorted(devices)) or 'nothing run yet'}."
+    )
+
+
+def _arm_table(arms: list[Arm], results: Results) -> str:
+    rows = [["", "steps 1 + 2", "epochs 1 + 2", *(heading for _, heading, *_ in COLUMNS), "M params", "images/s", "n"]]
+    for arm in arms:
+        cells = [mean_text(mean_of(values_of(results, arm.name, m)), f, d) for m, _, f, d in COLUMNS]
+        runs = results["runs"].get(arm.name, {})
+        parameters = mean_of({seed: run["parameters"] / 1e6 for seed, run in runs.items()})
+        speed = mean_of({seed: run["images_per_s"] for seed, run in runs.items() if run["images_per_s"]})
+        rows.append(
+            [
+                _row_name(arm),
+                f"{arm.pretrain_steps} + {arm.steps}",
+                _epochs(arm, results),
+                *cells,
+                _MISSING if parameters is None else f"{parameters.mean:.2f}",
+                _MISSING if speed is None else f"{speed.mean:.0f}",
+                str(len(runs)),
+            ]
+        )
+    return markdown_table(rows)
+
+
+def _row_name(arm: Arm) -> str:
+    return f"{arm.architecture}, {arm.backbone}, {arm.label}" if arm.section == "main" else arm.label
+
+
+def _epochs(arm: Arm, results: Results) -> str:
+    second = mean_of({seed: run["epochs"] for seed, run in results["runs"].get(arm.name, {}).items()})
+    if second is None:
+        return _MISSING
+    if arm.pretrain is None:
+        return f"0 + {second.mean:.0f}"
+    first = mean_of({seed: run["epochs"] for seed, run in results["runs"].get(arm.pretrain.name, {}).items()})
+    return _MISSING if first is None else f"{first.mean:.0f} + {second.mean:.0f}"
+
+
+def _difference_table(grid: Grid, results: Results) -> str:
+    rows = [["", "at", *(heading for _, heading in DIFFERENCES), "n"]]
+    for contrast in grid.contrasts:
+        found = [
+            paired_difference(values_of(results, contrast.arm, metric), values_of(results, contrast.reference, metric))
+            for metric, _ in DIFFERENCES
+        ]
+        number = max((difference.number for difference in found if difference), default=0)
+        rows.append([contrast.label, contrast.equal, *map(difference_text, found), str(number)])
+    return markdown_table(rows)
+
+
+def _two_hand_table(grid: Grid, results: Results) -> str:
+    metrics = (("mpjpe_mm", "MPJPE"), ("pa_mpjpe_mm", "PA-MPJPE"), ("mrrpe_mm", "MRRPE"))
+    rows = [["", *(heading for _, heading in metrics), "n"]]
+    for arm in grid.arms:
+        if arm.architecture == "EANet":
+            values = [values_of(results, arm.name, metric, "two_hands") for metric, _ in metrics]
+            cells = [mean_text(mean_of(found), 1.0, 1) for found in values]
+            rows.append([f"{arm.backbone}, {arm.label}", *cells, str(len(values[0]))])
+    return markdown_table(rows)
+
+
+def _pretrain_table(grid: Grid, results: Results) -> str:
+    rows = [["", "steps", "fine top-1 %, validation", "images/s", "n"]]
+    for pretrain in grid.pretrains():
+        runs = results["runs"].get(pretrain.name, {})
+        score = mean_of(values_of(results, pretrain.name, "gesture_fine_top1"))
+        speed = mean_of({seed: run["images_per_s"] for seed, run in runs.items() if run["images_per_s"]})
+        labels = "shuffled labels" if pretrain.shuffled else "gestures"
+        rows.append(
+            [
+                f"as {pretrain.architecture} sees hands, {pretrain.backbone}, {labels}",
+                str(pretrain.steps),
+                mean_text(score, 100.0, 1),
+                _MISSING if speed is None else f"{speed.mean:.0f}",
+                str(len(runs)),
+            ]
+        )
+    return markdown_table(rows)
+
+
+def mean_text(mean: Mean | None, factor: float, decimals: int) -> str:
+    """A mean over seeds and its deviation, as a table shows them."""
+    if mean is None:
+        return _MISSING
+    value = f"{mean.mean * factor:.{decimals}f}"
+    return value if math.isnan(mean.deviation) else f"{value} ± {mean.deviation * factor:.{decimals}f}"
+
+
+def difference_text(difference: Difference | None) -> str:
+    """A difference and its interval, bold where the interval leaves zero out."""
+    if difference is None:
+        return _MISSING
+    value = f"{difference.mean:+.2f}"
+    if math.isnan(difference.low):
+        return value
+    text = f"{value} [{difference.low:+.2f}, {difference.high:+.2f}]"
+    return f"**{text}**" if difference.is_clear else text
+
 
 #: The lines of docs/ablation.md between which the tables are kept.
 MARKERS: Final = ("<!-- ablation:begin -->", "<!-- ablation:end -->")
@@ -25,7 +160,7 @@ _JPEG_QUALITY: Final = 90
 
 
 def write_results(folder: Path, results: Results) -> Path:
-    """Writes ``results.json`` in one step."""
+    """Writes ``results.json``."""
     path = folder / "results.json"
     write_json(path, results)
     return path

@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import asdict
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from scipy import stats
@@ -12,6 +12,12 @@ from gesturehand.ablation.job import RESULT_FILE, Place
 from gesturehand.ablation.schedule import is_done, jobs_of
 from gesturehand.json_files import read_json
 
+#: Metrics whose differences are shown.
+DIFFERENCES: Final = (
+    ("mpjpe_mm", "Δ MPJPE"),
+    ("pa_mpjpe_mm", "Δ PA-MPJPE"),
+    ("mpjpe_true_rotation_mm", "Δ MPJPE, true rotation"),
+)
 Results = dict[str, Any]
 
 

@@ -3,18 +3,41 @@
 import multiprocessing
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol
 
 from tqdm import tqdm
 
 from gesturehand.ablation.grid import Arm, Grid, Pretrain
-from gesturehand.ablation.job import RESULT_FILE, Job, Place, run_job
-from gesturehand.ablation.sizes import Size
+from gesturehand.ablation.job import RESULT_FILE, Job
 from gesturehand.cores import available_cores
 from gesturehand.errors import UserError
+
+
+class Training(Protocol):
+    """A training of a comparison, as the scheduler sees it."""
+
+    @property
+    def name(self) -> str:
+        """Unique within the comparison."""
+
+    @property
+    def steps(self) -> int:
+        """Its length, for the progress bar."""
+
+    @property
+    def needs(self) -> "Training | None":
+        """The training whose checkpoint it starts from."""
+
+
+class Folders(Protocol):
+    """Where trainings are kept."""
+
+    def folder(self, job: Any, /) -> Path:
+        """A training's folder."""
 
 
 def jobs_of(grid: Grid) -> list[Job]:
@@ -26,19 +49,26 @@ def jobs_of(grid: Grid) -> list[Job]:
     return [Job(work, seed) for seed in range(grid.size.seeds) for work in works]
 
 
-def is_done(job: Job, place: Place) -> bool:
+def is_done(job: Training, place: Folders) -> bool:
     """Whether the job's result is there."""
     return (place.folder(job) / RESULT_FILE).is_file()
 
 
 def run_all(
-    grid: Grid, place: Place, processes: int, *, after_each: Callable[[], Any] | None = None, progress: bool = True
+    jobs: Sequence[Training],
+    place: Folders,
+    run: Callable[[Any, Any, int], None],
+    processes: int,
+    *,
+    after_each: Callable[[], Any] | None = None,
+    progress: bool = True,
 ) -> list[str]:
     """Runs every job that is not done, each after the one it starts from.
 
     Args:
-        grid: The comparison.
+        jobs: The trainings, in the order in which they are wanted.
         place: Where.
+        run: Does one, given the job, the place and the number of a GPU; it writes the result. Processes import it.
         processes: Trainings at a time.
         after_each: Called when a training has ended.
         progress: Show a progress bar over the steps of all trainings.
@@ -49,31 +79,30 @@ def run_all(
     Raises:
         UserError: A process was killed, for want of memory as a rule.
     """
-    jobs = jobs_of(grid)
     waiting = [job for job in jobs if not is_done(job, place)]
-    steps = sum(job.work.steps for job in jobs)
+    steps = sum(job.steps for job in jobs)
     interval = 0.5 if sys.stderr.isatty() else 30.0
     bar = tqdm(total=steps, desc="ablation", unit="step", disable=not progress, mininterval=interval)
-    bar.update(steps - sum(job.work.steps for job in waiting))
+    bar.update(steps - sum(job.steps for job in waiting))
     # A forked process would inherit OpenCV's and PyTorch's thread pools without their threads.
     context = multiprocessing.get_context("spawn")
     numbers = context.SimpleQueue()
     for number in range(processes):
         numbers.put(number)
     failures: list[str] = []
-    running: dict[Future[None], Job] = {}
+    running: dict[Future[None], Training] = {}
     with bar, ProcessPoolExecutor(processes, context, _start_process, (numbers, _threads(processes))) as pool:
         try:
             while waiting or running:
                 for job in _ready(waiting, place, list(running.values()), processes - len(running)):
                     waiting.remove(job)
-                    running[pool.submit(_work, job, grid.size, place)] = job
+                    running[pool.submit(_work, run, job, place)] = job
                 if not running:
                     failures += [f"{job.name}: what it starts from failed" for job in waiting]
                     break
                 for future in wait(running, return_when=FIRST_COMPLETED).done:
                     job = running.pop(future)
-                    bar.update(job.work.steps)
+                    bar.update(job.steps)
                     bar.set_postfix_str(job.name, refresh=False)
                     error = future.exception()
                     if isinstance(error, BrokenProcessPool):
@@ -92,7 +121,7 @@ def run_all(
     return failures
 
 
-def _ready(waiting: list[Job], place: Place, running: list[Job], free: int) -> list[Job]:
+def _ready(waiting: list[Training], place: Folders, running: list[Training], free: int) -> list[Training]:
     """The next jobs whose checkpoint is there."""
     ready = [job for job in waiting if job.needs is None or (is_done(job.needs, place) and job.needs not in running)]
     return ready[:free]
@@ -125,8 +154,8 @@ def _quiet() -> None:
         logging.getLogger(name).setLevel(logging.ERROR)
 
 
-def _work(job: Job, size: Size, place: Place) -> None:
+def _work(run: Callable[[Any, Any, int], None], job: Training, place: Folders) -> None:
     import torch
 
     gpus = torch.cuda.device_count()
-    run_job(job, size, place, _state["number"] % gpus if gpus else 0)
+    run(job, place, _state["number"] % gpus if gpus else 0)

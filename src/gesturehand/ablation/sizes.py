@@ -1,6 +1,6 @@
 """How large the comparison is: two CPU cores, one GPU, or only large enough to run."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 
@@ -14,7 +14,7 @@ class Size:
         imagenet_weights: Start encoders from timm's weights.
         feature_stride: Stride of the feature maps, px.
         image_size: Side of the crops, px.
-        batch_size: Samples a step.
+        batch_size: Samples per step.
         width: Width of a token, both architectures.
         depth: Blocks of TokenFusion.
         eanet_depth: Blocks of each attention of EANet.
@@ -65,31 +65,33 @@ _SMALL_JITTER: Final = (
     ("blur_probability", 0.0),
 )
 
+_QUICK: Final = Size(
+    name="quick",
+    backbones=("mobilenetv3_small_050", "regnetx_002"),
+    imagenet_weights=False,
+    feature_stride=16,
+    image_size=64,
+    batch_size=32,
+    width=64,
+    depth=2,
+    eanet_depth=1,
+    pretrain_steps=900,
+    finetune_steps=450,
+    few_fits=((0.1, 1400), (0.01, 900)),
+    pretrain_rate=3e-3,
+    finetune_rate=4e-3,
+    precision="32-true",
+    seeds=3,
+    frames=(4000, 256, 800),
+    subjects=(8, 2, 4),
+    two_hand_share=0.2,
+    stored_crops=True,
+    num_workers=0,
+    augmentation=_SMALL_JITTER,
+)
+
 SIZES: Final = {
-    "quick": Size(
-        name="quick",
-        backbones=("mobilenetv3_small_050", "regnetx_002"),
-        imagenet_weights=False,
-        feature_stride=16,
-        image_size=64,
-        batch_size=32,
-        width=64,
-        depth=2,
-        eanet_depth=1,
-        pretrain_steps=900,
-        finetune_steps=450,
-        few_fits=((0.1, 1400), (0.01, 900)),
-        pretrain_rate=3e-3,
-        finetune_rate=4e-3,
-        precision="32-true",
-        seeds=3,
-        frames=(4000, 256, 800),
-        subjects=(8, 2, 4),
-        two_hand_share=0.2,
-        stored_crops=True,
-        num_workers=0,
-        augmentation=_SMALL_JITTER,
-    ),
+    "quick": _QUICK,
     "default": Size(
         name="default",
         backbones=("hrnet_w32", "resnet50"),
@@ -113,29 +115,20 @@ SIZES: Final = {
         stored_crops=False,
         num_workers=12,
     ),
-    # Minutes of nothing but running: for tests, and to see that a machine can do it.
-    "tiny": Size(
+    # Minutes: for tests, and to see whether a machine can run it.
+    "tiny": replace(
+        _QUICK,
         name="tiny",
         backbones=("test_resnet", "test_efficientnet"),
-        imagenet_weights=False,
-        feature_stride=16,
-        image_size=64,
         batch_size=4,
         width=16,
         depth=1,
-        eanet_depth=1,
         pretrain_steps=2,
         finetune_steps=2,
         few_fits=((0.1, 2), (0.01, 2)),
-        pretrain_rate=3e-3,
-        finetune_rate=4e-3,
-        precision="32-true",
         seeds=2,
         frames=(40, 8, 12),
         subjects=(2, 1, 1),
         two_hand_share=0.25,
-        stored_crops=True,
-        num_workers=0,
-        augmentation=_SMALL_JITTER,
     ),
 }

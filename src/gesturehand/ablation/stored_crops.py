@@ -1,7 +1,7 @@
 """Decoded crops in one file for each split, so that many short trainings do not decode the same images again.
 
-A stored crop has a margin that jittered crops fit into. It shows a sample at half a pixel's accuracy of the network's
-crop, having been resampled once more than it would be from the image.
+A stored crop has a margin that jittered crops fit into. It is accurate to half a pixel of the network's crop, as it is
+resampled once more than from the image.
 """
 
 from collections.abc import Sequence
@@ -20,20 +20,12 @@ from gesturehand.data.datamodule import InterHandDataModule, Stage
 from gesturehand.data.dataset import InterHandDataset, SampleKey
 from gesturehand.file_writing import durable_file
 
-#: Side of a stored crop over that of the sample's box, and over the network's crop: room for rotation and scale.
+#: Side of a stored crop relative to the sample's box and to the network's crop: room for rotation and scale.
 _MARGIN: Final = 1.5
 
 
 def store_crops(root: str, split: str, folder: Path, image_size: int, *, progress: bool = True) -> None:
-    """Writes ``{split}.npy`` (images) and ``{split}.npz`` (annotation ids, px of the image → px of the crop).
-
-    Args:
-        root: The data set.
-        split: The split of the data to be stored.
-        folder: Where to.
-        image_size: Side of the network's crops, px.
-        progress: Show a progress bar.
-    """
+    """Writes ``{split}.npy`` (images) and ``{split}.npz`` (annotation ids, px of the image → px of the crop)."""
     if (folder / f"{split}.npz").is_file():
         return
     data = InterHandDataModule(

@@ -9,13 +9,13 @@ from gesturehand.models.encoder import Encoder
 class Compile(pl.Callback):
     """Compiles every encoder of a module, which is where the time goes, in place when a fit starts.
 
-    In place (``nn.Module.compile``), so that no name in ``state_dict`` changes and a checkpoint opens with or without.
-    The hand model stays as it is: its two layers take a changing number of rows.
+    In place (``nn.Module.compile``), so that no name in ``state_dict`` changes and a checkpoint opens with or without
+    compilation. The hand model is left out, as its two layers take a changing number of rows.
 
     Args:
         mode: ``default``, ``reduce-overhead`` or ``max-autotune``; for the backend ``inductor`` only.
-        dynamic: False: one graph for every batch size.
-        backend: torch.compile's.
+        dynamic: False compiles one graph for every batch size.
+        backend: Backend of ``torch.compile``.
     """
 
     def __init__(self, mode: str = "default", dynamic: bool | None = False, backend: str = "inductor") -> None:

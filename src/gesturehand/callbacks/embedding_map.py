@@ -17,13 +17,13 @@ from gesturehand.gestures import class_names
 class EmbeddingMap(pl.Callback):
     """Every n epochs: ``pictures/embedding-epoch-….png``, the embedding's two principal components by coarse gesture.
 
-    Of the first process's share of the validation set. The module's ``validation_step`` returns
+    It shows the first process's share of the validation set. The module's ``validation_step`` returns
     :class:`~gesturehand.batch.GesturePrediction`, or a dictionary that has it as ``gesture``.
 
     Args:
-        folder: The run's.
-        samples: How many at most.
-        every_n_epochs: Epochs between pictures; 0: none.
+        folder: The run's folder.
+        samples: Most samples shown.
+        every_n_epochs: Epochs between pictures; 0 for none.
     """
 
     def __init__(self, folder: Path, samples: int = 2000, every_n_epochs: int = 2) -> None:

@@ -5,13 +5,14 @@ from typing import Any, Final
 
 import numpy as np
 import pytorch_lightning as pl
+import torch
 
 from gesturehand.batch import Batch
 from gesturehand.draw.confusion import save_confusion
 from gesturehand.evaluation.origin import data_fingerprint, file_origin, hand_model_origin, software_origin
 from gesturehand.evaluation.pictures import SpreadPictures, WorstPictures
-from gesturehand.evaluation.prediction_writer import PredictionWriter
-from gesturehand.evaluation.report import NUM_WORST, measured, write_report
+from gesturehand.evaluation.predictions import PredictionWriter
+from gesturehand.evaluation.report import NUM_WORST, gestures_only, measured, write_report
 from gesturehand.evaluation.sample_errors import SampleErrors, sample_errors_mm
 from gesturehand.gestures import class_names
 from gesturehand.json_files import none_for_nan
@@ -24,7 +25,8 @@ class TestReport(pl.Callback):
 
     ``report.json`` and ``report.md``, the charts ``per_joint.png``, ``per_gesture.png`` and ``pck.png``, the drawn
     samples ``predictions.png`` and ``worst.png`` (the worst of all processes), ``confusion_{coarse,fine}.png``, and
-    ``predictions.npz`` if asked for.
+    ``predictions.npz`` if asked for. Of a first stage, which predicts no hands, the gesture metrics and the confusion
+    matrices.
 
     Args:
         folder: The folder to write to.
@@ -49,6 +51,7 @@ class TestReport(pl.Callback):
         self._samples = SampleErrors()
         self._writer = PredictionWriter(self.folder / PREDICTIONS_FILE) if self.save_predictions else None
         self._measured: dict[str, Any] = {}
+        self._counted = 0
 
     def on_test_batch_end(
         self,
@@ -59,7 +62,8 @@ class TestReport(pl.Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        """Notes the errors of a batch and keeps what is to be drawn or saved."""
+        """Notes the errors of a batch and keeps what will be drawn or saved."""
+        self._counted += int(batch["counted"].sum())
         if outputs is None:
             return
         errors_mm = sample_errors_mm(outputs["hand"]["joints"], outputs["targets"])
@@ -70,10 +74,15 @@ class TestReport(pl.Callback):
             self._writer.update(outputs["hand"], batch)
 
     def on_test_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Brings together what all processes have found; draws the confusion matrices on the first."""
+        """Gathers what all processes have measured; draws the confusion matrices on the first."""
         classes = pl_module.hparams["gesture_classes"]
-        self._measured = measured(pl_module.hand_metrics["test"], self._samples, classes)  # type: ignore[arg-type, index]
-        self._worst.gather()
+        hand_metrics: Any = getattr(pl_module, "hand_metrics", None)
+        if hand_metrics is None:
+            counted = torch.tensor(float(self._counted), device=pl_module.device)
+            self._measured = gestures_only(int(trainer.strategy.reduce(counted, reduce_op="sum")))
+        else:
+            self._measured = measured(hand_metrics["test"], self._samples, classes)
+            self._worst.gather()
         if self._writer is not None:
             self._writer.write_share(trainer.global_rank)
             trainer.strategy.barrier()
@@ -97,15 +106,18 @@ class TestReport(pl.Callback):
             for name, value in trainer.callback_metrics.items()
             if name.startswith(prefix)
         }
+        hand_model: Any = getattr(pl_module, "hand_model", None)
         report = {
             **self._measured,
             "metrics": {**none_for_nan(logged), **self._measured["metrics"]},
             "data": data_fingerprint(trainer.datamodule),  # type: ignore[attr-defined]
             "checkpoint": file_origin(trainer.ckpt_path),
-            "hand_model": hand_model_origin(pl_module.hand_model),  # type: ignore[arg-type]
+            "hand_model": None if hand_model is None else hand_model_origin(hand_model),
             **software_origin(),
         }
         write_report(self.folder, report)
+        if not hasattr(pl_module, "hand_metrics"):
+            return
         name = type(pl_module).__name__
         self._spread.save(self.folder / "predictions.png", f"{name}: test samples")
         drawn = min(NUM_WORST, report["tested_samples"])

@@ -13,8 +13,8 @@ class GestureConfusion(pl.Callback):
     """Every n epochs: ``pictures/confusion_fine-epoch-….png`` and ``…_coarse-…`` in the run's folder and the loggers.
 
     Args:
-        folder: The run's.
-        every_n_epochs: Epochs between pictures; 0: none.
+        folder: The run's folder.
+        every_n_epochs: Epochs between pictures; 0 for none.
     """
 
     def __init__(self, folder: Path, every_n_epochs: int = 2) -> None:

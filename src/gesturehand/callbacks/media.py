@@ -1,4 +1,4 @@
-"""Logs pictures and tables with whatever loggers a run has, without importing anything that no logger has imported."""
+"""Logs pictures and tables with the loggers that a run has, and imports nothing that they have not imported."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,12 +10,7 @@ from pytorch_lightning.loggers import TensorBoardLogger, WandbLogger
 
 
 def is_due(trainer: pl.Trainer, every_n_epochs: int) -> bool:
-    """Whether this is the validation of a training epoch whose number (from 1) is a multiple of ``every_n_epochs``.
-
-    Args:
-        trainer: That validates.
-        every_n_epochs: 0: never.
-    """
+    """Whether this validation follows a training epoch whose number (from 1) is a multiple of ``every_n_epochs``."""
     training = trainer.state.fn == "fit" and not trainer.sanity_checking
     return training and every_n_epochs > 0 and (trainer.current_epoch + 1) % every_n_epochs == 0
 
@@ -26,13 +21,7 @@ def picture_path(folder: Path, trainer: pl.Trainer, name: str) -> Path:
 
 
 def log_picture(trainer: pl.Trainer, name: str, path: Path) -> None:
-    """Logs a saved picture to W&B and TensorBoard, if the run uses them.
-
-    Args:
-        trainer: Whose loggers.
-        name: For example ``val/predictions``.
-        path: PNG.
-    """
+    """Logs a saved picture to W&B and TensorBoard, if the run uses them."""
     for logger in trainer.loggers:
         if isinstance(logger, WandbLogger):
             logger.log_image(name, [str(path)], step=trainer.global_step)
@@ -45,9 +34,9 @@ def log_table(trainer: pl.Trainer, name: str, columns: Sequence[str], rows: Sequ
     """Logs a table to W&B, if the run uses it.
 
     Args:
-        trainer: Whose loggers.
+        trainer: Its loggers are used.
         name: For example ``val/samples``.
-        columns: Names.
+        columns: Their names.
         rows: Rows of numbers, strings and pictures (H, W, 3) uint8 RGB.
     """
     for logger in trainer.loggers:

@@ -21,9 +21,9 @@ class PredictionPictures(pl.Callback):
     ``validation_step`` returns :class:`~gesturehand.trainers.hand_regressor.Evaluated`.
 
     Args:
-        folder: The run's.
-        samples: How many.
-        every_n_epochs: Epochs between pictures; 0: none.
+        folder: The run's folder.
+        samples: Number of samples.
+        every_n_epochs: Epochs between pictures; 0 for none.
     """
 
     def __init__(self, folder: Path, samples: int = 8, every_n_epochs: int = 2) -> None:

@@ -10,11 +10,11 @@ import torch
 class Throughput(pl.Callback):
     """Logs ``throughput/images_per_s`` (over all processes) and ``throughput/data_wait_share`` (0 … 1).
 
-    Waiting is the time between the end of a step and the moment at which the next batch is there; on a GPU both ends
-    are taken after the device has caught up, once every ``every_n_steps``, so that measuring costs nothing in between.
+    Waiting is the time from the end of a step until the next batch is available. On a GPU the device is waited for once
+    every ``every_n_steps``, so that measuring costs nothing in between.
 
     Args:
-        every_n_steps: Steps that one number is the mean of.
+        every_n_steps: Number of steps over which a logged value is averaged.
     """
 
     def __init__(self, every_n_steps: int = 50) -> None:

@@ -9,18 +9,18 @@ from torch import Tensor
 from gesturehand.batch import Batch
 from gesturehand.errors import UserError
 
-#: Samples that a sentence names.
+#: How many samples a sentence names.
 _NAMED = 5
 
 
 class TrainingGuard(pl.Callback):
     """Checks every step's loss before the backward pass, and counts samples whose image cannot be read.
 
-    The check waits for the device once a step; a setting makes it rarer.
+    The check waits for the device once per step; ``every_n_batches`` makes it rarer.
 
     Args:
-        unreadable_limit: So many different samples of one process may be unreadable (and are left out, where the data
-            module's ``unreadable`` is ``skip``); one more ends the run.
+        unreadable_limit: How many different samples of a process may be unreadable (and are left out, where the data
+            module's ``unreadable`` is ``skip``) before the run ends.
         every_n_batches: Batches between checks of the loss.
 
     Raises:
@@ -51,7 +51,7 @@ class TrainingGuard(pl.Callback):
         data = getattr(trainer, "datamodule", None)
         if getattr(data, "unreadable", "error") != "skip":
             return
-        # A training sample is not counted for this reason alone.
+        # This is the only reason for which a training sample is not counted.
         self.unreadable.update(batch["annotation_id"][~batch["counted"]].tolist())
         pl_module.log("train/unreadable_images", float(len(self.unreadable)), on_step=True)
         if len(self.unreadable) > self.unreadable_limit:
@@ -80,10 +80,10 @@ class TrainingGuard(pl.Callback):
         metrics = {name: value for name, value in trainer.callback_metrics.items() if name.startswith("train/loss_")}
         terms = [name.removeprefix("train/loss_") for name, value in metrics.items() if not torch.isfinite(value)]
         everything = torch.ones(len(batch["annotation_id"]), dtype=torch.bool)
-        part = f" (of it: {', '.join(terms)})" if terms else ""
+        part = f" (its terms {', '.join(terms)})" if terms else ""
         raise UserError(
-            f"The loss of step {step} is not finite{part} though its data is, "
-            f"among it {self._names(trainer, batch, everything)}: lower model.learning_rate, set "
+            f"The loss of step {step} is not finite{part} although its data is "
+            f"({self._names(trainer, batch, everything)}): lower model.learning_rate, set "
             "trainer.gradient_clip_val, or train in another trainer.precision; the weights are still good."
         )
 

@@ -19,7 +19,7 @@ class TrialReport(pl.Callback):
     """Appends every validation's metrics to ``trial.jsonl``: ``{"epoch": …, "val/loss": …, …}``, a line each.
 
     Args:
-        folder: The trial's.
+        folder: The trial's folder.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -31,7 +31,7 @@ class TrialReport(pl.Callback):
     ) -> None:
         """Ends a trial whose sweep was killed; the sweep runs it again when it is resumed."""
         if trainer.is_global_zero and os.getppid() != self._parent:
-            raise UserError("The sweep that started this trial has ended: start the sweep again, and it goes on.")
+            raise UserError("The sweep that started this trial has ended: start the sweep again to continue it.")
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Adds a line, on the first process."""

@@ -21,12 +21,12 @@ except ImportError:  # before 2.6
 class WeightAverage(WeightAveraging):
     """Lightning's averaging with a decay that grows to its value: min(decay, (1 + n) / (10 + n)) after n steps.
 
-    A short training is then not held back by its first weights. A checkpoint's ``state_dict`` is the average, the best
-    one by the average's validation; a resume point holds both, and a resumed training goes on exactly. Numbers that are
-    not floats, such as batch norms' counters, are those of the last step.
+    A short training is then not held back by its first weights. A checkpoint's ``state_dict`` is the average, and the
+    best checkpoint is chosen by the average's validation; a resume point holds both, so that a resumed training
+    continues exactly. Values that are not floats, such as batch norms' counters, are those of the last step.
 
     Args:
-        decay: Of a step once many were made, 0 to below 1.
+        decay: Decay after many steps, from 0 to below 1.
     """
 
     def __init__(self, decay: float = 0.999) -> None:
@@ -35,7 +35,7 @@ class WeightAverage(WeightAveraging):
         super().__init__(avg_fn=self._averaged)
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Keeps the average where the model is: Lightning made it before the model was moved."""
+        """Moves the average to the model's device: Lightning made it before the model was moved."""
         assert self._average_model is not None
         self._average_model.to(pl_module.device)
 

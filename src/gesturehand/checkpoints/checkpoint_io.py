@@ -13,17 +13,17 @@ from lightning_fabric.plugins.io.torch_io import TorchCheckpointIO
 from gesturehand.errors import UserError
 from gesturehand.file_writing import durable_file
 
-#: An archive begins so.
+#: The first bytes of an archive.
 _ARCHIVE: Final = b"PK\x03\x04"
-#: torch's errors of writing an archive have one of these in them.
+#: torch's errors when it cannot write an archive contain one of these.
 _WRITER_WORDS: Final = ("PytorchStreamWriter", "inline_container", "unexpected pos")
-#: What ``torch.compile`` puts into the names of a module's tensors.
+#: What ``torch.compile`` inserts into the names of a module's tensors.
 _COMPILED: Final = "_orig_mod."
 #: What ``torch.nn.DataParallel`` and ``DistributedDataParallel`` put before them.
 _PARALLEL: Final = "module."
 _QUOTED: Final = re.compile(r'"([^"]+)"')
 _RESHAPED: Final = re.compile(r"size mismatch for ([^:\s]+):")
-#: Names that a sentence lists.
+#: How many names a sentence lists.
 _NAMED: Final = 3
 
 
@@ -67,12 +67,8 @@ def save_checkpoint(checkpoint: dict[str, Any], path: str | os.PathLike) -> None
 def load_checkpoint(path: str | os.PathLike, map_location: Any = "cpu") -> dict[str, Any]:
     """Reads a checkpoint of tensors and plain values; anything else in it is refused and not run.
 
-    The checksums of the archive are compared first, so that a changed byte is seen; torch itself does not look at them.
+    The checksums of the archive are compared first, so that a changed byte is noticed; torch itself ignores them.
     Names of tensors lose what ``torch.compile`` and ``DataParallel`` added to them.
-
-    Args:
-        path: The file.
-        map_location: As ``torch.load`` takes it.
 
     Raises:
         UserError: It is missing or damaged, holds objects that could run code, or has weights that are not finite.
@@ -101,7 +97,7 @@ def listed(names: Sequence[str]) -> str:
 
 
 def misfit(error: RuntimeError) -> str | None:
-    """Names the tensors that ``load_state_dict`` could not fit, in a few words; None for any other error.
+    """Names the tensors that ``load_state_dict`` could not use, in a few words; None for any other error.
 
     Example:
         >>> try:
@@ -123,8 +119,8 @@ def misfit(error: RuntimeError) -> str | None:
 
 
 def _checked(path: str | os.PathLike, file: BinaryIO, map_location: Any) -> dict[str, Any]:
-    damaged = UserError(f"The checkpoint '{path}' is damaged or no checkpoint: use another one.")
-    # A checkpoint in torch's format before 1.6 is no archive and has no sums.
+    damaged = UserError(f"The checkpoint '{path}' is damaged or not a checkpoint: use another one.")
+    # A checkpoint in torch's format before 1.6 is not an archive and has no checksums.
     if file.read(len(_ARCHIVE)) == _ARCHIVE and not is_whole(file):
         raise damaged
     file.seek(0)
@@ -138,7 +134,7 @@ def _checked(path: str | os.PathLike, file: BinaryIO, map_location: Any) -> dict
             f"({_first_line(error)}), and loading that could run code; use one that `gesturehand fit` wrote."
         ) from error
     if not isinstance(checkpoint, dict) or not isinstance(checkpoint.get("state_dict"), dict):
-        raise UserError(f"'{path}' is no checkpoint of a training run (it has no state_dict): use another file.")
+        raise UserError(f"'{path}' is not a checkpoint of a training run (it has no state_dict): use another file.")
     return checkpoint
 
 

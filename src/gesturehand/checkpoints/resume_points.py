@@ -1,4 +1,4 @@
-"""Points that a killed run continues from, and the stop that a cluster or Ctrl-C asks for.
+"""Points from which a killed run continues, and the stop that a cluster or Ctrl-C asks for.
 
 A point is taken only between two steps of the optimiser, where a run that starts from it does exactly what the
 uninterrupted one does. No random state is saved: the generators are seeded again in each step from (seed, step,
@@ -24,7 +24,7 @@ from gesturehand.file_writing import remove_parts
 
 #: How many points are kept: one may be damaged.
 KEPT: Final = 2
-#: Processes ask each other once in so many steps whether one was told to stop: it makes them wait for each other.
+#: Steps between the processes' asking each other whether one was told to stop, for which they wait for each other.
 _STEPS_BETWEEN_QUESTIONS: Final = 10
 
 
@@ -32,7 +32,7 @@ class Stopped(SIGTERMException):
     """Ends a training that was told to stop, after its point has been written.
 
     Attributes:
-        signal: By which it was told; SIGTERM if another process was.
+        signal: The signal that asked for it; SIGTERM if another process received it.
     """
 
     def __init__(self, number: int | None) -> None:
@@ -41,7 +41,7 @@ class Stopped(SIGTERMException):
 
 
 def newest_point(folder: Path) -> Path | None:
-    """The newest whole point in a folder; says so if a newer one is damaged."""
+    """The newest undamaged point in a folder; warns if a newer one is damaged."""
     for path in sorted(folder.glob("step-*.ckpt"), reverse=True):
         if is_whole(path):
             return path
@@ -69,15 +69,15 @@ class ResumePoints(Checkpoint):
     A second Ctrl-C ends it at once.
 
     Put it behind every other checkpoint callback, whose state it saves. The training loader must be a
-    :class:`~gesturehand.data.resumable_loader.ResumableLoader`.
+    :class:`~gesturehand.data.loading.ResumableLoader`.
 
     Args:
-        folder: Where the points are kept; nothing else should be in it.
-        every_n_steps: Steps of the optimiser between points; there is one at every epoch's end too.
-        every_n_minutes: Also after so many minutes, or None.
+        folder: The points' folder; it should hold nothing else.
+        every_n_steps: Steps of the optimiser between points; there is also one at the end of every epoch.
+        every_n_minutes: Also whenever this many minutes have passed, or None.
 
     Raises:
-        UserError: When a point was taken by another number of processes.
+        UserError: A point was taken with another number of processes.
     """
 
     def __init__(self, folder: str | Path, every_n_steps: int = 500, every_n_minutes: float | None = 10.0) -> None:
@@ -106,7 +106,7 @@ class ResumePoints(Checkpoint):
         """Checks the number of processes and clears what a killed process left."""
         if self._world_size not in (None, trainer.world_size):
             raise UserError(
-                f"The run was interrupted with {self._world_size} processes and goes on with {trainer.world_size}: "
+                f"The run was interrupted with {self._world_size} processes and continues with {trainer.world_size}: "
                 "give it as many devices as before, or start from the beginning with --resume=never."
             )
         self._world_size = trainer.world_size
@@ -118,7 +118,7 @@ class ResumePoints(Checkpoint):
         self._listen()
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """As before the sanity check, which a resumed run skips; puts the loader in its place.
+        """Takes over Lightning's handlers where a resumed run skips the sanity check; puts the loader in its place.
 
         Lightning restores a loader only where nothing, such as a schedule's length, has asked for it before.
         """
@@ -136,7 +136,7 @@ class ResumePoints(Checkpoint):
     def on_train_batch_start(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
     ) -> None:
-        """Ends a stopped run, the step before being logged; else seeds the step.
+        """Ends a stopped run once the last step is logged; otherwise seeds the step.
 
         With accumulated gradients every batch has its own seed.
         """
@@ -181,10 +181,10 @@ class ResumePoints(Checkpoint):
             raise Stopped(self._stop_asked)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Writes an epoch's point, its validation and the other callbacks done."""
+        """Writes an epoch's point after its validation and the other callbacks."""
         self._save(trainer)
         if self._stops(trainer, 0):
-            rank_zero_info(f"Told to stop: epoch {trainer.current_epoch} is saved, and the same command goes on.")
+            rank_zero_info(f"Told to stop: epoch {trainer.current_epoch} is saved, and the same command continues.")
             raise Stopped(self._stop_asked)
 
     def _listen(self) -> None:
@@ -195,7 +195,7 @@ class ResumePoints(Checkpoint):
 
         with suppress(ValueError):  # not the main thread, which nobody signals
             signal.signal(signal.SIGTERM, stop)
-            # A program that runs in the background of a shell is not to hear of Ctrl-C.
+            # A program in the background of a shell must not react to Ctrl-C.
             if signal.getsignal(signal.SIGINT) is signal.default_int_handler and not self._stop_asked:
                 signal.signal(signal.SIGINT, stop)
 

@@ -1,6 +1,7 @@
 """``gesturehand ablation``: the paper's comparison with one command."""
 
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -37,11 +38,11 @@ def ablation(
     import torch
 
     from gesturehand.ablation.grid import make_grid
-    from gesturehand.ablation.job import Place
+    from gesturehand.ablation.job import Place, run_job
     from gesturehand.ablation.prepare import check_settings, prepare_data, store_all_crops
     from gesturehand.ablation.report import write_documents, write_report, write_results
     from gesturehand.ablation.results import collect
-    from gesturehand.ablation.schedule import run_all
+    from gesturehand.ablation.schedule import jobs_of, run_all
     from gesturehand.ablation.sizes import SIZES
     from gesturehand.errors import UserError
 
@@ -68,8 +69,9 @@ def ablation(
             prepare_data(chosen, Path(place.root))
         store_all_crops(chosen, place)
         failures = run_all(
-            grid,
+            jobs_of(grid),
             place,
+            partial(run_job, size=chosen),
             processes or gpus or available_cores(),
             after_each=lambda: write_results(folder, collect(grid, place)),
         )

@@ -127,7 +127,7 @@ def show(
     """
     # PyTorch and Lightning take seconds to load and only this command needs them.
     from gesturehand.data.datamodule import InterHandDataModule
-    from gesturehand.draw.annotated_crops import save_annotations
+    from gesturehand.draw.data_set import save_annotations
     from gesturehand.hand.layer import HandModel
 
     data = InterHandDataModule(
@@ -166,8 +166,7 @@ def stats(
         mano: MANO's file or folder that the fits are of; the open hand if not given.
         format: The set's format; recognised by its files if not given.
     """
-    from gesturehand.evaluation.set_statistics import set_statistics
-    from gesturehand.evaluation.set_table import model_row, statistics_markdown
+    from gesturehand.evaluation.set_statistics import model_row, set_statistics, statistics_markdown
     from gesturehand.hand.layer import HandModel
     from gesturehand.json_files import write_json
     from gesturehand.markdown import write_between_markers
@@ -203,7 +202,7 @@ def samples(
         height_px: Height of a row.
         format: The set's format; recognised by its files if not given.
     """
-    from gesturehand.draw.frames import frame_sheet
+    from gesturehand.draw.data_set import frame_sheet
 
     path = _picture(out)
     sheet = frame_sheet(root, split, count, columns, height_px, format)

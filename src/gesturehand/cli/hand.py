@@ -7,9 +7,8 @@ from rich.table import Table
 
 from gesturehand.cli.console import print_table, say
 from gesturehand.errors import UserError
-from gesturehand.hand.load import load_hand
+from gesturehand.hand.load import OPEN_HAND, load_hand
 from gesturehand.hand.mano_file import NUM_BETAS, ManoData, read_mano, side_of_name, write_npz
-from gesturehand.hand.open_hand import OPEN_HAND
 from gesturehand.skeleton import (
     EANET_TIP_VERTICES,
     FINGERS,

@@ -35,12 +35,15 @@ def import_(
     seed: int = 0,
     label_map: str | None = None,
     folders_are_sets: bool = False,
+    swap_hands: bool = False,
 ) -> None:
     """Makes images with 2D (and 3D) joints, or gestures in boxes, a set in InterHand2.6M's files; docs/own_data.md.
 
     Args:
         images: Folder of the images.
-        joints: The hands in them: .json (a list, one entry a hand) or .csv (a table, one row a hand).
+        joints: The hands in them: .json (a list, one entry a hand) or .csv (a table, one row a hand), or what a tool
+            exported: COCO key points, MediaPipe's landmarks (.json, .jsonl, or a folder with one .json an image), a
+            DeepLabCut or lightning-pose table.
         out: Folder to write; it appears when the set is complete.
         hand: right or left, for a file that does not say it of each hand.
         intrinsics: Focal lengths and centre, px, as "[fx, fy, cx, cy]", for images whose entry says none. With 2D
@@ -50,8 +53,12 @@ def import_(
         seed: Of the random split.
         label_map: .json that says which labels of a set are a fine gesture class: {set: {label: class}}.
         folders_are_sets: Labels of images in different folders are of different sets, where the file names no set.
+        swap_hands: The hands that the file calls right are left ones, as older versions of MediaPipe have it on images
+            that are not mirrored.
     """
-    entries = read_entries(Path(joints), hand, folders_are_sets=folders_are_sets)
+    entries = read_entries(
+        Path(joints), hand, images=Path(images), folders_are_sets=folders_are_sets, swap_hands=swap_hands
+    )
     written = convert(
         with_gestures(entries, Path(label_map)) if label_map else entries,
         Path(images),

@@ -4,7 +4,7 @@ import shlex
 import sys
 
 from gesturehand.cli.console import say
-from gesturehand.synthetic.photo.settings import OPENPHOTO_V1, PhotoSettings
+from gesturehand.synthetic.photo.plan import OPENPHOTO_V1, PhotoSettings
 from gesturehand.synthetic.photo.writer import write_photo_set
 from gesturehand.synthetic.set_writer import WrittenSet
 

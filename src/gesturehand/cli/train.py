@@ -51,8 +51,10 @@ from gesturehand.cli.training.submission import check_submission, write_and_scor
 from gesturehand.cli.training.trainer_limits import check_machine, impossible_trainer, known_failure
 from gesturehand.cli.yaml_guard import guard_yaml
 from gesturehand.data.datamodule import InterHandDataModule
+from gesturehand.data.mixture import AddedSet
 from gesturehand.errors import UserError
 from gesturehand.evaluation.origin import code_version
+from gesturehand.gestures import OwnLabels
 from gesturehand.runs import CONFIG_FILE, mark_finished, new_run
 from gesturehand.trainers.gesture_pretrainer import GesturePretrainer
 from gesturehand.trainers.hand_regressor import HandRegressor
@@ -132,7 +134,13 @@ class TrainingCLI(LightningCLI):
             share_cores(self._setting("data").num_workers)
         if settings.accelerator == "cpu" or not torch.cuda.is_available():
             keep_freed_memory()
-        model = self._setting("model")
+        model, data = self._setting("model"), self._setting("data")
+        if "auto" in (data.own_labels, model.init_args.get("own_labels")):
+            # One list for both, which the run's config and its checkpoints keep.
+            labels = data.own_labels if data.own_labels != "auto" else self._label_vocabulary()
+            data.own_labels = labels
+            if model.init_args.get("own_labels") == "auto":
+                model.init_args.own_labels = labels
         model_class = pydoc.locate(model.class_path)
         if isinstance(model_class, type) and issubclass(model_class, HandRegressor):
             if self.place is not None and "pretrained" in self.place.state:
@@ -256,6 +264,14 @@ class TrainingCLI(LightningCLI):
 
     def _setting(self, key: str) -> Any:
         return self.config[str(self.subcommand)][key]
+
+    def _label_vocabulary(self) -> OwnLabels:
+        data = self._setting("data")
+        sets = [AddedSet(**vars(added)) for added in data.sets or ()]
+        module = InterHandDataModule(
+            data.root, train_split=data.train_split, mano_fits=data.mano_fits, sets=sets, own_labels="auto"
+        )
+        return list(module.label_vocabulary())
 
     def _pretraining(self, settings: Any) -> str | None:
         if self.subcommand != "fit":

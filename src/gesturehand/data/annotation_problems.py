@@ -10,8 +10,17 @@ import msgspec
 import numpy as np
 
 from gesturehand.camera import project, transform_points
-from gesturehand.data.annotation_reader import Key, camera_of, frame_fits, frame_joints, list_entries
-from gesturehand.data.annotation_types import AnnotationEntry, Calibration, DataFile, ImageEntry
+from gesturehand.data.annotation_entries import (
+    AnnotationEntry,
+    Calibration,
+    DataFile,
+    ImageEntry,
+    Key,
+    camera_of,
+    frame_fits,
+    frame_joints,
+    list_entries,
+)
 from gesturehand.data.bone_lengths import better_order
 from gesturehand.data.files import Kind, MisfitError, annotation_path, decode, mapped
 from gesturehand.data.flags import FlagReader, unpack_flags
@@ -26,14 +35,14 @@ from gesturehand.data.plausibility import (
 from gesturehand.errors import UserError
 from gesturehand.skeleton import JOINTS_FROM_INTERHAND, NUM_JOINTS, SIDES
 
-#: What an entry is called whose field does not fit; else it is "image entry broken" or "annotation entry broken".
+#: Kinds of misfitting fields with a name of their own; others are "image entry broken" or "annotation entry broken".
 _KINDS: Final = {
     "bbox": "box not four numbers",
     "hand_type": "hand type unknown",
     "joint_valid": "joint_valid not 42 flags",
 }
 _FIELD: Final = re.compile(r"`\$[^.`]*\.\w+\[\d+\]\.(\w+)|field `(\w+)`")
-#: Hands whose proportions are enough to tell the joints' order.
+#: Number of hands from whose proportions the joints' order can be judged.
 _HANDS_FOR_ORDER: Final = 2000
 
 T = TypeVar("T")
@@ -45,10 +54,10 @@ class Problem:
     """One finding.
 
     Attributes:
-        kind: What is wrong, the same words for the same thing.
-        split: Where.
+        kind: What is wrong, always in the same words.
+        split: The split.
         where: The entry: a file, an annotation, a frame, a camera.
-        detail: More about it.
+        detail: Details.
     """
 
     kind: str
@@ -58,7 +67,7 @@ class Problem:
 
 
 class FrameHands(NamedTuple):
-    """A captured frame's hands: joints (2, 21, 3) float32 m, validity (2, 21), and whether their depth is known."""
+    """A captured frame's hands: joints (2, 21, 3) float32 m, validity (2, 21), and whether the depth is known."""
 
     joints: np.ndarray
     valid: np.ndarray
@@ -79,8 +88,8 @@ class SplitAnnotations:
 
     Attributes:
         split: Its name.
-        images: The listed images as they stand in the file, those that are objects.
-        annotations: How many are listed.
+        images: The listed images as in the file, as far as they are objects.
+        annotations: Number of listed annotations.
         problems: What is wrong with them.
     """
 
@@ -95,13 +104,7 @@ class SplitAnnotations:
 
 
 def annotation_problems(root: Path, split: str, *, mano_fits: bool = True) -> SplitAnnotations:
-    """Reads a split's annotations as the index does and lists what does not fit, and what cannot be.
-
-    Args:
-        root: The data set's folder.
-        split: Its name.
-        mano_fits: Look at ``MANO_NeuralAnnot.json`` too.
-    """
+    """Reads a split's annotations as the index does and lists what does not fit, and what cannot be."""
     result = SplitAnnotations(split)
     data = _read(root, "data", DataFile, result)
     frames: dict[Key, FrameHands] = {}
@@ -194,7 +197,7 @@ def _annotations(
             yield "joint_valid not 42 flags", f"annotations[{number}]", str(error)
             continue
         image = images.get(entry.image_id)
-        # A frame of hands that only a box and a label are known of says that their depth is not.
+        # A frame of hands with a box and a label only says that their depth is unknown.
         unknown = image is not None and (shown := frames.get(_frame_key(image))) is not None and not shown.depth_known
         if not valid.any() and not unknown:
             yield "annotation without joints", where, ""
@@ -249,7 +252,7 @@ def _frames(
         joints = (
             np.array(entry.world_coord, np.float64).reshape(2, NUM_JOINTS, 3)[:, list(JOINTS_FROM_INTERHAND)] / 1000
         )
-        # As the index keeps them: what its numbers cannot hold is not finite there.
+        # As the index keeps them: a number that its columns cannot hold is not finite there.
         with np.errstate(over="ignore"):
             joints = joints.astype(np.float32)
         if not valid.any() and entry.depth_known:

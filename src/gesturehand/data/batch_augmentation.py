@@ -1,7 +1,7 @@
-"""Changes of a batch's pictures on the device: spectrum, resolution, colour, noise, patches, the picture's edge.
+"""Augments a batch of pictures on the device: spectrum, resolution, colour, noise, patches, the picture's edge.
 
 torchvision's transforms draw one change for a whole batch and have neither spectra nor edges, so this is plain torch.
-Pictures only: geometry, which joints follow, is the loader's.
+It changes pictures only: geometry, which joints have to follow, is the loader's.
 """
 
 from dataclasses import asdict, dataclass
@@ -21,7 +21,7 @@ _LOWER_BY: Final = (1.3, 4.0)
 #: Half sides of a patch, as shares of the picture's.
 _PATCH: Final = (0.04, 0.18)
 _PATCHES: Final = 2
-#: How much of a crop may lie beyond the picture's edge, and how often black is there instead of the border repeated.
+#: Largest share of a crop beyond the picture's edge, and how often it is black there instead of the repeated border.
 _BEYOND: Final = (0.05, 0.38)
 _BLACK_SHARE: Final = 0.4
 
@@ -30,16 +30,16 @@ _BLACK_SHARE: Final = 0.4
 class BatchAugmentation:
     """Random changes of a training batch's pictures, on whatever device it is.
 
-    All of them are a function of (seed, epoch, batch, process), so that a resumed training goes on with the same ones.
-    Values on a GPU are not those on a CPU: noise is drawn there.
+    They are a function of (seed, epoch, batch, process), so that a resumed training makes the same changes. Noise is
+    drawn on the device, so that a GPU's values differ from a CPU's.
 
     Attributes:
         spectrum_share: Share of pictures in which the amplitudes of low frequencies are mixed with another picture's of
             the batch; the phases stay.
-        spectrum_strength: How far at most, 0 to 1.
-        low_resolution_share: Share of pictures that are made smaller by 1.3 to 4 and larger again.
+        spectrum_strength: Largest weight of the other's amplitudes, 0 to 1.
+        low_resolution_share: Share of pictures that are scaled down by 1.3 to 4 and up again.
         brightness: The mean is multiplied by 1 ± this.
-        contrast: Deviations from the mean likewise.
+        contrast: Deviations from the mean are multiplied by 1 ± this.
         saturation: Deviations from grey are multiplied by a factor between 1 - this and 1 + this.
         colour: Each channel is multiplied by 1 ± this.
         noise: Largest standard deviation of normal noise, of 255; weak noise is more frequent.
@@ -59,10 +59,7 @@ class BatchAugmentation:
     edge_share: float = 0.14
 
     def check(self, section: str) -> None:
-        """Holds the settings against what is possible.
-
-        Args:
-            section: Of the configuration, for messages.
+        """Checks the settings; ``section`` is their place in the configuration.
 
         Raises:
             UserError: One is out of its range.
@@ -163,7 +160,7 @@ class BatchAugmentation:
         return picture
 
     def _end_inside(self, picture: Tensor, random: np.random.Generator) -> Tensor:
-        """Places beyond one of the four edges show the place on the edge, or black."""
+        """Pixels beyond one of the four edges repeat the pixel on the edge, or are black."""
         size, count = picture.shape[-1], len(picture)
         drawn = random.random(count) < self.edge_share
         depth = np.where(drawn, (random.uniform(*_BEYOND, count) * size).astype(np.int64), 0)

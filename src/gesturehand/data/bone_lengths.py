@@ -1,4 +1,4 @@
-"""A hand's own measure: bone lengths tell a wrong unit and a wrong joint order, which a projection does not."""
+"""Bones, which reveal a wrong unit, joint order or side where a projection does not."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -16,10 +16,10 @@ REFERENCE_HAND_M: Final = 0.185
 #: A newborn's hand is 0.35 times an adult's, the largest ones 1.3 times; inches and feet lie outside, too.
 SMALLEST_HAND: Final = 0.3
 LARGEST_HAND: Final = 2.5
-#: Fewer bones say nothing about a hand.
+#: Fewer bones do not allow a judgement.
 _FEWEST_BONES: Final = 3
 
-#: Orders of other projects, by what they are called; each names the joint that stands at each place.
+#: Orders of other projects by name, each as the names of the joints at its places.
 OTHER_ORDERS: Final[dict[str, tuple[str, ...]]] = {
     "InterHand2.6M's order (tips first, wrist last)": INTERHAND_JOINT_NAMES,
     "MANO's order (16 joints, then the tips)": (*MANO_JOINT_NAMES, *(f"{finger}4" for finger in FINGERS)),
@@ -34,7 +34,7 @@ OTHER_ORDERS: Final[dict[str, tuple[str, ...]]] = {
         *(f"{finger}{k}" for k in (1, 2, 3, 4) for finger in FINGERS),
     ),
 }
-#: By how much another order must fit the reference better, and how badly the given one must, to be called wrong.
+#: How much better another order must fit the reference, and how badly the given one, for that to be called wrong.
 _BETTER: Final = 1.5
 _BAD_SPREAD: Final = 0.25
 
@@ -94,14 +94,14 @@ def in_words(scale: float) -> str:
 def better_order(joints: np.ndarray, valid: np.ndarray) -> str | None:
     """Another order of the joints that gives hands where the given one does not.
 
-    Each bone's median over all hands is held against an adult's, so that noise and single bad hands do not matter.
+    Each bone's median over all hands is compared with an adult's, so that noise and single bad hands do not matter.
 
     Args:
         joints: (N, 21, D), D of 2 or 3, in any unit and supposedly in the papers' order.
         valid: (N, 21) bool.
 
     Returns:
-        Its name among :data:`OTHER_ORDERS`, or None: the order is right, or nothing can be said.
+        Its name among :data:`OTHER_ORDERS`, or None if the order is right or cannot be judged.
     """
     given = _spread(joints, valid)
     spreads = {}
@@ -113,8 +113,33 @@ def better_order(joints: np.ndarray, valid: np.ndarray) -> str | None:
     return best if given > max(_BAD_SPREAD, _BETTER * spreads[best]) else None
 
 
+def right_bend(joints: np.ndarray) -> float:
+    """How far a hand's fingers bend as a right hand's do: towards its palm.
+
+    The sine of the bend at the middle joints of the four fingers, about the line of the knuckles, averaged; of a left
+    hand, and of a right one in a mirrored frame, it is negative, and of a straight one about 0.
+
+    Args:
+        joints: (21, 3), x right, y down, z forward, in any unit; NaN for a joint that is not known.
+
+    Returns:
+        From -1 to 1; 0 where nothing can be said.
+    """
+    points = np.asarray(joints, np.float64)[1:].reshape(len(FINGERS), 4, 3)[1:]
+    bones = _unit(np.diff(points, axis=1))
+    across = _unit(points[-1, 0] - points[0, 0])
+    sines = -np.cross(bones[:, :-1], bones[:, 1:]) @ across
+    known = np.isfinite(sines)
+    return float(sines[known].mean()) if known.any() else 0.0
+
+
+def _unit(vectors: np.ndarray) -> np.ndarray:
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        return np.asarray(vectors / np.linalg.norm(vectors, axis=-1, keepdims=True))
+
+
 def _spread(joints: np.ndarray, valid: np.ndarray) -> float:
-    """How unlike an adult's the proportions are: standard deviation of the logarithms of the bones' ratios."""
+    """How far the proportions are from an adult's: standard deviation of the logarithms of the bones' ratios."""
     ratios = bone_ratios(joints, valid)
     known = ~np.isnan(ratios)
     ratios = ratios[known.sum(-1) > len(BONES) // 2]

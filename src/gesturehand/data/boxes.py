@@ -9,9 +9,9 @@ from typing import Any, Final, Literal
 import numpy as np
 
 from gesturehand.camera import project, transform_points
+from gesturehand.data.crop import turned_extent
 from gesturehand.data.index import HAND_TYPES, InterHandIndex
 from gesturehand.data.selection import Selection
-from gesturehand.data.upright import turned_extent
 from gesturehand.errors import UserError
 from gesturehand.json_files import read_json
 
@@ -26,15 +26,10 @@ _SMALLEST_SIDE_PX: Final = 4.0
 
 
 class CropBoxes:
-    """Boxes as an (M, 3) array that is not there: each is computed from the index where it is looked at.
+    """Boxes as a virtual (M, 3) array: each is computed from the index when it is needed.
 
     A million samples' boxes would take seconds to compute at the start and megabytes in every process; a batch's take
     a millisecond.
-
-    Args:
-        index: The split.
-        selection: Its samples.
-        source: ``joints`` or ``annotation``.
     """
 
     def __init__(self, index: InterHandIndex, selection: Selection, source: BoxSource) -> None:
@@ -88,8 +83,8 @@ def crop_boxes(
 ) -> np.ndarray:
     """Square boxes for every sample.
 
-    The annotation's and RootNet's boxes enclose everything an annotation shows, so where a sample is one hand of a
-    two-hand annotation its box always comes from the joints.
+    The annotation's and RootNet's boxes enclose everything an annotation shows, so the box of a sample that is one hand
+    of a two-hand annotation always comes from the joints.
 
     Args:
         index: The split.
@@ -101,7 +96,7 @@ def crop_boxes(
         (M, 3) float64: centre x, centre y, side, px.
 
     Raises:
-        UserError: The RootNet file is not given, not there, or lacks annotations.
+        UserError: The RootNet file is not given, does not exist, or lacks annotations.
     """
     boxes = _square(_joint_boxes(index, selection)) * [1, 1, _MARGIN]
     if source == "joints":

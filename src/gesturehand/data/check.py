@@ -1,4 +1,4 @@
-"""Goes through a data set and lists everything that training would stumble over."""
+"""Checks a data set and lists everything that training would stumble over."""
 
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -30,7 +30,7 @@ class CheckReport:
         root: The data set's folder.
         images: Images listed by split.
         annotations: Annotations listed by split.
-        problems: All of them, in the order of the files.
+        problems: All problems, in the order of the files.
     """
 
     root: str
@@ -61,15 +61,15 @@ def check_data(
 
     Args:
         root: Its folder.
-        splits: Splits to check; None for those that are there.
+        splits: Splits to check; None for all that exist.
         mano_fits: Look at the MANO fits too.
-        decode: Decode every image; without, only its header is read.
-        threads: Images that are read at a time.
+        decode: Decode every image; otherwise only its header is read.
+        threads: Number of images that are read at a time.
         progress: Show a bar.
         set_format: Name of the set's format; None: it is recognised.
 
     Raises:
-        UserError: The folder is not there or holds no annotations.
+        UserError: The folder does not exist or holds no annotations.
     """
     root = Path(root)
     known = format_of(root, set_format)

@@ -1,8 +1,8 @@
-"""Loaders for training, validation and test from one folder in InterHand2.6M's layout."""
+"""Loaders for training, validation and test from folders in InterHand2.6M's layout."""
 
 import math
 from pathlib import Path
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 import cv2
 import numpy as np
@@ -14,19 +14,15 @@ from gesturehand.batch import Batch
 from gesturehand.data.appearance import AppearanceJitter
 from gesturehand.data.batch_augmentation import BatchAugmentation
 from gesturehand.data.boxes import BoxSource, CropBoxes, crop_boxes
-from gesturehand.data.controls import fitted_samples, kept_fits
-from gesturehand.data.crop import CropJitter
+from gesturehand.data.crop import CropJitter, TurnJitter
 from gesturehand.data.dataset import Augmentation, InterHandDataset, Unreadable, collate
 from gesturehand.data.formats.registry import format_of
 from gesturehand.data.index import InterHandIndex, read_index
+from gesturehand.data.loading import EpochSampler, ResumableLoader, prepare_worker
 from gesturehand.data.mixture import AddedSet, MixedDataset, check_shares, mixed_sampler
-from gesturehand.data.resumable_loader import ResumableLoader
-from gesturehand.data.sampler import EpochSampler
-from gesturehand.data.selection import Hands, Layout, Selection, select
-from gesturehand.data.upright import TurnJitter
-from gesturehand.data.worker import prepare_worker
+from gesturehand.data.selection import Hands, Layout, Selection, fitted_samples, kept_fits, select
 from gesturehand.errors import UserError
-from gesturehand.gestures import GestureClasses
+from gesturehand.gestures import GestureClasses, OwnLabels
 from gesturehand.settings import MAX_IMAGE_SIDE, check_range
 from gesturehand.splits import Split
 
@@ -41,16 +37,16 @@ class InterHandDataModule(pl.LightningDataModule):
         root: Folder that holds ``annotations/`` and ``images/``, or that of a set in another format
             (docs/datasets.md).
         format: Name of the set's format, such as ``freihand``; it is recognised by its files if not given.
-        sets: Further sets to train on, mixed into every batch by their shares: a list of ``{root, share, split, hands,
-            mano_fits, labelled_only, min_valid_joints, format}`` (:class:`~gesturehand.data.mixture.AddedSet`). Where a
-            set lacks a label, the terms that need it are masked. Subsets and choices of captures, cameras, people and
-            gestures hold for ``root`` only; validation and test are ``root``'s.
+        sets: Further sets to train on, mixed into every batch by their shares: a list of ``{root, share, …}`` with the
+            keys of :class:`~gesturehand.data.mixture.AddedSet`. Where a set lacks a label, the terms that need it are
+            masked. Subsets and choices of captures, cameras, people and gestures hold for ``root`` only. Validation is
+            ``root``'s, whose metrics are ``val/…``, and that of each set with a ``val_split``; the test is ``root``'s.
         image_size: Side of the square crop, px.
-        batch_size: Samples a process and step.
+        batch_size: Samples per process and step.
         num_workers: Worker processes of each loader.
-        prefetch_factor: Batches that each worker has ready.
+        prefetch_factor: Batches that each worker prepares ahead.
         hands: Which annotations: ``single`` (one hand, either side), ``right``, ``left``, ``interacting``, ``all``.
-        layout: ``per_hand``: one hand a sample (H = 1); ``two_hand``: right and left (H = 2).
+        layout: ``per_hand``: one hand per sample (H = 1); ``two_hand``: right and left (H = 2).
         mirror_left: Show left hands as right ones, so that one model serves both; ``per_hand`` only.
         upright: Turn crops so that the way from the wrist to the middle knuckle points up; ``per_hand`` only. Training
             adds jitter, in place of the rotation's. Validation and test add none: they take the hand's turn in the
@@ -60,7 +56,7 @@ class InterHandDataModule(pl.LightningDataModule):
         boxes: Where crops come from: ``joints``, ``annotation`` or ``rootnet``.
         test_boxes: The same for the test set; the default is ``boxes``.
         rootnet_file: RootNet's published boxes of the split that uses them.
-        mano_fits: Read ``MANO_NeuralAnnot.json``; without it only joints and gestures are known.
+        mano_fits: Read ``MANO_NeuralAnnot.json``; otherwise only joints and gestures are known.
         train_split: Split to train on.
         val_split: Split to validate on.
         test_split: Split to test on.
@@ -78,23 +74,25 @@ class InterHandDataModule(pl.LightningDataModule):
         rotation_jitter_deg: Standard deviation of the rotation in the image, degrees (cut off at 2).
         rotation_probability: Share of training samples that are rotated.
         upright_jitter_deg: Standard deviation of upright crops' turn, degrees.
-        upright_far_share: Share of upright training crops that are turned by up to 90° more, either way.
+        upright_far_share: Share of upright training crops that are turned by up to 90° more in either direction.
         shift_jitter: Standard deviation of the crop's shift, as a share of its side (cut off at 1).
         flip_probability: Share of training samples mirrored (EANet: 0.5, with both hands shown).
         colour_jitter: Factor of each colour channel, uniform in 1 ± this.
         noise_probability: Share of training samples with noise.
         blur_probability: Share of training samples with blur.
         device_augmentation: Further changes of training pictures, made in batches on the device
-            (:class:`~gesturehand.data.batch_augmentation.BatchAugmentation`); none if not given.
-        seed: Of the order and of the augmentation, which is a function of (seed, epoch, sample).
-        read_images: Read images; without, they are black, for what needs annotations only.
+            (:class:`~gesturehand.data.batch_augmentation.BatchAugmentation`); none by default.
+        own_labels: Labels outside the gesture vocabulary that hands are trained on: pairs of a set of labels and a
+            label, or ``auto`` for all that the training data have; the model needs the same ones. None by default.
+        seed: Seed of the order and the augmentation, which is a function of (seed, epoch, sample).
+        read_images: Read images; otherwise they are black, for uses that need annotations only.
         shuffled_images: Control experiment: every training sample shows another training sample's image.
-        shuffled_labels: Control experiment: every training sample has another one's gesture label.
+        shuffled_labels: Control experiment: every training sample has another training sample's gesture label.
         fit_share: Share of the captured training frames with MANO fits that keep them.
-        fitted_only: Train on samples with a MANO fit only; without, the others still train the terms that need none.
-        unreadable: What becomes of a sample whose image cannot be read, in training and validation: ``error`` ends the
-            run, ``skip`` leaves the sample out and counts it. A test never skips.
-        unreadable_limit: So many training samples a process may be left out; one more ends the run.
+        fitted_only: Train on samples with a MANO fit only; otherwise the others train the terms that need none.
+        unreadable: What happens in training and validation when an image cannot be read: ``error`` ends the run,
+            ``skip`` leaves the sample out and counts it. A test never skips.
+        unreadable_limit: How many training samples of a process may be left out before the run ends.
     """
 
     def __init__(
@@ -147,6 +145,7 @@ class InterHandDataModule(pl.LightningDataModule):
         sets: list[AddedSet] | None = None,
         device_augmentation: BatchAugmentation | None = None,
         format: str | None = None,
+        own_labels: OwnLabels | Literal["auto"] | None = None,
     ) -> None:
         super().__init__()
         check_range("data", 1, MAX_IMAGE_SIDE, whole=True, image_size=image_size)
@@ -193,6 +192,7 @@ class InterHandDataModule(pl.LightningDataModule):
         self.upright = upright
         self.labelled_only = labelled_only
         self.gesture_classes = gesture_classes
+        self.own_labels = own_labels
         self.boxes = boxes
         self.test_boxes = test_boxes
         self.rootnet_file = rootnet_file
@@ -229,6 +229,7 @@ class InterHandDataModule(pl.LightningDataModule):
         self.unreadable_limit = unreadable_limit
         self.datasets: dict[Stage, InterHandDataset] = {}
         self.mixture: MixedDataset | None = None
+        self.mixed_validation: MixedDataset | None = None
 
     def dataset(self, stage: Stage) -> InterHandDataset:
         """The data set of one stage, read on first use; of the training, ``root``'s.
@@ -254,27 +255,65 @@ class InterHandDataModule(pl.LightningDataModule):
         return self.datasets[stage]
 
     def mixed_dataset(self) -> MixedDataset:
-        """What training sees where there are further sets: ``root``'s samples, then those of each set.
+        """The training data where there are further sets: ``root``'s samples, then those of each set.
 
         Raises:
             UserError: As :meth:`dataset`.
         """
         parts = [self.dataset("train")]
-        for place, added in enumerate(self.sets, 1):
-            index = read_index(Path(added.root), added.split, mano_fits=added.mano_fits, set_format=added.format)
-            selection = select(
-                index,
-                hands=added.hands or self.hands,
-                layout=self.layout,
-                labelled_only=added.labelled_only,
-                min_valid_joints=self.min_valid_joints if added.min_valid_joints is None else added.min_valid_joints,
-            )
-            # Each set has random numbers of its own: sample 0 of one is not changed as sample 0 of another is.
-            seed = int(np.random.SeedSequence((self.seed, place)).generate_state(1)[0])
-            parts.append(self._dataset_of(index, selection, "train", seed))
+        parts += [self._added_dataset(place, added.split, "train") for place, added in enumerate(self.sets, 1)]
         return MixedDataset(parts)
 
-    def _dataset_of(self, index: InterHandIndex, selection: Selection, stage: Stage, seed: int) -> InterHandDataset:
+    def validation_dataset(self) -> InterHandDataset | MixedDataset:
+        """What validation sees: ``root``'s samples and, among them, those of each set that has a ``val_split``.
+
+        Raises:
+            UserError: As :meth:`dataset`.
+        """
+        others = {place: added.val_split for place, added in enumerate(self.sets, 1) if added.val_split is not None}
+        if not others:
+            return self.dataset("val")
+        if self.mixed_validation is None:
+            parts = [self._added_dataset(place, split, "val") for place, split in others.items()]
+            self.mixed_validation = MixedDataset([self.dataset("val"), *parts], [0, *others], interleaved=True)
+        return self.mixed_validation
+
+    def validated_sets(self) -> dict[int, str]:
+        """What the metrics of each validated set begin with, by its ``set_number``: ``val`` is ``root``'s."""
+        others = {k: added.measured_as for k, added in enumerate(self.sets, 1) if added.val_split is not None}
+        return {0: "val", **others}
+
+    def _added_dataset(self, place: int, split: str, stage: Stage) -> InterHandDataset:
+        added = self.sets[place - 1]
+        index = self._added_index(added, split)
+        selection = select(
+            index,
+            hands=added.hands or self.hands,
+            layout=self.layout,
+            labelled_only=added.labelled_only,
+            min_valid_joints=self.min_valid_joints if added.min_valid_joints is None else added.min_valid_joints,
+        )
+        # Each set has its own random numbers, so that sample 0 of one is not changed like sample 0 of another.
+        seed = int(np.random.SeedSequence((self.seed, place)).generate_state(1)[0])
+        return self._dataset_of(index, selection, stage, seed, added)
+
+    def label_vocabulary(self) -> tuple[tuple[str, str], ...]:
+        """The vocabulary of the batches' ``own_label``: pairs of a set of labels and a label.
+
+        Raises:
+            UserError: It is that of the training data, of which a folder or a file is missing or broken.
+        """
+        if self.own_labels == "auto":
+            parts = [self._index("train"), *(self._added_index(added, added.split) for added in self.sets)]
+            self.own_labels = sorted({pair for index in parts for pair in index.own_label_names})
+        return tuple((name, label) for name, label in self.own_labels or ())
+
+    def _added_index(self, added: AddedSet, split: str) -> InterHandIndex:
+        return read_index(Path(added.root), split, mano_fits=added.mano_fits, set_format=added.format)
+
+    def _dataset_of(
+        self, index: InterHandIndex, selection: Selection, stage: Stage, seed: int, added: AddedSet | None = None
+    ) -> InterHandDataset:
         training = stage == "train"
         kept = kept_fits(index, self.fit_share, seed) if training and self.fit_share < 1 else None
         if training and self.fitted_only:
@@ -294,14 +333,17 @@ class InterHandDataModule(pl.LightningDataModule):
             augmentation=self.augmentation if training else None,
             seed=seed,
             read_images=self.read_images,
+            own_labels=self.label_vocabulary(),
             image_of=others if self.shuffled_images else None,
-            label_of=others if self.shuffled_labels else None,
+            joints=added is None or added.joints,
+            gesture_labels=added is None or added.gesture_labels,
+            label_of=others if self.shuffled_labels or (added and added.shuffled_labels) else None,
             kept_fits=kept,
             unreadable="error" if stage == "test" else self.unreadable,
         )
 
     def augmented(self, batch: Batch, epoch: int, batch_idx: int, process: int = 0) -> Batch:
-        """A training batch, on its device, after ``device_augmentation``; as it is without.
+        """A training batch, on its device, after ``device_augmentation``; unchanged without it.
 
         The changes are a function of ``seed`` and the arguments' numbers.
         """
@@ -311,7 +353,7 @@ class InterHandDataModule(pl.LightningDataModule):
         return Batch(**(dict(batch) | {"image": image}))  # type: ignore[typeddict-item]
 
     def has_validation(self) -> bool:
-        """Whether there is a validation split; one of another name than ``val`` was chosen, so it must be there.
+        """Whether there is a validation split; one that is not called ``val`` was chosen, so it must exist.
 
         Raises:
             UserError: A file of the split is broken.
@@ -324,7 +366,12 @@ class InterHandDataModule(pl.LightningDataModule):
     def prepare_data(self) -> None:
         """Builds missing indices on one process of a machine, before the others ask for them."""
         splits = [(self.root, self.format, split, self.mano_fits) for split in dict.fromkeys(self.splits.values())]
-        splits += [(added.root, added.format, added.split, added.mano_fits) for added in self.sets]
+        splits += [
+            (added.root, added.format, split, added.mano_fits)
+            for added in self.sets
+            for split in (added.split, added.val_split)
+            if split is not None
+        ]
         for root, name, split, mano_fits in splits:
             if split in format_of(root, name).splits(Path(root)):
                 read_index(root, split, mano_fits=mano_fits, set_format=name)
@@ -338,15 +385,22 @@ class InterHandDataModule(pl.LightningDataModule):
             self.dataset(name)
         if stage == "fit" and self.sets:
             self.mixture = self.mixed_dataset()
+        if "val" in stages.get(stage, ()):
+            self.validation_dataset()
+        elif stage == "fit" and len(self.validated_sets()) > 1:
+            raise UserError(
+                f"data.sets asks for validation, and data.root '{self.root}' has no split '{self.splits['val']}' "
+                "beside which to do it: set data.val_split, or make a set that has one data.root."
+            )
 
     def train_dataloader(self) -> DataLoader[Batch]:
         """Shuffled, augmented training batches; an incomplete last one is dropped if there is another."""
         return self._loader("train", training=True)
 
     def val_dataloader(self) -> DataLoader[Batch] | list[DataLoader[Batch]]:
-        """Validation batches in the file's order; no loader where training has nothing to validate on."""
+        """Validation batches in the files' order; no loader where training has nothing to validate on."""
         training = self.trainer is not None and self.trainer.state.fn == "fit"
-        return [] if training and not self.has_validation() else self._loader("val")
+        return [] if training and not self.has_validation() else self._loader("val", self.validation_dataset())
 
     def test_dataloader(self) -> DataLoader[Batch]:
         """Test batches in the file's order."""
@@ -363,10 +417,12 @@ class InterHandDataModule(pl.LightningDataModule):
     def _index(self, stage: Stage) -> InterHandIndex:
         return read_index(Path(self.root), self.splits[stage], mano_fits=self.mano_fits, set_format=self.format)
 
-    def _loader(self, stage: Stage, *, training: bool = False) -> DataLoader[Batch]:
-        dataset: InterHandDataset | MixedDataset = self.dataset(stage)
+    def _loader(
+        self, stage: Stage, dataset: InterHandDataset | MixedDataset | None = None, *, training: bool = False
+    ) -> DataLoader[Batch]:
+        dataset = self.dataset(stage) if dataset is None else dataset
         if self.num_workers:
-            # A forked worker would inherit OpenCV's thread pool without its threads and wait for them for ever.
+            # A forked worker would inherit OpenCV's thread pool without its threads, and wait for them for ever.
             cv2.setNumThreads(0)
         processes = {
             "num_replicas": self.trainer.world_size if self.trainer else 1,
@@ -374,9 +430,9 @@ class InterHandDataModule(pl.LightningDataModule):
         }
         if training and self.sets:
             dataset = self.mixture = self.mixture or self.mixed_dataset()
-            sampler: EpochSampler = mixed_sampler(
-                dataset, self.sets, block=self.batch_size, seed=self.seed, **processes
-            )
+            # The batches of all processes are one step's, and one process with so large a batch sees the same.
+            block = self.batch_size * processes["num_replicas"]
+            sampler: EpochSampler = mixed_sampler(dataset, self.sets, block=block, seed=self.seed, **processes)
         else:
             sampler = EpochSampler(dataset, training=training, seed=self.seed, **processes)
         if training and not len(sampler):

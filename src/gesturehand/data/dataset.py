@@ -1,4 +1,4 @@
-"""One sample: read the image, crop it, change its colours; everything else of the batch is looked up."""
+"""One sample: its image is read, cropped and recoloured; everything else of the batch is looked up."""
 
 import warnings
 from collections.abc import Sequence
@@ -15,11 +15,10 @@ from torch.utils.data import Dataset, default_collate
 from gesturehand.batch import Batch
 from gesturehand.data.appearance import AppearanceJitter
 from gesturehand.data.boxes import CropBoxes, image_joints
-from gesturehand.data.crop import CropJitter, crop_affine
+from gesturehand.data.crop import CropJitter, TurnJitter, crop_affine, upright_turns
 from gesturehand.data.image_file import UnreadableImageError, read_image
 from gesturehand.data.index import HAND_TYPES, InterHandIndex
 from gesturehand.data.selection import Selection
-from gesturehand.data.upright import TurnJitter, upright_turns
 from gesturehand.gestures import NO_GESTURE, GestureClasses, vocabulary
 from gesturehand.hand.joint_definition import definition_number
 from gesturehand.skeleton import SIDES
@@ -34,7 +33,7 @@ class SampleKey(NamedTuple):
     Attributes:
         sample: The sample's number.
         epoch: Augmentation is a function of (seed, epoch, sample).
-        counted: False for a sample that only fills up a process's share.
+        counted: False for a sample that merely fills up a process's share.
     """
 
     sample: int
@@ -44,7 +43,7 @@ class SampleKey(NamedTuple):
 
 @dataclass(frozen=True)
 class Augmentation:
-    """Random changes of a training sample; see the parts. ``turn`` is of upright crops only."""
+    """Random changes of a training sample; see the parts. ``turn`` is for upright crops only."""
 
     crop: CropJitter
     appearance: AppearanceJitter
@@ -57,19 +56,22 @@ class InterHandDataset(Dataset[Batch]):
     Args:
         index: The split.
         selection: Its samples.
-        boxes: (M, 3) centre and side of each sample's crop, px; an array, or what computes them.
+        boxes: (M, 3) centre and side of each sample's crop, px; an array, or an object that computes them.
         image_size: Side of the crop, px.
         mirror_left: Show left hands as right ones (one-hand samples only).
         upright: Turn crops so that wrist → middle knuckle points up (one-hand samples only).
         gesture_classes: Whether the two hands share gesture classes.
         augmentation: Random changes, or None.
         seed: Of the augmentation.
-        read_images: Read images; without, they are black, for what needs annotations only.
+        read_images: Read images; otherwise they are black, for uses that need annotations only.
         image_of: (M,) int64, the sample whose image each sample shows, for the control with shuffled images; None: its
             own.
-        label_of: (M,) int64, the sample whose gesture label each sample has, likewise.
+        label_of: (M,) int64, the sample whose gesture label each sample has, for the control with shuffled labels.
+        own_labels: Vocabulary of the batch's ``own_label``: pairs of a set of labels and a label.
+        joints: Joints and MANO fits are known; without, they are masked.
+        gesture_labels: Gestures and own labels are known; without, there are none.
         kept_fits: (F,) bool, the captured frames whose MANO fits are shown; None: all.
-        unreadable: What becomes of a sample whose image cannot be read: ``error``, or ``skip``, which leaves it in the
+        unreadable: What happens to a sample whose image cannot be read: ``error``, or ``skip``, which leaves it in the
             batch as a black image with ``counted`` False.
     """
 
@@ -88,6 +90,9 @@ class InterHandDataset(Dataset[Batch]):
         read_images: bool = True,
         image_of: np.ndarray | None = None,
         label_of: np.ndarray | None = None,
+        own_labels: Sequence[tuple[str, str]] = (),
+        joints: bool = True,
+        gesture_labels: bool = True,
         kept_fits: np.ndarray | None = None,
         unreadable: Unreadable = "error",
     ) -> None:
@@ -103,8 +108,13 @@ class InterHandDataset(Dataset[Batch]):
         self.read_images = read_images
         self.image_of = image_of
         self.label_of = label_of
+        self.joints = joints
+        self.gesture_labels = gesture_labels
         self.kept_fits = kept_fits
         self.unreadable = unreadable
+        number = {pair: number for number, pair in enumerate(own_labels)}
+        # By the index's number of a label; its -1 for none takes the last entry.
+        self._own_classes = np.array([*(number.get(pair, NO_GESTURE) for pair in index.own_label_names), NO_GESTURE])
         slots = selection.hand.shape[1]
         # (N,) bool by row of the index: both hands are shown, as one sample or as two.
         self._both_shown = np.bincount(selection.row, minlength=len(index)) * slots == len(SIDES)
@@ -141,10 +151,13 @@ class InterHandDataset(Dataset[Batch]):
         hand_type = index.hand_type[row]
         present = (hand_type[:, None] & np.array([1, 2])[hand]) > 0
         shown, of_row, of_frame = present[..., None], (row[:, None], hand), (frame[:, None], hand)
-        coarse, fine = self._gesture(row if self.label_of is None else self.selection.row[self.label_of[number]], flip)
+        labelled = number if self.label_of is None else self.label_of[number]
+        coarse, fine = self._gesture(self.selection.row[labelled], flip)
         known_fit = index.mano_valid[frame]
         if self.kept_fits is not None:
             known_fit = known_fit & self.kept_fits[frame][:, None]
+        if not self.joints:
+            known_fit, shown = np.zeros_like(known_fit), np.zeros_like(shown)
         fitted = np.take_along_axis(known_fit, hand, 1) & present
         interacting = hand_type == HAND_TYPES["interacting"]
         pair_fitted = interacting & self._both_shown[row] & known_fit.all(-1)
@@ -169,11 +182,13 @@ class InterHandDataset(Dataset[Batch]):
             "mano_trans": index.mano_trans[of_frame],
             "pose_form": np.full(len(given), index.set_format.pose_form.value),
             "joint_definition": np.full(len(given), definition_number(index.set_format.joints)),
+            "set_number": np.zeros(len(given), np.int64),
             "gesture_coarse": coarse,
             "gesture_fine": fine,
+            "own_label": self._own_label(labelled),
         }
         tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
-        # Rows of pixels stay as they were read: in memory the channels come last, as the encoder wants them.
+        # Pixels stay in the order in which they were read: in memory the channels come last, as the encoder wants them.
         return Batch(image=torch.from_numpy(image).permute(0, 3, 1, 2), **tensors)  # type: ignore[typeddict-item]
 
     def _maps(
@@ -220,8 +235,8 @@ class InterHandDataset(Dataset[Batch]):
             numbers = self.image_of[numbers]
         files = [self.image_file(number) for number in numbers.tolist()]
         sizes = self.index.image_size_px[self.selection.row[numbers]].tolist()
-        # Pixels by themselves: what comes between two images has left the processor's cache by the next one. Colours
-        # are written from a buffer that stays in the cache to the batch, which does not.
+        # Pixels in a loop of their own: whatever is done between two images has left the processor's cache by the next.
+        # Colours are written to the batch from a buffer that stays in the cache.
         unchanged = np.empty_like(images[0])
         for place, (file, size) in enumerate(zip(files, sizes, strict=True)):
             try:
@@ -260,13 +275,22 @@ class InterHandDataset(Dataset[Batch]):
         return read_image(file, size, remedy=remedy)
 
     def _gesture(self, row: np.ndarray, flip: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The classes; per hand, a flipped right hand's are a left hand's, a canonically mirrored one's stay."""
+        """The classes; if per hand, a flipped right hand gets a left hand's, a mirrored left one keeps its own."""
         classes = self.index.gesture[row].astype(np.int64)
+        if not self.gesture_labels:
+            classes[:] = NO_GESTURE
         if self.gesture_classes == "per_hand":
             left = (self.index.hand_type[row] == HAND_TYPES["left"]) ^ flip
             size = np.array([len(vocabulary().coarse), len(vocabulary().fine)])
             classes = np.where((classes != NO_GESTURE) & left[:, None], classes + size, classes)
         return classes[:, 0].copy(), classes[:, 1].copy()
+
+    def _own_label(self, numbers: np.ndarray) -> np.ndarray:
+        """(B,) int64, the labels of the samples' hands; -1 for none, and where a sample shows two hands."""
+        hand = self.selection.hand[numbers]
+        if hand.shape[1] != 1 or not self.gesture_labels:
+            return np.full(len(numbers), NO_GESTURE)
+        return self._own_classes[self.index.own_label[self.selection.row[numbers], hand[:, 0]]]
 
 
 def collate(samples: Batch | Sequence[Batch]) -> Batch:

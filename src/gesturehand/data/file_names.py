@@ -1,4 +1,4 @@
-"""Image file names that are put together where they are asked for, and found without spelling all of them out."""
+"""Image file names that are assembled on demand, and found without assembling all of them."""
 
 import re
 from collections.abc import Iterator
@@ -13,18 +13,14 @@ _PATTERN: Final = re.compile(r"Capture([^/]*)/([^/]*)/cam([^/]*)/image([^/]*)\.j
 
 
 class FileNames:
-    """(N,) bytes as an array that is not there: names are made from the tables, the few others are kept.
-
-    Args:
-        columns: Of the index.
-    """
+    """(N,) bytes as a virtual array: names are made from the index's tables; the few that cannot be made are stored."""
 
     def __init__(self, columns: dict[str, np.ndarray]) -> None:
         self._rows = {name: columns[name] for name in ("sequence", "frame", "camera")}
         self._tables = {
-            name: _words(columns[name]) for name in ("sequence_name", "frame_capture", "frame_name", "camera_name")
+            name: words(columns[name]) for name in ("sequence_name", "frame_capture", "frame_name", "camera_name")
         }
-        self._other_row, self._other_name = columns["other_row"], _words(columns["other_name"])
+        self._other_row, self._other_name = columns["other_row"], words(columns["other_name"])
 
     @property
     def frame_capture(self) -> np.ndarray:
@@ -33,7 +29,7 @@ class FileNames:
 
     @property
     def camera_name(self) -> np.ndarray:
-        """(C,) bytes, the name of every capture's every camera."""
+        """(C,) bytes, the name of every camera of every capture."""
         return self._tables["camera_name"]
 
     def __len__(self) -> int:
@@ -61,10 +57,7 @@ class FileNames:
         )
 
     def find(self, names: set[str]) -> tuple[np.ndarray, set[str]]:
-        """Which rows have one of some names, however these are spelled (:mod:`gesturehand.data.spelling`).
-
-        Args:
-            names: File names as in ``data.json``.
+        """Which rows have one of the names in ``data.json``'s form, however spelled (:mod:`gesturehand.data.spelling`).
 
         Returns:
             (N,) bool, and the names that no row has.
@@ -114,6 +107,6 @@ class FileNames:
         return (frame * len(tables["sequence_name"]) + sequence) * len(tables["camera_name"]) + camera
 
 
-def _words(table: np.ndarray) -> np.ndarray:
-    """(N, width) uint8 → (N,) bytes."""
+def words(table: np.ndarray) -> np.ndarray:
+    """A table of the index's names, (N, width) uint8, as (N,) bytes."""
     return np.ascontiguousarray(table).view(f"S{table.shape[1]}")[:, 0]

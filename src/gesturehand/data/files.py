@@ -1,4 +1,4 @@
-"""InterHand2.6M's annotation files: where they lie, and reading them with errors that say what to do."""
+"""InterHand2.6M's annotation files: their places, and reading them with errors that say what to do."""
 
 import contextlib
 import mmap
@@ -28,7 +28,7 @@ def annotation_path(root: Path, split: str, kind: Kind) -> Path:
 def stays_inside(file_name: str) -> bool:
     """Whether a name from an annotation file stays in the images' folder: relative, and never upwards.
 
-    Links that somebody put into the folder are followed: they are the owner's and not the file's.
+    Links in the folder are followed: the folder's owner put them there, not the annotation file.
     """
     name = file_name.replace("\\", "/")
     parts = set(name.split("/")) - {"", "."}
@@ -57,7 +57,7 @@ def path_inside(folder: Path, file_name: str) -> Path:
     if not stays_inside(file_name):
         raise UserError(
             f"The annotations name the image {file_name!r}, which lies outside '{folder}': do not use this set, or "
-            "mend its file names."
+            "correct its file names."
         )
     return folder / file_name
 
@@ -82,7 +82,7 @@ def check_root(root: Path) -> None:
 
 
 def file_state(path: Path, kind: Kind) -> tuple[int, int]:
-    """Size in bytes and time of the last change in ns; by them a changed file is recognised.
+    """Size in bytes and time of the last change in ns, by which a changed file is recognised.
 
     Raises:
         UserError: The file is missing or its folder cannot be read.
@@ -94,7 +94,7 @@ def file_state(path: Path, kind: Kind) -> tuple[int, int]:
 
 @contextlib.contextmanager
 def mapped(path: Path, kind: Kind) -> Iterator[Any]:
-    """An annotation file's bytes, mapped and not read: the system keeps in memory what is needed.
+    """An annotation file's bytes, mapped rather than read, so that the system keeps only what is needed in memory.
 
     Raises:
         UserError: The file is missing, unreadable or empty.
@@ -132,10 +132,10 @@ def decode(path: Path, content: Any, kind: type[T], place: str = "") -> T:
         path: The file, for messages.
         content: Its bytes or a part of them.
         kind: What they should hold.
-        place: Of the part in the file, as ``.images[3]``, for messages.
+        place: Place of the part in the file, such as ``.images[3]``, for messages.
 
     Raises:
-        UserError: The bytes are not JSON or something else; the message has the path of the field.
+        UserError: The bytes are not JSON or hold something else; the message names the field.
     """
     try:
         return msgspec.json.decode(content, type=kind)

@@ -1,4 +1,4 @@
-"""42 joint flags as two words of 21 bits: read from raw JSON, unpacked where they are looked at."""
+"""42 joint flags as two words of 21 bits: read from raw JSON, unpacked when they are needed."""
 
 from typing import Any, Final
 
@@ -71,9 +71,9 @@ def unpack_flags(words: np.ndarray) -> np.ndarray:
 
 
 class JointFlags:
-    """(N, 2, 21) bool as an array that is kept packed, 8 bytes a row, and unpacked where it is indexed.
+    """(N, 2, 21) bool as an array that is kept packed, 8 bytes per row, and unpacked where it is indexed.
 
-    Takes NumPy's indices of the first two axes and gives a bool array with the joints behind.
+    Takes NumPy's indices of the first two axes and returns a bool array with the joints as its last axis.
 
     Attributes:
         words: (N, 2) uint32, right and left.

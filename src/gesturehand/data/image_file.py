@@ -1,7 +1,7 @@
-"""The one reader of images from sources that are not trusted: by the header first, within a size, or an error.
+"""The one reader of images that may be damaged or hostile: the header is checked first, and the size is limited.
 
-Import, loader, check and prediction all read through it, so that what one takes the others take. Pixels are as a viewer
-shows them: turned as Exif says how the camera was held.
+Import, loader, check and prediction all read through it, so that they accept the same images. Pixels are as a viewer
+shows them, turned as Exif says the camera was held.
 """
 
 import os
@@ -19,16 +19,16 @@ from gesturehand.data.image_header import ImageHeader, format_name, read_header
 from gesturehand.data.spelling import find_file, similar_name
 from gesturehand.errors import UserError
 
-#: What is read, for sentences.
+#: The formats that are read, for messages.
 IMAGE_FORMATS: Final = "JPEG, PNG, WebP or BMP"
-#: Names of such files end so; what a file holds decides, not its name.
+#: Usual endings of their names; the content decides, not the name.
 IMAGE_SUFFIXES: Final = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp")
-#: No camera of a capture comes near it; a small file can claim more, and decoding would fill the memory.
+#: Far more than any camera of a capture has; a small file can claim more, and decoding it would fill the memory.
 MAX_IMAGE_PIXELS: Final = 8192 * 8192
-#: 16 bytes a pixel is more than any of the formats takes.
+#: More than any of the formats takes: 16 bytes per pixel.
 _MAX_FILE_BYTES: Final = 16 * MAX_IMAGE_PIXELS
 _JPEG_END: Final = b"\xff\xd9"
-#: What is done to the stored pixels to show them, by Exif's orientation.
+#: How stored pixels are turned to be shown, by Exif's orientation.
 _TURNS: Final[dict[int, Callable[[Any], Any]]] = {
     2: lambda image: cv2.flip(image, 1),
     3: lambda image: cv2.rotate(image, cv2.ROTATE_180),
@@ -44,11 +44,11 @@ class UnreadableImageError(UserError):
     """An image is missing, damaged, too large, of another format or not the announced one.
 
     Attributes:
-        kind: What is wrong, the same words for the same thing.
-        detail: What is wrong with this image, as the rest of a sentence.
+        kind: What is wrong, always in the same words.
+        detail: What is wrong with this image, as the end of a sentence.
     """
 
-    # Not arguments: a worker process's error is made anew from its text alone.
+    # Not arguments: a worker process's error is rebuilt from its text alone.
     kind = "image unreadable"
     detail = ""
 
@@ -56,13 +56,13 @@ class UnreadableImageError(UserError):
 def read_image(
     path: str | Path, announced: tuple[int, int] | None = None, *, remedy: str = "get it again"
 ) -> npt.NDArray[np.uint8]:
-    """Decodes an image after a look at its header.
+    """Decodes an image after checking its header.
 
     Args:
-        path: A JPEG, PNG, WebP or BMP file; where it is not there, its other spellings are tried
+        path: A JPEG, PNG, WebP or BMP file; if it does not exist, other spellings of the name are tried
             (:func:`gesturehand.data.spelling.find_file`).
-        announced: Width and height that it should have as it is shown, px; None for any.
-        remedy: What to do about an image that is missing or damaged, for the sentence.
+        announced: Width and height that it should have when shown, px; None for any.
+        remedy: What to do about an image that is missing or damaged, for the message.
 
     Returns:
         (height, width, 3) uint8 RGB as a viewer shows it: turned as its Exif orientation says; the first picture of an
@@ -76,7 +76,7 @@ def read_image(
         file.seek(0)
         content = file.read()
     if content[:2] == b"\xff\xd8" and content.rfind(_JPEG_END, header.pixels_at) < 0:
-        # Some decoders fill in what is missing with grey and say nothing.
+        # Some decoders fill missing parts with grey without an error.
         raise _refused(path, "image cut short", "is cut short, the end of the JPEG is missing", remedy)
     try:
         image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION)
@@ -92,12 +92,8 @@ def read_image(
 def look_at_image(path: str | Path, announced: tuple[int, int] | None = None) -> tuple[int, int]:
     """Width and height of an image as it is shown, px, from its header alone.
 
-    Args:
-        path: As for :func:`read_image`.
-        announced: Likewise.
-
     Raises:
-        UnreadableImageError: What the header tells is wrong, as for :func:`read_image`.
+        UnreadableImageError: As for :func:`read_image`, as far as the header shows it.
     """
     with _opened(path, announced, "get it again") as (_, header):
         return header.shown
@@ -114,7 +110,7 @@ def _opened(path: str | Path, announced: tuple[int, int] | None, remedy: str) ->
         raise _refused(path, "image missing", f"is missing{there}", remedy) from None
     except IsADirectoryError:
         raise _refused(path, *_NO_FILE) from None
-    except (OSError, ValueError) as error:  # a name may hold what no name can
+    except (OSError, ValueError) as error:  # a name may hold characters that no file name can
         reason = getattr(error, "strerror", None) or error
         raise _refused(path, "image unreadable", f"cannot be read ({reason})", remedy) from None
     with file:
@@ -139,7 +135,7 @@ def _opened(path: str | Path, announced: tuple[int, int] | None, remedy: str) ->
             raise _refused(path, "image too large", text, "scale it down")
         if state.st_size > _MAX_FILE_BYTES:
             text = f"has {state.st_size} bytes, more than any image of {MAX_IMAGE_PIXELS} pixels"
-            raise _refused(path, "image too large", text, "save it anew")
+            raise _refused(path, "image too large", text, "save it again")
         if announced is not None and header.shown != tuple(announced):
             turned = f" (turned as its Exif orientation {header.orientation} says)" if header.orientation > 1 else ""
             text = f"is {width} x {height}{turned} and not {announced[0]} x {announced[1]} as announced"
@@ -164,7 +160,7 @@ def _open(path: str | Path) -> BinaryIO:
 
 
 def _without_waiting(path: str, flags: int) -> int:
-    """A pipe that nobody writes to would be waited for; a file is not changed by it."""
+    """Opens without waiting for somebody to write to a pipe; files are opened as always."""
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 

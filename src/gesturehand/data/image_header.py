@@ -1,4 +1,4 @@
-"""What the header of an image file says: its format, its size, how the camera was held, and whether the file is whole.
+"""The header of an image file: format, size, how the camera was held, and whether the file is complete.
 
 JPEG: ITU-T T.81, B.1 and CIPA DC-008 (Exif) 4.5; PNG: W3C Recommendation, third edition, 5 and 11; WebP: RFC 9649, 2.
 """
@@ -10,7 +10,7 @@ from typing import BinaryIO, Final, NamedTuple
 #: The tag of an image's orientation in Exif's first directory, and the types of whole numbers that it may have.
 _ORIENTATION: Final = 0x0112
 _NUMBERS: Final = {3: "H", 4: "I"}
-#: More entries, segments or chunks than any program writes: a damaged file must not be walked through for minutes.
+#: More entries, segments or chunks than any program writes, so that a damaged file does not take minutes.
 _MOST_PARTS: Final = 1 << 20
 _MOST_EXIF_BYTES: Final = 1 << 16
 #: Markers that start a frame (T.81, table B.1; C4, C8 and CC are no frames), and those without a length.
@@ -25,9 +25,9 @@ class ImageHeader(NamedTuple):
 
     Attributes:
         size: Width and height as stored, px.
-        orientation: Exif's, 1 to 8; 1 where the file says none.
+        orientation: Exif's, 1 to 8; 1 where the file has none.
         pixels_at: Where the pixels begin, bytes from the file's start.
-        whole: False where the file ends too early; of a JPEG only its content tells.
+        whole: False where the file ends too early; always True for a JPEG, whose header does not tell.
     """
 
     size: tuple[int, int]
@@ -42,7 +42,7 @@ class ImageHeader(NamedTuple):
 
 
 def read_header(file: BinaryIO, file_size: int) -> ImageHeader | None:
-    """Looks at the header of a JPEG, PNG, WebP or BMP; nothing is decoded.
+    """Reads the header of a JPEG, PNG, WebP or BMP; nothing is decoded.
 
     Args:
         file: Open for reading, at its beginning; buffered, as it is read in small pieces.
@@ -67,13 +67,10 @@ def read_header(file: BinaryIO, file_size: int) -> ImageHeader | None:
 
 
 def format_name(start: bytes) -> str | None:
-    """What a file is by its first 16 bytes, where it is an image or a film that is not read here.
-
-    Args:
-        start: The bytes.
+    """The format by a file's first 16 bytes, if it is one of images or videos that are not read here.
 
     Returns:
-        For example "HEIC"; None for what is not known.
+        For example "HEIC"; None for any other.
     """
     if start[4:8] == b"ftyp":
         return _BRANDS.get(start[8:12].rstrip(), "MP4 or MOV")
@@ -199,7 +196,7 @@ def _bmp(file: BinaryIO, file_size: int) -> ImageHeader | None:
 
 
 def _chunks(file: BinaryIO, place: int, head: str, checksum: int = 0) -> Iterator[tuple[bytes, int, int]]:
-    """Name, place and length of each chunk; the file stands at the chunk's content. RIFF's are of even length."""
+    """Name, place and length of each chunk, with the file positioned at its content. RIFF's are of even length."""
     for _ in range(_MOST_PARTS):
         file.seek(place)
         raw = file.read(8)
@@ -212,13 +209,13 @@ def _chunks(file: BinaryIO, place: int, head: str, checksum: int = 0) -> Iterato
 
 
 def exif_orientation(exif: bytes) -> int:
-    """The orientation that Exif data says.
+    """The orientation in Exif data.
 
     Args:
         exif: A TIFF header and its directory, with or without the six bytes "Exif", 0, 0 in front.
 
     Returns:
-        1 to 8; 1 where it says none, or is damaged.
+        1 to 8; 1 if there is none or the data are damaged.
     """
     exif = exif.removeprefix(_EXIF)
     order = {b"II": "<", b"MM": ">"}.get(exif[:2])

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from gesturehand.data.file_names import FileNames
+from gesturehand.data.file_names import FileNames, words
 from gesturehand.data.files import path_inside
 from gesturehand.data.flags import JointFlags
 from gesturehand.data.formats.registry import format_of, named_format
@@ -29,6 +29,7 @@ class InterHandIndex:
         split: "train", "val" or "test", or another name that the set's format knows.
         set_format: The format of its files, which says how poses are written and what a joint is.
         mano_fits: MANO fits are shown.
+        own_label_names: The labels that hands of the split have in vocabularies of their sets: set and label.
         file_name: (N,) bytes, relative to the format's image folder; made where it is asked for.
         annotation_id: (N,) int64.
         image_size_px: (N, 2) int32, width and height.
@@ -36,6 +37,7 @@ class InterHandIndex:
         hand_type: (N,) uint8, bit mask of :data:`HAND_TYPES`.
         joint_valid_image: (N, 2, 21) bool, per image; unpacked where it is indexed.
         gesture: (N, 2) int16, coarse and fine class of the sequence, -1 for none.
+        own_label: (N, 2) int32, by hand, row of :attr:`own_label_names`, -1 for none.
         subject: (N,) int16.
         frame: (N,) int32, row of the captured frame.
         camera: (N,) int32, row of the camera.
@@ -63,6 +65,8 @@ class InterHandIndex:
     hand_type: np.ndarray
     joint_valid_image: JointFlags
     gesture: np.ndarray
+    own_label: np.ndarray
+    own_label_names: tuple[tuple[str, str], ...]
     subject: np.ndarray
     frame: np.ndarray
     camera: np.ndarray
@@ -143,6 +147,7 @@ def open_index(
         for name in ("mano_valid", "mano_pose", "mano_betas", "mano_trans"):
             columns[name] = np.broadcast_to(columns[name].dtype.type(0), columns[name].shape)
     names, flags = FileNames(columns), JointFlags(columns["joint_flags"])
+    own_labels = zip(*(words(columns[f"own_label_{part}"]).tolist() for part in ("set", "name")), strict=True)
     held = {field.name for field in fields(InterHandIndex)}
     return InterHandIndex(
         path=path,
@@ -152,5 +157,6 @@ def open_index(
         mano_fits=mano_fits,
         file_name=names,
         joint_valid_image=flags,
+        own_label_names=tuple((name.decode(), label.decode()) for name, label in own_labels),
         **{name: column for name, column in columns.items() if name in held},
     )

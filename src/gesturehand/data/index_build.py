@@ -9,13 +9,22 @@ import msgspec
 import numpy as np
 from tqdm import tqdm
 
-from gesturehand.data.annotation_reader import Key, camera_of, frame_fits, frame_joints, list_entries
-from gesturehand.data.annotation_types import AnnotationEntry, Calibration, DataFile, ImageEntry
+from gesturehand.data.annotation_entries import (
+    AnnotationEntry,
+    Calibration,
+    DataFile,
+    ImageEntry,
+    Key,
+    camera_of,
+    frame_fits,
+    frame_joints,
+    list_entries,
+)
 from gesturehand.data.files import Kind, MisfitError, annotation_path, decode, mapped, misfit
 from gesturehand.data.flags import FlagReader, unpack_flags
 from gesturehand.errors import UserError
 from gesturehand.gestures import NO_GESTURE, gesture_of_sequence
-from gesturehand.skeleton import JOINTS_FROM_INTERHAND, NUM_JOINTS
+from gesturehand.skeleton import JOINTS_FROM_INTERHAND, NUM_JOINTS, SIDES
 
 #: ``hand_type`` of an annotation; the value is the bit mask of the hands it shows (1 right, 2 left).
 HAND_TYPES: Final = {"right": 1, "left": 2, "interacting": 3}
@@ -97,8 +106,9 @@ def _images(path: Path, raw: msgspec.Raw, progress: bool) -> tuple[Columns, dict
 
 def _annotations(path: Path, raw: msgspec.Raw, image_ids: np.ndarray, progress: bool) -> tuple[Columns, np.ndarray]:
     """Columns of the annotations, and each one's place in the list of images."""
-    ids, image_of, hand_type, flags = (array(kind) for kind in "qqBI")
+    ids, image_of, hand_type, flags, label = (array(kind) for kind in "qqBIi")
     boxes: array[float] = array("f")
+    labels: dict[tuple[str, str], int] = {}
     read_flags = FlagReader()
     entries = _fitting(list_entries(path, raw, AnnotationEntry, "annotations", progress))
     for number, entry in enumerate(entries):
@@ -106,6 +116,12 @@ def _annotations(path: Path, raw: msgspec.Raw, image_ids: np.ndarray, progress: 
         image_of.append(entry.image_id)
         hand_type.append(HAND_TYPES[entry.hand_type])
         boxes.extend(map(_or_nan, entry.bbox))
+        said = entry.hand_labels or {}
+        for hand in (said.get("right"), said.get("left")):
+            if hand is None or hand.label is None:
+                label.append(NO_GESTURE)
+            else:
+                label.append(labels.setdefault((hand.label_set or "", hand.label), len(labels)))
         try:
             flags.extend(read_flags(entry.joint_valid))
         except ValueError as error:
@@ -124,6 +140,9 @@ def _annotations(path: Path, raw: msgspec.Raw, image_ids: np.ndarray, progress: 
         "hand_type": np.array(hand_type, np.uint8),
         "bbox_px": np.array(boxes, np.float32).reshape(-1, 4),
         "joint_flags": np.array(flags, np.uint32).reshape(-1, 2),
+        "own_label": np.array(label, np.int32).reshape(-1, len(SIDES)),
+        "own_label_set": text_column([name for name, _ in labels]),
+        "own_label_name": text_column([name for _, name in labels]),
     }
     return columns, order[place]
 

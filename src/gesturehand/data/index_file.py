@@ -18,7 +18,7 @@ from gesturehand.errors import UserError
 from gesturehand.file_writing import new_file
 
 #: Of the columns and their meaning. Another version's file is made anew.
-FORMAT_VERSION: Final = 1
+FORMAT_VERSION: Final = 2
 #: Folder for indices of data sets that cannot be written to.
 CACHE_VARIABLE: Final = "GESTUREHAND_CACHE"
 _DTYPES: Final = {"BOOL": "?", "U8": "u1", "I16": "<i2", "I32": "<i4", "U32": "<u4", "I64": "<i8", "F32": "<f4"}

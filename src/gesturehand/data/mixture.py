@@ -1,7 +1,9 @@
 """Several sets in one training: every batch is mixed by given shares."""
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -10,7 +12,7 @@ from torch.utils.data import Dataset
 
 from gesturehand.batch import Batch
 from gesturehand.data.dataset import InterHandDataset, SampleKey
-from gesturehand.data.sampler import EpochSampler
+from gesturehand.data.loading import EpochSampler
 from gesturehand.data.selection import Hands
 from gesturehand.errors import UserError
 from gesturehand.settings import check_range
@@ -32,7 +34,13 @@ class AddedSet:
         labelled_only: Train on its sequences with a gesture label only.
         min_valid_joints: A hand with fewer valid joints is left out; ``data.min_valid_joints`` if not given. 0 also
             takes hands of which only the annotated box is known.
+        joints: Train on its joints and MANO fits; without, only its gestures and labels count.
+        gesture_labels: Train on its gestures and labels; without, only its joints and MANO fits count.
+        shuffled_labels: Control experiment: every sample has another one's gesture and label.
         format: Name of its format; it is recognised if not given.
+        name: By which its metrics are called; the folder's name if not given.
+        val_split: Its split to validate on, whose losses and metrics are ``val_{name}/…``; if not given, it is not
+            validated on.
     """
 
     root: str
@@ -42,19 +50,33 @@ class AddedSet:
     mano_fits: bool = True
     labelled_only: bool = False
     min_valid_joints: int | None = None
+    joints: bool = True
+    gesture_labels: bool = True
+    shuffled_labels: bool = False
     format: str | None = None
+    name: str | None = None
+    val_split: str | None = None
+
+    @property
+    def measured_as(self) -> str:
+        """The part of its metrics' names before the slash: ``val_photos``."""
+        return f"val_{re.sub(r'[^0-9A-Za-z]+', '_', self.name or Path(self.root).resolve().name).strip('_')}"
 
 
 def check_shares(sets: Sequence[AddedSet]) -> None:
     """Checks that the shares leave something for ``data.root``.
 
     Raises:
-        UserError: A share is not above 0 and below 1, all of them together reach 1, or ``min_valid_joints`` is not
-            from 0 to 21.
+        UserError: A share is not above 0 and below 1, all of them together reach 1, ``min_valid_joints`` is not from 0
+            to 21, or two sets that are validated on have the same name.
     """
     for place, added in enumerate(sets):
         check_range(f"data.sets[{place}]", 0, 1, open_ends="low high", share=added.share)
         check_range(f"data.sets[{place}]", 0, 21, whole=True, min_valid_joints=added.min_valid_joints)
+    names = [added.measured_as for added in sets if added.val_split is not None]
+    twice = next((name for place, name in enumerate(names) if name in names[:place]), None)
+    if twice is not None:
+        raise UserError(f"Two of data.sets would have metrics called {twice}/…: give them different names (name).")
     total = sum(added.share for added in sets)
     if total >= 1:
         raise UserError(
@@ -67,16 +89,24 @@ class MixedDataset(Dataset[Batch]):
 
     Args:
         datasets: The parts; a sample's number is its own set's, behind the samples of the sets before it.
+        numbers: What a batch calls each part (``set_number``); counted from 0 if not given.
+        interleaved: The parts' samples are spread evenly among each other, each part's in its order and its first at
+            the front, so that a validation's first batches show something of all.
 
     Attributes:
         lengths: Samples of each part.
         starts: Number of each part's first sample.
     """
 
-    def __init__(self, datasets: Sequence[InterHandDataset]) -> None:
+    def __init__(
+        self, datasets: Sequence[InterHandDataset], numbers: Sequence[int] | None = None, *, interleaved: bool = False
+    ) -> None:
         self.datasets = list(datasets)
+        self.numbers = list(range(len(self.datasets)) if numbers is None else numbers)
         self.lengths = [len(dataset) for dataset in self.datasets]
         self.starts = np.concatenate([[0], np.cumsum(self.lengths)[:-1]])
+        places = np.concatenate([np.arange(length) / length for length in self.lengths])
+        self._order = np.argsort(places, kind="stable") if interleaved else np.arange(len(places))
 
     def __len__(self) -> int:
         return sum(self.lengths)
@@ -91,17 +121,18 @@ class MixedDataset(Dataset[Batch]):
         Raises:
             UserError: An image is missing or unreadable.
         """
+        keys = [key._replace(sample=int(self._order[key.sample])) for key in keys]
         parts = np.array([self.set_of(key.sample) for key in keys])
         places, batches = [], []
         for part in np.unique(parts):
             own = np.flatnonzero(parts == part)
             start = int(self.starts[part])
             places.append(own)
-            batches.append(
-                self.datasets[part].__getitems__(
-                    [keys[k]._replace(sample=keys[k].sample - start) for k in own.tolist()]
-                )
+            batch = self.datasets[part].__getitems__(
+                [keys[k]._replace(sample=keys[k].sample - start) for k in own.tolist()]
             )
+            batch["set_number"] = torch.full_like(batch["set_number"], self.numbers[part])
+            batches.append(batch)
         if len(batches) == 1:
             return batches[0]
         back = torch.from_numpy(np.argsort(np.concatenate(places)))
@@ -120,7 +151,7 @@ class MixedSampler(EpochSampler):
     Args:
         dataset: The sets.
         shares: Share of each of them; they add up to 1.
-        block: Samples within which the shares hold: the batch size of a process.
+        block: Samples within which the shares hold: the batches of all processes together.
         seed: Of the order.
         num_replicas: Number of processes.
         rank: This process.

@@ -1,4 +1,4 @@
-"""What annotations cannot be, entry by entry: the same rules for a set that is checked and for one that is imported."""
+"""What annotations cannot be, entry by entry: the same rules for checking a set and for importing one."""
 
 from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
@@ -8,17 +8,17 @@ import numpy as np
 from gesturehand.data.bone_lengths import REFERENCE_HAND_M, hand_scale, in_words, is_hand
 from gesturehand.skeleton import JOINT_NAMES
 
-#: Coordinates of a hand within this of the first pixel, or a hand smaller than it, are no pixels.
+#: A hand whose coordinates are all this close to the first pixel, or that is smaller, is not given in pixels.
 _SMALLEST_HAND_PX: Final = 2.0
-#: How near to a marker of tools for joints that are not labelled a coordinate is one, px (a projection is not exact).
+#: How close to a labelling tool's marker for missing joints a coordinate counts as one, px (projections are inexact).
 _MARKER_TOLERANCE_PX: Final = 1e-3
 _MARKERS: Final = ((0.0, 0.0), (-1.0, -1.0))
-#: Focal lengths in shares of the image's longer side: beyond a fisheye's, and beyond a telescope's crop.
+#: Focal lengths relative to the image's longer side: shorter than a fisheye's, and longer than a telescope's crop.
 _SHORTEST_FOCAL: Final = 0.1
 _LONGEST: Final = 1e4
-#: The two focal lengths of a camera differ little; where they do not, one of them is something else.
+#: The two focal lengths of a camera hardly differ; where they do, one of them is something else.
 _MOST_FOCAL_RATIO: Final = 2.0
-#: Beyond these a fit is no hand: standard deviations of the shape, radians of a joint, metres from the origin.
+#: Beyond these a fit is not a hand: standard deviations of the shape, radians of a joint, metres from the origin.
 _MAX_BETA: Final = 15.0
 _MAX_ANGLE_RAD: Final = 2 * np.pi
 _MAX_TRANSLATION_M: Final = 20.0
@@ -28,8 +28,8 @@ class Implausible(NamedTuple):
     """Something that cannot be.
 
     Attributes:
-        kind: What, the same words for the same thing.
-        detail: With the numbers.
+        kind: What it is, always in the same words.
+        detail: The same with numbers.
         remedy: What to do about it.
     """
 
@@ -50,7 +50,7 @@ def implausible_pixels(points: np.ndarray, valid: np.ndarray, size: Sequence[flo
     if not len(shown):
         return
     px, limit = points[shown].astype(np.float64), np.array(size, np.float64)
-    # An absurd coordinate may overflow, and is found all the same.
+    # An absurd coordinate may overflow, but is found all the same.
     with np.errstate(over="ignore", invalid="ignore"):
         beyond = np.maximum(-px, px - (limit - 1)).max(-1)
         extent = (px.max(0) - px.min(0)).max()

@@ -1,4 +1,4 @@
-"""Which samples a data set has: hands, labels, captures, cameras, people, gestures, subsets; columns at once."""
+"""Which samples a data set has: hands, labels, captures, cameras, people, gestures, subsets, and how many MANO fits."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ class Selection:
 
     Attributes:
         row: (M,) int32, row of the annotation.
-        hand: (M, H) int8, which of the annotation's hands (0 right, 1 left) fill the sample's H slots.
+        hand: (M, H) int8, which of the annotation's hands (0 right, 1 left) the sample's H hands are.
     """
 
     row: np.ndarray
@@ -65,20 +65,20 @@ def select(
 ) -> Selection:
     """Chooses a split's samples, in the order of its annotation file.
 
-    A hand with fewer valid joints, per image and per frame, than ``min_valid_joints`` is no sample. With 0, hands of
-    which only the annotated box is known are samples too, cropped by it.
+    A hand with fewer valid joints, by image and by frame, than ``min_valid_joints`` is not a sample. With 0, hands that
+    have an annotated box only are samples too, cropped by it.
 
     Args:
         index: The split.
         hands: Kind of annotations.
-        layout: One hand a sample, or both.
+        layout: One hand per sample, or both.
         labelled_only: Leave out sequences without a gesture label.
-        subset: A list of annotation ids or image file names: a text file with one a line, or a JSON list.
+        subset: A list of annotation ids or image file names: a text file with one per line, or a JSON list.
         captures: Keep these captures only.
         cameras: Keep images of these cameras only, by name, such as 400002.
         subjects: Keep these people only.
         gestures: Keep sequences of these fine classes only.
-        min_valid_joints: Of a hand, 0 to 21.
+        min_valid_joints: Fewest valid joints of a hand, 0 to 21.
 
     Raises:
         UserError: The list cannot be read or names something this split does not have, a capture, camera, person or
@@ -155,7 +155,7 @@ def _in_subset(index: InterHandIndex, path: Path) -> np.ndarray:
     except ValueError as error:
         raise UserError(f"The subset list '{path}' is not valid ({error}): give ids or file names.") from None
     if not isinstance(wanted, list):
-        raise UserError(f"The subset list '{path}' holds no list: give annotation ids or image file names.")
+        raise UserError(f"The subset list '{path}' is not a list: give annotation ids or image file names.")
     names = {str(entry) for entry in wanted}
     ids = {int(name): name for name in names if name.isascii() and name.isdecimal() and len(name) < 19}
     chosen = np.isin(index.annotation_id, np.fromiter(ids, np.int64, len(ids)))
@@ -168,3 +168,43 @@ def _in_subset(index: InterHandIndex, path: Path) -> np.ndarray:
             f"not have (the first: {min(unknown)}): check that list and split belong together."
         )
     return chosen
+
+
+def kept_fits(index: InterHandIndex, share: float, seed: int) -> np.ndarray:
+    """(F,) bool, the captured frames that keep their MANO fits: a random share of those that have any.
+
+    A smaller share's frames are among a larger one's of the same seed.
+
+    Args:
+        index: The split.
+        share: Between 0 and 1; at least one frame keeps its fits.
+        seed: Of the choice.
+    """
+    fitted = np.flatnonzero(index.mano_valid.any(-1))
+    chosen = np.random.default_rng((seed, 1)).permutation(fitted)[: max(1, round(share * len(fitted)))]
+    kept = np.zeros(len(index.mano_valid), bool)
+    kept[chosen] = True
+    return kept
+
+
+def fitted_samples(index: InterHandIndex, selection: Selection, kept: np.ndarray | None) -> Selection:
+    """The samples that show a hand with a MANO fit.
+
+    Args:
+        index: The split.
+        selection: Its samples.
+        kept: (F,) bool, the captured frames that keep their fits, or None for all.
+
+    Raises:
+        UserError: There is none.
+    """
+    frame, hand = index.frame[selection.row], selection.hand.astype(np.int64)
+    present = (index.hand_type[selection.row][:, None] & np.array([1, 2])[hand]) > 0
+    fitted = (index.mano_valid[frame[:, None], hand] & present).any(-1)
+    if kept is not None:
+        fitted &= kept[frame]
+    if not fitted.any():
+        raise UserError(
+            f"No sample of '{index.root}', split '{index.split}', has a MANO fit: set data.fitted_only to false."
+        )
+    return Selection(selection.row[fitted], selection.hand[fitted])

@@ -1,4 +1,4 @@
-"""Names of files that are the same name to people: backslashes for slashes, accents in one character or in two."""
+"""Different spellings of a file name: backslashes for slashes, accented letters as one character or as two."""
 
 import os
 import unicodedata
@@ -7,13 +7,10 @@ from pathlib import Path, PurePosixPath
 
 
 def spelled(name: str) -> str:
-    """One spelling of a file's name for all that mean the same file.
+    """One spelling for all names, with or without folders, that mean the same file.
 
     Windows separates folders by backslashes; macOS writes an accented letter as two characters (NFD) where others write
     one (NFC).
-
-    Args:
-        name: With or without folders.
 
     Returns:
         In NFC, with single slashes and without ``./``.
@@ -22,11 +19,7 @@ def spelled(name: str) -> str:
 
 
 def find_file(path: Path) -> Path | None:
-    """The file or folder that a path means, as :func:`spelled`; None if there is none.
-
-    Args:
-        path: As somebody wrote it.
-    """
+    """The file or folder that a path means, whatever its spelling (:func:`spelled`); None if there is none."""
     if os.path.exists(path):  # noqa: PTH110 - False, and no error, for what can be no name
         return path
     wanted = PurePosixPath(spelled(str(path)))
@@ -56,7 +49,7 @@ def _names(folder: Path) -> tuple[dict[str, str], dict[str, str]]:
 
 @lru_cache(maxsize=32)
 def _listed(folder: str, changed_ns: int) -> tuple[dict[str, str], dict[str, str]]:
-    """Where thousands of images are missing a folder is listed once, and anew when it has changed."""
+    """Lists a folder once, even if thousands of images are missing, and again when it has changed."""
     names = sorted((path.name for path in Path(folder).iterdir()), reverse=True)
     return (
         {unicodedata.normalize("NFC", name): name for name in names},

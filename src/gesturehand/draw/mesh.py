@@ -7,8 +7,7 @@ import torch
 from torch import Tensor
 
 from gesturehand.camera import normalised_to_px
-from gesturehand.synthetic.render import Light, draw_hands
-from gesturehand.synthetic.surface import Surface, surface_of
+from gesturehand.synthetic.render import Light, Surface, render_hands, surface_of
 
 _SKIN_BGR = np.array([190.0, 200.0, 240.0])
 _LIGHT = Light(direction=np.array([0.25, -0.45, -0.86]), diffuse=0.75, ambient=0.35)
@@ -17,7 +16,7 @@ _LIGHT = Light(direction=np.array([0.25, -0.45, -0.86]), diffuse=0.75, ambient=0
 def place_in_camera(camera: Tensor, crop_intrinsics: Tensor, size_px: int) -> Tensor:
     """Where a weak-perspective hand stands in front of the crop's pinhole camera.
 
-    The depth at which the pinhole shows the hand at the same scale, and the ray through the wrist's place.
+    It lies on the ray through the wrist, at the depth at which the pinhole camera shows the hand at the same scale.
 
     Args:
         camera: (..., 3) weak perspective: scale and shift in normalised crop units.
@@ -73,5 +72,5 @@ def draw_meshes(
     canvas = np.ascontiguousarray(image[..., ::-1])
     points = [np.asarray(mesh, np.float64) for mesh in vertices]
     bgr = [np.asarray(tone, np.float64)[::-1] for tone in tones]
-    mask = draw_hands(canvas, points, list(surfaces), bgr, np.asarray(intrinsics, np.float64), _LIGHT)
+    mask = render_hands(canvas, points, list(surfaces), bgr, np.asarray(intrinsics, np.float64), _LIGHT)
     return np.ascontiguousarray(canvas[..., ::-1]), mask > 0

@@ -25,11 +25,11 @@ def save_panels(
 
     Args:
         path: PNG to write.
-        rows: For each sample its pictures, (S, S, 3) uint8 RGB.
+        rows: The pictures of each sample, (S, S, 3) uint8 RGB.
         columns: What each picture of a sample shows.
-        captions: For each sample a line below it.
+        captions: A line below each sample.
         samples_per_row: Samples beside each other.
-        title: Above everything.
+        title: Title of the whole picture.
     """
     lines = -(-len(rows) // samples_per_row)
     side = 1.5  # inches a picture

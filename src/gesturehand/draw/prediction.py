@@ -10,9 +10,9 @@ import numpy as np
 from gesturehand.draw.mesh import draw_meshes
 from gesturehand.draw.skeleton import draw_skeleton
 from gesturehand.skeleton import SIDES, Side
-from gesturehand.synthetic.surface import Surface, surface_of
+from gesturehand.synthetic.render import Surface, surface_of
 
-#: RGB of right and left hands: warm and cool, told apart at a glance.
+#: RGB of right and left hands: warm and cool, easy to tell apart.
 SIDE_TONES: Final = {"right": np.array([245.0, 205.0, 190.0]), "left": np.array([180.0, 210.0, 250.0])}
 #: The picture's height lies between these, px: labels stay legible on small images, files small on large ones.
 _HEIGHT_PX: Final = (360, 720)
@@ -121,7 +121,7 @@ def _draw_box(canvas: np.ndarray, box: np.ndarray, side: Side) -> None:
 
 
 def _label_hands(canvas: np.ndarray, hands: Sequence[DrawnHand], scale: float) -> None:
-    """A label above every hand's joints, each below the last where they would overlap."""
+    """A label above every hand's joints; where labels would overlap, each moves below the last."""
     taken: list[tuple[int, int, int, int]] = []
     for hand in hands:
         low = hand.joints_px.min(0) * scale
@@ -157,8 +157,8 @@ def fitted(picture: np.ndarray, height: int, width: int) -> np.ndarray:
 
     Args:
         picture: (H, W, 3) uint8.
-        height: Height of the frame.
-        width: Likewise.
+        height: Height of the frame, px.
+        width: Width of the frame, px.
 
     Returns:
         (height, width, 3) uint8; the picture itself where it has this shape.

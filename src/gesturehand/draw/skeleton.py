@@ -7,7 +7,7 @@ import numpy as np
 
 from gesturehand.skeleton import BONES, FINGERS
 
-#: RGB of the fingers, thumb … pinky (Okabe and Ito's palette, told apart also without red and green).
+#: RGB of the fingers, thumb … pinky (Okabe and Ito's palette, which also works for the colour-blind).
 FINGER_COLOURS: Final = ((230, 159, 0), (86, 180, 233), (0, 158, 115), (240, 228, 66), (204, 121, 167))
 #: Sub-pixel bits of OpenCV's drawing functions.
 _SHIFT: Final = 4

@@ -16,7 +16,7 @@ from gesturehand.metrics.hand_metrics import HandMetrics
 from gesturehand.skeleton import WRIST
 from gesturehand.targets import as_defined, build_targets
 
-#: Which numbers of :data:`~gesturehand.metrics.hand_metrics.HAND_METRICS` mean something for bare joints.
+#: The :data:`~gesturehand.metrics.hand_metrics.HAND_METRICS` that are defined for joints without a mesh.
 JOINT_METRICS: Final = ("mpjpe_mm", "pa_mpjpe_mm")
 
 
@@ -36,13 +36,9 @@ class MeanHand:
 
 
 def mean_hand(batches: Iterable[Batch], hand_model: HandModel) -> MeanHand:
-    """Means over all valid hands of some batches; left hands count mirrored.
+    """Means over all valid hands of some batches; left hands are mirrored.
 
-    The two means differ wildly: averaging joints over all views shrinks the hand, averaging rotations does not.
-
-    Args:
-        batches: Batches of a training set.
-        hand_model: For the targets.
+    The two means differ widely: averaging joints over all views shrinks the hand, averaging rotations does not.
     """
     joints = torch.zeros(21, 3, dtype=torch.float64)
     rotations = torch.zeros(16, 3, 3, dtype=torch.float64)
@@ -52,7 +48,7 @@ def mean_hand(batches: Iterable[Batch], hand_model: HandModel) -> MeanHand:
         targets = build_targets(batch, hand_model)
         valid = targets["joint_valid_3d"][..., None].double()
         wrist_relative = targets["joints"] - targets["joints"][..., WRIST : WRIST + 1, :]
-        # What a wrist that is not valid leaves behind may be anything.
+        # A wrist that is not valid may be anywhere.
         relative = torch.where(targets["joint_valid_3d"][..., None], wrist_relative, 0.0)
         canonical, relative = _mirror_left(targets["rotations"], relative, batch["is_right"])
         relative = relative.double()
@@ -73,11 +69,6 @@ def baseline_metrics(
     mean: MeanHand, batches: Iterable[Batch], hand_model: HandModel
 ) -> dict[str, dict[str, float | None]]:
     """The metrics of both baselines on some batches.
-
-    Args:
-        mean: Mean of the training set.
-        batches: Batches of the test set.
-        hand_model: MANO's layer.
 
     Returns:
         ``mean_joints`` and ``mean_pose``, each with every metric's value in mm; None where a baseline has no mesh or

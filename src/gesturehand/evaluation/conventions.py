@@ -7,13 +7,13 @@ from torch import Tensor
 
 from gesturehand.batch import Targets
 from gesturehand.data.bone_lengths import OTHER_ORDERS, places_of
-from gesturehand.metrics.functional.joint_error import joint_errors_mm
+from gesturehand.metrics.mpjpe import joint_errors_mm
 
-#: Below this an error needs no explanation, mm.
+#: Smaller errors need no explanation, mm.
 _LARGE_MM: Final = 30.0
-#: A convention explains an error that it leaves less than this share of.
+#: A convention explains an error if it leaves less than this share of it.
 _EXPLAINED: Final = 0.4
-#: Beside such a share of it, similarity alignment says that the shape is right.
+#: If similarity alignment leaves less than this share of the error, the shape is right.
 _SHAPE_IS_RIGHT: Final = 0.25
 _AXES: Final = {
     "y pointing up": (1, -1, 1),
@@ -41,7 +41,7 @@ _CONVENTIONS: Final[dict[str, Callable[[Tensor], Tensor]]] = {
 
 
 class ConventionErrors:
-    """Sums the root-relative error of predictions as they are and as they would be under other conventions."""
+    """Sums the root-relative error of predictions as given and as read under other conventions."""
 
     def __init__(self) -> None:
         self._sums = dict.fromkeys(_CONVENTIONS, 0.0)
@@ -66,7 +66,7 @@ class ConventionErrors:
         """A sentence that explains a large error; None if the error is small or no convention explains it.
 
         Args:
-            pa_mpjpe_mm: The same hands' error after similarity alignment.
+            pa_mpjpe_mm: Error of the same hands after similarity alignment.
         """
         if not self._count or self._given / self._count < _LARGE_MM:
             return None

@@ -21,11 +21,7 @@ _LIBRARIES: Final = ("gesturehand", "torch", "pytorch-lightning", "torchmetrics"
 
 
 def data_fingerprint(data: InterHandDataModule) -> dict[str, Any]:
-    """Which samples the test set has: folder, split, filters, counts, and a hash of the ids.
-
-    Args:
-        data: Its test set is described.
-    """
+    """Which samples the test set has: folder, split, filters, counts, and a hash of the ids."""
     dataset = data.dataset("test")
     index, row, hand = dataset.index, dataset.selection.row, dataset.selection.hand
     ids = index.annotation_id[row]
@@ -85,10 +81,10 @@ def hand_model_origin(hand_model: HandModel) -> dict[str, Any]:
 
 
 def code_version() -> dict[str, Any]:
-    """This package's version and, where it runs from a git checkout, the commit and whether files differ from it.
+    """This package's version and, in a git checkout, the commit and whether files differ from it.
 
     Returns:
-        ``version``, ``commit`` and ``dirty``; the last two are None where the package is no file of a checkout.
+        ``version``, ``commit`` and ``dirty``; the last two are None where the package is not in a checkout.
     """
     commit = _git("rev-parse", "HEAD") if _git("ls-files", Path(__file__).name) else None
     dirty = None if commit is None else bool(_git("status", "--porcelain", "--untracked-files=no"))

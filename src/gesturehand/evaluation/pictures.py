@@ -1,4 +1,4 @@
-"""Test samples drawn with prediction and truth: some of the first process's share, and the worst of all."""
+"""Samples drawn with prediction and truth: some of the first process's share, and the worst of all processes."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -13,7 +13,7 @@ from gesturehand.camera import normalised_to_px
 from gesturehand.draw.mesh import draw_mesh, place_in_camera
 from gesturehand.draw.panels import save_panels
 from gesturehand.draw.skeleton import draw_skeleton
-from gesturehand.evaluation.gather import gather
+from gesturehand.evaluation.sample_errors import gather
 from gesturehand.gestures import NO_GESTURE, class_names
 from gesturehand.trainers.hand_regressor import Evaluated
 
@@ -25,8 +25,8 @@ class SpreadPictures:
         wanted: Numbers of the samples to draw within the share.
 
     Attributes:
-        rows: For each drawn sample its pictures: crop, true mesh, predicted mesh, predicted joints.
-        captions: For each drawn sample a line.
+        rows: The pictures of each drawn sample: crop, true mesh, predicted mesh, predicted joints.
+        captions: A line for each drawn sample.
     """
 
     def __init__(self, wanted: set[int]) -> None:
@@ -64,11 +64,7 @@ class WorstSample(NamedTuple):
 
 
 class WorstPictures:
-    """Keeps the samples with the largest errors of all processes.
-
-    Args:
-        number: How many.
-    """
+    """Keeps the samples with the largest errors of all processes."""
 
     def __init__(self, number: int) -> None:
         self.number = number
@@ -136,7 +132,7 @@ def _draw(pl_module: pl.LightningModule, outputs: Evaluated, batch: Batch, sampl
     image = _image(batch, sample)
     intrinsics = targets["crop_intrinsics"][sample].cpu()
     true_mesh, predicted_mesh, joints = image, image, image
-    # Far hands first would matter only where two predicted hands overlap.
+    # The order would matter only where two predicted hands overlap.
     for h in torch.nonzero(batch["hand_present"][sample])[:, 0].tolist():
         faces = pl_module.hand_model.faces[int(not batch["is_right"][sample, h])].cpu().numpy()  # type: ignore[union-attr, index]
         if targets["mano_valid"][sample, h]:

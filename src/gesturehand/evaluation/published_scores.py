@@ -12,7 +12,7 @@ from scipy.linalg import orthogonal_procrustes
 from scipy.spatial import cKDTree
 from tqdm import tqdm
 
-from gesturehand.metrics.functional.fscore import F_SCORE_THRESHOLDS_MM
+from gesturehand.metrics.fscore import F_SCORE_THRESHOLDS_MM
 
 #: What is reported, and how it is read.
 PUBLISHED_SCORES: Final = {

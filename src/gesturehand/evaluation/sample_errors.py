@@ -1,16 +1,27 @@
-"""The error of every sample, for tables by gesture and a list of the worst samples."""
+"""The error of every sample of all processes, for tables by gesture and a list of the worst samples."""
 
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import numpy as np
-from torch import Tensor
+from torch import Tensor, distributed
 
 from gesturehand.batch import Batch, Targets
-from gesturehand.evaluation.gather import gather
 from gesturehand.gestures import NO_GESTURE
-from gesturehand.metrics.functional.joint_error import joint_errors_mm
+from gesturehand.metrics.mpjpe import joint_errors_mm
 
-#: What a sample's error is, in words.
+Item = TypeVar("Item")
+
+
+def gather(item: Item) -> list[Item]:
+    """Collects one object per process, in the order of ranks; every process must call it."""
+    if not (distributed.is_available() and distributed.is_initialized()):
+        return [item]
+    items: list[Item | None] = [None] * distributed.get_world_size()
+    distributed.all_gather_object(items, item)
+    return items  # type: ignore[return-value]
+
+
+#: The definition of a sample's error, for reports.
 SAMPLE_ERROR: Final = "mean over the valid joints of a sample, root: wrist-relative, annotated joints"
 
 
@@ -69,9 +80,6 @@ class SampleErrors:
 
     def by_gesture(self, names: tuple[str, ...]) -> dict[str, dict[str, Any]]:
         """Number of samples and mean error of each fine gesture that occurs, the largest error first.
-
-        Args:
-            names: Names of the fine classes.
 
         Returns:
             By name ``samples`` and ``mpjpe_mm``; samples without a gesture or without a valid joint are left out.

@@ -24,11 +24,12 @@ from gesturehand.metrics.mrrpe import MRRPE
 from gesturehand.skeleton import WRIST
 from gesturehand.targets import build_targets
 
-#: Numbers that bare joints have.
+#: Metrics that need joints only.
 _JOINT_METRICS = ("mpjpe_mm", "pa_mpjpe_mm", "auc_root", "auc_procrustes")
-#: Sizes of predicted hands over an adult's beyond which the unit is wrong; a mean over all poses shrinks to a third.
+#: Size of predicted hands relative to an adult's beyond which the unit must be wrong; averaging all poses shrinks a
+#: hand to a third.
 _SMALLEST_PREDICTED, _LARGEST_PREDICTED = 0.05, 5.0
-#: Both wrists within this of the origin: the file gives every hand relative to its own wrist.
+#: If both wrists are this close to the origin, the file gives every hand relative to its own wrist.
 _SAME_PLACE_M = 1e-6
 
 
@@ -47,9 +48,9 @@ def score_predictions(path: str | Path, data: InterHandDataModule, hand_model: H
         joints or axes explains a large error.
 
     Raises:
-        UserError: The file is no such file, its ids are not those of the data, a number of a hand that is evaluated
-            is not finite, an annotation has two hands and the file one, the hands are in another unit than metres, or
-            the mesh is another model's.
+        UserError: The file is of another kind, its ids are not those of the data, a number of an evaluated hand is not
+            finite, an annotation has two hands and the file one, the unit is not metres, or the mesh is another
+            model's.
     """
     predictions = read_predictions(path)
     dataset = data.dataset("test")
@@ -96,14 +97,14 @@ def score_predictions(path: str | Path, data: InterHandDataModule, hand_model: H
 
 
 def _slots(predictions: SavedPredictions, dataset: InterHandDataset, path: str | Path) -> np.ndarray:
-    """(M, H) which of the file's hands fills each of the samples' places."""
+    """(M, H) index of the file's hand that belongs to each hand of the samples."""
     hand = dataset.selection.hand
     if predictions.joints.shape[1] == 2:
         return hand
     two = np.unique(dataset.index.annotation_id[dataset.selection.row][_present(dataset, both=True)])
     if len(two):
         raise UserError(
-            f"'{path}' has one hand a row, but {len(two)} annotations have two (the first: {two[0]}): give H = 2, "
+            f"'{path}' has one hand per row, but {len(two)} annotations have two (the first: {two[0]}): give H = 2, "
             "right and left, or evaluate single hands with --hands=single."
         )
     return np.zeros_like(hand)
@@ -132,7 +133,7 @@ def _check_finite(
 def _check_mesh(predictions: SavedPredictions, hand_model: HandModel, path: str | Path) -> None:
     if predictions.vertices is not None and predictions.vertices.shape[2] != hand_model.num_vertices:
         raise UserError(
-            f"'vertices' of '{path}' has {predictions.vertices.shape[2]} vertices a hand, but {hand_model.name} has "
+            f"'vertices' of '{path}' has {predictions.vertices.shape[2]} vertices per hand, but {hand_model.name} has "
             f"{hand_model.num_vertices}: name the hand model of the meshes as --mano, or leave vertices out."
         )
 
@@ -140,7 +141,7 @@ def _check_mesh(predictions: SavedPredictions, hand_model: HandModel, path: str 
 def _check_unit(
     predictions: SavedPredictions, dataset: InterHandDataset, row: np.ndarray, slot: np.ndarray, path: str | Path
 ) -> None:
-    """Refuses hands five times too large or of a twentieth of their size, whose unit must be wrong."""
+    """Refuses hands five times too large or twenty times too small, whose unit must be wrong."""
     place = row[:, None].repeat(slot.shape[1], 1)[_present(dataset)], slot[_present(dataset)]
     joints = predictions.joints[place]
     scales = {"joints": np.nanmedian(bone_ratios(joints, np.ones(joints.shape[:2], bool)))}
@@ -150,7 +151,7 @@ def _check_unit(
     for name, scale in scales.items():
         if not _SMALLEST_PREDICTED <= scale <= _LARGEST_PREDICTED:
             raise UserError(
-                f"'{name}' of '{path}' are of hands {in_words(float(scale))} long, and an adult's is "
+                f"The hands in '{name}' of '{path}' are {in_words(float(scale))} long, but an adult's is "
                 f"{REFERENCE_HAND_M:g} m: give metres."
             )
 
@@ -164,7 +165,7 @@ def _prediction(
     def hands(array: np.ndarray | None, empty: Tensor) -> Tensor:
         if array is None:
             return empty.expand(*shape, *empty.shape)
-        # What stands in the place of a hand that is not there may be anything.
+        # The place of an absent hand may hold anything.
         return torch.from_numpy(np.nan_to_num(array[row[:, None], slot], nan=0.0, posinf=0.0, neginf=0.0))
 
     joints = hands(predictions.joints, torch.zeros(21, 3))
@@ -181,7 +182,7 @@ def _prediction(
 
 
 def _update_roots(roots: MRRPE, prediction: HandPrediction, targets: Targets, batch: Batch) -> None:
-    """Counts the relative place of both wrists, if the file says anything about it."""
+    """Counts the wrists' relative position, if the file says anything about it."""
     joints = prediction["joints"]
     if joints.shape[1] == 2 and bool((joints[..., WRIST, :].abs() > _SAME_PLACE_M).any()):
         roots.update(joints, targets["joints"], targets["joint_valid_eval"], batch["interacting"])

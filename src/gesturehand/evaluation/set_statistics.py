@@ -1,8 +1,8 @@
 """Counts of a data set, and how much a gesture tells about a hand's pose.
 
-Two guesses without an image are held against the true joints, both in the canonical frame (right hand, wrist at the
-origin, global rotation removed) and after procrustes: the mean pose of the training split, and that of an oracle which
-knows the gesture, its class's mean pose.
+Two guesses made without an image are compared with the true joints, in the canonical frame (right hand, wrist at the
+origin, global rotation removed) and after procrustes: the mean pose of the training split, and the mean pose of the
+gesture's class, which an oracle knows.
 """
 
 from collections import Counter
@@ -17,10 +17,15 @@ from torch import Tensor
 from gesturehand.data.formats.registry import format_of
 from gesturehand.data.index import HAND_TYPES, InterHandIndex, read_index
 from gesturehand.errors import UserError
+from gesturehand.evaluation.report import REPORT_FILE
+from gesturehand.evaluation.summary import newest_test
 from gesturehand.gestures import NO_GESTURE, class_names
 from gesturehand.hand.layer import HandModel
 from gesturehand.hand.transform import mirror_x
-from gesturehand.metrics.functional.alignment import align_procrustes
+from gesturehand.json_files import read_json
+from gesturehand.markdown import markdown_table
+from gesturehand.metrics.alignment import align_procrustes
+from gesturehand.runs import CONFIG_FILE, run_config
 from gesturehand.skeleton import WRIST
 from gesturehand.splits import SPLITS
 
@@ -134,3 +139,58 @@ def _joints(rotations: Tensor, betas: Tensor, hand_model: HandModel) -> Tensor:
 
 def _error_mm(guess: Tensor, truth: Tensor) -> float:
     return float((guess - truth).norm(dim=-1).mean() * 1000)
+
+
+def model_row(run: str | Path) -> dict[str, Any]:
+    """The errors of a tested run and how it was trained.
+
+    Raises:
+        UserError: the run was not tested.
+    """
+    tested = newest_test(Path(run))
+    metrics = read_json(tested / REPORT_FILE, "The report", "test the run again")["metrics"]
+    try:
+        config = run_config(Path(run))
+    except FileNotFoundError:
+        raise UserError(f"'{run}' has no {CONFIG_FILE}: give the folder of a run.") from None
+    settings = config["model"]["init_args"]
+    return {
+        "name": config["name"],
+        "data": config["data"]["root"],
+        "backbone": settings["backbone"],
+        "image_size": config["data"]["image_size"],
+        "pretrained": bool(settings["pretrained"]),
+        "max_epochs": config["trainer"]["max_epochs"],
+        "max_time": config["trainer"].get("max_time"),
+        "canonical_mm": metrics["mpjpe_true_rotation_mm"],
+        "procrustes_mm": metrics["pa_mpjpe_mm"],
+        "mpjpe_mm": metrics["mpjpe_mm"],
+        "gesture_fine_top1": metrics.get("gesture_fine_top1"),
+    }
+
+
+def statistics_markdown(statistics: dict[str, Any]) -> str:
+    """Two tables: errors of guesses and models, and labelled frames by gesture and split.
+
+    Args:
+        statistics: as written to JSON: ``splits``, ``poses`` and ``models``.
+    """
+    splits, poses = statistics["splits"], statistics["poses"]
+    text = ""
+    if poses is not None:
+        rows = [["error in mm", "canonical frame", "after procrustes"]]
+        for name, label in (("mean_pose", "mean pose"), ("gesture_oracle", "oracle that knows the gesture")):
+            rows.append([label, *(f"{poses[name][key]:.1f}" for key in ("canonical_mm", "procrustes_mm"))])
+        for model in statistics["models"]:
+            epochs = f"{model['max_epochs']} epochs"
+            label = f"model: {model['backbone']}, {model['image_size']} px, {epochs} ({model['name']}, {model['data']})"
+            rows.append([label, *(f"{model[key]:.1f}" for key in ("canonical_mm", "procrustes_mm"))])
+        text += markdown_table(rows) + "\n"
+    gestures = sorted({name for counts in splits.values() for name in counts["frames_by_gesture"]})
+    rows = [["captured frames", *splits]]
+    rows += [
+        [name, *(str(counts["frames_by_gesture"].get(name, 0)) for counts in splits.values())] for name in gestures
+    ]
+    for key, label in (("captured_frames", "**all**"), ("images", "images"), ("frames_with_fit", "with a MANO fit")):
+        rows.append([label, *(str(counts[key]) for counts in splits.values())])
+    return text + markdown_table(rows)

@@ -45,7 +45,7 @@ def newest_test(run: Path) -> Path:
 def summarise(test_folder: Path) -> Summary:
     """The tested model's numbers and those of the baselines on the same data.
 
-    The baselines' means are of the data that the run was trained on, which need not be the folder it was tested on.
+    The baselines' means come from the data that the run was trained on, which may differ from what it was tested on.
 
     Args:
         test_folder: Folder of a test inside its run's, each with its config.

@@ -47,7 +47,7 @@ _SHAPES: Final[dict[str, tuple[int | str, ...]]] = {
 
 #: How deep in a folder hand models are looked for.
 _LEVELS_SEARCHED: Final = 3
-#: A small archive can unpack to one that fills the memory; MANO's is 3 MB.
+#: A small archive can unpack to more than fits into memory; MANO's is 3 MB.
 _MAX_UNPACKED_BYTES: Final = 2**30
 _INTEGERS: Final = ("kintree_table", "f")
 
@@ -222,7 +222,7 @@ def _file_in(folder: Path, side: Side | None) -> Path:
 
 
 def _pointer(path: Path) -> str:
-    """Where the file is that somebody meant by a path, as the end of a sentence."""
+    """The end of a sentence that says which file may be meant by a path that does not exist."""
     parent = next((folder for folder in path.parents if folder.is_dir()), Path())
     for side in SIDES:
         if side in path.name.lower() and parent != Path(parent.anchor) and (found := find_mano_file(parent, side)):
@@ -245,7 +245,7 @@ def _checked(contents: Mapping[str, Any], side: Side, source: str) -> ManoData:
     missing = [key for key in _SHAPES if key not in contents]
     if missing:
         raise UserError(
-            f"{source} lacks {', '.join(missing)}, so it is not a MANO file; give MANO_RIGHT.pkl or its like."
+            f"{source} lacks {', '.join(missing)}, so it is not a MANO file; give MANO_RIGHT.pkl or an equivalent file."
         )
     sizes: dict[str, int] = {}
     arrays = {key: _checked_array(contents[key], key, shape, sizes, source) for key, shape in _SHAPES.items()}

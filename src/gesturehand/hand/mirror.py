@@ -1,4 +1,4 @@
-"""A left hand from a right one and the reverse, and the repair of the official left hand."""
+"""Makes a left hand of a right one and the reverse, and repairs the official left hand."""
 
 import warnings
 from dataclasses import replace
@@ -11,7 +11,7 @@ from gesturehand.hand.mano_file import ManoData
 
 #: Signs of a vector's components when space is mirrored in x.
 _VECTOR: Final = np.array([-1.0, 1.0, 1.0])
-#: Signs of an axis-angle vector's components: it turns as a pseudo-vector does.
+#: Signs of an axis-angle vector's components, which is a pseudo-vector.
 _AXIS_ANGLE: Final = np.array([1.0, -1.0, -1.0])
 
 #: Below this sum of absolute differences, metres, two sets of shape directions count as the same.
@@ -21,8 +21,8 @@ _SAME_SHAPEDIRS: Final = 1.0
 def mirror(data: ManoData) -> ManoData:
     """The other hand: the model mirrored in x, such that mirrored rotations and the same betas give a mirrored mesh.
 
-    Rotations R become M R M with M = diag(−1, 1, 1), and betas stay. Joint regressor and weights stay too; triangles
-    are listed in the reverse direction, so that their outside stays outside. Mirroring twice restores every array.
+    Rotations R become M R M with M = diag(−1, 1, 1). Betas, joint regressor and weights stay as they are; triangles are
+    listed in reverse, so that their outside stays outside. Mirroring twice restores every array.
     """
     entries = np.einsum("c,a,b->cab", _VECTOR, _VECTOR, _VECTOR).reshape(3, 9)
     per_pose_feature = np.tile(entries, data.posedirs.shape[-1] // 9)
@@ -54,12 +54,9 @@ def repair_lone_left_shapedirs(left: ManoData) -> ManoData:
     vertices' coordinates, relative to their mean, with their displacements. Over the betas, growth along x has the
     sign of growth along y and z, or, in the official left hand, the opposite one.
 
-    Args:
-        left: the left hand as it is in the file.
-
     Returns:
         The left hand with the x components of its shape directions negated, if the two disagree; otherwise as given.
-        Where neither is clear, which no model of a hand has shown yet, a warning says so.
+        A warning says so if neither is clear, which has not happened with any hand model yet.
     """
     growth = np.einsum("vc,vcb->cb", left.v_template - left.v_template.mean(axis=0), left.shapedirs)
     along_x, across = growth[0], growth[1] + growth[2]
@@ -80,10 +77,6 @@ def repair_lone_left_shapedirs(left: ManoData) -> ManoData:
 
 def repair_left_shapedirs(left: ManoData, right: ManoData) -> ManoData:
     """Corrects the official left hand, whose shape directions have the right hand's sign in x (smplx issue 48).
-
-    Args:
-        left: the left hand as it is in the file.
-        right: the right hand of the same release.
 
     Returns:
         The left hand with the x components of its shape directions negated, if they are the right hand's (sum of

@@ -1,6 +1,6 @@
 """Linear blend skinning in NumPy, float64: poses one hand model without PyTorch or smplx.
 
-The synthetic set is written with it, and the tests hold the layer on the device against it.
+The synthetic set is written with it, and tests compare the layer on the device with it.
 """
 
 import numpy as np

@@ -33,7 +33,7 @@ class SmplxLayer(nn.Module):
     def forward(
         self, rotations: Tensor, betas: Tensor, transl: Tensor | None, is_right: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """As :meth:`gesturehand.hand.skinning_layer.SkinningLayer.forward`."""
+        """As :meth:`gesturehand.hand.layer.SkinningLayer.forward`."""
         vertices = rotations.new_zeros(len(rotations), self.num_vertices, 3)
         joints = rotations.new_zeros(len(rotations), NUM_MANO_JOINTS, 3)
         for layer, mask in zip(self.layers, (is_right, ~is_right), strict=True):
@@ -52,7 +52,7 @@ class SmplxLayer(nn.Module):
 
 
 def _mano_layer(hand: ManoData) -> MANOLayer:
-    """The layer of smplx, made from arrays at hand, so that it opens no file and needs no chumpy."""
+    """The layer of smplx, made from arrays, so that it opens no file and needs no chumpy."""
     with contextlib.redirect_stdout(io.StringIO()):  # it prints that there are only ten shape coefficients
         return MANOLayer(
             model_path="",

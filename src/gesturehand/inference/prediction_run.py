@@ -19,7 +19,7 @@ from gesturehand.inference.query import ImageCamera, ImageQuery, Intrinsics, cam
 from gesturehand.inference.result import HandResult
 from gesturehand.inference.result_json import image_dictionary
 from gesturehand.inference.tracks import DETECT_EVERY
-from gesturehand.inference.translation import ASSUMED_FOCAL_OVER_LONGER_SIDE
+from gesturehand.translation import ASSUMED_FOCAL_OVER_LONGER_SIDE
 
 WHOLE_IMAGE: Final = "No box: the whole image is taken as the hand. Say where it is with --box x,y,w,h or --boxes FILE."
 FOUND: Final = "Hands and their sides are looked for. Say where they are with --box x,y,w,h or --boxes FILE."

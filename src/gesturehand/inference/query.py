@@ -21,8 +21,8 @@ from gesturehand.inference.boxes import (
     square_of,
 )
 from gesturehand.inference.exif import exif_intrinsics
-from gesturehand.inference.translation import assumed_intrinsics
 from gesturehand.skeleton import SIDES, Side
+from gesturehand.translation import assumed_intrinsics
 
 Image = npt.NDArray[np.uint8] | str | Path
 Boxes = Sequence[Sequence[float]] | npt.NDArray[np.floating] | npt.NDArray[np.integer] | None

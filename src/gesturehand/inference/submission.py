@@ -26,8 +26,8 @@ from gesturehand.evaluation.predictions import SavedPredictions, read_prediction
 from gesturehand.evaluation.published_scores import published_scores
 from gesturehand.file_writing import new_file
 from gesturehand.hand.joint_definition import NUM_MANO_VERTICES
-from gesturehand.inference.translation import solve_translation
 from gesturehand.skeleton import JOINTS_FROM_MANO_AND_TIPS, MIDDLE_MCP, NUM_JOINTS, WRIST
+from gesturehand.translation import solve_translation
 
 #: The only file in the archive.
 PREDICTION_FILE: Final = "pred.json"

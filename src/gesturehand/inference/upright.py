@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from gesturehand.camera import normalised_to_px, transform_affine
-from gesturehand.data.upright import turned_extent, upright_turns
+from gesturehand.data.crop import turned_extent, upright_turns
 from gesturehand.inference.assemble import seen_joints
 from gesturehand.inference.crop import ImageWindow
 

@@ -10,12 +10,7 @@ from gesturehand.metrics.metric_dict import MetricDict
 
 
 class GestureMetrics(nn.Module):
-    """Top-1, top-5, macro-F1 and the confusion matrix of coarse and fine gestures, over labelled samples.
-
-    Args:
-        num_coarse: Coarse classes.
-        num_fine: Fine classes.
-    """
+    """Top-1, top-5, macro-F1 and the confusion matrix of coarse and fine gestures, over labelled samples."""
 
     def __init__(self, num_coarse: int, num_fine: int) -> None:
         super().__init__()

@@ -8,19 +8,19 @@ from torchmetrics import Metric
 
 from gesturehand.batch import Batch, HandPrediction, Targets
 from gesturehand.hand.layer import HandModel
+from gesturehand.metrics.alignment import align_global_rotation
 from gesturehand.metrics.fscore import FScore
-from gesturehand.metrics.functional.alignment import align_global_rotation
-from gesturehand.metrics.functional.hand_group import HAND_GROUPS, hand_groups
 from gesturehand.metrics.metric_dict import MetricDict
 from gesturehand.metrics.mpjpe import MPJPE
 from gesturehand.metrics.mpvpe import MPVPE
 from gesturehand.metrics.mrrpe import MRRPE
 from gesturehand.metrics.pck import PCKAUC
+from gesturehand.metrics.protocol import HAND_GROUPS, hand_groups
 from gesturehand.skeleton import JOINT_NAMES, SIDES
 
 M = TypeVar("M", bound=Metric)
 
-#: What is reported, and how it is read.
+#: What is reported, and how it is defined.
 HAND_METRICS: Final = {
     "mpjpe_mm": "MPJPE, root: wrist-relative, against the annotated joints",
     "mpvpe_mm": "MPVPE, root: wrist-relative, against the fit's mesh",
@@ -31,7 +31,7 @@ HAND_METRICS: Final = {
     "mpvpe_eanet_mm": "MPVPE, eanet: both meshes, middle MCP, scaled",
 }
 
-#: What a full evaluation reports besides.
+#: What a full evaluation reports in addition.
 DETAILED_METRICS: Final = {
     "auc_root": "AUC of PCK 0-50 mm, root: wrist-relative, annotated joints",
     "auc_procrustes": "AUC of PCK 0-50 mm, procrustes: after similarity alignment, annotated joints",
@@ -43,7 +43,7 @@ DETAILED_METRICS: Final = {
     "mpvpe_eanet_interacting_mm": "MPVPE, eanet, of two-hand frames",
     "mpjpe_eanet_published_mm": "MPJPE, eanet_published: eanet with the slips of the published code, to compare only",
 }
-#: What is reported besides of networks that see both hands.
+#: What is also reported for networks that see both hands.
 TWO_HAND_METRICS: Final = {
     "mrrpe_mm": "MRRPE: left wrist relative to the right one, annotated joints, two-hand frames",
 }
@@ -61,13 +61,13 @@ def in_one_frame(prediction: HandPrediction) -> Tensor:
 class HandMetrics(nn.Module):
     """The metrics of :data:`HAND_METRICS` together, and those of :data:`DETAILED_METRICS` where asked for.
 
-    Only what evaluation counts enters: joints valid in the image whose wrist is valid, meshes of hands with a fit,
-    samples that are counted. A metric without a single valid entry is NaN. Under ``root`` a joint of single and of
-    interacting frames is one joint, as InterNet averages; under ``eanet`` they are two.
+    Only what evaluation counts is included: joints that are valid in the image and whose wrist is valid, meshes of
+    hands with a fit, samples that are counted. A metric without a single valid entry is NaN. Under ``root`` a joint of
+    single and of interacting frames is one joint, as InterNet averages; under ``eanet`` they are two.
 
     Args:
-        detailed: Also count what only a full evaluation reports; the F-score takes milliseconds a hand.
-        two_hands: Also count :data:`TWO_HAND_METRICS`, of predictions with ``relative_translation``.
+        detailed: Also measure what only a full evaluation reports; the F-score takes milliseconds per hand.
+        two_hands: Also measure :data:`TWO_HAND_METRICS`, for predictions with ``relative_translation``.
     """
 
     def __init__(self, detailed: bool = False, two_hands: bool = False) -> None:
@@ -123,7 +123,7 @@ class HandMetrics(nn.Module):
             "mpvpe_eanet_mm": (*meshes, batch["pair_fitted"]),
         }
         if self.f_score is not None:
-            # The published code takes a mesh of zeros for the truth of a hand without a fit.
+            # The published code uses a mesh of zeros as the truth of a hand without a fit.
             published = torch.where(fitted[..., None, None], true_mesh_joints, 0.0)
             updates["mpjpe_eanet_published_mm"] = (mesh_joints, published, valid, group)
             updates["auc_root"], updates["auc_procrustes"] = updates["mpjpe_mm"], updates["pa_mpjpe_mm"]
@@ -155,7 +155,7 @@ class HandMetrics(nn.Module):
         values["mpjpe_eanet_single_mm"], values["mpjpe_eanet_interacting_mm"] = kinds.nanmean(-1)
         single, interacting = self._metric("mpvpe_eanet_mm", MPVPE).by_kind()
         values["mpvpe_eanet_single_mm"], values["mpvpe_eanet_interacting_mm"] = single, interacting
-        # Without any fit the published slip would make a perfect 0 of nothing.
+        # Without any fit the published slip would report a perfect 0.
         published, known = values["mpjpe_eanet_published_mm"], ~values["mpjpe_eanet_mm"].isnan()
         values["mpjpe_eanet_published_mm"] = torch.where(known, published, torch.nan)
         return values

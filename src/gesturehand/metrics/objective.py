@@ -50,7 +50,7 @@ class WeightedLoss(SumMetric):
         self.weights = dict(weights)
 
     def update(self, sums: Mapping[str, MaskedSum]) -> None:
-        """Add a batch: sums of all terms; those without a weight here are not looked at."""
+        """Add a batch: sums of all terms; those without a weight here are ignored."""
         totals, counts = zip(*(sums[name] for name in self.weights), strict=True)
         self.add_sums(ObjectiveSums(torch.stack(totals).detach(), torch.stack(counts)))
 
@@ -61,11 +61,7 @@ class WeightedLoss(SumMetric):
 
 
 class ObjectiveMetrics(nn.Module):
-    """The objective and each of its terms.
-
-    Args:
-        weights: Weights of the terms, by name.
-    """
+    """The objective and each of its terms."""
 
     def __init__(self, weights: Mapping[str, float]) -> None:
         super().__init__()

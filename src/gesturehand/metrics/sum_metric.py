@@ -1,4 +1,4 @@
-"""What all metrics of this package have in common: they keep sums, and nothing else."""
+"""The base of all metrics of this package, which keep sums and nothing else."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import Module
 from torchmetrics import Metric
 
-from gesturehand.metrics.functional.precision import supports_float64
+from gesturehand.metrics.precision import supports_float64
 
 Sums = TypeVar("Sums", bound=NamedTuple)
 
@@ -24,8 +24,8 @@ class SumMetric(Metric):
     float64 on the CPU.
 
     Args:
-        zeros: The sums before anything was seen.
-        settings: Everything on which the sums depend.
+        zeros: The sums before any update.
+        settings: Every setting on which the sums depend.
         **kwargs: Arguments of torchmetrics.Metric.
     """
 
@@ -35,8 +35,8 @@ class SumMetric(Metric):
     def __init__(self, zeros: NamedTuple, *settings: Any, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self._sums_type = type(zeros)
-        # A MetricCollection takes metrics whose states have the same names and are close after the first batch for the
-        # same metric. A first batch with nothing valid would join two protocols for good, so names tell them apart.
+        # A MetricCollection merges metrics whose states have the same names and are close after the first batch. One
+        # with nothing valid would merge two protocols for ever, so their names differ.
         suffix = re.sub(r"\W", "_", "_".join(map(str, settings)))
         self._state_names = {field: f"{field}_{suffix}" if suffix else field for field in zeros._fields}
         for field, tensor in zeros._asdict().items():

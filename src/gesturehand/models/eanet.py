@@ -1,6 +1,7 @@
-"""EANet (Park et al., ICCVW 2023): one crop of up to two hands → both hands and the way from one to the other.
+"""EANet (Park et al., ICCVW 2023): one crop of up to two hands → both hands and their relative translation.
 
-:class:`EANet` is the whole; its parts follow in the order in which an image passes them.
+:class:`EANet` is the whole network and documents the sizes; its parts follow in the order in which an image passes
+through them. Their ``places`` is h · w of the feature map, 64 in EANet.
 """
 
 import torch
@@ -30,7 +31,7 @@ class EANet(nn.Module):
     soft-argmax, a positive camera scale, the posed skeleton's joints.
 
     Args:
-        encoder: Shared with the first stage.
+        encoder: The first stage's.
         hand_model: MANO's layer.
         gesture_head: The first stage's, whose logits the joint tokens then attend to (the author's variant); None is
             EANet as published.
@@ -79,7 +80,7 @@ class EANet(nn.Module):
         self.relative_translation = nn.Sequential(nn.Linear(4 * width, width), nn.ReLU(), nn.Linear(width, 3))
 
     def forward(self, image: Tensor, is_right: Tensor) -> tuple[HandPrediction, GesturePrediction | None]:
-        """Predicts both hands of each crop, whether they are there or not.
+        """Predicts both hands of each crop, also where one is absent.
 
         Args:
             image: (B, 3, S, S) RGB, uint8 or float in 0 … 255, S as the encoder was built for.
@@ -100,16 +101,7 @@ class EANet(nn.Module):
 
 
 class EABlock(nn.Module):
-    """Splits an image's features into the hands', extracts what they share and adapts it to each.
-
-    Args:
-        in_channels: Channels of the encoder's feature map.
-        places: h · w of the feature map.
-        width: Channels of a hand's features (EANet: 512).
-        depth: Blocks of each attention in a FuseFormer.
-        heads: Attention heads.
-        mlp_ratio: Width of a block's MLP over the token's.
-    """
+    """Splits an image's features into the hands', extracts what they share and adapts it to each."""
 
     def __init__(
         self,
@@ -144,15 +136,8 @@ class EABlock(nn.Module):
 class FuseFormer(nn.Module):
     """Features of ``first`` fused with those of ``second`` (EANet, Extract and Adaptation).
 
-    *JoinToken*: both features of a place side by side, brought to one width. *SimToken*: a class token and the places
-    of both maps as tokens of one sequence, after self-attention. JoinTokens then attend to SimTokens.
-
-    Args:
-        places: h · w of a feature map (EANet: 64).
-        width: Channels of a feature map and of a token.
-        depth: Blocks of self-attention, and as many of cross-attention.
-        heads: Attention heads.
-        mlp_ratio: Width of a block's MLP over the token's.
+    *JoinToken*: both features of a place, concatenated and brought to one width. *SimToken*: a class token and the
+    places of both maps as tokens of one sequence, after self-attention. JoinTokens then attend to SimTokens.
     """
 
     def __init__(
@@ -185,13 +170,7 @@ class FuseFormer(nn.Module):
 
 
 class CrossAttentionBlock(nn.Module):
-    """Pre-norm cross-attention and MLP, as EANet's: no bias in query, key, value and MLP.
-
-    Args:
-        width: Width of a token.
-        heads: Attention heads.
-        mlp_ratio: Width of the MLP over the token's.
-    """
+    """Pre-norm cross-attention and MLP, as EANet's: no bias in query, key, value and MLP."""
 
     def __init__(self, width: int, heads: int, mlp_ratio: float = 4.0) -> None:
         super().__init__()
@@ -220,18 +199,8 @@ class CrossAttentionBlock(nn.Module):
 class EANetHead(nn.Module):
     """A hand's features → its 2.5D joints and MANO's parameters.
 
-    Joint tokens are the features under the (detached) 2.5D joints, refined by self-attention; all of them side by side
-    with their coordinates give the rotations. Shape and camera come from the pooled features.
-
-    Args:
-        in_channels: Channels of the hand's features (EANet: 1024).
-        width: Width of a joint token.
-        depth: Blocks of self-attention.
-        heads: Attention heads.
-        mlp_ratio: Width of a block's MLP over the token's.
-        volume_depth: Cells of the 2.5D volume along depth.
-        gesture_logits: Coarse and fine classes that joint tokens attend to; 0 is EANet as published.
-        gesture_heads: Attention heads of that.
+    Joint tokens are the features at the (detached) 2.5D joints, refined by self-attention; concatenated with their
+    coordinates they give the rotations. Shape and camera come from the pooled features.
     """
 
     def __init__(
@@ -291,16 +260,10 @@ class EANetHead(nn.Module):
 
 
 class GestureAttention(nn.Module):
-    """Every gesture logit is a token; joint tokens attend to them, let through by a learned gate.
+    """Every gesture logit is a token; joint tokens attend to them through a learned gate.
 
     output = LayerNorm(x + σ(gate) · Δ), the gate starting at 0. (In the author's public code the right hand reads the
     coarse and the left hand the fine logits; here each hand reads both levels.)
-
-    Args:
-        num_logits: Coarse and fine classes together.
-        width: Width of a joint token.
-        heads: Attention heads.
-        dropout: In the attention and after it.
     """
 
     def __init__(self, num_logits: int, width: int, *, heads: int = 8, dropout: float = 0.1) -> None:

@@ -55,7 +55,7 @@ class Encoder(nn.Module):
         origin: Where the backbone's weights came from before they were trained here, and their licence; None: random.
 
     Raises:
-        UserError: timm has no such model, it gives no feature map at a stride, or its weights cannot be had.
+        UserError: timm has no such model, it has no feature map at this stride, or its weights are unavailable.
     """
 
     mean: Tensor

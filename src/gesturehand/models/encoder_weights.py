@@ -129,7 +129,7 @@ def _read(path: Path) -> tuple[dict[str, Tensor], Origin]:
     """The tensors of a file, and what it says of their origin; nothing in it is executed."""
     if not path.is_file():
         raise UserError(
-            f"model.encoder_weights='{path}' is no file and none of {', '.join(SOURCES)}: give one of them."
+            f"model.encoder_weights='{path}' is neither a file nor one of {', '.join(SOURCES)}: give one of them."
         )
     try:
         if path.suffix == ".safetensors":
@@ -142,12 +142,12 @@ def _read(path: Path) -> tuple[dict[str, Tensor], Origin]:
         raise UserError(f"The weights '{path}' cannot be read ({_line(error)}): use another file.") from None
     except Exception as error:  # torch.load raises whatever its unpickler meets
         raise UserError(
-            f"The weights '{path}' were not opened, they are damaged or more than tensors and plain values "
+            f"The weights '{path}' were not opened: they are damaged or hold more than tensors and plain values "
             f"({type(error).__name__}): use another file."
         ) from None
     state = content.get("state_dict", content) if isinstance(content, dict) else None
     if not isinstance(state, dict):
-        raise UserError(f"The weights '{path}' are no dictionary of tensors: use another file.")
+        raise UserError(f"The weights '{path}' are not a dictionary of tensors: use another file.")
     based_on = content.get("encoder_weights_origin")
     tensors = {str(name): value for name, value in state.items() if isinstance(value, Tensor)}
     return tensors, {} if based_on is None else {"based_on": based_on}

@@ -1,8 +1,10 @@
-"""Gesture embedding and the two levels of gesture classes."""
+"""Gesture embedding, the two levels of gesture classes, and labels outside of them."""
 
+import torch
 from torch import Tensor, nn
 
 from gesturehand.batch import GesturePrediction
+from gesturehand.gestures import NO_GESTURE, OwnLabels
 
 
 class GestureHead(nn.Module):
@@ -37,3 +39,36 @@ class GestureHead(nn.Module):
             coarse_logits=self.coarse(kept).float(),
             fine_logits=self.fine(kept).float(),
         )
+
+
+class OwnLabelHead(nn.Module):
+    """Gesture embedding → labels outside the gesture vocabulary; a label is judged among those of its own set.
+
+    Two sets may mean different things by one word, or one thing by two, so labels of two sets never compete.
+
+    Args:
+        embedding_dim: E of the gesture embedding.
+        labels: L pairs of a set of labels and a label.
+    """
+
+    sets: Tensor
+
+    def __init__(self, embedding_dim: int, labels: OwnLabels) -> None:
+        super().__init__()
+        self.classify = nn.Linear(embedding_dim, len(labels))
+        numbers = {name: number for number, name in enumerate(dict.fromkeys(name for name, _ in labels))}
+        self.register_buffer("sets", torch.tensor([numbers[name] for name, _ in labels]), persistent=False)
+
+    def forward(self, embedding: Tensor, label: Tensor) -> Tensor:
+        """Logits among the labels of each sample's own set.
+
+        Args:
+            embedding: (B, E).
+            label: (B,) int64, a number of the labels, -1 for none.
+
+        Returns:
+            (B, L) float32, -inf for the labels of other sets; where there is no label nothing is left out.
+        """
+        logits = self.classify(embedding).float()
+        other = (self.sets != self.sets[label.clamp_min(0)][:, None]) & (label != NO_GESTURE)[:, None]
+        return logits.masked_fill(other, float("-inf"))

@@ -47,16 +47,7 @@ LAST_CHANNELS: Final = 1152
 
 
 class ConvLayer(nn.Sequential):
-    """A convolution with a bias and TFLite's "same" padding, and a ReLU6 unless it is linear.
-
-    Args:
-        before: Channels of its input.
-        after: Channels of its output.
-        kernel: Side, px.
-        stride: In px.
-        depthwise: A filter for each channel.
-        linear: No ReLU6.
-    """
+    """A convolution with a bias and TFLite's "same" padding, and a ReLU6 unless it is linear."""
 
     def __init__(
         self,
@@ -75,12 +66,7 @@ class ConvLayer(nn.Sequential):
 
 
 class InvertedResidual(nn.Module):
-    """A block of the table.
-
-    Args:
-        before: Channels of its input.
-        block: Its row.
-    """
+    """A block of the table."""
 
     def __init__(self, before: int, block: Block) -> None:
         super().__init__()

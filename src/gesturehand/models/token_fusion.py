@@ -1,7 +1,8 @@
 """The paper's second stage: gesture tokens guide joint tokens, from an image of a hand to MANO.
 
-:class:`TokenFusionNetwork` is the whole; its parts follow in the order in which an image passes them. The encoder and
-the gesture head are the first stage's, the 2.5D head is every architecture's.
+:class:`TokenFusionNetwork` is the whole network and documents the sizes; its parts follow in the order in which an
+image passes through them. The encoder and the gesture head come from the first stage; all architectures share the 2.5D
+head.
 """
 
 from typing import Literal
@@ -35,8 +36,8 @@ class TokenFusionNetwork(nn.Module):
     """One RGB crop of a hand → gesture, 2.5D joints, MANO, mesh and 21 joints.
 
     Args:
-        encoder: Shared with the first stage.
-        gesture_head: Likewise.
+        encoder: The first stage's.
+        gesture_head: The first stage's.
         hand_model: MANO's layer.
         fusion: How gesture tokens guide the joint tokens.
         gesture_levels: Which class levels become tokens.
@@ -86,7 +87,7 @@ class TokenFusionNetwork(nn.Module):
         self.mano_head = ManoHead(width, encoder.pooled_channels)
 
     def forward(self, image: Tensor, is_right: Tensor) -> tuple[HandPrediction, GesturePrediction]:
-        """Predicts one hand a crop.
+        """Predicts one hand per crop.
 
         Args:
             image: (B, 3, S, S) RGB, uint8 or float in 0 … 255.
@@ -107,14 +108,10 @@ class TokenFusionNetwork(nn.Module):
 
 
 class JointTokens(nn.Module):
-    """One token per joint, from the feature under it, its 2.5D position and its name.
+    """One token per joint, from the feature at its place, its 2.5D position and its name.
 
     The coordinate is detached before sampling, as EANet does: the feature's gradient would otherwise pull the joint
     towards places that are easy to read instead of where it is.
-
-    Args:
-        in_channels: Channels of the feature map.
-        width: Width of a token.
     """
 
     def __init__(self, in_channels: int, width: int) -> None:
@@ -135,13 +132,6 @@ class GestureTokens(nn.Module):
 
     A class token is the table of class embeddings weighted by the predicted probabilities, so that an uncertain
     prediction gives a mixture and the gradient reaches the gesture head.
-
-    Args:
-        num_coarse: Coarse classes.
-        num_fine: Fine classes.
-        embedding_dim: Size of the gesture embedding.
-        width: Width of a token.
-        levels: Class levels that become tokens; the embedding always does.
     """
 
     def __init__(
@@ -165,16 +155,7 @@ class GestureTokens(nn.Module):
 
 
 class TokenFusion(nn.Module):
-    """Pre-norm Transformer blocks (EANet's sizes by default) over joint tokens and gesture tokens.
-
-    Args:
-        fusion: How gesture tokens take part.
-        width: Width of a token.
-        depth: Blocks.
-        heads: Attention heads.
-        mlp_ratio: Width of a block's MLP over the token's.
-        dropout: In attention and MLP.
-    """
+    """Pre-norm Transformer blocks (EANet's sizes by default) over joint tokens and gesture tokens."""
 
     def __init__(
         self,
@@ -222,12 +203,7 @@ class TokenFusion(nn.Module):
 
 
 class ManoHead(nn.Module):
-    """Each finger joint's rotation from its own token; root, shape and camera from all tokens and the pooled feature.
-
-    Args:
-        width: Width of a joint token.
-        pooled_channels: Channels of the encoder's pooled feature.
-    """
+    """Finger joints' rotations from their own tokens; root, shape and camera from all tokens and the pooled feature."""
 
     def __init__(self, width: int, pooled_channels: int) -> None:
         super().__init__()

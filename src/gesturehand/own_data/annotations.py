@@ -10,6 +10,7 @@ from gesturehand.errors import UserError
 from gesturehand.own_data.entries import HandEntry
 from gesturehand.own_data.hand_checks import Intrinsics, projected
 from gesturehand.skeleton import INTERHAND_FROM_JOINTS, NUM_JOINTS, SIDES
+from gesturehand.translation import solve_translation
 
 _CAPTURE: Final = "0"
 #: Where 2D joints are put: on the plane z = 1 m.
@@ -112,7 +113,7 @@ def add_image(
         "hand_type": kind,
         "hand_type_valid": True,
         # A hand without depth makes its frame one without.
-        "depth_known": all(hand.joints_3d is not None for hand in hands),
+        "depth_known": all(hand.has_depth for hand in hands),
     }
     fits = {hand.hand: hand.mano for hand in hands if hand.mano is not None}
     if fits:
@@ -124,18 +125,40 @@ def add_image(
 
 
 def _joints_mm(hand: HandEntry, calibration: Intrinsics) -> np.ndarray:
-    """(21, 3) mm, camera frame: the 3D joints, checked against the 2D ones, or these lifted."""
-    if hand.joints_3d is None:
+    """(21, 3) mm, camera frame: the 3D joints, checked against the 2D ones, or these lifted or placed."""
+    joints = hand.joints_3d if hand.joints_relative is None else _placed(hand, calibration)
+    if joints is None:
         return np.full((NUM_JOINTS, 3), np.nan) if hand.joints_2d is None else lifted(hand.joints_2d, calibration)
     if hand.joints_2d is not None:
-        distance = np.linalg.norm(projected(hand.joints_3d, calibration) - hand.joints_2d, axis=1)
+        distance = np.linalg.norm(projected(joints, calibration) - hand.joints_2d, axis=1)
         size = np.ptp(hand.joints_2d[np.isfinite(distance)], axis=0).max(initial=1.0)
         if np.isfinite(distance).any() and np.nanmean(distance) > _MOST_DISAGREEMENT * size:
             raise UserError(
                 f"The {hand.hand} hand of '{hand.image}': 3D joints project {np.nanmean(distance):.0f} px beside the "
                 "2D ones; check unit (metres), frame (x right, y down, z forward), order and intrinsics."
             )
-    return hand.joints_3d * 1000
+    if hand.joints_relative is None:
+        return joints * 1000
+    assert hand.joints_2d is not None  # an entry has both
+    # The pixels are the better label: each joint is moved at its depth onto its own.
+    rays = lifted(hand.joints_2d, calibration) / _PLANE_MM
+    return rays * joints[:, 2:] * 1000
+
+
+def _placed(hand: HandEntry, calibration: Intrinsics) -> np.ndarray:
+    """(21, 3) m, camera frame: relative joints where they project best onto the 2D ones."""
+    assert hand.joints_2d is not None
+    assert hand.joints_relative is not None
+    joints = hand.joints_relative
+    known = np.isfinite(joints).all(-1) & np.isfinite(hand.joints_2d).all(-1)
+    matrix = np.array([[calibration[0], 0, calibration[2]], [0, calibration[1], calibration[3]], [0, 0, 1]])
+    place = solve_translation(joints[known], hand.joints_2d[known], matrix)
+    if not np.isfinite(place).all():
+        raise UserError(
+            f"The {hand.hand} hand of '{hand.image}' has joints_relative that project nowhere onto its joints_2d: "
+            "check frame (x right, y down, z forward) and order."
+        )
+    return joints + place
 
 
 def _labels(hands: Sequence[HandEntry]) -> dict[str, dict[str, Any]]:

@@ -17,7 +17,7 @@ def count_hands(hands: Iterable[HandEntry]) -> dict[str, int]:
     """
     counts = Counter(dict.fromkeys(("2D", "3D", "MANO", "box", "pseudo_labels", "gesture", "label"), 0))
     for hand in hands:
-        counts["3D" if hand.joints_3d is not None else "2D" if hand.joints_2d is not None else "box"] += 1
+        counts["3D" if hand.has_depth else "2D" if hand.joints_2d is not None else "box"] += 1
         counts["MANO"] += hand.mano is not None
         counts["pseudo_labels"] += hand.pseudo_label and hand.has_joints
         counts["gesture"] += hand.sequence is not None

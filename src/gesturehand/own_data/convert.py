@@ -20,7 +20,7 @@ from gesturehand.json_files import write_json
 from gesturehand.own_data.annotations import add_image, empty_files
 from gesturehand.own_data.card import CARD_FILE, count_hands, import_card
 from gesturehand.own_data.entries import HandEntry
-from gesturehand.own_data.hand_checks import Intrinsics, check_hand, check_order
+from gesturehand.own_data.hand_checks import Intrinsics, check_distinct, check_hand, check_order, check_sides
 from gesturehand.own_data.splits import choose_splits
 from gesturehand.skeleton import SIDES
 
@@ -61,7 +61,8 @@ def convert(
     under ``hand_labels``, by side; ``card.json`` counts it (:mod:`gesturehand.own_data.card`).
 
     Args:
-        entries: The hands; two of one image make a two-hand annotation.
+        entries: The hands; a right and a left one of one image make a two-hand annotation. Of more than two each is an
+            annotation of its own, with a copy of the image.
         images: Folder that their images are relative to.
         out: Folder of the set; must not exist, or be empty. It appears when the set is complete.
         intrinsics: fx, fy, cx, cy px of images whose entries say none. With 2D joints only they may be left out: the
@@ -72,8 +73,8 @@ def convert(
 
     Raises:
         UserError: An image is missing, or the loader could not read it, 3D joints have no intrinsics or disagree with
-            the 2D ones, a hand is there twice or cannot be one, the joints are in another order, or ``out`` is not
-            empty.
+            the 2D ones, a hand is there twice or cannot be one, right and left are exchanged, the joints are in another
+            order, or ``out`` is not empty.
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UserError(f"'{out}' is not empty: give a new folder.")
@@ -81,9 +82,9 @@ def convert(
     for entry in entries:
         groups[spelled(entry.image)].append(entry)
     for name, hands in groups.items():
-        if len({hand.hand for hand in hands}) < len(hands):
-            raise UserError(f"The image '{name}' has two {hands[0].hand} hands: one right and one left at most.")
+        check_distinct(name, hands)
     check_order(entries)
+    check_sides(entries)
     split_of = choose_splits(groups, val_share, test_share, seed)
     subjects = {
         name: row for row, name in enumerate(dict.fromkeys(e.subject for e in entries if e.subject is not None))
@@ -94,7 +95,8 @@ def convert(
     make_folder(folder)
     files: dict[str, dict[Kind, Any]] = {}
     cameras: dict[Intrinsics, str] = {}
-    progress = tqdm(groups.items(), desc="import", unit="image", mininterval=0.2 if sys.stderr.isatty() else 10.0)
+    shown = [(name, together) for name, hands in groups.items() for together in _annotations(hands)]
+    progress = tqdm(shown, desc="import", unit="image", mininterval=0.2 if sys.stderr.isatty() else 10.0)
     try:
         for number, (name, hands) in enumerate(progress):
             split = split_of[name]
@@ -122,9 +124,14 @@ def convert(
         raise
     return Converted(
         root=out,
-        images={split: len(content["data"]["images"]) for split, content in files.items()},
+        images={split: list(split_of.values()).count(split) for split in files},
         hands=count_hands(entries),
     )
+
+
+def _annotations(hands: list[HandEntry]) -> list[list[HandEntry]]:
+    """The hands of an image by annotation: a right and a left one together, and each by itself where there are more."""
+    return [hands] if len({hand.hand for hand in hands}) == len(hands) else [[hand] for hand in hands]
 
 
 def _calibration(hands: Sequence[HandEntry], default: Intrinsics | None, size: tuple[int, int]) -> Intrinsics:

@@ -1,6 +1,5 @@
-"""Hands annotated in images, from a JSON list or a CSV table; docs/own_data.md describes both."""
+"""Hands annotated in images, each checked by itself; docs/own_data.md describes their keys."""
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -15,15 +14,28 @@ from gesturehand.data.files import stays_inside
 from gesturehand.data.spelling import spelled
 from gesturehand.errors import UserError
 from gesturehand.gestures import fine_index, vocabulary
-from gesturehand.own_data.table import read_table
+from gesturehand.own_data.file_formats import read_rows
+from gesturehand.own_data.row import Row
 from gesturehand.skeleton import JOINT_NAMES, NUM_JOINTS, SIDES, Side
 from gesturehand.splits import SPLITS
-from gesturehand.text_file import read_text
 
 #: What is kept beside a hand as it is and used by nothing.
 _NOTES: Final = ("licence", "source", "scene", "flip_error")
 _KEYS: Final = (
-    *("image", "hand", "joints_2d", "joints_3d", "box", "intrinsics", "gesture", "label", "set", "split", "subject"),
+    *(
+        "image",
+        "hand",
+        "joints_2d",
+        "joints_3d",
+        "joints_relative",
+        "box",
+        "intrinsics",
+        "gesture",
+        "label",
+        "set",
+        "split",
+        "subject",
+    ),
     *("mano", "presence", "pseudo_label", *_NOTES),
 )
 _MANO_SIZES: Final = {"pose": 48, "shape": NUM_BETAS, "trans": 3}
@@ -49,6 +61,8 @@ class HandEntry:
         label_set: Whose words these are; a label means something within its set alone.
         presence: How sure the detector was that made the joints, 0 to 1, or None.
         pseudo_label: The joints were predicted and not annotated.
+        joints_relative: (21, 3) m with the axes of the camera's frame, relative to any point of the hand, where
+            ``joints_2d`` say where it is; or None.
         notes: What else the file says of the hand, kept as it is.
     """
 
@@ -66,6 +80,7 @@ class HandEntry:
     label_set: str | None = None
     presence: float | None = None
     pseudo_label: bool = False
+    joints_relative: np.ndarray | None = None
     notes: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -73,32 +88,35 @@ class HandEntry:
         """Whether any are known, in the image or in space; else there is a box."""
         return self.joints_2d is not None or self.joints_3d is not None
 
+    @property
+    def has_depth(self) -> bool:
+        """Whether joints are known in space."""
+        return self.joints_3d is not None or self.joints_relative is not None
 
-def read_entries(path: Path, hand: Side | None = None, *, folders_are_sets: bool = False) -> list[HandEntry]:
-    """Reads a file of annotated hands.
+
+def read_entries(
+    path: Path,
+    hand: Side | None = None,
+    *,
+    images: Path | None = None,
+    folders_are_sets: bool = False,
+    swap_hands: bool = False,
+) -> list[HandEntry]:
+    """Reads a file of annotated hands, this library's own or another tool's (:mod:`gesturehand.own_data.file_formats`).
 
     Args:
-        path: ``.json`` or ``.csv``, in any Unicode encoding or Windows-1252.
+        path: ``.json``, ``.jsonl`` or ``.csv``, in any Unicode encoding or Windows-1252, or a folder of JSON files.
         hand: The side of hands of which the file does not say it.
+        images: Folder of the images, by which other tools' names of them are understood; the file's own if not given.
         folders_are_sets: The set of labels that an entry does not name is the first folder of its image's name.
+        swap_hands: Hands that the file calls right are left ones, and the other way round.
 
     Raises:
         UserError: The file cannot be read, or an entry is incomplete; the message names the entry and the key.
     """
-    if path.suffix.lower() not in (".json", ".csv"):
-        raise UserError(f"'{path}' is neither .json nor .csv: give the joints in one of these.")
-    try:
-        text = read_text(path)
-        rows = json.loads(text) if path.suffix.lower() == ".json" else read_table(path, text)
-    except OSError as error:
-        raise UserError(f"The joints file '{path}' cannot be read ({error.strerror}): check its name.") from None
-    except RecursionError:
-        raise UserError(f"The joints file '{path}' is nested too deeply: write a list with one entry a hand.") from None
-    except ValueError as error:
-        raise UserError(f"The joints file '{path}' is broken ({error}): correct it.") from None
-    if not isinstance(rows, list) or not rows:
-        raise UserError(f"The joints file '{path}' holds no list of hands: write one entry a hand.")
-    entries = [_entry(path, number, row, hand) for number, row in enumerate(rows)]
+    entries = [_entry(row, hand) for row in read_rows(path, path.parent if images is None else images)]
+    if swap_hands:
+        entries = [replace(entry, hand=SIDES[1 - SIDES.index(entry.hand)]) for entry in entries]
     if not folders_are_sets:
         return entries
     return [
@@ -109,8 +127,8 @@ def read_entries(path: Path, hand: Side | None = None, *, folders_are_sets: bool
     ]
 
 
-def _entry(path: Path, number: int, row: Any, hand: Side | None) -> HandEntry:
-    where = f"Entry {number} of '{path}'"
+def _entry(given: Row, hand: Side | None) -> HandEntry:
+    where, row = given
     if not isinstance(row, dict) or not row.get("image"):
         raise UserError(f"{where} names no image: give its file name as 'image'.")
     image = _text(where, row, "image")
@@ -122,12 +140,17 @@ def _entry(path: Path, number: int, row: Any, hand: Side | None) -> HandEntry:
     if unknown:
         raise UserError(f"{where} has the unknown key '{unknown[0]}': the keys are {', '.join(_KEYS)}.")
     side = row.get("hand") or hand
+    if side is None:
+        raise UserError(f"{where} does not say which hand it is: say right or left, or --hand for all of them.")
     if side not in SIDES:
         raise UserError(f"{where} has the hand {shortened(side)}: say right or left, or --hand for all of them.")
     split = row.get("split")
     if split is not None and split not in SPLITS:
         raise UserError(f"{where} has the split {shortened(split)}: choose train, val or test.")
     flat, deep = _joints(where, row, "joints_2d", 2), _joints(where, row, "joints_3d", 3)
+    relative = _joints(where, row, "joints_relative", 3)
+    if relative is not None and (flat is None or deep is not None):
+        raise UserError(f"{where} has joints_relative, which joints_2d place: give both of them, and no joints_3d.")
     label = _text(where, row, "label")
     box = _box(where, row.get("box"))
     if flat is None and deep is None and (box is None or (label is None and row.get("gesture") is None)):
@@ -171,6 +194,7 @@ def _entry(path: Path, number: int, row: Any, hand: Side | None) -> HandEntry:
         label_set=_text(where, row, "set"),
         presence=presence,
         pseudo_label=pseudo,
+        joints_relative=relative,
         notes={key: row[key] for key in _NOTES if row.get(key) is not None},
     )
 

@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from gesturehand.data.bone_lengths import better_order
+from gesturehand.data.bone_lengths import better_order, right_bend
 from gesturehand.data.plausibility import (
     Implausible,
     implausible_camera,
@@ -21,6 +21,12 @@ from gesturehand.own_data.entries import HandEntry
 Intrinsics = tuple[float, float, float, float]
 #: So many hands in the image plane tell a joint order; few may be foreshortened into any proportions.
 _HANDS_FOR_ORDER_2D: Final = 20
+#: Two hands of a side are one where no joint is further apart than this share of the hand.
+_SAME_SHARE: Final = 0.02
+#: A bend that tells the side of a hand, and how many, and which share, of the clear ones must be backwards.
+_CLEAR_BEND: Final = 0.15
+_FEWEST_BACKWARDS: Final = 3
+_MOST_BACKWARDS: Final = 0.7
 #: A box whose longer side is no longer than this was given as shares of the image.
 _SMALLEST_BOX_PX: Final = 2.0
 #: A box may be so many times its image's side: a hand may go on beyond the edge.
@@ -41,6 +47,8 @@ def check_hand(hand: HandEntry, intrinsics: Intrinsics, size: tuple[int, int]) -
     found: list[Iterable[Implausible]] = [implausible_camera(intrinsics[:2], intrinsics[2:], size)]
     if hand.joints_2d is not None:
         found.append(implausible_pixels(hand.joints_2d, np.isfinite(hand.joints_2d).all(-1), size))
+    if hand.joints_relative is not None:
+        found.append(implausible_size(hand.joints_relative, np.isfinite(hand.joints_relative).all(-1)))
     if hand.joints_3d is not None:
         valid = np.isfinite(hand.joints_3d).all(-1)
         found.append(implausible_size(hand.joints_3d, valid))
@@ -64,7 +72,7 @@ def check_order(entries: Sequence[HandEntry]) -> None:
     Raises:
         UserError: They are those of a hand in another project's order.
     """
-    for key, fewest in (("joints_3d", 1), ("joints_2d", _HANDS_FOR_ORDER_2D)):
+    for key, fewest in (("joints_3d", 1), ("joints_relative", 1), ("joints_2d", _HANDS_FOR_ORDER_2D)):
         hands = [joints for entry in entries if (joints := getattr(entry, key)) is not None]
         if len(hands) < fewest:
             continue
@@ -75,6 +83,50 @@ def check_order(entries: Sequence[HandEntry]) -> None:
                 f"The bones of {key} are those of hands in {order}: give the order of FreiHAND, MediaPipe and OpenPose "
                 "(wrist, then thumb, index, middle, ring, pinky, each from the palm to the tip)."
             )
+
+
+def check_distinct(name: str, hands: Sequence[HandEntry]) -> None:
+    """Of an image with several hands of a side, no two may be the same one.
+
+    Raises:
+        UserError: They have the same joints or the same box, or nothing tells them apart.
+    """
+    for place, hand in enumerate(hands):
+        for other in hands[:place]:
+            if other.hand == hand.hand and _same_place(other, hand):
+                raise UserError(f"The image '{name}' has the same {hand.hand} hand twice: remove one of the entries.")
+
+
+def _same_place(one: HandEntry, other: HandEntry) -> bool:
+    for key in ("joints_2d", "joints_3d"):
+        a, b = getattr(one, key), getattr(other, key)
+        if a is not None and b is not None:
+            both = np.isfinite(a).all(-1) & np.isfinite(b).all(-1)
+            # Two hands may touch; all their joints do not coincide.
+            return bool(both.any()) and bool(np.abs(a - b)[both].max() <= _SAME_SHARE * np.ptp(a[both], axis=0).max())
+    return one.box == other.box
+
+
+def check_sides(entries: Sequence[HandEntry]) -> None:
+    """Holds the side of hands with joints in space against the way in which their fingers bend.
+
+    Raises:
+        UserError: Most of them bend backwards: sides are exchanged, or the frame is a mirrored one.
+    """
+    bends = []
+    for entry in entries:
+        joints = entry.joints_3d if entry.joints_relative is None else entry.joints_relative
+        if joints is not None:
+            bend = right_bend(joints)
+            bends.append(bend if entry.hand == "right" else -bend)
+    clear = [bend for bend in bends if abs(bend) >= _CLEAR_BEND]
+    backwards = sum(bend < 0 for bend in clear)
+    if backwards >= _FEWEST_BACKWARDS and backwards > _MOST_BACKWARDS * len(clear):
+        raise UserError(
+            f"The fingers of {backwards} of {len(clear)} hands bend backwards, as where right and left are exchanged "
+            "or an axis is mirrored: give --swap_hands=true if the file calls right hands left (as older versions of "
+            "MediaPipe do on images that are not mirrored), or check the frame (x right, y down, z forward)."
+        )
 
 
 def _implausible_box(box: tuple[float, float, float, float], size: tuple[int, int]) -> Iterator[Implausible]:

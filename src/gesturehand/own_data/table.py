@@ -7,7 +7,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from gesturehand.data.joint_names import side_in
 from gesturehand.errors import UserError
+from gesturehand.own_data.columns import translated
+from gesturehand.own_data.image_names import ImageNames
+from gesturehand.own_data.row import Row
 from gesturehand.skeleton import JOINT_NAMES
 
 _TEXTS: Final = ("image", "hand", "gesture", "split", "subject", "label", "set", "licence", "source")
@@ -29,15 +33,15 @@ _SEPARATOR_LINE: Final = re.compile(r'"?sep=(.)"?\r?\n', re.IGNORECASE)
 _DECIMAL_COMMA: Final = re.compile(r"[-+]?\d*,\d+(?:[eE][-+]?\d+)?")
 
 
-def read_table(path: Path, text: str) -> list[dict[str, Any]]:
-    """The rows of a table as entries of a list: ``wrist_x`` … px, ``wrist_x_m`` … m, ``fx`` …
+def read_cells(path: Path, text: str) -> list[list[str]]:
+    """The cells of a table's lines, without blanks around them.
 
     Args:
         path: The file, for messages.
         text: Its content.
 
     Raises:
-        UserError: A column is unknown or there twice, a line has more cells than columns, or a cell is no number.
+        UserError: It is no table.
     """
     given = _SEPARATOR_LINE.match(text)
     text = text[given.end() :] if given else text
@@ -47,31 +51,71 @@ def read_table(path: Path, text: str) -> list[dict[str, Any]]:
         rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=separator))
     except csv.Error as error:
         raise UserError(f"The joints file '{path}' is broken ({error}): correct it.") from None
-    columns = [name.strip() for name in rows[0]] if rows else []
+    return [[cell.strip() for cell in row] for row in rows]
+
+
+def table_rows(path: Path, cells: Sequence[Sequence[str]], images: Path) -> list[Row]:
+    """The hands of a table under one header line: ``wrist_x`` … px, ``wrist_x_m`` … m, ``fx`` …
+
+    Columns of other names are read where they mean these (:mod:`gesturehand.own_data.columns`).
+
+    Args:
+        path: The file, for messages.
+        cells: Of the table, header line included.
+        images: Folder of the images.
+
+    Raises:
+        UserError: A column is unknown or there twice, a line has more cells than columns, a cell is no number, or a
+            table of other names names an image that is not there.
+    """
+    columns = list(cells[0]) if cells else []
+    own = all(name in _COLUMNS or not name or name.startswith("Unnamed:") for name in columns)
+    try:
+        hands = {None: columns} if own else translated(columns, _COLUMNS)
+    except ValueError as error:
+        raise UserError(
+            f"'{path}' has the unknown column {error}: the columns are {', '.join(_FIRST)}, wrist_x, "
+            f"wrist_y, thumb1_x, … in px and wrist_x_m, wrist_y_m, wrist_z_m, … in metres."
+        ) from None
+    rows = []
+    for side, names in hands.items():
+        for number, values in enumerate(_entries(path, names, cells[1:]), 1):
+            where = f"Row {number} of '{path}'"
+            if side is not None and values is not None:
+                values["hand"] = side
+            if values is not None and (own or "joints_2d" in values or "joints_3d" in values):
+                rows.append((number, Row(where, values)))
+    if own:
+        return [row for _, row in rows]
+    images_of = ImageNames(images)
+    for _, row in rows:
+        if "hand" in row.values:
+            row.values["hand"] = side_in(row.values["hand"]) or row.values["hand"]
+        if "image" in row.values:
+            row.values["image"] = images_of.find(row.where, row.values["image"])
+    return [row for _, row in sorted(rows, key=lambda pair: pair[0])]
+
+
+def _entries(path: Path, columns: Sequence[str], cells: Sequence[Sequence[str]]) -> list[dict[str, Any] | None]:
+    """What each line says; None for an empty one."""
     _check_columns(path, columns)
-    cells = [[cell.strip() for cell in row] for row in rows[1:]]
     longest = max(map(len, cells), default=0)
     if longest > len(columns):
         line = next(number for number, row in enumerate(cells) if len(row) == longest) + 2
         raise UserError(
-            f"Line {line} of '{path}' has {longest} cells for {len(columns)} columns: quote what holds a '{separator}'."
+            f"Line {line} of '{path}' has {longest} cells for {len(columns)} columns: quote cells that hold a "
+            "separator."
         )
     filled = [
         {name: cell for name, cell in zip(columns, row, strict=False) if cell.lower() not in _NO_VALUE} for row in cells
     ]
     comma = _has_decimal_commas(path, filled)
-    return [_entry(f"Row {number} of '{path}'", row, comma) for number, row in enumerate(filled, 1) if row]
+    return [_entry(f"Row {number} of '{path}'", row, comma) if row else None for number, row in enumerate(filled, 1)]
 
 
 def _check_columns(path: Path, columns: Sequence[str]) -> None:
-    # A nameless column is a spreadsheet's or pandas' row number.
+    # A nameless column is a spreadsheet's or pandas' row number, or says nothing.
     named = [name for name in columns if name and not name.startswith("Unnamed:")]
-    unknown = [name for name in named if name not in _COLUMNS]
-    if unknown:
-        raise UserError(
-            f"'{path}' has the unknown column '{unknown[0]}': the columns are {', '.join(_FIRST)}, wrist_x, "
-            f"wrist_y, thumb1_x, … in px and wrist_x_m, wrist_y_m, wrist_z_m, … in metres."
-        )
     twice = [name for number, name in enumerate(named) if name in named[:number]]
     if twice:
         raise UserError(f"'{path}' has the column '{twice[0]}' twice: keep one.")
@@ -101,7 +145,11 @@ def _entry(where: str, cells: Mapping[str, str], comma: bool) -> dict[str, Any]:
 
     entry: dict[str, Any] = {name: cells[name] for name in _TEXTS if name in cells}
     for key, endings in _POINTS.items():
-        points = [[number(f"{joint}_{ending}") for ending in endings] for joint in JOINT_NAMES]
+        # Of a joint that a tool marks as not labelled the numbers mean nothing.
+        points = [
+            [number(f"{joint}_{ending}") if number(f"{joint}_v") != 0 else None for ending in endings]
+            for joint in JOINT_NAMES
+        ]
         if any(value is not None for point in points for value in point):
             entry[key] = [None if all(value is None for value in point) else point for point in points]
     for key, names in (("intrinsics", _INTRINSICS), ("box", _BOX)):

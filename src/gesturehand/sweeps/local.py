@@ -14,15 +14,14 @@ from tqdm import tqdm
 from gesturehand.errors import UserError
 from gesturehand.file_lock import try_lock
 from gesturehand.file_writing import make_folder
-from gesturehand.sweeps.command import render_command
 from gesturehand.sweeps.parameters import arguments, grid_points
 from gesturehand.sweeps.preflight import check_metric, resolved_config
 from gesturehand.sweeps.study import completed, finished, open_study
-from gesturehand.sweeps.sweep_file import Sweep
+from gesturehand.sweeps.sweep_file import Sweep, render_command
 from gesturehand.sweeps.trial_process import environment_of, last_words, run_trial
 
 DEFAULT_TRIALS: Final = 20
-#: After this many failures in a row, the fault lies in all trials and not in one.
+#: After this many failures in a row, the fault must lie in all trials.
 _MOST_FAILURES: Final = 3
 #: User attributes of a trial.
 VALUES, SECONDS = "values", "seconds"
@@ -139,18 +138,11 @@ def reporter(sweep: Sweep, trial: optuna.Trial) -> Callable[[dict[str, Any]], bo
 def outcome(
     sweep: Sweep, code: int, reports: list[dict[str, Any]], ended_early: bool
 ) -> tuple[TrialState, float | None]:
-    """A trial's state and value; as in W&B, the last logged value counts.
-
-    Args:
-        sweep: The sweep of the trial.
-        code: Exit code of the trial's process.
-        reports: Everything that the trial has reported.
-        ended_early: Whether the pruner ended it.
-    """
+    """A trial's state and value; as in W&B, the last logged value counts."""
     value = reports[-1].get(sweep.metric) if reports else None
     if value is None or (code != 0 and not ended_early):
         return TrialState.FAIL, None
-    # One that finished while it was about to be ended has finished.
+    # A trial that finished just before it would have been ended has finished.
     return (TrialState.COMPLETE if code == 0 else TrialState.PRUNED), float(value)
 
 

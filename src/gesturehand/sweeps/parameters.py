@@ -1,4 +1,4 @@
-"""W&B's parameter specifications as Optuna distributions, as many of them as people write.
+"""W&B's parameter specifications as Optuna distributions, as far as people use them.
 
 Source: W&B's documentation of sweep configuration keys, https://docs.wandb.ai/guides/sweeps/sweep-config-keys.
 """
@@ -41,7 +41,7 @@ class Parameter:
         kind: Name of the W&B distribution.
         distribution: What Optuna draws; None for a constant.
         value: Turns what Optuna has drawn (None for a constant) into the parameter's value.
-        grid: All that Optuna could draw, or None if there are infinitely many values.
+        grid: All values that Optuna could draw, or None if there are infinitely many.
     """
 
     name: str
@@ -53,9 +53,6 @@ class Parameter:
 
 def read_parameters(specs: Mapping[str, Any]) -> list[Parameter]:
     """Parameters in the order of the file.
-
-    Args:
-        specs: The sweep's ``parameters``.
 
     Raises:
         UserError: A key, value or distribution is missing or is not one that a local sweep takes; the message names it.

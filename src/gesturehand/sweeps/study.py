@@ -25,11 +25,6 @@ def open_study(sweep: Sweep, folder: Path, seed: int) -> optuna.Study:
 
     A trial that was running when the process died is marked as failed, and its values are tried again.
 
-    Args:
-        sweep: The sweep to be run.
-        folder: Folder of the study's file.
-        seed: Seeds the choice of values.
-
     Raises:
         UserError: The folder holds the study of another search space or metric, or the file cannot be written.
     """

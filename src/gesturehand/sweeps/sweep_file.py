@@ -1,6 +1,8 @@
-"""Reads an ordinary W&B sweep file, and refuses by name what a run without W&B cannot do."""
+"""Reads an ordinary W&B sweep file, refuses by name what a run without W&B cannot do, and writes out its commands."""
 
-from collections.abc import Mapping
+import os
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -8,12 +10,11 @@ from typing import Any, Final, Literal
 import yaml
 
 from gesturehand.errors import UserError
-from gesturehand.sweeps.command import DEFAULT_COMMAND, render_command
 from gesturehand.sweeps.parameters import Parameter, grid_points, read_parameters
 from gesturehand.yaml_text import read_yaml
 
 Method = Literal["grid", "random", "bayes"]
-#: The last four mean nothing to a local run: W&B's address and descriptions.
+#: The last four, W&B's address and descriptions, have no meaning for a local run.
 _KEYS: Final = (
     "program",
     "command",
@@ -31,7 +32,7 @@ _KEYS: Final = (
 
 @dataclass(frozen=True)
 class EarlyTerminate:
-    """W&B's hyperband: at ``min_iter``, ``min_iter · eta``, … validations, the best ``1 / eta`` of the trials go on.
+    """W&B's hyperband: after ``min_iter``, ``min_iter · eta``, … validations the best ``1 / eta`` of trials continue.
 
     Attributes:
         min_iter: Validations before the first decision.
@@ -98,7 +99,7 @@ def read_sweep(path: str | Path) -> Sweep:
         raise UserError(f"The sweep '{path}' needs metric.name, and metric.goal as minimize or maximize: correct it.")
     parameters = read_parameters(content["parameters"])
     command = tuple(content.get("command") or DEFAULT_COMMAND)
-    # Both refuse what they cannot do, before anything runs.
+    # Both raise what is wrong before anything runs.
     render_command(command, str(content["program"]), {})
     if method == "grid":
         grid_points(parameters)
@@ -164,3 +165,37 @@ def _early_terminate(path: Path, content: Mapping[str, Any] | None) -> EarlyTerm
         )
     smallest = content.get("min_iter") or content["max_iter"] / eta ** int(content.get("s", 1))
     return EarlyTerminate(min_iter=max(1, int(smallest)), eta=eta)
+
+
+DEFAULT_COMMAND: Final = ("${env}", "${interpreter}", "${program}", "${args}")
+_ENVIRONMENT_VARIABLE: Final = re.compile(r"\$\{envvar:([A-Z0-9_]*)\}")
+
+
+def render_command(command: Sequence[Any], program: str, args: Mapping[str, Any]) -> list[str]:
+    """Words of a trial's command, from the sweep's ``command`` and ``program`` and the trial's values by name.
+
+    W&B's agent would run the same (its documentation of sweep configuration keys, command macros).
+
+    Raises:
+        UserError: The command has a macro that a local sweep does not replace.
+
+    Example:
+        >>> render_command(["${interpreter}", "${program}", "${args}"], "train.py", {"depth": 2, "fusion": "cross"})
+        ['python', 'train.py', '--depth=2', '--fusion=cross']
+    """
+    macros = {
+        "${env}": ["/usr/bin/env"],
+        "${interpreter}": ["python"],
+        "${program}": [program],
+        "${args}": [f"--{name}={value}" for name, value in args.items()],
+    }
+    words: list[str] = []
+    for chunk in command:
+        word = _ENVIRONMENT_VARIABLE.sub(lambda match: os.environ.get(match[1], match[1]), str(chunk))
+        if word.startswith("${") and word.endswith("}") and word not in macros:
+            raise UserError(
+                f"The sweep's command has the macro '{word}', which a local sweep does not replace: use "
+                f"{', '.join(macros)}, ${{envvar:NAME}}, or run the sweep with W&B."
+            )
+        words += macros.get(word, [word])
+    return words

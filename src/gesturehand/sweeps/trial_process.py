@@ -12,17 +12,13 @@ from typing import Any, Final
 from gesturehand.callbacks.trial_report import TRIAL_FOLDER_VARIABLE, read_trial
 
 LOG_FILE: Final = "log.txt"
-#: Seconds between looks at a running trial, and until a trial that was told to end is killed.
+#: Seconds between checks of a running trial, and from telling a trial to end until it is killed.
 _PAUSE_S: Final = 0.2
 _GRACE_S: Final = 30.0
 
 
 def environment_of(folder: Path | None = None) -> dict[str, str]:
-    """The environment of a trial: that of this process, with this installation's commands first on the path.
-
-    Args:
-        folder: The trial's folder.
-    """
+    """The environment of a trial: that of this process, with this installation's commands first on the path."""
     own = {"PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])}
     if folder is not None:
         own[TRIAL_FOLDER_VARIABLE] = str(folder)

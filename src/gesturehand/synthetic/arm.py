@@ -1,7 +1,7 @@
 """The arm behind a hand: a tapered tube that continues the open wrist, bends at wrist and elbow, and has a sleeve.
 
 The tube's first ring is the hand mesh's own boundary, so hand and arm are one smooth surface. Bend, elbow and sleeve
-are drawn alike for every gesture.
+are drawn from the same distribution for every gesture.
 """
 
 from dataclasses import dataclass
@@ -13,27 +13,29 @@ import numpy.typing as npt
 from scipy.spatial.transform import Rotation
 
 from gesturehand.skeleton import WRIST, Side
+from gesturehand.synthetic.cameras import DomeCamera
 from gesturehand.synthetic.capture import CapturedHand
-from gesturehand.synthetic.posing import hand_model
-from gesturehand.synthetic.surface import Surface, boundary_loops, surface_of
+from gesturehand.synthetic.clothes import Cloth
+from gesturehand.synthetic.posed_hand import hand_model
+from gesturehand.synthetic.render import Mesh, Surface, boundary_loops, surface_of
 
 FloatArray = npt.NDArray[np.float64]
 
-#: Segments of the tube that are skin, and cloth behind them.
+#: Segments of the tube that are skin, and those behind them that are cloth.
 _SKIN_SEGMENTS: Final = 14
 _CLOTH_SEGMENTS: Final = 20
 RINGS: Final = _SKIN_SEGMENTS + 2 + _CLOTH_SEGMENTS
-#: Of an arm's rings, the first one that is cloth.
+#: The first of an arm's rings that is cloth.
 FIRST_CLOTH_RING: Final = _SKIN_SEGMENTS
-#: From wrist to elbow, and from there to where the shoulder is, m.
+#: From wrist to elbow, and from elbow to shoulder, m.
 _FOREARM_M: Final = 0.25
 _UPPER_ARM_M: Final = 0.24
 #: Radius of the arm in wrist radii, at distances from the wrist.
 _TAPER_AT_M: Final = (0.0, 0.015, 0.05, 0.12, 0.19, 0.25, 0.35, 0.55)
 _TAPER: Final = (1.0, 0.97, 1.0, 1.24, 1.42, 1.38, 1.5, 1.75)
-#: The wrist's bend: standard deviation and limit, degrees, up and down and sideways.
+#: How far the wrist bends up or down, and sideways: standard deviation and limit, degrees.
 _WRIST_DEG: Final = ((22.0, 55.0), (9.0, 22.0))
-#: Of the bends tried, the one that turns the arm farthest from the camera, so that it does not hide its hand.
+#: Bends tried; the one that turns the arm farthest from the camera is kept, so that the arm does not hide its hand.
 _TRIES: Final = 6
 _UP: Final = np.array([0.0, -1.0, 0.0])
 
@@ -76,12 +78,12 @@ def make_arm(hand: CapturedHand, to_camera: FloatArray, rng: np.random.Generator
     """Bends an arm away from a hand.
 
     Args:
-        hand: as captured.
+        hand: the hand.
         to_camera: (3,) unit vector from the hand towards the first camera, world.
-        rng: of the frame.
+        rng: the frame's.
     """
     root = Rotation.from_rotvec(hand.pose[:3].astype(np.float64)).as_matrix()
-    # The rigid wrist, not the skinned one: the thumb moves that by tenths of a millimetre, and the arm would tell.
+    # The rigid wrist: the thumb moves the skinned one by tenths of a millimetre, and the arm would give that away.
     start = hand.joints[WRIST] + _rest_ring(hand.side, hand.betas.astype(np.float64).tobytes()) @ root.T
     centre = start.mean(0)
     mirror = 1.0 if hand.side == "right" else -1.0
@@ -124,7 +126,7 @@ def make_arm(hand: CapturedHand, to_camera: FloatArray, rng: np.random.Generator
 
 @cache
 def wrist_boundary(side: Side) -> tuple[int, ...]:
-    """The wrist's boundary of a hand model."""
+    """Vertices around the open wrist of a hand model."""
     return tuple(boundary_loops(hand_model(side).faces)[0])
 
 
@@ -175,3 +177,33 @@ def _turn(start: FloatArray, end: FloatArray) -> FloatArray:
     normal = np.cross(start, end)
     sine = np.linalg.norm(normal)
     return np.asarray(normal / max(float(sine), 1e-9) * np.arctan2(sine, start @ end))
+
+
+def limb_mesh(
+    hand: CapturedHand, arm: Arm, place: int, hands: int, camera: DomeCamera, albedo: FloatArray, cloth: Cloth
+) -> Mesh:
+    """Hand and arm as one mesh, camera frame.
+
+    Args:
+        hand: the hand.
+        arm: the arm behind it.
+        place: number of the hand among the hands of the picture.
+        hands: number of hands in the picture.
+        camera: the camera that sees them.
+        albedo: (V,) factor on the shade, of the hand's vertices and of all rings of the arm but the wrist's.
+        cloth: the sleeve's.
+
+    Returns:
+        The mesh. A picture has 2 x hands + 1 materials: each hand, the skin of each arm, and one for all sleeves.
+    """
+    surface, material = limb_surface(hand.side)
+    row = np.zeros(3, np.int64)
+    row[[HAND, SKIN, CLOTH]] = place, hands + place, 2 * hands
+    vertices = camera.to_camera(np.concatenate([hand.vertices, arm.rings.reshape(-1, 3)]))
+    around = np.arange(arm.rings.shape[1]) * 0.011
+    woven = cloth.shade_at(np.broadcast_to(around, arm.rings.shape[:2]), arm.along_m[:, None])
+    is_cloth = np.arange(len(arm.along_m))[:, None] >= FIRST_CLOTH_RING
+    tube = np.where(
+        is_cloth, 0.45 + 0.55 * np.clip(woven, 0.2, 2.0), albedo[-arm.rings[..., 0].size :].reshape(woven.shape)
+    )
+    return Mesh(vertices, surface, row[material], np.concatenate([albedo[: len(hand.vertices)], tube.ravel()]))

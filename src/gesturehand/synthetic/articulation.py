@@ -1,7 +1,7 @@
 """From anatomical angles, in degrees, to the 16 rotations of MANO's joints.
 
-Angles are measured on the right hand against the palm and the bones, not against a model's rest pose, so one table of
-poses serves every model in MANO's layout:
+Angles are measured on the right hand against the palm and the bones, not against a model's rest pose. The table of the
+gestures' poses, ``assets/gesture_poses.csv``, therefore serves every model in MANO's layout:
 
 - **spread** of a finger: direction of its first bone within the plane of the palm; 0 is the hand's axis (wrist to
   middle-finger MCP), positive towards the thumb.
@@ -12,7 +12,10 @@ poses serves every model in MANO's layout:
   as in opposition, 0 as at rest. **thumb_mcp**, **ip**: bend of the further bones.
 """
 
+import csv
 from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
 from itertools import pairwise
 from typing import Final
 
@@ -20,6 +23,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.spatial.transform import Rotation
 
+from gesturehand.gestures import vocabulary
 from gesturehand.hand.mano_file import ManoData
 from gesturehand.skeleton import (
     EANET_TIP_VERTICES,
@@ -173,3 +177,33 @@ def _unit(vector: FloatArray) -> FloatArray:
 
 def _signed_angle_deg(a: FloatArray, b: FloatArray, axis: FloatArray) -> float:
     return float(np.degrees(np.arctan2(np.cross(a, b) @ axis, a @ b)))
+
+
+NEUTRAL: Final = "neutral"
+
+
+@cache
+def pose_table() -> dict[str, npt.NDArray[np.float64]]:
+    """Angles of every pose by name, (21,) degrees each in the order of ``ANGLE_NAMES``.
+
+    Example:
+        >>> table = pose_table()
+        >>> len(table), table["fist"][ANGLE_NAMES.index("ring_mcp")] > 60
+        (36, np.True_)
+    """
+    table = (files("gesturehand.assets") / "gesture_poses.csv").read_text(encoding="utf-8")
+    rows = csv.DictReader(table.replace(" ", "").splitlines())
+    poses = {row["gesture"]: np.array([float(row[name]) for name in ANGLE_NAMES]) for row in rows}
+    for angles in poses.values():
+        angles.setflags(write=False)
+    return poses
+
+
+def gesture_poses() -> npt.NDArray[np.float64]:
+    """(35, 21) degrees: the pose of each fine class, by class index."""
+    return np.stack([pose_table()[name] for name in vocabulary().fine])
+
+
+def neutral_pose() -> npt.NDArray[np.float64]:
+    """(21,) degrees: the relaxed hand."""
+    return pose_table()[NEUTRAL]

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from gesturehand.synthetic.cameras import DOME_CENTRE, DomeCamera
 
-#: Lamps hang this far from the dome's centre, and between so many degrees apart.
+#: How far lamps hang from the dome's centre, m, and from each other, degrees.
 _LAMP_DISTANCE_M: Final = 2.0
 _LAMP_SPACING_DEG: Final = (7.0, 14.0)
 #: Share of cameras that look past all lamps.
@@ -22,8 +22,8 @@ def draw_background(camera: DomeCamera, rng: np.random.Generator) -> npt.NDArray
     """The empty dome as one camera sees it.
 
     Args:
-        camera: gives size, view and whether the image is grey.
-        rng: of the capture, so that all its frames share the lamps.
+        camera: the camera.
+        rng: the capture's, so that all its frames share the lamps.
 
     Returns:
         (H, W, 3) uint8 BGR; three equal channels for a grey camera.
@@ -50,7 +50,7 @@ def draw_background(camera: DomeCamera, rng: np.random.Generator) -> npt.NDArray
 
 
 def make_grain(rng: np.random.Generator) -> npt.NDArray[np.float32]:
-    """(1024, 1024) grain of unit strength. Images take a piece of it at random, which is quicker than new grain."""
+    """(1024, 1024) grain of unit strength. Images take a random piece of it, which is quicker than new grain."""
     return rng.standard_normal((_GRAIN_PX, _GRAIN_PX), dtype=np.float32)
 
 

@@ -1,7 +1,7 @@
 """The dome: cameras on a sphere around the place where hands are held, as InterHand2.6M's stand.
 
-The world is InterHand2.6M's: about a metre in front of its first camera lies the dome's centre, y points down. Of the
-real cameras the sizes, focal lengths, distances and numbering are taken (colour from 400000, grey from 410000).
+The world is InterHand2.6M's: y points down, and the dome's centre lies about a metre in front of the first camera.
+Sizes, focal lengths, distances and numbers (colour from 400000, grey from 410000) are those of the real cameras.
 """
 
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ CAMERA_NAMES: Final = tuple(name for name, *_ in _PLACES)
 
 
 def is_grey(name: str) -> bool:
-    """Whether InterHand2.6M's camera of that name takes grey pictures."""
+    """Whether InterHand2.6M's camera of this name takes grey pictures."""
     return name.startswith("41")
 
 

@@ -10,10 +10,9 @@ import numpy.typing as npt
 from gesturehand.skeleton import NUM_JOINTS, Side
 from gesturehand.synthetic.articulation import mirror_rotations, rotations_from_angles
 from gesturehand.synthetic.cameras import DomeCamera, dome_cameras
-from gesturehand.synthetic.mano_pose import pose_from_rotations
 from gesturehand.synthetic.placement import hands_apart, inside_image, palm_centre, place_hands, reach_of
 from gesturehand.synthetic.plan import PlannedFrame
-from gesturehand.synthetic.posing import hand_model, posed_mesh, right_articulation
+from gesturehand.synthetic.posed_hand import hand_model, pose_from_rotations, posed_mesh, right_articulation
 from gesturehand.synthetic.seeds import generator
 from gesturehand.synthetic.sequence import sequence_angles, wrist_rotation
 from gesturehand.synthetic.subjects import Subject, make_subject
@@ -26,7 +25,7 @@ _MOST_MISSING: Final = 3
 
 @dataclass(frozen=True, eq=False)
 class CapturedHand:
-    """One hand of a captured frame. What files hold is float32, and everything else is computed from that.
+    """One hand of a captured frame. What goes into files is float32, and everything else is computed from it.
 
     Attributes:
         side: which hand.
@@ -35,7 +34,7 @@ class CapturedHand:
         trans: (3,) float32 m, world.
         vertices: (V, 3) m, world.
         joints: (21, 3) m, world, the papers' order.
-        joint_valid: (21,) bool, the papers' order: of the captured frame.
+        joint_valid: (21,) bool, the papers' order, for the captured frame.
     """
 
     side: Side
@@ -52,11 +51,11 @@ class CapturedFrame:
     """A captured frame and the cameras that saw it.
 
     Attributes:
-        plan: what it was to be.
+        plan: its plan.
         subject: whose hands they are.
         hands: one or two, right before left.
         cameras: in the plan's order.
-        joint_valid_image: per camera and hand (21,) bool, the papers' order; only joints inside the image are valid.
+        joint_valid_image: (21,) bool by camera and hand, the papers' order; only joints inside the image are valid.
     """
 
     plan: PlannedFrame

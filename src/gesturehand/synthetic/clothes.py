@@ -1,4 +1,4 @@
-"""What people wear: a piece of patterned cloth, and the body that wears it behind the hands."""
+"""Patterned cloth, and the body behind the hands that wears it."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -11,13 +11,13 @@ from gesturehand.synthetic.cameras import DomeCamera
 
 FloatArray = npt.NDArray[np.float64]
 
-#: Side of the piece of cloth that repeats, and of the piece of folds, m and px.
+#: Side of the repeating piece of cloth and of the repeating piece of folds, m; of both, px.
 _CLOTH_M: Final = 0.16
 _FOLDS_M: Final = 0.6
 _CLOTH_PX: Final = 256
 #: Half axes of the body, m: across and from front to back.
 _BODY_M: Final = (0.19, 0.125)
-#: The outline is found on a grid this many times coarser than the image.
+#: The outline is computed on a grid this many times coarser than the image.
 _COARSER: Final = 4
 _PATTERNS: Final = ("plain", "plain", "striped", "checked", "checked")
 
@@ -37,7 +37,7 @@ class Cloth:
     colour_bgr: FloatArray
 
     def shade_at(self, around_m: FloatArray, along_m: FloatArray) -> FloatArray:
-        """Brightness of the cloth relative to its mean colour, at places of it."""
+        """Brightness of the cloth at given places, relative to its mean colour."""
         grey = self.pattern.mean(-1)
         rows, columns = (np.floor(m / _CLOTH_M * _CLOTH_PX).astype(int) % _CLOTH_PX for m in (along_m, around_m))
         return np.asarray(grey[rows, columns] / max(float(self.colour_bgr.mean()), 1.0), np.float64)
@@ -48,7 +48,7 @@ class Body:
     """An upright body.
 
     Attributes:
-        place: (3,) m, world, a point of its axis at the height of the shoulders.
+        place: (3,) m, world, the point of its axis at shoulder height.
         turn_rad: about the vertical axis.
     """
 
@@ -78,14 +78,14 @@ def make_cloth(rng: np.random.Generator) -> Cloth:
 def draw_body(
     image: npt.NDArray[np.uint8], camera: DomeCamera, body: Body, cloth: Cloth, brightness: FloatArray
 ) -> None:
-    """Draws a body into an image that has nothing nearer in it yet: an upright elliptic cylinder, met by every ray.
+    """Draws a body, an upright elliptic cylinder, into an image that holds nothing nearer yet.
 
     Args:
         image: (H, W, 3) uint8 BGR, changed in place.
-        camera: that sees it.
-        body: where it is.
+        camera: the camera that sees it.
+        body: the body.
         cloth: what it wears.
-        brightness: (3,) factor on blue, green and red: exposure and tint of the camera.
+        brightness: (3,) factor on blue, green and red: the camera's exposure and tint.
     """
     height, width = image.shape[:2]
     columns, rows = (np.arange(-(-n // _COARSER)) * _COARSER + (_COARSER - 1) / 2 for n in (width, height))
@@ -144,7 +144,7 @@ def _colour(rng: np.random.Generator, darkest: float, brightest: float) -> Float
 
 
 def _bands(rng: np.random.Generator) -> npt.NDArray[np.float64]:
-    """(256,) coverage of some stripes across the piece of cloth."""
+    """(256,) coverage by stripes across the piece of cloth."""
     bands, period = np.zeros(_CLOTH_PX), _CLOTH_PX // int(rng.choice([2, 4, 8]))
     for _ in range(rng.integers(1, 4)):
         start, width = rng.integers(period), rng.integers(2, max(3, period // 2))
@@ -153,7 +153,7 @@ def _bands(rng: np.random.Generator) -> npt.NDArray[np.float64]:
 
 
 def _folds(rng: np.random.Generator) -> npt.NDArray[np.float32]:
-    """(256, 256) periodic: soft ridges, longer than wide, that run down and aslant."""
+    """(256, 256), periodic: soft long ridges that run down and at a slant."""
     frequency = np.fft.fftfreq(_CLOTH_PX) * _CLOTH_PX
     fy, fx = np.meshgrid(frequency, frequency, indexing="ij")
     height = np.zeros((_CLOTH_PX, _CLOTH_PX))

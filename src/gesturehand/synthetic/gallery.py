@@ -8,12 +8,10 @@ import numpy.typing as npt
 from scipy.spatial.transform import Rotation
 
 from gesturehand.gestures import vocabulary
-from gesturehand.hand.open_hand import open_hand
+from gesturehand.hand.load import open_hand
 from gesturehand.hand.skinning import skin
-from gesturehand.synthetic.articulation import articulation_of, rotations_from_angles
-from gesturehand.synthetic.poses import gesture_poses
-from gesturehand.synthetic.render import Light, draw_hands
-from gesturehand.synthetic.surface import surface_of
+from gesturehand.synthetic.articulation import articulation_of, gesture_poses, rotations_from_angles
+from gesturehand.synthetic.render import Light, render_hands, surface_of
 
 _COLUMNS: Final = 5
 _DISTANCE_M: Final = 0.8
@@ -43,7 +41,7 @@ def draw_gallery(tile_px: int = 220) -> npt.NDArray[np.uint8]:
     for turn in _VIEWS_DEG:
         rotations[:, 0] = Rotation.from_euler("xy", turn, degrees=True).as_matrix() @ palm
         vertices, joints = skin(hand, rotations, np.zeros((count, 10)), np.zeros((count, 3)))
-        # The palm's middle, not the hand's, stays in place: curled fingers do not move the hand.
+        # The middle of the palm stays in place, so that curled fingers do not move the hand.
         views.append(vertices + _PLACE_M - joints[:, [0, 1, 4, 7]].mean(1, keepdims=True))
 
     width = round(1.5 * tile_px)
@@ -55,7 +53,7 @@ def draw_gallery(tile_px: int = 220) -> npt.NDArray[np.uint8]:
         tile = np.full((tile_px, width, 3), _BACKGROUND, np.uint8)
         for points, place in zip(both, (0.29, 0.77), strict=True):
             intrinsics = np.array([[focal, 0, place * width], [0, focal, tile_px * 0.6], [0, 0, 1]])
-            draw_hands(tile, [points], [surface], [np.array(_TONE_BGR)], intrinsics, _LIGHT)
+            render_hands(tile, [points], [surface], [np.array(_TONE_BGR)], intrinsics, _LIGHT)
         cv2.putText(
             tile, name, (6, round(32 * scale)), cv2.FONT_HERSHEY_SIMPLEX, scale, (235, 235, 235), 1, cv2.LINE_AA
         )

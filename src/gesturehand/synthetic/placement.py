@@ -1,4 +1,4 @@
-"""Where hands are held: before the cameras, clear of each other, and independent of what the fingers do."""
+"""Where hands are held: in view of the cameras, clear of each other, and whatever the fingers do."""
 
 from functools import cache
 from typing import Final
@@ -9,25 +9,25 @@ from scipy.spatial import ConvexHull, cKDTree
 
 from gesturehand.hand.skinning import skin
 from gesturehand.skeleton import EANET_TIP_VERTICES, JOINTS_FROM_MANO_AND_TIPS, Side
-from gesturehand.synthetic.articulation import rotations_from_angles
+from gesturehand.synthetic.articulation import pose_table, rotations_from_angles
 from gesturehand.synthetic.cameras import DOME_CENTRE, DomeCamera
-from gesturehand.synthetic.poses import pose_table
-from gesturehand.synthetic.posing import hand_model, right_articulation
+from gesturehand.synthetic.posed_hand import hand_model, right_articulation
 
 FloatArray = npt.NDArray[np.float64]
 
 #: How far hands are held from the camera, m.
 _DEPTH_M: Final = (0.98, 1.12)
-#: Joints stay this far from the image's border.
+#: Distance of joints from the image's border.
 _MARGIN_PX: Final = 6.0
-#: Of two hands, one is held before the other: smallest and largest half of the distance between them, m, camera frame.
+#: Two hands are held one before the other: least and greatest half distance between them, m, camera frame.
 _APART_M: Final = ((0.02, -0.03, 0.02), (0.07, 0.03, 0.06))
-#: Two hands come no nearer to each other than this, m.
+#: Least distance between two hands, m.
 _CLEARANCE_M: Final = 0.006
-#: Tried in turn until every joint lies inside every image: depths, and for each of them nearer to the dome's centre.
+#: Tried in turn until every joint lies inside every image: factors on the depth, and for each of them shares of the
+#: way from the dome's centre.
 _FARTHER: Final = (1.0, 1.15, 1.3)
 _PULL: Final = (1.0, 0.6, 0.3, 0.0)
-#: The palm's middle of a hand that is to be partly outside stays this far within the first camera's image.
+#: How far within the first camera's image the palm's middle stays if the hand is to be partly outside.
 _BORDER_PX: Final = (12.0, 40.0)
 #: Wrist and knuckles in the papers' order.
 _PALM: Final = (0, 5, 9, 13, 17)
@@ -38,7 +38,7 @@ _ROOM: Final = 1.06
 def hands_apart(
     meshes: list[tuple[FloatArray, FloatArray]], to_world: FloatArray, rng: np.random.Generator
 ) -> list[FloatArray]:
-    """How far each hand is held from the middle of all, (3,) m, world: two hands do not touch each other."""
+    """How far each hand is held from the middle of all, (3,) m, world, so that two hands do not touch."""
     if len(meshes) == 1:
         return [np.zeros(3)]
     half = to_world @ rng.uniform(*_APART_M)
@@ -53,7 +53,7 @@ def hands_apart(
 
 
 def _entangled(first: FloatArray, second: FloatArray, direction: FloatArray) -> bool:
-    """Whether one hand could not be drawn away from the other: their middles are too near for the meshes' overlap."""
+    """Whether one hand could not be pulled away from the other: their middles are too close for the meshes' extent."""
     axis = direction / np.linalg.norm(direction)
     return bool((second @ axis).mean() - (first @ axis).mean() < 0.5 * ((first @ axis).std() + (second @ axis).std()))
 
@@ -68,9 +68,9 @@ def place_hands(
 ) -> list[npt.NDArray[np.float32]]:
     """Translation of each hand, (3,) m, world: somewhere in the first camera's image and inside every camera's.
 
-    What has to be inside is all that any gesture reaches, so that the place says nothing about the gesture. Where that
-    is not possible the hands are drawn towards the dome's centre, at which all cameras look, or held farther away; of
-    two hands, joints can still lie outside an image.
+    Everything that any gesture reaches has to be inside, so that the place says nothing about the gesture. If that is
+    impossible the hands move towards the dome's centre, at which all cameras look, or farther away; some joints of two
+    hands can still lie outside an image.
     """
     around = np.concatenate([reach + shift for reach, shift in zip(reaches, apart, strict=True)])
     depth, fraction = rng.uniform(*_DEPTH_M), rng.random(2)
@@ -90,7 +90,7 @@ def place_hands(
 
 
 def _at_the_border(camera: DomeCamera, place: FloatArray, rng: np.random.Generator) -> FloatArray:
-    """The place, moved sideways until the palm's middle is near one of the image's borders."""
+    """The place, moved sideways until the middle of the palm is near a border of the image."""
     x, y, depth = camera.to_camera(place)
     pixel = camera.focal_px * np.array([x, y]) / depth + camera.princpt_px
     axis, end = rng.integers(2), rng.integers(2)
@@ -117,7 +117,7 @@ def reach_of(side: Side) -> FloatArray:
 
 
 def _aim(camera: DomeCamera, around: FloatArray, depth: float, fraction: FloatArray) -> FloatArray:
-    """A point, (3,) m, world, about which the given offsets, (N, 3) m, lie inside the camera's image."""
+    """A point, (3,) m, world, around which the given offsets, (N, 3) m, lie inside the camera's image."""
     offsets = around @ camera.rotation.astype(np.float64).T
     reach = camera.focal_px * offsets[:, :2] / (depth + offsets[:, 2:])
     low = _MARGIN_PX - reach.min(0)

@@ -13,7 +13,7 @@ from gesturehand.skeleton import SIDES, Side
 from gesturehand.splits import SPLITS, Split
 from gesturehand.synthetic.settings import SetSettings
 
-#: Captures are numbered apart from subjects, so that code which mixes up the two finds nothing.
+#: Captures have other numbers than subjects, so that code which confuses the two finds nothing.
 _FIRST_CAPTURE: Final = 100
 _FIRST_FRAME: Final = 1000
 #: InterHand2.6M's 5 fps release keeps every sixth frame of a sequence.
@@ -33,12 +33,12 @@ class PlannedFrame:
         capture: number of the recording session; a subject has one.
         seq_name: InterHand2.6M's name of the sequence.
         frame_idx: number of the frame, unique within the capture.
-        sides: the hands to be seen.
+        sides: the hands in view.
         fine: class of each hand's gesture, -1 for any movement.
         phase: place within the sequence, 0 to 1.
         cameras: names; the wrist's orientation is drawn as the first one sees it.
         has_fit: whether a MANO fit is written and every joint is valid.
-        partly_outside: whether part of the hand is to lie outside the first camera's image.
+        partly_outside: whether part of the hand should lie outside the first camera's image.
         image_id: number of the first camera's image; the others' follow.
     """
 
@@ -64,8 +64,8 @@ class PlannedFrame:
 def make_plan(settings: SetSettings) -> list[PlannedFrame]:
     """Plans all captured frames of a set.
 
-    Labelled frames are spread evenly over the gestures, within a gesture over the subjects, and for each of these over
-    the two hands. A subject belongs to one split.
+    Labelled frames are spread evenly over the gestures, within each gesture over the subjects, and for each subject
+    over the two hands. A subject belongs to one split.
     """
     names = settings.gestures or vocabulary().fine
     gestures = [fine_index(name) for name in names]
@@ -114,7 +114,7 @@ def _shots(count: int, people: range, gestures: list[int], settings: SetSettings
 
 
 def _takes(count: int, share: float) -> bool:
-    """Spreads a share evenly over counted things."""
+    """Whether the next of a series takes part, if a share of them does, evenly spread."""
     return int((count + 1) * share) > int(count * share)
 
 

@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 
 import cv2
 
-from gesturehand.synthetic.annotations import FrameEntries
+from gesturehand.synthetic.interhand_files import FrameEntries
 from gesturehand.synthetic.plan import PlannedFrame
 
 #: Frames that a process takes at a time.

@@ -1,4 +1,4 @@
-"""Draws hand meshes on the CPU: painter's algorithm in OpenCV, smooth shading per pixel.
+"""Draws meshes on the CPU: painter's algorithm in OpenCV, smooth shading per pixel.
 
 Every triangle is painted as its own number, far ones first, at twice the image's resolution and within the hands' box;
 each pixel then interpolates its triangle's shading. Pixels are OpenCV's: the centre of the first one is 0.0.
@@ -10,8 +10,55 @@ from typing import Final
 import cv2
 import numpy as np
 import numpy.typing as npt
+import scipy.sparse
 
-from gesturehand.synthetic.surface import Surface
+
+@dataclass(frozen=True)
+class Surface:
+    """A surface of triangles.
+
+    Attributes:
+        faces: (F, 3) vertex indices, counter-clockwise seen from outside; the open wrist is closed.
+        face_to_vertex: (V, F) sparse, 1 where the face has the vertex.
+    """
+
+    faces: npt.NDArray[np.int64]
+    face_to_vertex: scipy.sparse.csr_matrix
+
+
+def surface_of(faces: npt.NDArray[np.int64], num_vertices: int) -> Surface:
+    """The closed surface of a hand model with faces (F, 3)."""
+    return surface_as_it_is(_closed(faces), num_vertices)
+
+
+def surface_as_it_is(faces: npt.NDArray[np.int64], num_vertices: int) -> Surface:
+    """A surface with faces (F, 3) whose holes and seams stay open."""
+    columns = np.repeat(np.arange(len(faces)), 3)
+    ones = np.ones(len(columns))
+    shape = (num_vertices, len(faces))
+    return Surface(faces, scipy.sparse.csr_matrix((ones, (faces.ravel(), columns)), shape=shape))
+
+
+def boundary_loops(faces: npt.NDArray[np.int64]) -> list[list[int]]:
+    """Vertices around each hole of a surface, in the order in which faces that close the hole use them."""
+    edges = {(int(a), int(b)) for face in faces for a, b in zip(face, np.roll(face, -1), strict=True)}
+    following = {b: a for a, b in sorted(edges) if (b, a) not in edges}
+    loops = []
+    while following:
+        start, current = following.popitem()
+        loop = [start]
+        while current != start:
+            loop.append(current)
+            current = following.pop(current)
+        loops.append(loop)
+    return loops
+
+
+def _closed(faces: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Faces with a fan over each hole, so that no view looks into the open wrist."""
+    caps = [(loop[0], loop[k], loop[k + 1]) for loop in boundary_loops(faces) for k in range(1, len(loop) - 1)]
+    return np.concatenate([faces, np.array(caps, np.int64).reshape(-1, 3)])
+
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -29,8 +76,8 @@ class Light:
 
     Attributes:
         direction: (3,) unit vector from the hand towards the lamp, camera frame.
-        diffuse: brightness of a surface that faces the lamp.
-        ambient: brightness of a surface that turns away from it.
+        diffuse: brightness that the lamp adds to a surface that faces it.
+        ambient: brightness of every surface.
         gloss: brightness of the lamp's reflection.
         wrap: how far the lamp's light reaches round a surface, 0 for a point, 1 for a lamp as wide as half the sky.
     """
@@ -49,7 +96,7 @@ class Mesh:
     Attributes:
         vertices: (V, 3) m, camera frame, in front of the camera.
         surface: its faces.
-        material: (F,) int64, row of the tones for each face of the surface.
+        material: (F,) int64, for each face its row of the tones.
         albedo: (V,) factor on the shade; 1 everywhere if None.
     """
 
@@ -59,7 +106,7 @@ class Mesh:
     albedo: FloatArray | None = None
 
 
-def draw_hands(
+def render_hands(
     image: npt.NDArray[np.uint8],
     vertices: list[FloatArray],
     surfaces: list[Surface],
@@ -84,10 +131,10 @@ def draw_hands(
         Mesh(points, surface, np.full(len(surface.faces), number))
         for number, (points, surface) in enumerate(zip(vertices, surfaces, strict=True))
     ]
-    return draw_meshes(image, meshes, tones, intrinsics, light)
+    return render_meshes(image, meshes, tones, intrinsics, light)
 
 
-def draw_meshes(
+def render_meshes(
     image: npt.NDArray[np.uint8], meshes: list[Mesh], tones: list[FloatArray], intrinsics: FloatArray, light: Light
 ) -> npt.NDArray[np.uint8]:
     """Draws meshes into an image, each hiding what lies behind it.
@@ -138,7 +185,7 @@ def draw_meshes(
 
 
 def label_meshes(meshes: list[Mesh], intrinsics: FloatArray, width: int, height: int) -> npt.NDArray[np.uint8]:
-    """What :func:`draw_meshes` returns, without drawing.
+    """What :func:`render_meshes` returns, without drawing.
 
     Args:
         meshes: as there.
@@ -170,14 +217,14 @@ def label_meshes(meshes: list[Mesh], intrinsics: FloatArray, width: int, height:
 
 
 def _box(pixels: FloatArray, width: int, height: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Left top and right bottom corner, (2,) each, of the part of the image that faces (F, 3, 2) touch."""
+    """Top left and bottom right corner, (2,) each, of the part of the image that faces (F, 3, 2) touch."""
     flat = pixels.reshape(-1, 2)
     low = np.clip(np.floor(flat.min(0)).astype(int) - 1, 0, [width, height])
     return low, np.clip(np.ceil(flat.max(0)).astype(int) + 2, 0, [width, height])
 
 
 def _shade(mesh: Mesh, light: Light) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
-    """Brightness of the corners of the faces that look at the camera, (F', 3), and which faces those are, (F,)."""
+    """Brightness at the corners of the faces that are turned to the camera, (F', 3), and which those are, (F,)."""
     vertices, faces = mesh.vertices, mesh.surface.faces
     corners = vertices[faces]
     normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
@@ -186,7 +233,7 @@ def _shade(mesh: Mesh, light: Light) -> tuple[FloatArray, npt.NDArray[np.bool_]]
     smooth /= np.linalg.norm(smooth, axis=1, keepdims=True) + 1e-12
     towards = -vertices / np.linalg.norm(vertices, axis=1, keepdims=True)
     facing = np.clip((smooth * towards).sum(1), 0, 1)
-    # Darker where the surface turns away, so that fingers stand out from each other under any lamp.
+    # Darker where the surface turns away, so that fingers stand out from each other in any light.
     lit = np.clip((smooth @ light.direction + light.wrap) / (1 + light.wrap), 0, 1)
     brightness = (light.ambient + light.diffuse * lit) * (0.55 + 0.45 * facing)
     if mesh.albedo is not None:
@@ -239,7 +286,7 @@ def _interpolate(
 
 
 def _material_of_pixel(numbers: npt.NDArray[np.int32], material: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
-    """Which material covers each pixel, (H, W); 0 where none does. On the edge between two, either."""
+    """Which material covers each pixel, (H, W); 0 where none does. On an edge between two it is either."""
     face = np.zeros((numbers.shape[0] // _FINER, numbers.shape[1] // _FINER), np.int32)
     for row in range(_FINER):
         for column in range(_FINER):

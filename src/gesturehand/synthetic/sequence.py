@@ -1,4 +1,4 @@
-"""How a hand moves through a sequence: from neutral into the gesture and back, by one person, before one camera."""
+"""How a person's hand moves through a sequence: from neutral into the gesture and back, and how it is turned."""
 
 from typing import Final
 
@@ -8,15 +8,21 @@ from scipy.spatial.transform import Rotation
 
 from gesturehand.gestures import NO_GESTURE
 from gesturehand.skeleton import Side
-from gesturehand.synthetic.articulation import ANGLE_LIMITS_DEG, ANGLE_NAMES, NUM_ANGLES, mirror_rotations
-from gesturehand.synthetic.poses import gesture_poses, neutral_pose
+from gesturehand.synthetic.articulation import (
+    ANGLE_LIMITS_DEG,
+    ANGLE_NAMES,
+    NUM_ANGLES,
+    gesture_poses,
+    mirror_rotations,
+    neutral_pose,
+)
 from gesturehand.synthetic.subjects import Subject
 
 FloatArray = npt.NDArray[np.float64]
 
-#: Share of a sequence in which the gesture is entered, and in which it is left.
+#: Share of a sequence in which the gesture is formed, and in which it is released.
 _TRANSITION: Final = 0.25
-#: How one person's rendering of one gesture differs from the table, degrees.
+#: How one person's version of a gesture differs from the table, degrees.
 _STYLE_DEG: Final = 4.0
 #: How frames of a sequence differ from each other, degrees.
 _FRAME_DEG: Final = 4.0
@@ -64,10 +70,10 @@ def sequence_angles(
 
 
 def wrist_rotation(cone_deg: float, sides: tuple[Side, ...], rng: np.random.Generator) -> dict[Side, FloatArray]:
-    """Orientation of the hands before the camera, drawn alike for every gesture.
+    """Orientation of the hands before the camera, from the same distribution for every gesture.
 
-    Palm or back faces the camera, fingers up, turned by a rotation that is uniformly distributed over all rotations by
-    at most ``cone_deg``. The left hand's orientation is mirrored.
+    Palm or back faces the camera, fingers up, and is then turned by a rotation drawn uniformly from all rotations by at
+    most ``cone_deg``. The left hand's orientation is mirrored.
 
     Args:
         cone_deg: 0 to 180; at 180 every orientation is equally likely.
@@ -88,7 +94,7 @@ def wrist_rotation(cone_deg: float, sides: tuple[Side, ...], rng: np.random.Gene
 
 
 def _angle(cone_deg: float, share: float) -> float:
-    """The angle below which lies that share of the uniform rotations within the cone, radians.
+    """The angle, radians, below which that share of the uniform rotations within the cone lies.
 
     A uniform rotation's angle has the density 1 − cos(angle), so its distribution is angle − sin(angle).
     """

@@ -1,12 +1,13 @@
 """Writes a planned set in InterHand2.6M's files: frames in parallel, annotations, data card.
 
-A seed gives the same annotations and pixels whatever the number of processes. An interrupted run goes on where it
-stopped (:mod:`gesturehand.synthetic.storage`); what has the target's name is complete.
+A seed gives the same annotations and pixels whatever the number of processes. An interrupted run continues where it
+stopped (:mod:`gesturehand.synthetic.storage`); a folder of the target's name is complete.
 """
 
 import hashlib
 import json
 import sys
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -14,22 +15,26 @@ from importlib.resources import files as package_files
 from pathlib import Path
 from typing import Any, Final
 
+import cv2
 from tqdm import tqdm
 
 from gesturehand import __version__
 from gesturehand.cores import available_cores
-from gesturehand.data.files import annotation_path
+from gesturehand.data.files import annotation_path, image_path
 from gesturehand.errors import UserError
-from gesturehand.file_writing import write_text
+from gesturehand.file_writing import file_of_new_folder, write_text
 from gesturehand.splits import SPLITS
-from gesturehand.synthetic.annotations import FrameEntries, merge_split
 from gesturehand.synthetic.cameras import DomeCamera
-from gesturehand.synthetic.data_card import TITLE
+from gesturehand.synthetic.interhand_files import FrameEntries, merge_split
 from gesturehand.synthetic.plan import PlannedFrame
 from gesturehand.synthetic.pool import CHUNK, Chunk, WriteFrame, write_chunks
 from gesturehand.synthetic.storage import GrowingSet
 
 _CARD: Final = "README.md"
+#: First line of every data card; a folder that has it was written by this package and may be replaced by it.
+TITLE: Final = "# Open synthetic hands in InterHand2.6M's format"
+#: Little work for the encoder: masks are flat.
+_MASK_OPTIONS: Final = [cv2.IMWRITE_PNG_COMPRESSION, 1]
 
 
 @dataclass(frozen=True)
@@ -55,11 +60,11 @@ class WrittenSet:
 
 @dataclass(frozen=True)
 class PlannedSet:
-    """Everything that a set is written from.
+    """What a set is written from.
 
     Attributes:
         frames: all captured frames, in the order of the files.
-        settings: everything that decides what is written, as plain values.
+        settings: whatever decides what is written, as plain values.
         write_frame: draws one of the frames.
         cameras_of: cameras of a capture by name.
         card: text of the data card, from the entries of all frames.
@@ -120,8 +125,31 @@ def write_set(
     )
 
 
+def save_picture(
+    folder: Path, split: str, name: str, image: cv2.typing.MatLike, mask: cv2.typing.MatLike, jpeg_quality: int
+) -> float:
+    """Saves an image (H, W, 3) uint8 BGR, ``name`` in ``data.json``, and its mask (H, W); the seconds that took."""
+    start = time.perf_counter()
+    _save(image_path(folder, split, name), image, [cv2.IMWRITE_JPEG_QUALITY, jpeg_quality])
+    _save(mask_path(folder, split, name), mask, _MASK_OPTIONS)
+    return time.perf_counter() - start
+
+
+def mask_path(root: Path, split: str, file_name: str) -> Path:
+    """``<root>/masks/{split}/{file_name}`` with the suffix ``.png``, ``file_name`` as in ``data.json``."""
+    return (root / "masks" / split / file_name).with_suffix(".png")
+
+
+def _save(path: Path, image: cv2.typing.MatLike, options: list[int]) -> None:
+    encoded, data = cv2.imencode(path.suffix, image, options)
+    if not encoded:
+        raise RuntimeError(f"OpenCV cannot encode {path.suffix}")
+    with file_of_new_folder(path) as file:
+        file.write(data.tobytes())
+
+
 def _write_frames(growing: GrowingSet, chunks: list[Chunk], processes: int, progress: bool) -> tuple[float, float]:
-    """Writes what is not yet done; seconds of all processes for drawing and for saving."""
+    """Writes what is not done yet; the seconds that all processes spent on drawing and on saving."""
     rest = [chunk for chunk in chunks if not growing.is_done(chunk.number)]
     # In a log file every update is a line.
     interval = 0.2 if sys.stderr.isatty() else 10.0

@@ -12,13 +12,13 @@ from gesturehand.synthetic.cameras import CAMERA_NAMES
 
 @dataclass(frozen=True)
 class SetSettings:
-    """Everything that decides what is in a set.
+    """Settings of a set; they decide everything that is in it.
 
     Attributes:
-        subjects: numbers of people in train, val and test; nobody is in two.
+        subjects: numbers of people in train, val and test; nobody is in two splits.
         frames: captured frames in train, val and test; a split without frames is left out.
         views: cameras that see each captured frame.
-        wrist_cone_deg: how far the wrist is turned at most from palm or back facing the (first) camera; at 180 every
+        wrist_cone_deg: largest turn of the wrist away from palm or back facing the (first) camera; at 180 every
             orientation is equally likely.
         gestures: fine classes to show; all 35 if None.
         left_share: share of left hands among one-hand frames.
@@ -47,6 +47,9 @@ class SetSettings:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        for name in ("subjects", "frames", "gestures", "test_only_cameras"):
+            value = getattr(self, name)
+            object.__setattr__(self, name, None if value is None else tuple(value))
         for name in ("subjects", "frames"):
             value = getattr(self, name)
             if len(value) != len(SPLITS) or min(value) < 0:
@@ -92,7 +95,7 @@ class SetSettings:
         return {name: list(value) if isinstance(value, list | tuple) else value for name, value in asdict(self).items()}
 
 
-#: Name of the benchmark; whatever changes what these settings give makes the next version.
+#: Name of the benchmark; any change of what these settings give needs a new version.
 BENCHMARK: Final = "openhand-v1"
 #: The benchmark: wrists over the sphere, all kinds of frames, subjects and cameras that only the test split has.
 OPENHAND_V1: Final = SetSettings(

@@ -1,7 +1,7 @@
-"""Where a set grows: a folder beside the target that a later run goes on with, moved into place at the end.
+"""Where a set grows: a folder beside the target, which a later run can continue and which takes its place at the end.
 
-Beside the target ``set`` lie, while it is being written, ``.set.partial`` (images and masks, and the annotations last)
-and ``.set.progress`` (the settings, and the entries of every finished chunk of frames). Neither loads as a set.
+While ``set`` is being written, ``.set.partial`` (images and masks, and the annotations last) and ``.set.progress`` (the
+settings, and the entries of every finished chunk of frames) lie beside it. Neither loads as a set.
 """
 
 import shutil
@@ -35,10 +35,10 @@ class GrowingSet:
         self._replaced = self.root.with_name(f".{self.root.name}.replaced")
 
     def begin(self, settings: dict[str, Any], *, anew: bool) -> int:
-        """Goes on with what an interrupted run with the same settings left, or starts.
+        """Continues what an interrupted run with the same settings left, or starts.
 
         Args:
-            settings: everything that decides what is written.
+            settings: whatever decides what is written.
             anew: forget what a run with other settings left.
 
         Returns:
@@ -49,13 +49,13 @@ class GrowingSet:
         """
         path = self.progress / _SETTINGS
         if path.is_file():
-            if read_json(path, "The note", "remove it, and the set is begun anew") == settings:
+            if read_json(path, "The note", "remove it to start the set again") == settings:
                 make_folder(self.folder)
                 return sum(1 for _ in self.progress.glob("chunk*.json"))
             if not anew:
                 raise UserError(
                     f"'{self.folder}' is left of an interrupted run with other settings or another version: run that "
-                    "command again to finish it, or pass --overwrite=true to start anew."
+                    "command again to finish it, or pass --overwrite=true to start again."
                 )
         for leftover in (self.folder, self.progress):
             shutil.rmtree(leftover, ignore_errors=True)

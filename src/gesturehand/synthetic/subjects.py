@@ -13,7 +13,7 @@ FloatArray = npt.NDArray[np.float64]
 
 #: Betas of the open hand are N(0, 1); EANet takes no shape beyond 3 for credible, so subjects stay well inside.
 _LARGEST_BETA: Final = 2.5
-#: How far a subject's own way of holding the hand lies from the table's poses.
+#: How far a subject's own way of holding the hand is from the table's poses.
 _HABIT_DEG: Final = 3.0
 #: From light to dark skin in full light, BGR.
 _SKIN_BGR: Final = ((170, 200, 238), (140, 178, 228), (115, 155, 212), (92, 130, 186), (74, 105, 155), (60, 86, 130))
@@ -26,7 +26,7 @@ class Subject:
     Attributes:
         number: as in ``data.json``.
         betas: (10,) float32 hand shape, of both hands.
-        habit_deg: (21,) what this person adds to every pose, in the order of ``ANGLE_NAMES``.
+        habit_deg: (21,) offset of this person's every pose, in the order of ``ANGLE_NAMES``.
         skin_bgr: (3,) 0-255, skin in full light.
     """
 

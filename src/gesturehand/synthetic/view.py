@@ -8,17 +8,15 @@ import numpy as np
 import numpy.typing as npt
 
 from gesturehand.skeleton import Side
-from gesturehand.synthetic.arm import Arm, limb_surface, make_arm
+from gesturehand.synthetic.arm import Arm, limb_mesh, limb_surface, make_arm
 from gesturehand.synthetic.background import add_grain, draw_background, make_grain
 from gesturehand.synthetic.cameras import CAMERA_NAMES, DOME_CENTRE, DomeCamera, is_grey
 from gesturehand.synthetic.capture import CapturedFrame, cameras_of
 from gesturehand.synthetic.clothes import Body, Cloth, draw_body, make_cloth
-from gesturehand.synthetic.limb import limb_mesh
 from gesturehand.synthetic.placement import palm_centre
-from gesturehand.synthetic.posing import hand_model
-from gesturehand.synthetic.render import Light, Mesh, draw_meshes, label_meshes
+from gesturehand.synthetic.posed_hand import hand_model
+from gesturehand.synthetic.render import Light, Mesh, Surface, label_meshes, render_meshes, surface_of
 from gesturehand.synthetic.seeds import generator
-from gesturehand.synthetic.surface import Surface, surface_of
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -26,7 +24,7 @@ FloatArray = npt.NDArray[np.float64]
 MASK_LEVELS: Final[dict[Side, int]] = {"right": 255, "left": 128}
 #: Share of frames with a body behind the hands.
 _BODY_SHARE: Final = 0.7
-#: How far the middle of a body stays behind the palm at least, m.
+#: Least distance of the middle of a body behind the palm, m.
 _BEHIND_M: Final = 0.3
 #: Share of images that are not quite sharp.
 _SOFT_SHARE: Final = 0.5
@@ -35,14 +33,9 @@ _SOFT_SHARE: Final = 0.5
 def draw_view(frame: CapturedFrame, number: int, seed: int) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
     """Draws what one camera saw.
 
-    Args:
-        frame: the hands.
-        number: of the camera within ``frame.cameras``.
-        seed: of the set.
-
     Returns:
         Image (H, W, 3) uint8 BGR, grey cameras with three equal channels, and mask (H, W) uint8 (:data:`MASK_LEVELS`):
-        the hands, each as far as the other does not hide it; arms are left out of account.
+        the hands, each where the other does not hide it; arms hide nothing there.
     """
     camera, capture = frame.cameras[number], frame.plan.capture
     rng = generator(seed, "view", capture, frame.plan.frame_idx, CAMERA_NAMES.index(camera.name))
@@ -58,7 +51,7 @@ def draw_view(frame: CapturedFrame, number: int, seed: int) -> tuple[npt.NDArray
         limb_mesh(hand, arm, place, len(frame.hands), camera, _albedo(seed, frame.subject.number, hand.side), cloth)
         for place, (hand, arm) in enumerate(zip(frame.hands, arms, strict=True))
     ]
-    draw_meshes(image, meshes, tones, camera.intrinsics, _light(rng))
+    render_meshes(image, meshes, tones, camera.intrinsics, _light(rng))
     if rng.random() < _SOFT_SHARE:
         image = np.asarray(cv2.GaussianBlur(image, (0, 0), rng.uniform(0.4, 0.9)), np.uint8)
     strength = rng.uniform(1.2, 3.0)
@@ -90,7 +83,7 @@ def _arms_and_body(frame: CapturedFrame, seed: int) -> tuple[list[Arm], Body | N
     """The same for every camera of a frame."""
     rng = generator(seed, "arms", frame.plan.capture, frame.plan.frame_idx)
     first = frame.cameras[0].position_mm.astype(np.float64) / 1000
-    # Nothing here may depend on the fingers: what lies around a hand must not tell its gesture.
+    # Nothing here may depend on the fingers: what surrounds a hand must not give its gesture away.
     palm = np.mean([palm_centre(hand.joints) for hand in frame.hands], axis=0)
     to_camera = first - palm
     to_camera /= np.linalg.norm(to_camera)

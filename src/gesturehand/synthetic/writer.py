@@ -1,85 +1,157 @@
-"""Writes the dome's set in InterHand2.6M's files."""
+"""Writes the dome's set, and its data card, in InterHand2.6M's files."""
 
+import json
+from collections import Counter
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any, Final
 
 from gesturehand import __version__
-from gesturehand.synthetic import frame_writer
-from gesturehand.synthetic.capture import cameras_of
-from gesturehand.synthetic.data_card import data_card
-from gesturehand.synthetic.plan import make_plan
-from gesturehand.synthetic.set_writer import PlannedSet, WrittenSet, write_set
-from gesturehand.synthetic.settings import SetSettings
+from gesturehand.gestures import vocabulary
+from gesturehand.splits import SPLITS
+from gesturehand.synthetic.cameras import CAMERA_NAMES, is_grey
+from gesturehand.synthetic.capture import cameras_of, capture_frame
+from gesturehand.synthetic.interhand_files import FrameEntries, entries_of, image_name
+from gesturehand.synthetic.plan import PlannedFrame, make_plan
+from gesturehand.synthetic.set_writer import TITLE, PlannedSet, WrittenSet, save_picture, write_set
+from gesturehand.synthetic.settings import BENCHMARK, OPENHAND_V1, SetSettings
+from gesturehand.synthetic.view import draw_view
+
+_JPEG_QUALITY: Final = 92
 
 
 def write_synthetic_set(
     out: str | Path,
     *,
-    subjects: Sequence[int] = (8, 2, 4),
-    frames: Sequence[int] = (5600, 350, 1120),
-    views: int = 1,
-    wrist_cone_deg: float = 35.0,
-    gestures: Sequence[str] | None = None,
-    left_share: float = 0.5,
-    two_hand_share: float = 0.0,
-    without_fit_share: float = 0.02,
-    rom_share: float = 0.0,
-    outside_share: float = 0.0,
-    test_only_cameras: Sequence[str] = (),
-    seed: int = 0,
     processes: int | None = None,
     overwrite: bool = False,
     progress: bool = True,
     command: str = "gesturehand data synth",
+    **settings: Any,
 ) -> WrittenSet:
     """Writes images, masks and annotations of the open hand in InterHand2.6M's layout.
 
-    A run that was interrupted goes on where it stopped when it is started again with the same arguments.
+    An interrupted run continues where it stopped when it is started again with the same arguments.
 
     Args:
         out: folder of the set.
-        subjects: this and the next eleven as in :class:`~gesturehand.synthetic.settings.SetSettings`.
-        frames: captured frames in train, val and test.
-        views: cameras of each captured frame.
-        wrist_cone_deg: largest turn of the wrist.
-        gestures: fine classes; all 35 if not given.
-        left_share: of the one-hand frames.
-        two_hand_share: frames with both hands.
-        without_fit_share: frames without a MANO fit.
-        rom_share: range-of-motion frames.
-        outside_share: one-hand frames with a hand partly outside.
-        test_only_cameras: cameras of the test split alone.
-        seed: not negative.
         processes: number of processes; all cores if not given.
         overwrite: replace a synthetic set that is already there, or what an interrupted run with other settings left.
         progress: show a progress bar.
         command: noted in the data card.
+        **settings: of the set, see :class:`~gesturehand.synthetic.settings.SetSettings`.
 
     Raises:
         UserError: an argument is out of range, a gesture is unknown, ``out`` is not empty, or another process writes
             it.
     """
-    settings = SetSettings(
-        subjects=tuple(subjects),
-        frames=tuple(frames),
-        views=views,
-        wrist_cone_deg=wrist_cone_deg,
-        gestures=None if gestures is None else tuple(gestures),
-        left_share=left_share,
-        two_hand_share=two_hand_share,
-        rom_share=rom_share,
-        without_fit_share=without_fit_share,
-        outside_share=outside_share,
-        test_only_cameras=tuple(test_only_cameras),
-        seed=seed,
-    )
-    plan = make_plan(settings)
+    of_set = SetSettings(**settings)
+    plan = make_plan(of_set)
     planned = PlannedSet(
         frames=plan,
-        settings=settings.as_json(),
-        write_frame=partial(frame_writer.write_frame, settings=settings),
-        cameras_of=partial(cameras_of, settings.seed),
-        card=lambda entries: data_card(plan, settings, command=command, version=__version__),
+        settings=of_set.as_json(),
+        write_frame=partial(write_frame, settings=of_set),
+        cameras_of=partial(cameras_of, of_set.seed),
+        card=lambda entries: data_card(plan, of_set, command=command),
     )
     return write_set(out, planned, processes=processes, overwrite=overwrite, progress=progress)
+
+
+def write_frame(plan: PlannedFrame, folder: Path, settings: SetSettings) -> tuple[FrameEntries, float]:
+    """Draws and saves the images and masks of one captured frame; its annotations, and the seconds that saving took."""
+    frame = capture_frame(plan, settings.seed, settings.wrist_cone_deg)
+    saving = 0.0
+    for number, camera in enumerate(frame.cameras):
+        image, mask = draw_view(frame, number, settings.seed)
+        saving += save_picture(folder, plan.split, image_name(frame, camera), image, mask, _JPEG_QUALITY)
+    return entries_of(frame), saving
+
+
+def data_card(plan: Sequence[PlannedFrame], settings: SetSettings, *, command: str) -> str:
+    """Markdown text: what the set is, its licence, how it was made, and counts."""
+    rows = [_row(split, [frame for frame in plan if frame.split == split]) for split in SPLITS]
+    lines = [
+        TITLE,
+        "",
+        "Rendered pictures of the open hand (MakeHuman's, CC0) with joints, MANO parameters and gesture names, in the",
+        "file layout of InterHand2.6M v1.0. No picture or annotation of InterHand2.6M is in it.",
+        "",
+        f"- Version: {BENCHMARK if settings == OPENHAND_V1 else f'none, settings differ from {BENCHMARK}'}.",
+        "- Licence: CC0 1.0 (public domain).",
+        f"- Written by gesturehand {__version__}: `{command}`",
+        "- `annotations/`, `images/`: as in InterHand2.6M. MANO parameters are of the open hand, not of MANO's.",
+        "- `masks/`: beside each image a PNG of its size: 255 right hand, 128 left hand, 0 neither; arms hide none.",
+        "- Subjects (and with them captures) belong to one split. A sequence moves from neutral into its gesture and",
+        "  back; every frame carries the sequence's label.",
+        "",
+        "| split | subjects | sequences | captured frames | images | grey images | right | left | two hands | labelled "
+        "| without fit |",
+        "|---|" + "---:|" * 10,
+        *rows,
+        "",
+        *gesture_table(plan),
+    ]
+    lines += ["", *_subjects(plan), "", *_cameras(plan, settings), "", "Settings:", "", "```json"]
+    lines += [json.dumps(settings.as_json(), indent=2), "```"]
+    return "\n".join([*lines, ""])
+
+
+def gesture_table(plan: Sequence[PlannedFrame]) -> list[str]:
+    """Lines of a table: labelled frames of each gesture, by split."""
+    gestures = Counter((frame.split, frame.fine[0]) for frame in plan if frame.labelled)
+    lines = [
+        "Labelled frames by gesture (fine class):",
+        "",
+        f"| gesture | {' | '.join(SPLITS)} |",
+        "|---|" + "---:|" * len(SPLITS),
+    ]
+    for fine, name in enumerate(vocabulary().fine):
+        counts = [gestures[split, fine] for split in SPLITS]
+        if any(counts):
+            lines.append(f"| {name} | {' | '.join(map(str, counts))} |")
+    return lines
+
+
+def _subjects(plan: Sequence[PlannedFrame]) -> list[str]:
+    frames = Counter((frame.subject, frame.capture, frame.split) for frame in plan)
+    rows = [f"| {subject} | {capture} | {split} | {count} |" for (subject, capture, split), count in frames.items()]
+    return ["Captured frames by subject:", "", "| subject | capture | split | frames |", "|---:|---:|---|---:|", *rows]
+
+
+def _cameras(plan: Sequence[PlannedFrame], settings: SetSettings) -> list[str]:
+    images = Counter((frame.split, camera) for frame in plan for camera in frame.cameras)
+    rows = []
+    for camera in CAMERA_NAMES:
+        kind = ("grey" if is_grey(camera) else "colour") + (", test only" * (camera in settings.test_only_cameras))
+        rows.append(f"| {camera} | {kind} | {' | '.join(str(images[split, camera]) for split in SPLITS)} |")
+    for group, held_out in (("seen in training", False), ("test only", True)):
+        counts = [
+            sum(
+                n
+                for (of, camera), n in images.items()
+                if of == split and (camera in settings.test_only_cameras) == held_out
+            )
+            for split in SPLITS
+        ]
+        rows.append(f"| **all** | {group} | {' | '.join(map(str, counts))} |")
+    head = f"| camera | | {' | '.join(SPLITS)} |"
+    return ["Images by camera:", "", head, "|---|---|" + "---:|" * len(SPLITS), *rows]
+
+
+def _row(split: str, frames: Sequence[PlannedFrame]) -> str:
+    hands = Counter(frame.sides for frame in frames)
+    cameras = [camera for frame in frames for camera in frame.cameras]
+    counts = (
+        len({frame.subject for frame in frames}),
+        len({(frame.subject, frame.seq_name) for frame in frames}),
+        len(frames),
+        len(cameras),
+        sum(is_grey(camera) for camera in cameras),
+        hands["right",],
+        hands["left",],
+        hands["right", "left"],
+        sum(frame.labelled for frame in frames),
+        sum(not frame.has_fit for frame in frames),
+    )
+    return f"| {split} | {' | '.join(map(str, counts))} |"

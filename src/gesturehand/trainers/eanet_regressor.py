@@ -11,7 +11,7 @@ from gesturehand.trainers.hand_regressor import HandRegressor
 
 
 class EANetRegressor(HandRegressor):
-    """One crop of one or two hands → both hands' MANO parameters, meshes and joints, and the way between them.
+    """One crop of one or two hands → both hands' MANO parameters, meshes, joints and relative translation.
 
     EANet's network (Park et al., ICCVW 2023) with this library's data, targets, losses and metrics; in single-hand
     frames the other hand is masked. Data: ``layout=two_hand``; EANet flips half of the training samples
@@ -23,7 +23,7 @@ class EANetRegressor(HandRegressor):
         gesture_attention: Joint tokens attend to the gesture logits of the first stage's gesture head (the variant of
             the paper's author); False is EANet as published, without a gesture head or loss.
         gesture_heads: Attention heads over the gesture logits.
-        weight_relative_translation: Weight of the way from the right wrist to the left one (metres).
+        weight_relative_translation: Weight of the left wrist's position relative to the right one (metres).
         learning_rate: Peak.
         **shared: Arguments of :class:`~gesturehand.trainers.hand_regressor.HandRegressor`.
 

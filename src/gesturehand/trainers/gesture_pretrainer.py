@@ -7,7 +7,7 @@ from torch import Tensor
 from gesturehand.batch import Batch, GesturePrediction
 from gesturehand.losses import MaskedSum, counted_labels, gesture_objective
 from gesturehand.trainers.optimisation import adamw_with_cosine
-from gesturehand.trainers.training_stage import Measured, TrainingStage
+from gesturehand.trainers.training_stage import Measured, TrainingStage, part_of
 
 
 class GesturePretrainer(TrainingStage):
@@ -45,8 +45,9 @@ class GesturePretrainer(TrainingStage):
 
     @property
     def weights(self) -> dict[str, float]:
-        """Weights of the three gesture losses."""
-        return {f"gesture_{term}": self.hparams[f"weight_{term}"] for term in ("coarse", "fine", "hierarchy")}
+        """Weights of the gesture losses."""
+        levels = ("coarse", "fine", "hierarchy")
+        return super().weights | {f"gesture_{term}": self.hparams[f"weight_{term}"] for term in levels}
 
     def forward(self, image: Tensor) -> GesturePrediction:
         """Predicts gestures from crops (B, 3, S, S) RGB, uint8 or float in 0 … 255."""
@@ -77,18 +78,24 @@ class GesturePretrainer(TrainingStage):
 
     def _evaluate(self, batch: Batch, stage: Measured) -> GesturePrediction:
         prediction = self(batch["image"])
-        objective, metrics = self.objective_metrics[stage], self.gesture_metrics[stage]
-        objective.update(self._losses(prediction, batch, 0.0))
-        metrics.update(prediction, counted_labels(batch, "coarse"), counted_labels(batch, "fine"))
-        for name, metric in (objective.named(stage) | metrics.named(stage)).items():
-            self.log(name, metric, prog_bar=name == "val/gesture_fine_top1")
+        for name, rows in self.measured_parts(batch, stage):
+            objective, metrics = self.objective_metrics[name], self.gesture_metrics[name]
+            if rows is None or rows.any():
+                predicted, shown = part_of(prediction, rows), part_of(batch, rows)
+                objective.update(self._losses(predicted, shown, 0.0))
+                metrics.update(predicted, counted_labels(shown, "coarse"), counted_labels(shown, "fine"))
+                self.measure_own_labels(predicted, shown, name)
+            named = objective.named(name) | metrics.named(name) | self.named_own_labels(name)
+            for logged, metric in named.items():
+                self.log(logged, metric, prog_bar=logged == "val/gesture_fine_top1")
         return prediction
 
     def _losses(self, prediction: GesturePrediction, batch: Batch, label_smoothing: float) -> dict[str, MaskedSum]:
-        return gesture_objective(
+        gestures = gesture_objective(
             prediction,
             counted_labels(batch, "coarse"),
             counted_labels(batch, "fine"),
             self.parents,
             label_smoothing=label_smoothing,
         )
+        return gestures | self.own_label_losses(prediction, batch)

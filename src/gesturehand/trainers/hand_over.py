@@ -1,4 +1,4 @@
-"""The hand-over of encoder and gesture head from the first stage to the second, complete or not at all."""
+"""Hands encoder and gesture head over from the first stage to the second, completely or not at all."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -17,7 +17,7 @@ class HandOver(NamedTuple):
     Attributes:
         path: The checkpoint.
         tensors: Number of tensors loaded into each module.
-        encoder_weights_origin: What the checkpoint says of where its encoder's first weights came from.
+        encoder_weights_origin: The origin of the encoder's first weights, as the checkpoint notes it.
     """
 
     path: str
@@ -37,8 +37,8 @@ def hand_over(path: str | Path, modules: dict[str, nn.Module]) -> HandOver:
         modules: The modules to fill, by the name they have in the first stage.
 
     Raises:
-        UserError: The file is not there or no such checkpoint, or a tensor is missing, left over or of another shape;
-            the message names the keys.
+        UserError: The file is missing or is another kind of checkpoint, or a tensor is missing, left over or of another
+            shape; the message names the keys.
     """
     if not Path(path).is_file():
         raise UserError(

@@ -18,13 +18,14 @@ from gesturehand.losses import (
     relative_translation_loss,
 )
 from gesturehand.metrics.hand_metrics import HandMetrics
+from gesturehand.metrics.joints_2d import Joints2DError
 from gesturehand.metrics.metric_dict import MetricDict
 from gesturehand.models.encoder import Encoder
 from gesturehand.models.gesture_head import GestureHead
 from gesturehand.targets import as_defined, build_targets
 from gesturehand.trainers.hand_over import hand_over
 from gesturehand.trainers.optimisation import adamw_with_cosine
-from gesturehand.trainers.training_stage import Measured, TrainingStage
+from gesturehand.trainers.training_stage import Measured, TrainingStage, part_of
 
 
 class HandNetwork(Protocol):
@@ -63,8 +64,8 @@ class Evaluated(TypedDict):
 class HandRegressor(TrainingStage):
     """One crop → MANO parameters, mesh and 21 joints of H hands, and their gesture.
 
-    A subclass builds ``network``, a :class:`HandNetwork`, and names the arguments that only it has, a ``weight_…`` of
-    each further loss term among them.
+    A subclass builds ``network``, a :class:`HandNetwork`, and names the arguments that only it has, including a
+    ``weight_…`` for each further loss term.
 
     Args:
         gesture_dropout: Before the gesture classifiers.
@@ -87,13 +88,14 @@ class HandRegressor(TrainingStage):
         weight_bone_length: Weight of the bone lengths (metres).
         weight_bone_direction: Weight of the unit bone vectors.
         weight_gesture: Weight of the auxiliary gesture losses, where there is a gesture head; 0 switches them off.
-        encoder_lr_factor: The encoder's and gesture head's share of the learning rate.
+        encoder_lr_factor: Factor on the learning rate of the encoder and the gesture head.
         **shared: Arguments of :class:`~gesturehand.trainers.training_stage.TrainingStage`.
 
     Attributes:
-        layout: The data's: one hand a sample (H = 1), or right and left (H = 2).
+        layout: The data's layout: one hand per sample (H = 1), or right and left (H = 2).
         network: The network.
         hand_metrics: Metrics of validation and test.
+        joints_2d_percent: Error of the projected joints in validation and test, which needs 2D joints only.
     """
 
     layout: ClassVar[Layout] = "per_hand"
@@ -134,11 +136,16 @@ class HandRegressor(TrainingStage):
             {"val": HandMetrics(two_hands=two_hands), "test": HandMetrics(detailed=True, two_hands=two_hands)}
         )
 
+        self.joints_2d_percent: MetricDict[Joints2DError] = MetricDict(
+            {stage: Joints2DError() for stage in ("val", "test")}
+        )
+
     @property
     def weights(self) -> dict[str, float]:
         """Weights by loss term, from the ``weight_…`` arguments; the three gesture losses share one."""
-        names = [name for name in self.hparams if name.startswith("weight_") and name != "weight_decay"]
-        weights = {name.removeprefix("weight_"): self.hparams[name] for name in names}
+        other = ("weight_decay", "weight_own_label")
+        names = [name for name in self.hparams if name.startswith("weight_") and name not in other]
+        weights = super().weights | {name.removeprefix("weight_"): self.hparams[name] for name in names}
         gesture = weights.pop("gesture")
         if not self.has_gesture_head:
             return weights
@@ -173,10 +180,11 @@ class HandRegressor(TrainingStage):
         Raises:
             UserError: The data has a different number of hands per sample.
         """
+        super().setup(stage)
         data = getattr(self.trainer, "datamodule", None)
         if data is not None and getattr(data, "layout", self.layout) != self.layout:
             raise UserError(
-                f"{type(self).__name__} needs data.layout={self.layout} and the data has layout={data.layout}: set it."
+                f"{type(self).__name__} needs data.layout={self.layout}, but the data has layout={data.layout}: set it."
             )
         if stage == "fit" and self.pretrained is not None:
             modules: dict[str, nn.Module] = {"encoder": self.encoder}
@@ -186,6 +194,12 @@ class HandRegressor(TrainingStage):
             loaded = hand_over(self.pretrained, modules)
             self.encoder.origin = loaded.encoder_weights_origin
             rank_zero_info(f"{loaded}{note}")
+
+    def add_metrics(self, name: str) -> None:
+        """Also those of hands."""
+        super().add_metrics(name)
+        self.hand_metrics[name] = HandMetrics(two_hands=self.layout == "two_hand").to(self.device)
+        self.joints_2d_percent[name] = Joints2DError().to(self.device)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """The layered objective and the auxiliary gesture losses of a batch."""
@@ -212,7 +226,7 @@ class HandRegressor(TrainingStage):
         self.hand_metrics["test"].reset()
 
     def configure_optimizers(self) -> Any:
-        """AdamW, warm-up, cosine; encoder and gesture head at their share of the rate."""
+        """AdamW, warm-up, cosine; encoder and gesture head at a learning rate of their own."""
         handed_over: list[nn.Module | None] = [self.network.encoder, self.network.gesture_head]
         return adamw_with_cosine(
             [*((part, self.encoder_lr_factor) for part in handed_over if part is not None), (self, 1.0)],
@@ -228,7 +242,7 @@ class HandRegressor(TrainingStage):
         checkpoint["hand_model"] = {"name": self.hand_model.name, "fingerprint": self.hand_model.fingerprint}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Checks that the hand model is the one the parameters belong to; takes over the origin of the weights.
+        """Checks that the parameters belong to this hand model; restores the origin of the weights.
 
         Raises:
             UserError: The checkpoint belongs to a different hand model.
@@ -245,17 +259,29 @@ class HandRegressor(TrainingStage):
         hand, gesture = self(batch["image"], batch["is_right"])
         hand = as_defined(hand, batch, self.hand_model)
         targets = build_targets(batch, self.hand_model)
-        objective, hand_metrics = self.objective_metrics[stage], self.hand_metrics[stage]
-        objective.update(self._losses(hand, gesture, targets, batch))
-        hand_metrics.update(hand, targets, batch, self.hand_model)
-        named = objective.named(stage) | hand_metrics.named(stage)
-        if gesture is not None:
-            gesture_metrics = self.gesture_metrics[stage]
-            gesture_metrics.update(gesture, counted_labels(batch, "coarse"), counted_labels(batch, "fine"))
-            named |= gesture_metrics.named(stage)
-        for name, metric in named.items():
-            self.log(name, metric, prog_bar=name == "val/mpjpe_mm")
+        for name, rows in self.measured_parts(batch, stage):
+            if rows is None or rows.any():
+                parts = part_of(hand, rows), None if gesture is None else part_of(gesture, rows)
+                self._measure(name, *parts, part_of(targets, rows), part_of(batch, rows))
+            named = self.objective_metrics[name].named(name) | self.hand_metrics[name].named(name)
+            named |= {f"{name}/joints_2d_percent": self.joints_2d_percent[name]}
+            if gesture is not None:
+                named |= self.gesture_metrics[name].named(name) | self.named_own_labels(name)
+            for logged, metric in named.items():
+                self.log(logged, metric, prog_bar=logged == "val/mpjpe_mm")
         return Evaluated(hand=hand, gesture=gesture, targets=targets)
+
+    def _measure(
+        self, name: str, hand: HandPrediction, gesture: GesturePrediction | None, targets: Targets, batch: Batch
+    ) -> None:
+        self.objective_metrics[name].update(self._losses(hand, gesture, targets, batch))
+        self.hand_metrics[name].update(hand, targets, batch, self.hand_model)
+        shown = targets["joint_valid_2d"] & batch["joint_valid_image"]
+        self.joints_2d_percent[name].update(hand["joints_2d"], targets["joints_2d"], shown)
+        if gesture is not None:
+            labels = counted_labels(batch, "coarse"), counted_labels(batch, "fine")
+            self.gesture_metrics[name].update(gesture, *labels)
+            self.measure_own_labels(gesture, batch, name)
 
     def _losses(
         self, hand: HandPrediction, gesture: GesturePrediction | None, targets: Targets, batch: Batch
@@ -267,4 +293,5 @@ class HandRegressor(TrainingStage):
             sums |= gesture_objective(
                 gesture, counted_labels(batch, "coarse"), counted_labels(batch, "fine"), self.parents
             )
+            sums |= self.own_label_losses(gesture, batch)
         return sums

@@ -25,13 +25,13 @@ def adamw_with_cosine(
     Biases and norms (everything with fewer than two axes) do not decay. Frozen parameters are left out.
 
     Args:
-        modules: Modules with the factor of the learning rate that theirs is; a parameter belongs to the first module
-            that holds it.
+        modules: Modules, each with the factor on its learning rate; a parameter belongs to the first module that holds
+            it.
         learning_rate: Peak, after the warm-up.
         weight_decay: AdamW's.
         warmup_share: Share of the steps over which the rate rises linearly from zero.
-        total_steps: After which the cosine has reached zero.
-        fused: One kernel for all parameters; None: where they all lie on a GPU.
+        total_steps: Steps after which the cosine has reached zero.
+        fused: Use one kernel for all parameters; None: if they are all on a GPU.
 
     Raises:
         UserError: The number of steps is not finite.
@@ -51,8 +51,8 @@ def adamw_with_cosine(
     if fused is None:
         fused = all(parameter.is_cuda for group in groups for parameter in group["params"])
     optimizer = torch.optim.AdamW(groups, fused=fused or None)
-    # A fused step would take a scaler's factor out of the gradients itself, after they were clipped: Lightning then
-    # refuses to clip. Saying that it does not makes the scaler take it out before, as for every other optimiser.
+    # A fused step would remove a scaler's factor from the gradients itself, after they are clipped, so Lightning
+    # refuses to clip. Saying that it does not makes the scaler remove the factor first, as for every other optimiser.
     optimizer._step_supports_amp_scaling = False
 
     warmup = max(1, round(warmup_share * total_steps))
@@ -70,7 +70,7 @@ def adamw_with_cosine(
 def weighted_loss(
     sums: Mapping[str, MaskedSum], weights: Mapping[str, float], mean_over_processes: Callable[[Tensor], Tensor]
 ) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
-    """The weighted sum of the terms' means: this process's share of it to minimise, and what it is over all processes.
+    """The weighted sum of the terms' means: this process's share of it, to minimise, and its value over all processes.
 
     Totals and counts are averaged over the processes first, in one call. A share is this process's totals over the
     averaged counts, so that the mean of all shares, whose gradient the processes follow, is the loss of all samples

@@ -2,22 +2,25 @@
 
 import inspect
 from abc import ABC
-from collections.abc import Mapping
-from typing import Any, Literal
+from collections.abc import Iterator, Mapping
+from typing import Any, Final, Literal, TypeVar
 
 import pytorch_lightning as pl
 import torch
 from torch import Tensor
+from torchmetrics import Metric
+from torchmetrics.classification import MulticlassAccuracy
 
-from gesturehand.batch import Batch
-from gesturehand.gestures import GestureClasses, class_names, class_parents
-from gesturehand.losses import MaskedSum
+from gesturehand.batch import Batch, GesturePrediction
+from gesturehand.errors import UserError
+from gesturehand.gestures import NO_GESTURE, GestureClasses, OwnLabels, class_names, class_parents
+from gesturehand.losses import MaskedSum, counted_labels, label_cross_entropy
 from gesturehand.metrics.gesture_accuracy import GestureMetrics
 from gesturehand.metrics.metric_dict import MetricDict
 from gesturehand.metrics.objective import ObjectiveMetrics
 from gesturehand.models.encoder import Encoder, Freeze
-from gesturehand.models.gesture_head import GestureHead
-from gesturehand.trainers.model_settings import check_model_settings
+from gesturehand.models.gesture_head import GestureHead, OwnLabelHead
+from gesturehand.settings import MAX_IMAGE_SIDE, check_range
 from gesturehand.trainers.optimisation import weighted_loss
 
 #: The loops that measure; training logs each step by itself.
@@ -32,7 +35,7 @@ class TrainingStage(pl.LightningModule, ABC):
 
     Args:
         backbone: A timm model name; the same in both stages.
-        imagenet_weights: Start from timm's pretrained weights; a gesture pretraining replaces them.
+        imagenet_weights: Start from timm's pretrained weights, which a gesture pretraining replaces.
         encoder_weights: Weights on this machine that the backbone starts from: a file (.safetensors or .pth; a
             checkpoint's encoder too), ``mediapipe_hand``, ``openphoto``, or ``efficientnet-lite0`` to ``-lite2``.
         freeze_encoder: ``none``, ``all``, or the stride up to which the backbone keeps its weights.
@@ -40,6 +43,9 @@ class TrainingStage(pl.LightningModule, ABC):
         image_size: Side of the crops, px.
         gesture_classes: ``shared`` by both hands, or ``per_hand``; the same in both stages.
         embedding_dim: Size of the gesture embedding; the same in both stages.
+        own_labels: Labels outside the gesture vocabulary to learn too, pairs of a set of labels and a label; those of
+            the data (``data.own_labels``), which the command line puts in for ``auto``.
+        weight_own_label: Weight of their cross-entropy.
         learning_rate: Peak.
         weight_decay: AdamW's.
         warmup_share: Share of the steps that warm up.
@@ -47,6 +53,9 @@ class TrainingStage(pl.LightningModule, ABC):
     Attributes:
         gesture_metrics: Metrics of validation and test; empty without a gesture head.
         objective_metrics: The losses of validation and test.
+        validated_sets: What the metrics of each validated set begin with, by its number in a batch.
+        own_label_head: The classifier of ``own_labels``, if there are any.
+        own_label_top1: Its accuracy in validation and test.
     """
 
     parents: Tensor
@@ -61,6 +70,8 @@ class TrainingStage(pl.LightningModule, ABC):
         image_size: int = 256,
         gesture_classes: GestureClasses = "shared",
         embedding_dim: int = 512,
+        own_labels: OwnLabels | Literal["auto"] | None = None,
+        weight_own_label: float = 0.2,
         learning_rate: float = 1e-3,
         weight_decay: float = 0.02,
         warmup_share: float = 0.1,
@@ -75,6 +86,16 @@ class TrainingStage(pl.LightningModule, ABC):
         classes = self.num_classes
         self.gesture_metrics: MetricDict[GestureMetrics] = MetricDict(
             {stage: GestureMetrics(*classes) for stage in ("val", "test")} if self.has_gesture_head else {}
+        )
+        self.validated_sets: dict[int, str] = {0: "val"}
+        labels = self.own_labels
+        self.own_label_head = OwnLabelHead(embedding_dim, labels) if labels else None
+        self.own_label_top1: MetricDict[MulticlassAccuracy] = MetricDict(
+            {
+                stage: MulticlassAccuracy(len(labels), average="micro", ignore_index=NO_GESTURE)
+                for stage in ("val", "test")
+                if len(labels) > 1
+            }
         )
         self.objective_metrics: MetricDict[ObjectiveMetrics] = MetricDict(
             {stage: ObjectiveMetrics(self.weights) for stage in ("val", "test")}
@@ -99,9 +120,26 @@ class TrainingStage(pl.LightningModule, ABC):
         return True
 
     @property
+    def own_labels(self) -> OwnLabels:
+        """The labels outside the gesture vocabulary that are learned; empty for none.
+
+        Raises:
+            UserError: They are still ``auto``, or there is no gesture embedding that they could be read from.
+        """
+        labels = self.hparams["own_labels"]
+        if labels == "auto":
+            raise UserError(
+                "model.own_labels is auto, which only the command line puts the data's labels in for: give "
+                "label_vocabulary() of the data module."
+            )
+        if labels and not self.has_gesture_head:
+            raise UserError("model.own_labels needs a gesture embedding, and this network has none: leave them out.")
+        return [(name, label) for name, label in labels or ()]
+
+    @property
     def weights(self) -> dict[str, float]:
         """Weights by loss term."""
-        raise NotImplementedError
+        return {"own_label": self.hparams["weight_own_label"]} if self.own_labels else {}
 
     def build_encoder(self) -> Encoder:
         """The image encoder as the settings have it."""
@@ -120,8 +158,44 @@ class TrainingStage(pl.LightningModule, ABC):
         embedding_dim = self.hparams["embedding_dim"]
         return GestureHead(encoder.pooled_channels, *self.num_classes, embedding_dim=embedding_dim, dropout=dropout)
 
+    def setup(self, stage: str) -> None:
+        """Checks that the labels of the data are those of the model; adds metrics of further sets to validate on.
+
+        Raises:
+            UserError: They are others.
+        """
+        vocabulary = getattr(getattr(self.trainer, "datamodule", None), "label_vocabulary", None)
+        if self.own_labels and vocabulary is not None and list(vocabulary()) != self.own_labels:
+            raise UserError(
+                "The model's own_labels are not those of the data: set data.own_labels and model.own_labels to the "
+                "same list, or both to auto for a new training."
+            )
+        sets = getattr(getattr(self.trainer, "datamodule", None), "validated_sets", None)
+        self.validated_sets = {0: "val"} if sets is None else sets()
+        for name in self.validated_sets.values():
+            if name != "val":
+                self.add_metrics(name)
+
+    def own_label_losses(self, gesture: GesturePrediction, batch: Batch) -> dict[str, MaskedSum]:
+        """The cross-entropy of the labels outside the gesture vocabulary, if any are learned."""
+        if self.own_label_head is None:
+            return {}
+        labels = counted_labels(batch, "own")
+        logits = self.own_label_head(gesture["gesture_embedding"], labels)
+        return {"own_label": label_cross_entropy(logits, labels)}
+
+    def measure_own_labels(self, gesture: GesturePrediction, batch: Batch, name: str) -> None:
+        """Updates the accuracy of the labels outside the gesture vocabulary, if there is one of this name."""
+        if self.own_label_head is not None and name in self.own_label_top1:
+            labels = counted_labels(batch, "own")
+            self.own_label_top1[name].update(self.own_label_head(gesture["gesture_embedding"], labels), labels)
+
+    def named_own_labels(self, name: str) -> dict[str, Metric]:
+        """That accuracy by its logged name, for Lightning to reduce and reset."""
+        return {f"{name}/own_label_top1": self.own_label_top1[name]} if name in self.own_label_top1 else {}
+
     def augmented(self, batch: Batch, batch_idx: int) -> Batch:
-        """A training batch as the data module changes it on the device; as it is without a trainer or such a module."""
+        """A training batch as the data module augments it on the device; unchanged without such a module."""
         change = getattr(getattr(self._trainer, "datamodule", None), "augmented", None)
         return batch if change is None else change(batch, self.current_epoch, batch_idx, self.global_rank)
 
@@ -136,9 +210,31 @@ class TrainingStage(pl.LightningModule, ABC):
             self.log(f"train/loss_{name}", mean)
         return loss
 
+    def add_metrics(self, name: str) -> None:
+        """Adds the metrics of a further set under a name, which their logged names begin with."""
+        self.objective_metrics[name] = ObjectiveMetrics(self.weights).to(self.device)
+        labels = len(self.own_labels)
+        if labels > 1:
+            top1 = MulticlassAccuracy(labels, average="micro", ignore_index=NO_GESTURE)
+            self.own_label_top1[name] = top1.to(self.device)
+        if self.has_gesture_head:
+            self.gesture_metrics[name] = GestureMetrics(*self.num_classes).to(self.device)
+
+    def measured_parts(self, batch: Batch, stage: Measured) -> Iterator[tuple[str, Tensor | None]]:
+        """What the metrics of a batch's sets are called, and (B,) bool which samples are the set's; None for all.
+
+        Every process must log all of them in every step, also those without a sample in the batch.
+        """
+        if stage != "val" or len(self.validated_sets) == 1:
+            yield stage, None
+            return
+        for number, name in self.validated_sets.items():
+            yield name, batch["set_number"] == number
+
     def on_validation_epoch_start(self) -> None:
         """Resets the confusion matrices; Lightning resets only metrics that are logged."""
-        self._reset_confusion("val")
+        for name in self.validated_sets.values():
+            self._reset_confusion(name)
 
     def on_test_epoch_start(self) -> None:
         """Resets the confusion matrices."""
@@ -155,6 +251,60 @@ class TrainingStage(pl.LightningModule, ABC):
         encoder: Any = self.encoder
         encoder.origin = checkpoint.get("encoder_weights_origin")
 
-    def _reset_confusion(self, stage: Measured) -> None:
+    def _reset_confusion(self, name: str) -> None:
         if self.has_gesture_head:
-            self.gesture_metrics[stage].reset_confusion()
+            self.gesture_metrics[name].reset_confusion()
+
+
+Part = TypeVar("Part")
+
+
+def part_of(tensors: Part, rows: Tensor | None) -> Part:
+    """Some samples of a batch, of its targets or of a prediction.
+
+    Args:
+        tensors: By name, each with the samples along its first axis.
+        rows: (B,) bool; None for all of them.
+    """
+    if rows is None:
+        return tensors
+    named: Any = tensors
+    return {name: tensor[rows] for name, tensor in named.items()}  # type: ignore[return-value]
+
+
+_COUNTS: Final = (
+    "image_size", "feature_stride", "embedding_dim", "width", "depth", "heads", "gesture_heads", "volume_depth"
+)  # fmt: skip
+_DROPOUTS: Final = ("dropout", "gesture_dropout", "label_smoothing")
+
+
+def check_model_settings(settings: Mapping[str, Any]) -> None:
+    """Checks the constructor arguments of a trainer before anything is built; it need not have all of them.
+
+    Raises:
+        UserError: A number is out of its range, or two do not fit; the message names the key.
+    """
+
+    def have(*names: str) -> dict[str, Any]:
+        return {name: settings[name] for name in names if name in settings}
+
+    check_range("model", 1, whole=True, **have(*_COUNTS))
+    check_range("model", 1, MAX_IMAGE_SIDE, whole=True, **have("image_size"))
+    check_range("model", 0, **have(*(name for name in settings if name.startswith("weight_"))))
+    check_range("model", 0, open_ends="low", **have("learning_rate", "mlp_ratio"))
+    check_range("model", 0, **have("encoder_lr_factor"))
+    check_range("model", 0, 1, open_ends="high", **have(*_DROPOUTS))
+    check_range("model", 0, 1, **have("warmup_share"))
+    weights = have(*(name for name in settings if name.startswith("weight_") and name != "weight_decay"))
+    if weights and not any(weights.values()):
+        raise UserError(
+            "All of model.weight_… are 0, so there is nothing to learn: give at least one a positive value."
+        )
+    width, heads = settings.get("width"), settings.get("heads")
+    if width is not None and heads is not None and width % heads:
+        raise UserError(f"model.width is {width} and model.heads {heads}: the width must be a multiple of the heads.")
+    if settings["image_size"] < settings["feature_stride"]:
+        raise UserError(
+            f"model.image_size is {settings['image_size']} and model.feature_stride {settings['feature_stride']}: "
+            "images must be at least one cell wide."
+        )

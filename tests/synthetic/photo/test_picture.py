@@ -10,8 +10,7 @@ from hand_penetration import winding_number
 from gesturehand.skeleton import SIDES
 from gesturehand.synthetic.photo.hands import capture_photo
 from gesturehand.synthetic.photo.picture import draw_photo
-from gesturehand.synthetic.photo.plan import make_photo_plan
-from gesturehand.synthetic.photo.settings import PhotoSettings
+from gesturehand.synthetic.photo.plan import PhotoSettings, make_photo_plan
 from gesturehand.synthetic.photo.solids import make_solid
 from gesturehand.synthetic.photo.surroundings import background
 from gesturehand.synthetic.view import MASK_LEVELS

@@ -15,7 +15,7 @@ import pytest
 from gesturehand.data.check import check_data
 from gesturehand.data.index import read_index
 from gesturehand.errors import UserError
-from gesturehand.synthetic.photo.settings import PhotoSettings
+from gesturehand.synthetic.photo.plan import PhotoSettings
 from gesturehand.synthetic.photo.writer import write_photo_set
 
 TINY = PhotoSettings(subjects=(2, 1, 1), frames=(40, 4, 8), image_px=96, gestures=("fist", "cup"))
@@ -52,10 +52,10 @@ def test_a_seed_gives_the_same_bytes_whatever_the_number_of_processes(photo_root
     )
 
 
-def test_a_killed_run_is_gone_on_with(photo_root, tmp_path):
+def test_a_killed_run_is_continued(photo_root, tmp_path):
     target = tmp_path / "set"
     code = (
-        "from gesturehand.synthetic.photo.settings import PhotoSettings\n"
+        "from gesturehand.synthetic.photo.plan import PhotoSettings\n"
         "from gesturehand.synthetic.photo.writer import write_photo_set\n"
         f"write_photo_set({str(target)!r}, {TINY!r}, processes=1, progress=False)"
     )

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Final
 
+from gesturehand.data.formats.coco import CocoFormat
 from gesturehand.data.formats.dexycb import DexYcbFormat
 from gesturehand.data.formats.freihand import FreiHandFormat
 from gesturehand.data.formats.ho3d import Ho3dV2Format, Ho3dV3Format
@@ -17,6 +18,7 @@ FORMATS: Final[tuple[SetFormat, ...]] = (
     Ho3dV2Format(),
     Ho3dV3Format(),
     DexYcbFormat(),
+    CocoFormat(),
 )
 #: Folders within a folder that are looked at for a set.
 _MOST_FOLDERS: Final = 50

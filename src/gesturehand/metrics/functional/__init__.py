@@ -1,14 +1,14 @@
 """The metrics as pure functions: tensors in, tensors out; metres in, millimetres out."""
 
-from gesturehand.metrics.functional.alignment import align_eanet, align_global_rotation, align_procrustes, align_root
-from gesturehand.metrics.functional.fscore import f_scores
-from gesturehand.metrics.functional.hand_group import HAND_GROUPS, hand_groups
-from gesturehand.metrics.functional.joint_error import counted_joints, joint_errors_mm
-from gesturehand.metrics.functional.mpjpe import mpjpe
-from gesturehand.metrics.functional.mpvpe import mpvpe
-from gesturehand.metrics.functional.pck import pck_auc, pck_curve, pck_thresholds_mm
-from gesturehand.metrics.functional.protocol import PROTOCOLS, Average, Protocol
-from gesturehand.metrics.functional.vertex_error import vertex_errors_mm
+# Old names of modules. Imported later, they would replace the functions below, whose names they share.
+import gesturehand.metrics.functional.mpjpe
+import gesturehand.metrics.functional.mpvpe  # noqa: F401
+from gesturehand.metrics.alignment import align_eanet, align_global_rotation, align_procrustes, align_root
+from gesturehand.metrics.fscore import f_scores
+from gesturehand.metrics.mpjpe import counted_joints, joint_errors_mm, mpjpe
+from gesturehand.metrics.mpvpe import mpvpe, vertex_errors_mm
+from gesturehand.metrics.pck import pck_auc, pck_curve, pck_thresholds_mm
+from gesturehand.metrics.protocol import HAND_GROUPS, PROTOCOLS, Average, Protocol, hand_groups
 
 __all__ = [
     "HAND_GROUPS",

@@ -1,4 +1,4 @@
-"""What a camera makes of a scene: shadows that fall into it, focus, movement, exposure, colours, noise and size."""
+"""What a camera makes of a scene: shadows, focus, movement, exposure, colours, noise and size."""
 
 from functools import cache
 from typing import Final
@@ -38,8 +38,8 @@ def take_picture(image: Picture, seed: int, rng: np.random.Generator) -> tuple[P
 
     Args:
         image: (H, W, 3) uint8 BGR, as it would be in even light and perfect focus.
-        seed: of the set; noise is cut from one piece of grain.
-        rng: of the picture.
+        seed: the set's; noise is cut from one piece of grain.
+        rng: the picture's.
 
     Returns:
         (H, W, 3) uint8 BGR, and names.
@@ -74,13 +74,13 @@ def jpeg_quality(rng: np.random.Generator) -> int:
 def cast_shadow(
     image: Picture, covered: npt.NDArray[np.bool_], towards_px: npt.NDArray[np.float64], blur_px: float, strength: float
 ) -> None:
-    """Darkens what lies behind something, as its shadow on a wall does.
+    """Darkens what lies behind an object, as its shadow on a wall would.
 
     Args:
         image: (H, W, 3) uint8 BGR, changed in place.
-        covered: (H, W) bool, where the thing is; it is not darkened.
-        towards_px: (2,) where the shadow falls.
-        blur_px: deviation of its edge.
+        covered: (H, W) bool, where the object is; it is not darkened.
+        towards_px: (2,) offset of the shadow.
+        blur_px: standard deviation of the blur of its edge.
         strength: share of the light that it takes, 0 to 1.
     """
     shift = np.array([[1, 0, towards_px[0]], [0, 1, towards_px[1]]], np.float32)
@@ -120,7 +120,7 @@ def _moved(image: Picture, rng: np.random.Generator) -> Picture:
 
 
 def _noisy(image: Picture, strength: float, seed: int, rng: np.random.Generator) -> Picture:
-    """Noise of every channel by itself."""
+    """Noise that differs from channel to channel."""
     grain, (height, width) = _grain(seed), image.shape[:2]
     corners = zip(*(rng.integers(0, n - m, 3) for n, m in zip(grain.shape, (height, width), strict=True)), strict=True)
     pieces = [grain[top : top + height, left : left + width] for top, left in corners]

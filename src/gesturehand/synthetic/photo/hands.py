@@ -1,4 +1,4 @@
-"""The hands of one picture: a main hand in the middle, and now and then a second one that crosses or holds it."""
+"""The hands of one picture: a main hand in the middle, and sometimes a second one that crosses or holds it."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -14,33 +14,31 @@ from gesturehand.skeleton import NUM_JOINTS, SIDES, Side
 from gesturehand.synthetic.articulation import mirror_rotations, rotations_from_angles
 from gesturehand.synthetic.cameras import DomeCamera
 from gesturehand.synthetic.capture import CapturedFrame, CapturedHand
-from gesturehand.synthetic.mano_pose import pose_from_rotations
 from gesturehand.synthetic.photo.people import person
-from gesturehand.synthetic.photo.plan import photo_cameras
-from gesturehand.synthetic.photo.poses import amplitude, any_pose, hand_angles
-from gesturehand.synthetic.photo.settings import PhotoSettings
+from gesturehand.synthetic.photo.plan import PhotoSettings, photo_cameras
+from gesturehand.synthetic.photo.pose_sampling import amplitude, any_pose, hand_angles
 from gesturehand.synthetic.placement import inside_image
 from gesturehand.synthetic.plan import PlannedFrame
-from gesturehand.synthetic.posing import hand_model, posed_mesh, right_articulation
-from gesturehand.synthetic.surface import Surface, surface_of
+from gesturehand.synthetic.posed_hand import hand_model, pose_from_rotations, posed_mesh, right_articulation
+from gesturehand.synthetic.render import Surface, surface_of
 
 FloatArray = npt.NDArray[np.float64]
 
 #: Longer side of the main hand's joints, and the place of their middle about the picture's, in sides of the picture.
 _SIZE: Final = (0.5, 0.82)
 _OFF_CENTRE: Final = 0.08
-#: The same for a hand that is to be partly outside, along one axis.
+#: The same for a hand that should be partly outside, along one axis.
 _FAR_OFF_CENTRE: Final = (0.3, 0.48)
 #: How far an upright hand's axis, wrist to middle knuckle, leans to the side: standard deviation, degrees.
 _LEAN_DEG: Final = 14.0
-#: No nearer to the camera than this: the middle of a hand, and any part of a second one, m.
+#: Least distance from the camera of the middle of a hand, and of any part of a second one, m.
 _NEAREST_M: Final = 0.16
 _NEAREST_PART_M: Final = 0.07
 #: Wrist, index and little knuckle in the papers' order.
 _PALM: Final = (0, 5, 17)
-#: Two hands overlap each other at most so deep, m.
+#: Greatest depth to which two hands overlap, m.
 _DEEPEST_M: Final = 0.006
-#: Of a second hand's joints, so many lie in the picture.
+#: How many of a second hand's joints lie in the picture at least.
 _SEEN_JOINTS: Final = 11
 _TRIES: Final = 12
 
@@ -50,8 +48,8 @@ class PhotoHands:
     """The hands of a picture.
 
     Attributes:
-        frame: in numbers, right before left.
-        main: place of the main hand among them.
+        frame: the captured frame, right hand before left.
+        main: index of the main hand.
         elements: names of what is in the picture.
     """
 
@@ -64,10 +62,10 @@ def capture_photo(plan: PlannedFrame, settings: PhotoSettings, rng: np.random.Ge
     """Poses and places the hands of a planned picture.
 
     Args:
-        plan: of the picture.
-        settings: of the set.
-        rng: of the picture.
-        grip: close the main hand around something, unless it shows a gesture with a label.
+        plan: the picture's.
+        settings: the set's.
+        rng: the picture's.
+        grip: close the main hand around something, unless it shows a labelled gesture.
     """
     camera = photo_cameras(settings.image_px)[plan.cameras[0]]
     betas = person(settings.seed, plan.subject).subject.betas
@@ -117,7 +115,7 @@ def _moved(hand: CapturedHand, place: FloatArray) -> CapturedHand:
 
 
 def _root_rotation(rotations: FloatArray, upright: bool, rng: np.random.Generator) -> FloatArray:
-    """(3, 3), any orientation, of a right hand; if upright, turned in the picture so that the middle knuckle is up."""
+    """(3, 3), any orientation of a right hand; if upright, turned in the image so that the middle knuckle is up."""
     quaternion = rng.normal(size=4)
     root = Rotation.from_quat(quaternion / np.linalg.norm(quaternion)).as_matrix()
     lean = rng.normal() * np.radians(_LEAN_DEG)
@@ -129,14 +127,14 @@ def _root_rotation(rotations: FloatArray, upright: bool, rng: np.random.Generato
 
 
 def _second_rotations(first: FloatArray, rng: np.random.Generator) -> tuple[FloatArray, bool]:
-    """Rotations of a second hand as a right one's, and whether it faces the first, as clasped and crossing hands do."""
+    """A second hand's rotations, as a right one's, and whether it faces the first, as clasped and crossing hands do."""
     _, angles = any_pose(rng, gestures=True)
     rotations = rotations_from_angles(angles[None], right_articulation())[0]
     facing = bool(rng.random() < 0.5)
     if not facing:
         rotations[0] = _root_rotation(rotations, False, rng)
         return rotations, False
-    # The other hand is made by mirroring these: what follows turns it as it will be, so it is mirrored here too.
+    # The other hand is made by mirroring these rotations. What follows turns it as it will be, so it is mirrored here.
     own = mirror_rotations(first[0])
     if rng.random() < 0.5:
         normal = first[0] @ right_articulation().palmar
@@ -165,7 +163,7 @@ def _place(joints: FloatArray, camera: DomeCamera, partly_outside: bool, rng: np
 def _second_place(
     first: CapturedHand, second: CapturedHand, camera: DomeCamera, rng: np.random.Generator
 ) -> FloatArray:
-    """Translation, (3,) m, of a second hand: at the first one, as far into it as skin gives way.
+    """Translation, (3,) m, of a second hand that touches the first, no deeper than skin gives way.
 
     Where none is found the second hand is held beside the first.
     """
@@ -180,7 +178,7 @@ def _second_place(
         own = second.joints[list(_PALM)].mean(0) if rng.random() < 0.5 else second.joints.mean(0)
         goal = first.joints[list(_PALM)].mean(0) if rng.random() < 0.5 else first.joints.mean(0)
         place = goal + gap + rng.normal(size=3) * [0.045, 0.045, 0.02] - own
-        # Drawn out of each other the way that the gap points.
+        # Pulled apart in the direction of the gap.
         away = gap / np.linalg.norm(gap)
         for _ in range(4):
             deep = depth_into(second.vertices + place)

@@ -11,7 +11,7 @@ from gesturehand.skeleton import EANET_TIP_VERTICES, MANO_JOINT_NAMES, Side
 from gesturehand.synthetic.arm import limb_surface
 from gesturehand.synthetic.articulation import LONG_FINGERS
 from gesturehand.synthetic.clothes import Cloth, make_cloth
-from gesturehand.synthetic.posing import hand_model, right_articulation
+from gesturehand.synthetic.posed_hand import hand_model, right_articulation
 from gesturehand.synthetic.seeds import generator
 from gesturehand.synthetic.subjects import Subject, make_subject
 
@@ -75,9 +75,6 @@ def person(seed: int, number: int) -> Person:
 
 def skin_tone(darkness: float) -> FloatArray:
     """(3,) BGR 0-255 of skin in full light.
-
-    Args:
-        darkness: 0 for the lightest, 1 for the darkest.
 
     Example:
         >>> bool((skin_tone(0.2) > skin_tone(0.8)).all())

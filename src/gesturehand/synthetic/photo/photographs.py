@@ -1,4 +1,4 @@
-"""A folder of photographs that somebody names as backgrounds."""
+"""The folder of photographs that a user names as backgrounds."""
 
 import hashlib
 from functools import cache
@@ -13,9 +13,9 @@ from gesturehand.data.image_file import IMAGE_FORMATS, IMAGE_SUFFIXES, look_at_i
 from gesturehand.errors import UserError
 from gesturehand.splits import Split
 
-#: The shorter side of a photograph after it is scaled down; pieces of it fill pictures of half that or less.
+#: The shorter side of a photograph after it is scaled down; pieces of it fill pictures of half that side or less.
 _SHORTER_PX: Final = 600
-#: Photographs smaller than this give nothing but blur.
+#: Smaller photographs would only give blurred backgrounds.
 _SMALLEST_PX: Final = 64
 #: With at least this many photographs every split has its own.
 _ENOUGH_TO_SPLIT: Final = 10
@@ -23,13 +23,10 @@ _ENOUGH_TO_SPLIT: Final = 10
 
 @cache
 def photographs_in(folder: str) -> tuple[str, ...]:
-    """Names of the photographs in a folder, sorted; the folders in it are not looked into.
-
-    Args:
-        folder: that somebody named.
+    """Names of the photographs in a folder, sorted; subfolders are not searched.
 
     Raises:
-        UserError: it is no folder, holds no photograph, or holds one that cannot be read or is too small.
+        UserError: it is not a folder, holds no photograph, or holds one that cannot be read or is too small.
     """
     root = Path(folder)
     if not root.is_dir():

@@ -7,19 +7,17 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from gesturehand.synthetic.arm import make_arm
+from gesturehand.synthetic.arm import limb_mesh, make_arm
 from gesturehand.synthetic.capture import CapturedFrame, CapturedHand
-from gesturehand.synthetic.limb import limb_mesh
 from gesturehand.synthetic.photo.camera_effects import cast_shadow, take_picture
 from gesturehand.synthetic.photo.hands import capture_photo
 from gesturehand.synthetic.photo.people import Person, nail_faces, person, skin_albedo, skin_tone
-from gesturehand.synthetic.photo.plan import photo_cameras
-from gesturehand.synthetic.photo.settings import PhotoSettings
+from gesturehand.synthetic.photo.plan import PhotoSettings, photo_cameras
 from gesturehand.synthetic.photo.solids import Solid, make_solid
 from gesturehand.synthetic.photo.surroundings import background, put_before
 from gesturehand.synthetic.placement import palm_centre
 from gesturehand.synthetic.plan import PlannedFrame
-from gesturehand.synthetic.render import Light, Mesh, draw_meshes
+from gesturehand.synthetic.render import Light, Mesh, render_meshes
 from gesturehand.synthetic.seeds import generator
 from gesturehand.synthetic.view import MASK_LEVELS
 
@@ -38,7 +36,7 @@ _OTHER_PERSON_SHARE: Final = 0.15
 _VISIBLE: Final = (0.3, 0.1)
 #: No part of a limb is nearer to the middle of the camera, m: an arm does not go through it.
 _ROOM_M: Final = 0.06
-#: Drawn anew at most so many times; the last one stands.
+#: How often a picture is drawn at most; the last one is kept.
 _TRIES: Final = 10
 
 
@@ -66,7 +64,7 @@ class Photo:
 
 
 def draw_photo(plan: PlannedFrame, settings: PhotoSettings) -> Photo:
-    """Draws a planned picture, anew where hardly anything of a hand is to be seen; the same for the same arguments."""
+    """Draws a planned picture, again where a hand is hardly visible; the same for the same arguments."""
     for attempt in range(_TRIES):
         photo = _draw(plan, settings, generator(settings.seed, "photo", plan.capture, plan.frame_idx, attempt))
         if photo.possible and _is_visible(photo):
@@ -75,7 +73,7 @@ def draw_photo(plan: PlannedFrame, settings: PhotoSettings) -> Photo:
 
 
 def _is_visible(photo: Photo) -> bool:
-    """Whether enough of every hand is to be seen."""
+    """Whether enough of every hand is visible."""
     frame = photo.frame
     for place, (hand, valid) in enumerate(zip(frame.hands, frame.joint_valid_image[0], strict=True)):
         points = frame.cameras[0].project(hand.joints[valid]).astype(np.float32)
@@ -100,7 +98,7 @@ def _draw(plan: PlannedFrame, settings: PhotoSettings, rng: np.random.Generator)
         tones.append(rng.uniform(5, 250, 3))
         elements.append(f"held {solid.shape}" if solid.held else f"{solid.shape} before or behind")
     meshes = [mesh for mesh in map(_in_front, meshes) if mesh is not None]
-    labels = draw_meshes(image, meshes, tones, photo_cameras(settings.image_px)[plan.cameras[0]].intrinsics, light)
+    labels = render_meshes(image, meshes, tones, photo_cameras(settings.image_px)[plan.cameras[0]].intrinsics, light)
     if rng.random() < _CAST_SHADOW_SHARE:
         towards = -light.direction[:2] * rng.uniform(2, 0.12 * settings.image_px)
         cast_shadow(image, labels > 0, towards, rng.uniform(1, 0.06 * settings.image_px), rng.uniform(0.15, 0.6))
@@ -162,7 +160,7 @@ def _in_front(mesh: Mesh) -> Mesh | None:
 
 
 def _light(rng: np.random.Generator) -> Light:
-    """From anywhere, above and from the camera's side rather than from below and behind; a point or half a sky."""
+    """From anywhere, but rather from above and the camera's side than from below and behind; a point or half a sky."""
     direction = rng.normal(size=3) * [1, 0.8, 0.6] + [0, -0.5, -0.5]
     return Light(
         direction / np.linalg.norm(direction),

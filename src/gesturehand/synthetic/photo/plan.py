@@ -1,16 +1,106 @@
-"""What a photo-like set consists of: the dome's plan with lenses in place of the dome's cameras."""
+"""What a photo-like set consists of: its settings, and the dome's plan with lenses in place of the dome's cameras."""
 
-from dataclasses import replace
+from dataclasses import asdict, dataclass, fields, replace
 from functools import cache
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
+from gesturehand.errors import UserError
 from gesturehand.gestures import NO_GESTURE
 from gesturehand.synthetic.cameras import DomeCamera
-from gesturehand.synthetic.photo.settings import PhotoSettings
+from gesturehand.synthetic.photo.photographs import photographs_digest, photographs_in
 from gesturehand.synthetic.plan import PlannedFrame, make_plan
 from gesturehand.synthetic.seeds import generator
+from gesturehand.synthetic.settings import SetSettings
+
+#: Sides of the pictures between which everything is drawn to scale.
+_IMAGE_PX: Final = (96, 512)
+
+
+@dataclass(frozen=True)
+class PhotoSettings:
+    """Settings of a photo-like set; they decide everything that is in it.
+
+    Attributes:
+        subjects: numbers of people in train, val and test; nobody is in two splits.
+        frames: pictures in train, val and test; a split without any is left out.
+        image_px: side of the square pictures.
+        gestures: fine classes to show; all 35 if None.
+        left_share: share of pictures whose main hand is a left one.
+        two_hand_share: share of pictures with a second hand, which have no gesture label.
+        rom_share: share of pictures with any other pose of one hand, which have no gesture label.
+        outside_share: share of one-hand pictures in which part of the hand lies outside.
+        upright_share: share of pictures in which the hand points roughly up; in the others it points anywhere.
+        solid_share: share of pictures with a box, ball or cylinder, held where the pose has room for it.
+        occluder_share: share of pictures with something flat in front of the hand.
+        backgrounds: folder of photographs, or None for made-up ones.
+        backgrounds_licence: the photographs' terms, for the data card.
+        seed: not negative.
+
+    Raises:
+        UserError: a value is out of range, a gesture is unknown, or the folder holds no photograph or has no licence.
+    """
+
+    subjects: tuple[int, int, int] = (600, 60, 120)
+    frames: tuple[int, int, int] = (30000, 1500, 3000)
+    image_px: int = 224
+    gestures: tuple[str, ...] | None = None
+    left_share: float = 0.5
+    two_hand_share: float = 0.28
+    rom_share: float = 0.4
+    outside_share: float = 0.06
+    upright_share: float = 0.75
+    solid_share: float = 0.33
+    occluder_share: float = 0.25
+    backgrounds: str | None = None
+    backgrounds_licence: str | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        self.of_the_plan()
+        smallest, largest = _IMAGE_PX
+        if not smallest <= self.image_px <= largest:
+            raise UserError(f"image_px must lie between {smallest} and {largest} and is {self.image_px}.")
+        for name in (field.name for field in fields(self) if field.name.endswith("_share")):
+            if not 0 <= getattr(self, name) <= 1:
+                raise UserError(f"{name} must lie between 0 and 1 and is {getattr(self, name)}.")
+        if self.backgrounds is None:
+            if self.backgrounds_licence is not None:
+                raise UserError("backgrounds_licence is given without photographs: name their folder as backgrounds.")
+            return
+        photographs_in(self.backgrounds)
+        if not (self.backgrounds_licence or "").strip():
+            raise UserError("backgrounds are somebody's photographs: give their terms as backgrounds_licence.")
+
+    def of_the_plan(self) -> SetSettings:
+        """The settings of a set of the dome with the same people, hands and gestures."""
+        return SetSettings(
+            subjects=self.subjects,
+            frames=self.frames,
+            wrist_cone_deg=180.0,
+            gestures=self.gestures,
+            left_share=self.left_share,
+            two_hand_share=self.two_hand_share,
+            rom_share=self.rom_share,
+            without_fit_share=0.0,
+            outside_share=self.outside_share,
+            seed=self.seed,
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values, the same for the same set; photographs are described by their contents, not by their place."""
+        values = {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
+        if self.backgrounds is not None:
+            values["backgrounds"] = photographs_digest(self.backgrounds)
+        return {"kind": "photo", **values}
+
+
+#: Name of the set; any change of what these settings give needs a new version.
+OPENPHOTO: Final = "openphoto-v1"
+#: The set with made-up backgrounds; photographs of the user's own are the one thing that may differ.
+OPENPHOTO_V1: Final = PhotoSettings()
+
 
 #: Focal lengths in sides of the picture: from a phone at arm's length (field of view 56°) over webcams to long
 #: lenses and small pieces of large pictures (12°).
@@ -40,11 +130,7 @@ def _with_lens(frame: PlannedFrame, seed: int) -> PlannedFrame:
 
 @cache
 def photo_cameras(image_px: int) -> dict[str, DomeCamera]:
-    """The lenses as cameras by name; the world is their camera frame.
-
-    Args:
-        image_px: side of the square pictures.
-    """
+    """The lenses as cameras by name; the world is their camera frame."""
     middle = np.full(2, (image_px - 1) / 2, np.float32)
     return {
         name: DomeCamera(

@@ -1,4 +1,4 @@
-"""Things in or at a hand: cylinders, boxes and balls."""
+"""Objects in or near a hand: cylinders, boxes and balls."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -9,22 +9,22 @@ import numpy.typing as npt
 from scipy.spatial.transform import Rotation
 
 from gesturehand.synthetic.capture import CapturedHand
-from gesturehand.synthetic.surface import Surface, surface_as_it_is
+from gesturehand.synthetic.render import Surface, surface_as_it_is
 
 FloatArray = npt.NDArray[np.float64]
 Shape = Literal["cylinder", "box", "ball"]
 _SHAPES: Final[tuple[Shape, ...]] = ("cylinder", "box", "ball")
 
-#: A held thing fills so much of the room between fingers and palm, and is at most so thick, m (radius).
+#: How much of the room between fingers and palm a held object fills, and its greatest radius, m.
 _SNUG: Final = (0.85, 1.0)
 _THICKEST_M: Final = 0.045
-#: The middle of a grip is looked for so far around the middle of the fingers' ring, m.
+#: Offsets from the middle of the fingers' ring at which the middle of a grip is sought, m.
 _AROUND_M: Final = (-0.016, -0.008, 0.0, 0.008, 0.016)
-#: Flesh around the bones of fingers and palm, m: a held thing stays so far away from them.
+#: Flesh around the bones of fingers and palm, m, which a held object leaves free.
 _FLESH_M: Final = 0.0085
-#: The thinnest thing that is held, m: a pen's radius.
+#: Least radius of a held object, m: a pen's.
 _THINNEST_M: Final = 0.004
-#: Nothing comes nearer to the camera, m.
+#: Least distance from the camera, m.
 _NEAREST_M: Final = 0.07
 #: Joints in the papers' order: knuckles, last joints of the long fingers, all tips.
 _KNUCKLES: Final = [5, 9, 13, 17]
@@ -36,10 +36,10 @@ _PARENTS: Final = [0 if joint % 4 == 1 else joint - 1 for joint in range(1, 21)]
 
 @dataclass(frozen=True, eq=False)
 class Solid:
-    """A thing in the world.
+    """An object in the world.
 
     Attributes:
-        shape: of the thing.
+        shape: its shape.
         vertices: (V, 3) m.
         surface: its faces.
         held: whether the hand is around it.
@@ -52,15 +52,15 @@ class Solid:
 
 
 def make_solid(hand: CapturedHand, rng: np.random.Generator, *, held: bool) -> Solid | None:
-    """A thing of a size that hands hold: between fingers and palm, or before or behind the hand.
+    """An object of a size that hands hold, between fingers and palm, or in front of or behind the hand.
 
     Args:
-        hand: placed before the camera, whose frame is the world.
-        rng: of the picture.
+        hand: the hand; the world is the camera's frame.
+        rng: the picture's.
         held: put it between fingers and palm if there is room.
 
     Returns:
-        The thing; None where it would be too near to the camera.
+        The object; None where it would be too close to the camera.
     """
     shape = _SHAPES[rng.integers(len(_SHAPES))]
     half = _half_axes(shape, rng)
@@ -89,7 +89,7 @@ def _half_axes(shape: Shape, rng: np.random.Generator) -> FloatArray:
 
 
 def _fitted(shape: Shape, half: FloatArray, room: float) -> FloatArray:
-    """The same thing in a size that fills the room around the axis, m; along the axis it reaches out of the hand."""
+    """The half axes scaled to fill the room around the object's axis, m; along the axis it sticks out of the hand."""
     if shape == "ball":
         return half * room / half.max()
     widest = half[0] if shape == "cylinder" else np.hypot(half[0], half[1])
@@ -97,7 +97,7 @@ def _fitted(shape: Shape, half: FloatArray, room: float) -> FloatArray:
 
 
 def _grip(hand: CapturedHand, ball: bool, rng: np.random.Generator) -> tuple[FloatArray, FloatArray, float]:
-    """Axes (3, 3) and middle (3,) of a held thing, the last axis across the fingers, and the room around it, m."""
+    """Axes (3, 3) and middle (3,) of a held object, the last axis across the fingers, and the room around it, m."""
     joints = hand.joints
     across = joints[5] - joints[17]
     across = across / np.linalg.norm(across)
@@ -119,7 +119,7 @@ def _grip(hand: CapturedHand, ball: bool, rng: np.random.Generator) -> tuple[Flo
 
 
 def _beside(hand: CapturedHand, offsets: FloatArray, rng: np.random.Generator) -> FloatArray:
-    """Middle, (3,) m, of a thing that is before the hand, and covers part of it, or behind it."""
+    """Middle, (3,) m, of an object in front of the hand, which covers part of it, or behind it."""
     low, high = hand.vertices[:, 2].min(), hand.vertices[:, 2].max()
     place = hand.joints.mean(0) + rng.normal(size=3) * 0.06
     reach = offsets[:, 2].max() + rng.uniform(0.003, 0.03)

@@ -1,7 +1,7 @@
-"""What lies behind and before the hands: pieces of a few photographs for each person, or of made-up ones.
+"""What lies behind and in front of the hands: pieces of a few photographs for each person, or of made-up ones.
 
-Nothing here depends on the hands, so that what is around a hand does not tell its gesture: a person's pictures share a
-few places, whatever gestures they show.
+Nothing here depends on the hands, so that the surroundings do not give a gesture away: a person's pictures share a few
+places, whatever gestures they show.
 """
 
 from functools import lru_cache
@@ -14,19 +14,20 @@ import numpy.typing as npt
 
 from gesturehand.splits import Split
 from gesturehand.synthetic.photo.photographs import photographs_of, read_photograph
-from gesturehand.synthetic.photo.settings import PhotoSettings
+from gesturehand.synthetic.photo.plan import PhotoSettings
 from gesturehand.synthetic.seeds import generator
 
 Picture = npt.NDArray[np.uint8]
 
 #: Photographs for each person.
 _PLACES: Final = 4
-#: Of the photograph's shorter side, what fills a picture.
+#: Share of the photograph's shorter side that fills a picture.
 _PIECE: Final = (0.12, 0.9)
 #: Shares of pictures before a smooth wall or sky, and out of focus.
 _SMOOTH_SHARE: Final = 0.15
 _BLURRED_SHARE: Final = 0.4
-#: Sides of a made-up photograph, px, its surfaces and the largest and smallest of them in shares of its height.
+#: Sides of a made-up photograph, px; number of its surfaces, and the size of the largest and smallest as shares of
+#: its height.
 _MADE_UP_PX: Final = (480, 640)
 _SURFACES: Final = (40, 110)
 _LARGEST, _SMALLEST = 0.9, 0.05
@@ -36,10 +37,10 @@ def background(settings: PhotoSettings, split: Split, subject: int, rng: np.rand
     """A picture's background.
 
     Args:
-        settings: of the set.
-        split: of the picture; every split has its own photographs.
+        settings: the set's.
+        split: the picture's; every split has its own photographs.
         subject: whose places they are.
-        rng: of the picture.
+        rng: the picture's.
 
     Returns:
         (image_px, image_px, 3) uint8 BGR.
@@ -49,24 +50,22 @@ def background(settings: PhotoSettings, split: Split, subject: int, rng: np.rand
         return _smooth(side, rng)
     places = _places(settings, split, subject)
     piece = _piece(places[rng.integers(len(places))], side, rng)
-    return (
-        np.asarray(cv2.GaussianBlur(piece, (0, 0), rng.uniform(0.5, 4)), np.uint8)
-        if (rng.random() < _BLURRED_SHARE)
-        else piece
-    )
+    if rng.random() < _BLURRED_SHARE:
+        return np.asarray(cv2.GaussianBlur(piece, (0, 0), rng.uniform(0.5, 4)), np.uint8)
+    return piece
 
 
 def put_before(
     image: Picture, settings: PhotoSettings, split: Split, subject: int, rng: np.random.Generator
 ) -> npt.NDArray[np.bool_]:
-    """Puts a flat thing with the look of a piece of photograph before the picture.
+    """Covers part of the picture with a flat object that looks like a piece of a photograph.
 
     Args:
         image: (H, W, 3) uint8 BGR, changed in place.
-        settings: of the set.
-        split: of the picture.
+        settings: the set's.
+        split: the picture's.
         subject: whose places they are.
-        rng: of the picture.
+        rng: the picture's.
 
     Returns:
         (H, W) bool, where more than half of the pixel is covered.
@@ -117,7 +116,7 @@ def _smooth(side: int, rng: np.random.Generator) -> Picture:
 
 
 def _made_up(rng: np.random.Generator) -> Picture:
-    """Surfaces that hide each other, with sizes and textures distributed as in photographs.
+    """Surfaces that hide each other, their sizes and textures distributed as in photographs.
 
     Discs, boxes and strips with radii by the power law r⁻³ ("dead leaves"; Lee, Mumford and Huang, *Occlusion models
     for natural images*, 2001) before a wall and a floor, each with a texture whose amplitude falls with the frequency.

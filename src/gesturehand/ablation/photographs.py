@@ -1,0 +1,346 @@
+"""The comparison on photographs: what gesture labels of photos add where their 3D pose is not known.
+
+Encoder × what stage 1 learned from × whether stage 2 sees 2D joints of photos. Photos never have 3D joints, and stage 2
+never sees their labels, so that all that a label can do it does through stage 1.
+"""
+
+import warnings
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from itertools import product
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import pytorch_lightning as pl
+import torch
+
+from gesturehand.ablation.job import RESULT_FILE
+from gesturehand.ablation.results import Results
+from gesturehand.ablation.schedule import is_done
+from gesturehand.data.batch_augmentation import BatchAugmentation
+from gesturehand.data.datamodule import InterHandDataModule
+from gesturehand.data.mixture import AddedSet
+from gesturehand.file_writing import make_folder
+from gesturehand.gestures import OwnLabels
+from gesturehand.json_files import none_for_nan, read_json, write_json
+from gesturehand.trainers.gesture_pretrainer import GesturePretrainer
+from gesturehand.trainers.token_fusion_regressor import TokenFusionRegressor
+
+Encoder = Literal["mediapipe", "imagenet", "scratch"]
+#: What stage 1 learns from. ``none``: there is none; ``longer``: nor here, but stage 2 has the steps of both;
+#: ``rendered``: gestures of rendered hands; ``photos``: labels of photos too; ``shuffled``: each photo has another
+#: one's label; ``unlabelled``: the same photos, without labels.
+Labels = Literal["none", "longer", "rendered", "unlabelled", "shuffled", "photos"]
+LABELS: Final[tuple[Labels, ...]] = ("none", "longer", "rendered", "unlabelled", "shuffled", "photos")
+#: timm's name and the weights that it starts from.
+ENCODERS: Final[dict[Encoder, tuple[str, str | None]]] = {
+    "mediapipe": ("mediapipe_hand", "mediapipe_hand"),
+    "imagenet": ("tf_efficientnet_lite0", "efficientnet-lite0"),
+    "scratch": ("tf_efficientnet_lite0", None),
+}
+_CHECKPOINT: Final = "last.ckpt"
+
+
+@dataclass(frozen=True)
+class PhotoSize:
+    """How large the comparison is.
+
+    Attributes:
+        name: For the table.
+        image_size: Side of the crops, px.
+        batch_size: Samples a step.
+        photo_share: Share of photos in a batch, in both stages.
+        width: Width of a token.
+        depth: Transformer blocks.
+        embedding_dim: Size of the gesture embedding.
+        pretrain_steps: Steps of stage 1.
+        finetune_steps: Steps of stage 2.
+        pretrain_rate: Peak learning rate of stage 1.
+        finetune_rate: Peak learning rate of stage 2.
+        encoder_lr_factor: An encoder's share of the rate in stage 2, where it starts from weights.
+        seeds: Number of seeds.
+        frames: Pictures of the rendered set in train, val and test.
+        subjects: People in them.
+    """
+
+    name: str
+    image_size: int
+    batch_size: int
+    photo_share: float
+    width: int
+    depth: int
+    embedding_dim: int
+    pretrain_steps: int
+    finetune_steps: int
+    pretrain_rate: float
+    finetune_rate: float
+    encoder_lr_factor: float
+    seeds: int
+    frames: tuple[int, int, int]
+    subjects: tuple[int, int, int]
+
+
+PHOTO_SIZES: Final = {
+    "quick": PhotoSize(
+        name="quick",
+        image_size=96,
+        batch_size=32,
+        photo_share=0.25,
+        width=96,
+        depth=2,
+        embedding_dim=128,
+        pretrain_steps=250,
+        finetune_steps=300,
+        pretrain_rate=1e-3,
+        finetune_rate=1.5e-3,
+        encoder_lr_factor=0.5,
+        seeds=3,
+        frames=(6000, 0, 500),
+        subjects=(240, 0, 40),
+    ),
+    # Minutes of nothing but running: for tests, and to see that a machine can do it.
+    "tiny": PhotoSize(
+        name="tiny",
+        image_size=64,
+        batch_size=4,
+        photo_share=0.25,
+        width=16,
+        depth=1,
+        embedding_dim=16,
+        pretrain_steps=2,
+        finetune_steps=2,
+        pretrain_rate=1e-3,
+        finetune_rate=1e-3,
+        encoder_lr_factor=0.5,
+        seeds=2,
+        frames=(24, 0, 8),
+        subjects=(4, 0, 2),
+    ),
+}
+
+
+@dataclass(frozen=True)
+class PhotoPlace:
+    """Where everything is.
+
+    Attributes:
+        rendered: Root of the rendered set.
+        photos: Roots of the sets of photos, by the name that the table has.
+        out: The comparison's folder.
+        accelerator: The Trainer's.
+    """
+
+    rendered: str
+    photos: tuple[tuple[str, str], ...]
+    out: Path
+    accelerator: str
+
+    def folder(self, job: "PhotoTraining") -> Path:
+        """A training's folder."""
+        return self.out / "jobs" / job.name
+
+
+@dataclass(frozen=True)
+class PhotoTraining:
+    """A training of one seed.
+
+    Attributes:
+        encoder: What the encoder starts from.
+        labels: What stage 1 learns from.
+        joints_2d: Stage 2 sees 2D joints of photos; None: it is a training of stage 1.
+        steps: Steps of this training.
+        seed: Seed of weights, order, augmentation and shuffling.
+        needs: The training of stage 1 that it starts from.
+    """
+
+    encoder: Encoder
+    labels: Labels
+    joints_2d: bool | None
+    steps: int
+    seed: int
+    needs: "PhotoTraining | None" = None
+
+    @property
+    def arm(self) -> str:
+        """Unique among the trainings of a seed."""
+        stage = {None: "stage1", True: "with2d", False: "without2d"}[self.joints_2d]
+        return f"{self.encoder}-{self.labels}-{stage}"
+
+    @property
+    def name(self) -> str:
+        """Unique within the comparison."""
+        return f"{self.arm}-seed{self.seed}"
+
+
+def photo_trainings(size: PhotoSize, encoders: tuple[Encoder, ...] = tuple(ENCODERS)) -> list[PhotoTraining]:
+    """All trainings, one seed and encoder after the other: what is there early can be compared."""
+    found: list[PhotoTraining] = []
+    for seed, encoder in product(range(size.seeds), encoders):
+        firsts: dict[Labels, PhotoTraining] = {
+            labels: PhotoTraining(encoder, labels, None, size.pretrain_steps, seed)
+            for labels in LABELS
+            if labels not in ("none", "longer")
+        }
+        found += firsts.values()
+        for joints_2d, labels in product((True, False), LABELS):
+            steps = size.finetune_steps + (size.pretrain_steps if labels == "longer" else 0)
+            found.append(PhotoTraining(encoder, labels, joints_2d, steps, seed, firsts.get(labels)))
+    return found
+
+
+def run_photo_training(job: PhotoTraining, place: PhotoPlace, device: int = 0, *, size: PhotoSize) -> None:
+    """Trains, tests and writes ``result.json`` into the job's folder."""
+    warnings.filterwarnings("ignore")
+    pl.seed_everything(job.seed, workers=True, verbose=False)
+    folder = place.folder(job)
+    make_folder(folder)
+    trainer, tester = (
+        pl.Trainer(
+            accelerator=place.accelerator,
+            devices=1 if place.accelerator == "cpu" else [device],
+            max_steps=job.steps,
+            max_epochs=-1,
+            limit_val_batches=share,
+            num_sanity_val_steps=0,
+            gradient_clip_val=1.0,
+            enable_checkpointing=False,
+            logger=False,
+            default_root_dir=folder,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+        )
+        for share in (0.0, 1.0)
+    )
+    model, data = (_first_stage if job.joints_2d is None else _second_stage)(job, place, size)
+    trainer.fit(model, data)
+    if trainer.interrupted:
+        raise KeyboardInterrupt
+    if job.joints_2d is None:
+        trainer.save_checkpoint(folder / _CHECKPOINT, weights_only=True)
+    metrics = _tested(tester, model, list(data.label_vocabulary()), place, size, job.seed)
+    result = {"name": job.arm, "seed": job.seed, "steps": job.steps, "metrics": metrics}
+    device_name = f"{torch.get_num_threads()} CPU thread(s)" if place.accelerator == "cpu" else _gpu_name()
+    write_json(folder / RESULT_FILE, none_for_nan({**result, "device": device_name}))
+
+
+def _gpu_name() -> str:
+    return torch.cuda.get_device_name()
+
+
+def _first_stage(
+    job: PhotoTraining, place: PhotoPlace, size: PhotoSize
+) -> tuple[pl.LightningModule, InterHandDataModule]:
+    learned = job.labels in ("photos", "shuffled")
+    data = _data(
+        size,
+        job.seed,
+        place.rendered,
+        labelled_only=True,
+        own_labels="auto" if learned else None,
+        sets=[]
+        if job.labels == "rendered"
+        else _sets(place, size, joints=False, gesture_labels=learned, shuffled_labels=job.labels == "shuffled"),
+    )
+    model = GesturePretrainer(**_shared(job, size, size.pretrain_rate), own_labels=list(data.label_vocabulary()))
+    return model, data
+
+
+def _second_stage(
+    job: PhotoTraining, place: PhotoPlace, size: PhotoSize
+) -> tuple[pl.LightningModule, InterHandDataModule]:
+    sets = _sets(place, size, joints=bool(job.joints_2d), gesture_labels=False)
+    data = _data(size, job.seed, place.rendered, hands="all", sets=sets)
+    model = TokenFusionRegressor(
+        **_shared(job, size, size.finetune_rate),
+        width=size.width,
+        depth=size.depth,
+        encoder_lr_factor=size.encoder_lr_factor if ENCODERS[job.encoder][1] else 1.0,
+        pretrained=None if job.needs is None else str(place.folder(job.needs) / _CHECKPOINT),
+    )
+    return model, data
+
+
+def _shared(job: PhotoTraining, size: PhotoSize, rate: float) -> dict[str, Any]:
+    backbone, weights = ENCODERS[job.encoder]
+    return {
+        "backbone": backbone,
+        "encoder_weights": weights,
+        "feature_stride": 16,
+        "image_size": size.image_size,
+        "embedding_dim": size.embedding_dim,
+        "learning_rate": rate,
+    }
+
+
+def _sets(place: PhotoPlace, size: PhotoSize, **settings: Any) -> list[AddedSet]:
+    roots = [root for _, root in place.photos]
+    return [AddedSet(root, size.photo_share / len(roots), hands="all", **settings) for root in roots]
+
+
+def _data(size: PhotoSize, seed: int, root: str, **settings: Any) -> InterHandDataModule:
+    return InterHandDataModule(
+        root,
+        image_size=size.image_size,
+        batch_size=size.batch_size,
+        num_workers=0,
+        upright=True,
+        scale_jitter=0.12,
+        shift_jitter=0.04,
+        colour_jitter=0.0,
+        noise_probability=0.0,
+        blur_probability=0.0,
+        device_augmentation=BatchAugmentation(),
+        seed=seed,
+        **settings,
+    )
+
+
+def _tested(
+    trainer: pl.Trainer,
+    model: pl.LightningModule,
+    own_labels: OwnLabels,
+    place: PhotoPlace,
+    size: PhotoSize,
+    seed: int,
+) -> dict[str, float]:
+    """The metrics of people that were not trained on: ``rendered/…``, and by the name of each set of photos.
+
+    They are those of validation, on the test splits: the further ones of a test (F-score, …) would take longer than
+    the training.
+    """
+    found = {}
+    for name, root in (("rendered", place.rendered), *place.photos):
+        test = _data(size, seed, root, hands="all", val_split="test", own_labels=own_labels or None)
+        (values,) = trainer.validate(model, test, verbose=False)
+        found |= {f"{name}/{metric.removeprefix('val/')}": float(value) for metric, value in values.items()}
+    return found
+
+
+def collect_photo_results(size: PhotoSize, place: PhotoPlace) -> Results:
+    """The results that are there, in the form of :func:`gesturehand.ablation.results.collect`."""
+    jobs = photo_trainings(size)
+    runs: dict[str, dict[str, Any]] = {}
+    for job in jobs:
+        if is_done(job, place):
+            content = read_json(place.folder(job) / RESULT_FILE, "The result", "remove it, and its training runs again")
+            runs.setdefault(job.arm, {})[str(job.seed)] = content
+    return {
+        "size": asdict(size),
+        "photos": [name for name, _ in place.photos],
+        "jobs": len(jobs),
+        "done": sum(len(seeds) for seeds in runs.values()),
+        "runs": runs,
+    }
+
+
+def photo_contrasts(encoder: Encoder, joints_2d: bool) -> Iterator[tuple[str, str, str]]:
+    """The differences that are looked at: a label, an arm, and the arm that is subtracted."""
+    ending = f"{'with' if joints_2d else 'without'}2d"
+    for labels, other in (
+        ("rendered", "none"),
+        ("rendered", "longer"),
+        ("photos", "rendered"),
+        ("photos", "unlabelled"),
+        ("photos", "shuffled"),
+    ):
+        yield f"{labels} − {other}", f"{encoder}-{labels}-{ending}", f"{encoder}-{other}-{ending}"

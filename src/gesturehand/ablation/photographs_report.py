@@ -1,0 +1,128 @@
+"""Tables and the picture of the comparison on photographs, from its results, whatever is there of them."""
+
+import math
+from pathlib import Path
+from typing import Final
+
+import matplotlib
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+
+from gesturehand.ablation.photographs import ENCODERS, LABELS, Encoder, Labels, photo_contrasts
+from gesturehand.ablation.report import difference_text, mean_text
+from gesturehand.ablation.results import Results, mean_of, paired_difference, values_of
+from gesturehand.file_writing import new_file
+from gesturehand.markdown import markdown_table
+
+_LABELS: Final[dict[Labels, str]] = {
+    "none": "no stage 1",
+    "longer": "no stage 1, equal total steps",
+    "rendered": "gestures of rendered hands",
+    "unlabelled": "… and the photos without labels",
+    "shuffled": "… and shuffled labels of photos",
+    "photos": "… and labels of photos",
+}
+_ENCODERS: Final[dict[Encoder, str]] = {
+    "mediapipe": "MediaPipe's trunk",
+    "imagenet": "EfficientNet-Lite0, ImageNet",
+    "scratch": "EfficientNet-Lite0, from scratch",
+}
+#: Of the rendered test people: metric, heading, decimals.
+_RENDERED: Final = (("pa_mpjpe_mm", "PA-MPJPE", 2), ("mpjpe_mm", "MPJPE", 1), ("joints_2d_percent", "2D %", 2))
+_2D: Final = "joints_2d_percent"
+
+
+def photo_markdown(results: Results) -> str:
+    """All tables; what is missing is marked."""
+    size = results["size"]
+    devices = sorted({run["device"] for seeds in results["runs"].values() for run in seeds.values()})
+    state = "" if results["done"] == results["jobs"] else " What is missing is marked –."
+    parts = [
+        f"{results['done']} of {results['jobs']} trainings are done.{state} Size `{size['name']}`: "
+        f"{size['image_size']} px, batches of {size['batch_size']}, {size['pretrain_steps']} steps of stage 1 and "
+        f"{size['finetune_steps']} of stage 2, {size['seeds']} seeds; {', '.join(devices) or 'nothing run yet'}.\n"
+    ]
+    for encoder, title in _ENCODERS.items():
+        for joints_2d in (True, False):
+            seen = "2D joints of photos" if joints_2d else "no joints of photos"
+            parts += [f"#### {title}; stage 2 with {seen}\n", _arms(results, encoder, joints_2d)]
+    parts += ["#### Differences, paired by seed, with 95 % intervals\n", _differences(results)]
+    parts += ["#### The trainings of stage 1\n", _first_stages(results)]
+    return "\n".join(parts)
+
+
+def save_photo_differences(path: Path, results: Results) -> None:
+    """Draws what the labels of photos add to the same photos without labels, and with shuffled ones, by test set."""
+    shown = [
+        (f"{_ENCODERS[encoder]}, {'2D' if joints_2d else 'no 2D'}: {label}", arm, reference)
+        for encoder in ENCODERS
+        for joints_2d in (True, False)
+        for label, arm, reference in photo_contrasts(encoder, joints_2d)
+        if label.startswith("photos")
+    ]
+    columns = [("rendered/pa_mpjpe_mm", "rendered: Δ PA-MPJPE, mm")]
+    columns += [(f"{name}/{_2D}", f"{name}: Δ 2D, % of the box") for name in results["photos"]]
+    figure, axes = plt.subplots(
+        1, len(columns), figsize=(12.5, 1.4 + 0.27 * len(shown)), sharey=True, layout="constrained"
+    )
+    for axis, (metric, heading) in zip(axes, columns, strict=True):
+        axis.axvline(0, color="#4a5568", linewidth=1)
+        for row, (_, arm, reference) in enumerate(shown):
+            found = paired_difference(values_of(results, arm, metric), values_of(results, reference, metric))
+            if found is None:
+                continue
+            colour = "#4a5568" if not found.is_clear else "#0072b2" if found.mean < 0 else "#d55e00"
+            if not math.isnan(found.low):
+                axis.plot([found.low, found.high], [row, row], color=colour, linewidth=2, solid_capstyle="butt")
+            axis.plot(found.mean, row, "o", color=colour, markersize=5)
+        axis.set_title(heading, fontsize=10)
+        axis.grid(axis="x", color="#cbd5e0", linewidth=0.6)
+        axis.spines[["top", "right", "left"]].set_visible(False)
+        axis.tick_params(axis="y", length=0)
+    axes[0].set_yticks(range(len(shown)), [label for label, *_ in shown], fontsize=8)
+    axes[0].set_ylim(len(shown) - 0.5, -0.5)
+    figure.suptitle("Left of zero, labels of photos are better (grey: the 95 % interval holds zero)", fontsize=10)
+    with new_file(path) as part:
+        figure.savefig(part, dpi=130, format=path.suffix[1:])
+    plt.close(figure)
+
+
+def _arms(results: Results, encoder: Encoder, joints_2d: bool) -> str:
+    columns = [(f"rendered/{metric}", f"rendered: {heading}", decimals) for metric, heading, decimals in _RENDERED]
+    columns += [(f"{name}/{_2D}", f"{name}: 2D %", 2) for name in results["photos"]]
+    rows = [["stage 1", *(heading for _, heading, _ in columns), "n"]]
+    for labels in LABELS:
+        arm = f"{encoder}-{labels}-{'with' if joints_2d else 'without'}2d"
+        cells = [mean_text(mean_of(values_of(results, arm, metric)), 1.0, decimals) for metric, _, decimals in columns]
+        rows.append([_LABELS[labels], *cells, str(len(results["runs"].get(arm, {})))])
+    return markdown_table(rows)
+
+
+def _differences(results: Results) -> str:
+    columns = [("rendered/pa_mpjpe_mm", "rendered: Δ PA-MPJPE, mm")]
+    columns += [(f"{name}/{_2D}", f"{name}: Δ 2D %") for name in results["photos"]]
+    rows = [["encoder", "2D joints of photos", "stage 1", *(heading for _, heading in columns)]]
+    for encoder, title in _ENCODERS.items():
+        for joints_2d in (True, False):
+            for label, arm, reference in photo_contrasts(encoder, joints_2d):
+                cells = [
+                    difference_text(
+                        paired_difference(values_of(results, arm, metric), values_of(results, reference, metric))
+                    )
+                    for metric, _ in columns
+                ]
+                rows.append([title, "yes" if joints_2d else "no", label, *cells])
+    return markdown_table(rows)
+
+
+def _first_stages(results: Results) -> str:
+    columns = [("rendered/gesture_fine_top1", "rendered: fine top-1 %")]
+    columns += [(f"{name}/own_label_top1", f"{name}: own labels top-1 %") for name in results["photos"]]
+    rows = [["encoder", "stage 1", *(heading for _, heading in columns), "n"]]
+    for encoder, title in _ENCODERS.items():
+        for labels in LABELS[2:]:
+            arm = f"{encoder}-{labels}-stage1"
+            cells = [mean_text(mean_of(values_of(results, arm, metric)), 100.0, 1) for metric, _ in columns]
+            rows.append([title, _LABELS[labels], *cells, str(len(results["runs"].get(arm, {})))])
+    return markdown_table(rows)

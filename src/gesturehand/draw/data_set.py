@@ -1,0 +1,106 @@
+"""Pictures of a data set, to look at before training on it: whole frames side by side, and annotated crops."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from torch.utils.data import default_collate
+
+from gesturehand.camera import normalised_to_px
+from gesturehand.data.dataset import InterHandDataset
+from gesturehand.data.image_file import read_image
+from gesturehand.data.index import read_index
+from gesturehand.draw.mesh import draw_mesh
+from gesturehand.draw.panels import save_panels
+from gesturehand.draw.skeleton import draw_skeleton
+from gesturehand.errors import UserError
+from gesturehand.gestures import NO_GESTURE, class_names
+from gesturehand.hand.layer import HandModel
+from gesturehand.targets import build_targets
+
+_GAP_PX = 6
+
+
+def frame_sheet(
+    root: str | Path, split: str, count: int, columns: int, height_px: int, set_format: str | None = None
+) -> npt.NDArray[np.uint8]:
+    """Pictures of a split in rows of one height; frames in portrait and landscape format keep their shapes.
+
+    Args:
+        root: a set's folder.
+        split: which split.
+        count: number of frames, drawn at random, always the same ones.
+        columns: frames in a row.
+        height_px: height of a row.
+        set_format: name of the set's format; None: it is recognised.
+
+    Returns:
+        (H, W, 3) uint8 BGR.
+
+    Raises:
+        UserError: a number is not positive, the split has fewer frames, or an image is missing.
+    """
+    index = read_index(root, split, mano_fits=False, set_format=set_format)
+    if min(count, columns, height_px) < 1 or count > len(index):
+        raise UserError(f"count, columns and height_px must be at least 1, and count at most {len(index)}.")
+    chosen = np.random.default_rng(0).permutation(len(index))[:count]
+    pictures = []
+    for row in chosen:
+        picture = read_image(index.image_file(int(row)), remedy="write or download the set again")[..., ::-1]
+        width = round(picture.shape[1] * height_px / picture.shape[0])
+        pictures.append(cv2.resize(picture, (width, height_px), interpolation=cv2.INTER_AREA))
+    rows = [np.concatenate([_framed(p) for p in pictures[k : k + columns]], 1) for k in range(0, count, columns)]
+    widest = max(row.shape[1] for row in rows)
+    padded = [cv2.copyMakeBorder(r, 0, 0, 0, widest - r.shape[1], cv2.BORDER_CONSTANT, value=(255,) * 3) for r in rows]
+    return np.concatenate(padded, 0)
+
+
+def _framed(picture: cv2.typing.MatLike) -> npt.NDArray[np.uint8]:
+    half = _GAP_PX // 2
+    return np.asarray(
+        cv2.copyMakeBorder(picture, half, half, half, half, cv2.BORDER_CONSTANT, value=(255,) * 3), np.uint8
+    )
+
+
+def save_annotations(path: Path, dataset: InterHandDataset, hand_model: HandModel, samples: int) -> int:
+    """Saves crops with their annotated joints and, where there are fits, their meshes.
+
+    Args:
+        path: PNG to write.
+        dataset: Whose samples are drawn.
+        hand_model: That the fits are of.
+        samples: How many, evenly spread over the data set.
+
+    Returns:
+        The number of samples drawn.
+    """
+    numbers = np.unique(np.linspace(0, len(dataset) - 1, samples).round().astype(int))
+    batch = default_collate([dataset[int(number)] for number in numbers])
+    targets = build_targets(batch, hand_model)
+    names = class_names("fine", dataset.gesture_classes)
+    with_mesh = bool(targets["mano_valid"].any())
+    rows, captions = [], []
+    for sample in range(len(numbers)):
+        crop = batch["image"][sample].permute(1, 2, 0).numpy()
+        joints, mesh = crop, crop
+        for hand in range(batch["is_right"].shape[1]):
+            points = normalised_to_px(targets["joints_2d"][sample, hand].numpy(), dataset.image_size)
+            joints = draw_skeleton(joints, points, targets["joint_valid_2d"][sample, hand].numpy())
+            if targets["mano_valid"][sample, hand]:
+                faces = hand_model.faces[int(not batch["is_right"][sample, hand])].numpy()
+                vertices, intrinsics = targets["vertices"][sample, hand], targets["crop_intrinsics"][sample]
+                mesh = draw_mesh(mesh, vertices.numpy(), faces, intrinsics.numpy())[0]
+        rows.append([crop, joints, mesh] if with_mesh else [crop, joints])
+        label = int(batch["gesture_fine"][sample])
+        gesture = "no label" if label == NO_GESTURE else names[label]
+        captions.append(f"{int(batch['annotation_id'][sample])}: {gesture}")
+    save_panels(
+        path,
+        rows,
+        columns=("crop", "annotated joints", "MANO fit")[: len(rows[0])],
+        captions=captions,
+        samples_per_row=2 if with_mesh else 3,
+        title=f"{dataset.index.root}, {dataset.index.split}",
+    )
+    return len(rows)

@@ -1,0 +1,62 @@
+"""Checks of the metrics' arguments: a shape that happens to broadcast would give a wrong number silently."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from torch import Tensor
+
+
+def check_shape(name: str, tensor: Tensor, expected: tuple[int, ...]) -> None:
+    """Raise a ValueError that shows both shapes if a tensor's shape is not the expected one.
+
+    Example:
+        >>> import torch
+        >>> check_shape("target", torch.zeros(4, 21, 3), (4, 2, 21, 3))
+        Traceback (most recent call last):
+        ValueError: target must have shape (4, 2, 21, 3), but got (4, 21, 3).
+    """
+    if tuple(tensor.shape) != tuple(expected):
+        raise ValueError(f"{name} must have shape {tuple(expected)}, but got {tuple(tensor.shape)}.")
+
+
+def check_trailing(name: str, tensor: Tensor, trailing: tuple[int | None, ...]) -> None:
+    """Raise a ValueError that shows both shapes if a tensor's last dimensions are not the expected ones.
+
+    None stands for any size.
+
+    Example:
+        >>> import torch
+        >>> check_trailing("prediction", torch.zeros(4, 16, 3), (21, 3))
+        Traceback (most recent call last):
+        ValueError: prediction must have shape (..., 21, 3), but got (4, 16, 3).
+    """
+    given = tuple(tensor.shape)
+    last = given[-len(trailing) :]
+    matches = (size is None or size == got for size, got in zip(trailing, last, strict=False))
+    if len(last) < len(trailing) or not all(matches):
+        expected = ", ".join("N" if size is None else str(size) for size in trailing)
+        raise ValueError(f"{name} must have shape (..., {expected}), but got {given}.")
+
+
+def check_choice(name: str, value: Any, choices: Sequence[Any]) -> None:
+    """Raise a ValueError that shows the choices if a value is not one of them.
+
+    Example:
+        >>> check_choice("protocol", "pa", ("root", "eanet"))
+        Traceback (most recent call last):
+        ValueError: protocol must be one of 'root', 'eanet', but got 'pa'.
+    """
+    if value not in choices:
+        raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}, but got {value!r}.")
+
+
+def check_positive_int(name: str, value: Any) -> None:
+    """Raise a ValueError that shows the value if it is not an int of at least 1.
+
+    Example:
+        >>> check_positive_int("num_groups", 0)
+        Traceback (most recent call last):
+        ValueError: num_groups must be a positive integer, but got 0.
+    """
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ValueError(f"{name} must be a positive integer, but got {value!r}.")

@@ -1,0 +1,107 @@
+"""Old names of modules, so that configurations, checkpoints and programs that use them go on working."""
+
+import importlib
+import sys
+from collections.abc import Sequence
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+from typing import Any, Final
+
+_PACKAGE: Final = "gesturehand."
+#: By a module's old name the modules that hold its contents now, all of them within the package.
+MOVED: Final[dict[str, str]] = {
+    "ablation.curve": "ablation.job",
+    "ablation.table": "ablation.report ablation.results",
+    "checkpoints.durable_file": "file_writing",
+    "cli.config_trust": "cli.training.config_trust",
+    "cli.expand_run": "cli.training.expand_run",
+    "cli.loggers": "cli.training.loggers",
+    "cli.metrics_csv": "cli.training.metrics_csv",
+    "cli.pretraining": "cli.training.pretraining",
+    "cli.resume": "cli.training.resume",
+    "cli.run_keys": "cli.training.run_keys",
+    "data.annotation_reader": "data.annotation_entries",
+    "data.annotation_types": "data.annotation_entries",
+    "data.controls": "data.selection",
+    "data.resumable_loader": "data.loading",
+    "data.sampler": "data.loading",
+    "data.upright": "data.crop",
+    "data.worker": "data.loading",
+    "draw.annotated_crops": "draw.data_set",
+    "draw.annotations": "draw.data_set",
+    "draw.frames": "draw.data_set",
+    "evaluation.gather": "evaluation.sample_errors",
+    "evaluation.prediction_writer": "evaluation.predictions",
+    "evaluation.report_markdown": "evaluation.report",
+    "evaluation.set_table": "evaluation.set_statistics",
+    "evaluation.test_report": "callbacks.evaluation_report",
+    "hand.open_hand": "hand.load",
+    "hand.skinning_layer": "hand.layer",
+    "inference.translation": "translation",
+    "metrics.functional.alignment": "metrics.alignment",
+    "metrics.functional.distance": "metrics.alignment",
+    "metrics.functional.fscore": "metrics.fscore",
+    "metrics.functional.hand_group": "metrics.protocol",
+    "metrics.functional.joint_error": "metrics.mpjpe",
+    "metrics.functional.mpjpe": "metrics.mpjpe",
+    "metrics.functional.mpvpe": "metrics.mpvpe",
+    "metrics.functional.mrrpe": "metrics.mrrpe",
+    "metrics.functional.pck": "metrics.pck",
+    "metrics.functional.precision": "metrics.precision",
+    "metrics.functional.protocol": "metrics.protocol metrics.checks",
+    "metrics.functional.shape": "metrics.checks",
+    "metrics.functional.vertex_error": "metrics.mpvpe",
+    "models.ea_block": "models.eanet",
+    "models.eanet_head": "models.eanet",
+    "models.fuse_former": "models.eanet",
+    "models.gesture_attention": "models.eanet",
+    "models.joint_volume": "models.hand_prediction",
+    "models.mano_head": "models.token_fusion models.hand_prediction",
+    "models.token_fusion_network": "models.token_fusion",
+    "models.tokens": "models.token_fusion",
+    "sweeps.command": "sweeps.sweep_file",
+    "synthetic.annotations": "synthetic.interhand_files",
+    "synthetic.data_card": "synthetic.writer synthetic.set_writer",
+    "synthetic.frame_writer": "synthetic.writer synthetic.set_writer",
+    "synthetic.limb": "synthetic.arm",
+    "synthetic.mano_pose": "synthetic.posed_hand",
+    "synthetic.photo.card": "synthetic.photo.writer",
+    "synthetic.photo.poses": "synthetic.photo.pose_sampling",
+    "synthetic.photo.settings": "synthetic.photo.plan",
+    "synthetic.poses": "synthetic.articulation",
+    "synthetic.posing": "synthetic.posed_hand",
+    "synthetic.splits": "splits",
+    "synthetic.surface": "synthetic.render",
+    "trainers.model_settings": "trainers.training_stage",
+}
+
+
+class OldModules(MetaPathFinder, Loader):
+    """Finds the old modules: each is empty and looks names up in the new ones."""
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """The old module of that name, if there is one."""
+        return ModuleSpec(fullname, self) if fullname.removeprefix(_PACKAGE) in MOVED else None
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Gives the module the names of the new ones, which are imported when one is asked for."""
+        homes = MOVED[module.__name__.removeprefix(_PACKAGE)].split()
+
+        def get(name: str) -> Any:
+            if not name.startswith("__"):
+                for home in homes:
+                    found = importlib.import_module(_PACKAGE + home)
+                    if hasattr(found, name):
+                        return getattr(found, name)
+            raise AttributeError(f"module {module.__name__!r} has no attribute {name!r}")
+
+        module.__getattr__ = get  # type: ignore[method-assign]
+
+
+def find_old_modules() -> None:
+    """Lets Python find the old modules, after all that are there."""
+    if not any(isinstance(finder, OldModules) for finder in sys.meta_path):
+        sys.meta_path.append(OldModules())

@@ -1,0 +1,97 @@
+"""Which tool wrote a file of hands, told by what the file holds, and its rows."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+from gesturehand.errors import UserError
+from gesturehand.own_data.coco import coco_rows, is_coco
+from gesturehand.own_data.deeplabcut import deeplabcut_rows, is_deeplabcut
+from gesturehand.own_data.mediapipe import is_mediapipe, mediapipe_rows
+from gesturehand.own_data.row import Row
+from gesturehand.own_data.table import read_cells, table_rows
+from gesturehand.text_file import read_text
+
+_TABLES: Final = (".csv", ".tsv")
+_JSON: Final = (".json", ".jsonl", ".ndjson")
+
+
+def read_rows(path: Path, images: Path) -> list[Row]:
+    """The hands of a file: a list or table as docs/own_data.md has them, COCO's, MediaPipe's or DeepLabCut's.
+
+    Args:
+        path: ``.json`` or ``.csv``; ``.jsonl`` with one result a line; or a folder of ``.json`` files, each named like
+            its image.
+        images: Folder of the images, for tools that call them otherwise than by their place in it.
+
+    Raises:
+        UserError: The file cannot be read, or holds none of these.
+    """
+    if path.is_dir():
+        return _folder_rows(path, images)
+    suffix = path.suffix.lower()
+    if suffix not in (*_JSON, *_TABLES):
+        raise UserError(f"'{path}' is neither .json nor .csv: give the joints in one of these.")
+    if suffix in _TABLES:
+        cells = read_cells(path, _text(path))
+        rows = deeplabcut_rows(path, cells, images) if is_deeplabcut(cells) else table_rows(path, cells, images)
+    else:
+        rows = _json_rows(path, _content(path, lines=suffix != ".json"), images)
+    if not rows:
+        raise UserError(f"The joints file '{path}' holds no list of hands: write one entry a hand.")
+    return rows
+
+
+def _folder_rows(folder: Path, images: Path) -> list[Row]:
+    files = sorted(path for path in folder.rglob("*.json") if path.is_file())
+    rows: list[Row] = []
+    for path in files:
+        content = _content(path, lines=False)
+        if not is_mediapipe(content):
+            raise UserError(
+                f"'{path}' holds no landmarks of MediaPipe's, which alone may come as a folder of files: give the file "
+                "of another tool by itself."
+            )
+        rows += mediapipe_rows(path, content, images, str(path.relative_to(folder).with_suffix("")))
+    if not rows:
+        raise UserError(f"The folder '{folder}' holds no .json file with hands: give the joints' file.")
+    return rows
+
+
+def _json_rows(path: Path, content: Any, images: Path) -> list[Row]:
+    if is_coco(content):
+        return coco_rows(path, content, images)
+    if _is_own(content):
+        return [Row(f"Entry {number} of '{path}'", entry) for number, entry in enumerate(content)]
+    if is_mediapipe(content):
+        return mediapipe_rows(path, content, images)
+    if isinstance(content, list):
+        return [Row(f"Entry {number} of '{path}'", entry) for number, entry in enumerate(content)]
+    return []
+
+
+def _is_own(content: Any) -> bool:
+    keys = {key for entry in _entries(content) for key in entry}
+    return bool(keys & {"joints_2d", "joints_3d", "box", "gesture"})
+
+
+def _entries(content: Any) -> Iterator[dict[str, Any]]:
+    return (entry for entry in content if isinstance(entry, dict)) if isinstance(content, list) else iter(())
+
+
+def _content(path: Path, *, lines: bool) -> Any:
+    try:
+        text = _text(path)
+        return [json.loads(line) for line in text.splitlines() if line.strip()] if lines else json.loads(text)
+    except RecursionError:
+        raise UserError(f"The joints file '{path}' is nested too deeply: write a list with one entry a hand.") from None
+    except ValueError as error:
+        raise UserError(f"The joints file '{path}' is broken ({error}): correct it.") from None
+
+
+def _text(path: Path) -> str:
+    try:
+        return read_text(path)
+    except OSError as error:
+        raise UserError(f"The joints file '{path}' cannot be read ({error.strerror}): check its name.") from None

@@ -1,0 +1,185 @@
+"""A training on three sets at once, one of them with 2D joints only."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import pytorch_lightning as pl
+import torch
+
+from gesturehand.cli.main import main
+from gesturehand.data.datamodule import InterHandDataModule
+from gesturehand.data.mixture import AddedSet
+from gesturehand.errors import UserError
+from gesturehand.trainers.gesture_pretrainer import GesturePretrainer
+from gesturehand.trainers.token_fusion_regressor import TokenFusionRegressor
+
+REPOSITORY = Path(__file__).parents[2]
+SIZE, BATCH = 32, 16
+SHARES = (0.55, 0.25, 0.2)
+
+
+@pytest.fixture
+def data_of(synthetic_root, two_hand_root, flat_root):
+    def make(**settings):
+        sets = [
+            AddedSet(str(two_hand_root), SHARES[1], hands="all", name="two hands", val_split="val"),
+            AddedSet(str(flat_root), SHARES[2], name="flat", val_split="val"),
+        ]
+        shared = {"image_size": SIZE, "batch_size": BATCH, "num_workers": 0, "sets": sets, **settings}
+        return InterHandDataModule(str(synthetic_root), **shared)
+
+    return make
+
+
+def model_of(stage):
+    torch.manual_seed(1)
+    settings = {"backbone": "test_resnet", "feature_stride": 16, "image_size": SIZE, "embedding_dim": 16}
+    return GesturePretrainer(**settings) if stage == "pretrain" else TokenFusionRegressor(**settings, width=16, depth=1)
+
+
+def trainer():
+    quiet = {"logger": False, "enable_progress_bar": False, "enable_model_summary": False}
+    return pl.Trainer(accelerator="cpu", **quiet, enable_checkpointing=False)
+
+
+def test_an_epoch_reaches_the_shares_and_every_batch_has_them(data_of):
+    loader = data_of(read_images=False).train_dataloader()
+    loader.sampler.set_epoch(3)
+    seen = [batch["set_number"] for batch in loader]
+    for numbers in seen:
+        for number, share in enumerate(SHARES):
+            assert abs((numbers == number).sum() - share * BATCH) <= 1
+    together = torch.cat(seen)
+    for number, share in enumerate(SHARES):
+        assert abs((together == number).double().mean() - share) < 0.01
+
+
+@pytest.mark.parametrize("stage", ["pretrain", "finetune"])
+def test_metrics_of_each_set_are_those_of_the_set_alone(stage, data_of, synthetic_root, two_hand_root, flat_root):
+    """Batches of 7 mix the sets."""
+    model = model_of(stage)
+    (together,) = trainer().validate(model, data_of(batch_size=7), verbose=False)
+    alone = {
+        "val": InterHandDataModule(str(synthetic_root), image_size=SIZE, batch_size=5, num_workers=0),
+        "val_two_hands": InterHandDataModule(
+            str(two_hand_root), image_size=SIZE, batch_size=5, num_workers=0, hands="all"
+        ),
+        "val_flat": InterHandDataModule(str(flat_root), image_size=SIZE, batch_size=5, num_workers=0),
+    }
+    found = 0
+    for name, data in alone.items():
+        (wanted,) = trainer().validate(model_of(stage), data, verbose=False)
+        for metric, value in wanted.items():
+            measured = together[metric.replace("val/", f"{name}/")]
+            assert measured == pytest.approx(value, rel=1e-4, nan_ok=True), (name, metric)
+            found += 1
+    assert found == len(together)
+    if stage == "finetune":
+        assert together["val_flat/loss_joint_2d"] > 0
+        assert together["val_flat/loss_pose"] == together["val_flat/loss_joint_3d"] == 0
+
+
+def test_first_samples_of_a_validation_are_of_all_sets(data_of):
+    loader = data_of(batch_size=7, read_images=False).val_dataloader()
+    batches = list(loader)
+    assert set(batches[0]["set_number"].tolist()) == {0, 1, 2}
+    together = torch.cat([batch["set_number"] for batch in batches])
+    ids = torch.cat([batch["annotation_id"] for batch in batches])
+    data = loader.dataset
+    for number, dataset in enumerate(data.datasets):
+        wanted = dataset.index.annotation_id[dataset.selection.row]
+        assert ids[together == number].tolist() == wanted.tolist()
+
+
+def test_names_that_would_be_the_same_are_refused(flat_root):
+    sets = [AddedSet(str(flat_root), 0.1, val_split="val"), AddedSet(str(flat_root), 0.1, val_split="train")]
+    with pytest.raises(UserError, match="val_set/…: give them different names"):
+        InterHandDataModule(sets=sets)
+
+
+def test_validation_of_a_set_beside_a_root_without_one_is_refused(data_of, tmp_path):
+    data = data_of(val_split="val")
+    data.root, data.format = str(tmp_path), None
+    (tmp_path / "annotations").mkdir()
+    with pytest.raises(UserError):
+        data.setup("fit")
+
+
+def words(roots, workers):
+    first, second, third = roots
+    sets = (
+        f"[{{root: {second}, share: 0.25, hands: all, name: pairs, val_split: val}}, "
+        f"{{root: {third}, share: 0.2, name: flat, val_split: val}}]"
+    )
+    return [
+        "fit",
+        f"--config={REPOSITORY / 'experiments' / 'mixed' / 'finetune'}.yaml",
+        f"--data.root={first}",
+        f"--data.sets={sets}",
+        "--model.init_args.backbone=test_resnet",
+        "--model.init_args.imagenet_weights=false",
+        "--model.init_args.pretrained=none",
+        "--model.init_args.width=16",
+        "--model.init_args.depth=1",
+        "--model.init_args.feature_stride=16",
+        f"--data.image_size={SIZE}",
+        f"--data.batch_size={BATCH}",
+        f"--data.num_workers={workers}",
+        "--trainer.accelerator=cpu",
+        "--trainer.devices=1",
+        "--trainer.strategy=auto",
+        "--trainer.precision=32",
+        "--trainer.max_epochs=2",
+        "--trainer.limit_val_batches=3",
+        "--trainer.enable_progress_bar=false",
+        "--trainer.log_every_n_steps=1",
+        "--resume_every_n_steps=3",
+        "--pictures_every_n_epochs=0",
+        "--wandb=false",
+    ]
+
+
+def weights(folder):
+    (run,) = (folder / "runs" / "mixed" / "finetune").iterdir()
+    assert (run / "finished.json").exists()
+    return torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
+
+
+@pytest.mark.slow
+def test_weights_do_not_depend_on_workers_nor_on_a_kill(
+    synthetic_root, two_hand_root, flat_root, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    roots = (synthetic_root, two_hand_root, flat_root)
+    ends = {}
+    for workers in (0, 1, 2):
+        (tmp_path / str(workers)).mkdir()
+        monkeypatch.chdir(tmp_path / str(workers))
+        assert main(words(roots, workers)) == 0
+        ends[workers] = weights(tmp_path / str(workers))
+    folder = tmp_path / "killed"
+    folder.mkdir()
+    command = [str(Path(sys.executable).parent / "gesturehand"), *words(roots, 1)]
+    with (folder / "log.txt").open("w") as log:
+        process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log, start_new_session=True)
+        while not list(folder.rglob("step-*.ckpt")):
+            assert process.poll() is None, (folder / "log.txt").read_text()
+            time.sleep(0.05)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    monkeypatch.chdir(folder)
+    assert main(words(roots, 1)) == 0
+    ends["killed"] = weights(folder)
+    torch.set_num_threads(before)
+    first = ends.pop(0)
+    for name, end in ends.items():
+        assert end.keys() == first.keys()
+        for key, value in first.items():
+            assert torch.equal(end[key], value), (name, key)
