@@ -40,12 +40,12 @@ def check(archive: str, format: _FOR | None = None, data: str | None = None) -> 
     from gesturehand.data.index import read_index
     from gesturehand.inference.submission import read_submission, remark_on, submission_form
 
-    count, name = None, format
+    count: int | None = None
+    name: str | None = format
     if data is not None:
         name = format_of(data, format).name
-        form = submission_form(name)
         count = len(read_index(data, "test", mano_fits=False, set_format=name))
-    elif name is None:
+    if name is None:
         raise UserError("Nothing says whose server it is for: give --format freihand, ho3d_v2 or ho3d_v3, or --data.")
     form = submission_form(name)
     submission = read_submission(archive, form, count)

@@ -70,7 +70,7 @@ class FreiHandFormat(SetFormat):
             if mano_fits and (split == "train" or (root / f"{prefix}_mano.json").is_file()):
                 fits = _fits(self._mano(root / f"{prefix}_mano.json", count), joints[:, 0, WRIST])
         box = boxes_of_joints(joints[:, 0], valid[:, 0], intrinsics)
-        box = np.where(valid[:, 0, :1], box, np.float32(_WHOLE_IMAGE_BOX))
+        box = np.where(valid[:, 0, :1], box, np.array(_WHOLE_IMAGE_BOX, np.float32))
         versions = _versions(root / prefix / "rgb", count) if split == "train" else [0]
         number = np.concatenate([np.arange(count) + version * count for version in versions])
         sample = number % count

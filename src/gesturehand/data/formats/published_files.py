@@ -79,6 +79,6 @@ def boxes_of_joints(joints: np.ndarray, valid: np.ndarray, intrinsics: np.ndarra
     points = project(np.where(seen[..., None], joints, 1.0), intrinsics)
     low = np.where(seen[..., None], points, np.inf).min(1)
     high = np.where(seen[..., None], points, -np.inf).max(1)
-    some = seen.any(1)[:, None]
+    some = np.asarray(seen.any(1))[:, None]
     low, high = np.where(some, low, np.nan), np.where(some, high, np.nan)
     return np.concatenate([low, high - low], -1).astype(np.float32)
