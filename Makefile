@@ -32,10 +32,22 @@ CORE_TESTS := tests/hand tests/models tests/data tests/metrics tests/checkpoints
 READY := $(VENV)/.ready
 # A process a core, each with one thread: two threads of two processes wait for each other.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto
+COMMA := ,
+# A demo with other ARGS has other steps.
+DEMO_STEPS := runs/demo/.steps-$(shell printf '%s' "$(ARGS)" | cksum | cut -d ' ' -f 1)
+# $(call timed,what it is,command) says what begins, runs it, and says how long it took.
+define timed
+@echo "== $(1)"; echo "$(2)"; begin=$$(date +%s); $(2) && echo "== $(1): $$(( $$(date +%s) - begin )) s"
+endef
+# The same, and notes that the step is done.
+define step
+$(call timed,$(1),$(2))
+@mkdir -p $(@D) && touch $@
+endef
 DATA_ARGS := $(if $(DATA),--data.root=$(DATA))
 MANO_ARGS := $(if $(MANO),--model.init_args.mano=$(MANO))
 
-.PHONY: help setup demo data pretrain finetune evaluate sweep ablation photo photo-ablation gallery openhand-v1 openhand-docs openphoto-docs docs bench faults fuzz variants test test-all test-lowest lint format clean
+.PHONY: help setup demo data pretrain finetune evaluate sweep ablation photo photo-ablation gallery openhand-v1 openhand-docs openphoto-docs docs site notebooks figures release bench faults fuzz variants test test-all test-lowest lint format clean
 
 help:  ## show the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,19 +57,32 @@ setup: $(READY)  ## make .venv with the tested versions
 
 $(READY): setup.cfg pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,notebooks,sweeps,tensorboard]'
+	$(call timed,installation$(COMMA) about 8 GB on the disk,$(BIN)/python -m pip install --disable-pip-version-check --constraint constraints.txt --editable '.[dev,docs,notebooks,sweeps,tensorboard]')
 	@touch $@
 
-demo: $(READY) $(OPENHAND)  ## pretrain, finetune and test on the open set; the table ends in runs/demo/summary.json
-	$(GESTUREHAND) fit --config experiments/demo/pretrain.yaml $(ARGS)
-	$(GESTUREHAND) fit --config experiments/demo/finetune.yaml $(ARGS)
-	$(GESTUREHAND) test --run latest
-	$(GESTUREHAND) run summary --run latest --out runs/demo
+demo: $(DEMO_STEPS)/tested  ## pretrain, finetune and test on the open set; continues where it was interrupted
+	@rm -r $(DEMO_STEPS)
+	@printf '%s\n' '' \
+		"The table is in runs/demo/summary.json, pictures of the predictions in runs/demo/predictions.png. What to do next:" \
+		"  $(GESTUREHAND) predict photo.jpg --output out                 your photo, with the weights for photographs" \
+		"  make finetune PRETRAINED=none ARGS='--trainer.max_epochs=10'  the same number of steps without gesture pretraining" \
+		"  $(GESTUREHAND) data import --images photos/ --joints joints.json --out data/mine    images of yours (docs/own_data.md)" \
+		"  $(GESTUREHAND) fit --help                                     every setting of a training"
+
+# Steps of the demo that are done, while it is not done as a whole: what was interrupted goes on after them.
+$(DEMO_STEPS)/pretrained: | $(READY) $(OPENHAND)
+	$(call step,stage 1 of 2$(COMMA) gesture pretraining,$(GESTUREHAND) fit --config experiments/demo/pretrain.yaml $(ARGS))
+
+$(DEMO_STEPS)/finetuned: $(DEMO_STEPS)/pretrained
+	$(call step,stage 2 of 2$(COMMA) token fusion,$(GESTUREHAND) fit --config experiments/demo/finetune.yaml $(ARGS))
+
+$(DEMO_STEPS)/tested: $(DEMO_STEPS)/finetuned
+	$(call step,test on people who were not trained on,$(GESTUREHAND) test --run latest && $(GESTUREHAND) run summary --run latest --out runs/demo)
 
 data: $(OPENHAND)  ## write the open synthetic set to data/openhand
 
 $(OPENHAND): | $(READY)
-	$(GESTUREHAND) data synth --out $@ $(DEMO_SET)
+	$(call timed,the open set,$(GESTUREHAND) data synth --out $@ $(DEMO_SET))
 
 pretrain: $(READY)  ## stage 1: learn the gesture embedding
 	$(GESTUREHAND) fit --config experiments/$(EXPERIMENT)/pretrain.yaml $(DATA_ARGS) $(ARGS)
@@ -102,13 +127,13 @@ gallery: $(READY)  ## draw the poses of the 35 gestures into runs/gallery.png
 	@mkdir -p runs
 	$(GESTUREHAND) data gallery --out runs/gallery.png $(ARGS)
 
-docs: $(READY)  ## write the README's table and pictures from the newest demo, and the gallery
+docs: $(READY)  ## write the table and pictures of docs/five_minutes.md from the newest demo, and the gallery
 	@mkdir -p docs/images docs/results
 	$(GESTUREHAND) run summary --run latest --out docs/results
 	$(BIN)/python -c "import cv2; cv2.imwrite('docs/images/demo_predictions.jpg', cv2.imread('docs/results/predictions.png'), [cv2.IMWRITE_JPEG_QUALITY, 80])"
 	rm -f docs/results/*.png
 	mv docs/results/summary.json docs/results/demo.json
-	$(BIN)/python scripts/document_tables.py summary docs/results/demo.json README.md
+	$(BIN)/python scripts/document_tables.py summary docs/results/demo.json docs/five_minutes.md
 	$(GESTUREHAND) data gallery --out docs/images/gallery.jpg
 
 openhand-v1: $(BENCHMARK)  ## write the benchmark to data/openhand-v1
@@ -118,7 +143,8 @@ $(BENCHMARK): | $(READY)
 
 openhand-docs: $(BENCHMARK)  ## write the tables and pictures of docs/openhand.md
 	$(GESTUREHAND) data gallery --out docs/images/gallery.jpg
-	$(GESTUREHAND) data samples --root $(BENCHMARK) --out docs/images/openhand_samples.jpg
+	$(GESTUREHAND) data synth --out data/openhand-sheet --subjects "[8,1,1]" --frames "[48,8,8]" --overwrite=true
+	$(GESTUREHAND) data samples --root data/openhand-sheet --gamma 1.8 --count 12 --columns 6 --height_px 230 --out docs/images/openhand_samples.jpg
 	$(GESTUREHAND) data stats --root $(BENCHMARK) --out docs/results/openhand.json $(ARGS)
 	$(BIN)/python scripts/document_tables.py statistics docs/results/openhand.json docs/openhand.md
 
@@ -140,6 +166,23 @@ fuzz: $(READY)  ## try 1,000 mutated files of every kind; minutes
 
 variants: $(READY)  ## try every variant of what people's files break; minutes
 	$(BIN)/python scripts/fault_variants.py $(ARGS)
+
+site: $(READY)  ## build the documentation's site in build/site, without a warning and without a broken link
+	$(BIN)/python -m sphinx -c docs -d build/doctrees -W --keep-going --quiet . build/site
+	$(BIN)/python scripts/check_site.py build/site
+
+notebooks: $(READY)  ## run the notebooks on the newest demo and keep their output, which the site shows
+	$(BIN)/python scripts/run_notebooks.py
+
+figures: $(READY)  ## draw both stages of the method from the networks
+	$(BIN)/python scripts/draw_architecture.py docs/images/architecture.svg docs/images/architecture.png
+
+release: $(READY)  ## build, check, and try the wheel in an environment of its own; publishing is .github/workflows/release.yml
+	rm -rf dist
+	$(BIN)/python -m build
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt twine
+	$(BIN)/python -m twine check --strict dist/*
+	$(BIN)/python scripts/try_wheel.py dist/*.whl
 
 test: $(READY)  ## the tests, minutes
 	$(PYTEST) -m "not slow" $(ARGS)
@@ -163,4 +206,4 @@ format: $(READY)  ## format and fix what can be fixed
 	$(BIN)/ruff check --fix .
 
 clean:  ## remove caches; runs and data stay
-	rm -rf .pytest_cache .ruff_cache .mypy_cache build dist src/*.egg-info
+	rm -rf .pytest_cache .ruff_cache .mypy_cache build dist docs/api src/*.egg-info

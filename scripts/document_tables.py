@@ -1,6 +1,6 @@
 """Writes a command's results into a document, between the document's markers.
 
-    python scripts/document_tables.py summary docs/results/demo.json README.md
+    python scripts/document_tables.py summary docs/results/demo.json docs/five_minutes.md
     python scripts/document_tables.py statistics docs/results/openhand.json docs/openhand.md
     python scripts/document_tables.py ablation runs/ablation-quick/results.json docs/ablation.md
 

@@ -16,7 +16,7 @@ REPOSITORY = Path(__file__).parents[1]
 SCRIPT = runpy.run_path(str(REPOSITORY / "scripts" / "extras_table.py"))
 PACKAGES = SCRIPT["packages_of_extras"]()
 #: Used by notebooks, scripts and benchmarks only; nothing of the package imports what they install.
-BESIDE_THE_PACKAGE = {"notebooks", "open-hand", "benchmark", "dev"}
+BESIDE_THE_PACKAGE = {"notebooks", "docs", "open-hand", "benchmark", "dev"}
 
 
 def test_every_extra_has_a_line():

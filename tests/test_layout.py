@@ -24,6 +24,7 @@ OF_MANY = {
     "test_imports.py": "who may import whom",
     "test_layout.py": "this file",
     "test_platforms.py": "the package on systems that the tests do not run on",
+    "test_release.py": "versions, workflows and the Makefile's demo",
     "test_wheel.py": "the built package",
     "trainers/test_distributed.py": "both stages on two processes",
     "trainers/test_killed_process.py": "a process that dies among several",

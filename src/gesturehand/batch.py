@@ -104,7 +104,7 @@ class Targets(TypedDict):
         betas: (B, H, 10).
         transl: (B, H, 3) m, crop frame.
         mano_valid: (B, H) bool.
-        betas_valid: (B, H) bool, a fit exists and every |β| ≤ 3 (EANet's bound on credible shapes).
+        betas_valid: (B, H) bool, a fit exists and every β within ±3 (EANet's bound on credible shapes).
         vertices: (B, H, V, 3) m, crop frame, the fit's mesh.
         joints_mano: (B, H, 21, 3) m, crop frame, the fit's joints.
         relative_translation: (B, 3) m, crop frame, from the right wrist to the left one; 0 where H = 1.

@@ -13,6 +13,7 @@ EXTRAS: Final = {
     "sweeps": "sweeps on this machine: `gesturehand sweep`",
     "tensorboard": "logs for TensorBoard: `fit --tensorboard=true`",
     "notebooks": "the notebooks that `gesturehand init` copies",
+    "docs": "the documentation's site: `make site` (contributors)",
     "open-hand": "building the open hand anew (maintainers)",
     "benchmark": "comparing prediction with other engines (maintainers)",
     "dev": "tests, formatter, type checker (contributors)",

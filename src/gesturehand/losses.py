@@ -44,7 +44,7 @@ def masked_l1(prediction: Tensor, target: Tensor, valid: Tensor) -> MaskedSum:
     """Sum of absolute differences over valid entries.
 
     Args:
-        prediction: (..., *event).
+        prediction: (…, event).
         target: Same shape; invalid entries may hold anything, even NaN.
         valid: (...) bool; one flag for all entries of an event.
 

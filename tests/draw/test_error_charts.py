@@ -3,9 +3,11 @@
 import cv2
 import numpy as np
 import pytest
+from matplotlib.colors import to_rgb
 
 from gesturehand.draw.error_charts import save_pck, save_per_gesture, save_per_joint
 from gesturehand.draw.skeleton import FINGER_COLOURS
+from gesturehand.draw.style import CYCLE
 
 
 def pixels_of(path, colour):
@@ -22,6 +24,16 @@ def test_bar_of_a_finger_grows_with_its_error(tmp_path):
     assert pixels_of(tmp_path / "thumb.png", index) < 0.5 * pixels_of(tmp_path / "even.png", index)
 
 
+def test_two_groups_have_a_bar_each(tmp_path):
+    """The first group's bar is full, the other's is not: swapping the errors changes the full bars."""
+    low, high = [0.0, *[4.0] * 20], [0.0, *[12.0] * 20]
+    save_per_joint(tmp_path / "low.png", {"right": low, "left": high}, "title")
+    save_per_joint(tmp_path / "high.png", {"right": high, "left": low}, "title")
+    for colour in FINGER_COLOURS:
+        full = [pixels_of(tmp_path / name, colour) for name in ("low.png", "high.png")]
+        assert full[1] > 1.6 * full[0]
+
+
 def test_group_that_never_occurred_changes_nothing(tmp_path):
     errors = [float(k) for k in range(21)]
     save_per_joint(tmp_path / "one.png", {"right": errors}, "title")
@@ -32,5 +44,5 @@ def test_group_that_never_occurred_changes_nothing(tmp_path):
 def test_curves_and_gestures_are_written(tmp_path):
     save_pck(tmp_path / "new" / "pck.png", [0, 25, 50], {"root": [0, 0.5, 1]}, {"root": 0.5}, "title")
     save_per_gesture(tmp_path / "gesture.png", {"fist": {"samples": 3, "mpjpe_mm": 0.0}}, "title")
-    assert pixels_of(tmp_path / "new" / "pck.png", FINGER_COLOURS[0]) > 100
+    assert pixels_of(tmp_path / "new" / "pck.png", [round(255 * part) for part in to_rgb(CYCLE[0])]) > 100
     assert (tmp_path / "gesture.png").is_file()

@@ -78,5 +78,5 @@ def joints(matrices, betas):
 
 
 def test_a_folder_without_a_split_is_named(tmp_path):
-    with pytest.raises(UserError, match="no annotations"):
+    with pytest.raises(UserError, match="no 'annotations' folder"):
         set_statistics(tmp_path, HandModel())

@@ -25,7 +25,7 @@ def write(monkeypatch):
 @pytest.mark.parametrize(
     ("kind", "results", "document"),
     [
-        ("summary", "docs/results/demo.json", "README.md"),
+        ("summary", "docs/results/demo.json", "docs/five_minutes.md"),
         ("statistics", "docs/results/openhand.json", "docs/openhand.md"),
     ],
 )

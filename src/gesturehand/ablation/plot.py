@@ -3,98 +3,84 @@
 import math
 from pathlib import Path
 
-import matplotlib
-
-matplotlib.use("Agg")
-import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.axes import Axes
 
 from gesturehand.ablation.grid import Arm, Grid
 from gesturehand.ablation.results import DIFFERENCES, Results, paired_difference, values_of
-from gesturehand.file_writing import new_file
-
-_BLUE, _RED, _GREY, _LIGHT = "#2b6cb0", "#c05621", "#4a5568", "#cbd5e0"
-_OCHRE = "#b7791f"
+from gesturehand.draw.style import BLUE, GREEN, GREY, VERMILION, chart
 
 
 def save_differences(path: Path, grid: Grid, results: Results) -> None:
     """Draws every contrast's paired difference with its 95 % interval; left of zero, the first arm is better."""
     shown = [contrast for contrast in grid.contrasts if values_of(results, contrast.arm, "pa_mpjpe_mm")]
-    figure, axes = plt.subplots(
-        1, len(DIFFERENCES), figsize=(12.5, 1.6 + 0.3 * max(1, len(shown))), sharey=True, layout="constrained"
-    )
-    for axis, (metric, heading) in zip(axes, DIFFERENCES, strict=True):
-        axis.axvline(0, color=_GREY, linewidth=1)
-        for row, contrast in enumerate(shown):
-            values = (values_of(results, name, metric) for name in (contrast.arm, contrast.reference))
-            found = paired_difference(*values)
-            if found is None:
-                continue
-            colour = _GREY if not found.is_clear else _BLUE if found.mean < 0 else _RED
-            if not math.isnan(found.low):
-                axis.plot([found.low, found.high], [row, row], color=colour, linewidth=2, solid_capstyle="butt")
-            axis.plot(found.mean, row, "o", color=colour, markersize=6)
-        axis.set_title(heading + ", mm", fontsize=10)
-        axis.grid(axis="x", color=_LIGHT, linewidth=0.6)
-        axis.spines[["top", "right", "left"]].set_visible(False)
-        axis.tick_params(axis="y", length=0)
-    axes[0].set_yticks(range(len(shown)), [f"{c.label}  ({c.equal})" for c in shown], fontsize=8)
-    axes[0].set_ylim(max(len(shown), 1) - 0.5, -0.5)
-    figure.suptitle(
-        f"Paired differences over {grid.size.seeds} seeds with 95 % intervals: left of zero, the first is better "
-        "(grey: the interval holds zero)",
-        fontsize=10,
-    )
-    _save(figure, path)
+    with chart(path, 1, len(DIFFERENCES), figsize=(12.5, 1.6 + 0.3 * max(1, len(shown))), sharey=True) as (
+        figure,
+        axes,
+    ):
+        for axis, (metric, heading) in zip(axes, DIFFERENCES, strict=True):
+            axis.axvline(0, color=GREY, linewidth=1)
+            for row, contrast in enumerate(shown):
+                values = (values_of(results, name, metric) for name in (contrast.arm, contrast.reference))
+                found = paired_difference(*values)
+                if found is None:
+                    continue
+                colour = GREY if not found.is_clear else BLUE if found.mean < 0 else VERMILION
+                if not math.isnan(found.low):
+                    axis.plot([found.low, found.high], [row, row], color=colour, solid_capstyle="butt")
+                # Hollow where the interval holds zero: told apart without colours too.
+                axis.plot(found.mean, row, "o", color=colour, markersize=6, mfc=None if found.is_clear else "white")
+            axis.set_title(heading + ", mm")
+            axis.grid(axis="x")
+            axis.spines["left"].set_visible(False)
+            axis.tick_params(axis="y", length=0)
+        axes[0].set_yticks(range(len(shown)), [f"{c.label}  ({c.equal})" for c in shown])
+        axes[0].set_ylim(max(len(shown), 1) - 0.5, -0.5)
+        figure.suptitle(
+            f"Paired differences over {grid.size.seeds} seeds with 95 % intervals: left of zero, the first is better "
+            "(hollow and grey: the interval holds zero)",
+        )
 
 
 def save_curves(path: Path, grid: Grid, results: Results) -> None:
     """Draws validation PA-MPJPE over all steps, stage 1's included, with every fit and with few."""
     base = next(arm for arm in grid.arms if arm.pretrain is not None)
     shares = (1.0, *(share for share, _ in grid.size.few_fits))
-    figure, axes = plt.subplots(1, len(shares), figsize=(12.5, 4.6), layout="constrained")
     styles = {
-        "from scratch": (_GREY, "--"),
-        "pretrained": (_BLUE, "-"),
-        "equal total": (_RED, "-"),
-        "shuffled labels": (_OCHRE, "-."),
+        "from scratch": (GREY, "--"),
+        "pretrained": (BLUE, "-"),
+        "equal total": (VERMILION, ":"),
+        "shuffled labels": (GREEN, "-."),
     }
-    for axis, share in zip(axes, shares, strict=True):
-        arms = [
-            arm
-            for arm in grid.arms
-            if (arm.architecture, arm.backbone, arm.fit_share) == (base.architecture, base.backbone, share)
-            and arm.section in ("main", "fits", "controls")
-        ]
-        for arm in arms:
-            colour, line = styles[next(name for name in reversed(styles) if arm.label.endswith(name))]
-            name = arm.label.split("fits, ")[-1]
-            _curve(axis, arm, results, colour, line, f"{name}, {arm.pretrain_steps} + {arm.steps} steps")
-        axis.set_title(f"{100 * share:g} % of the frames with MANO fits", fontsize=10)
-        axis.set_xlabel("steps, stage 1 included")
-        axis.grid(color=_LIGHT, linewidth=0.6)
-        axis.spines[["top", "right"]].set_visible(False)
-        if arms:
-            axis.legend(fontsize=8, frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.16))
-    axes[0].set_ylabel("validation PA-MPJPE, mm")
-    figure.suptitle(
-        f"{base.architecture}, {base.backbone}: mean over seeds, band from the smallest to the largest", fontsize=10
-    )
-    _save(figure, path)
+    with chart(path, 1, len(shares), figsize=(12.5, 4.6)) as (figure, axes):
+        for axis, share in zip(axes, shares, strict=True):
+            arms = [
+                arm
+                for arm in grid.arms
+                if (arm.architecture, arm.backbone, arm.fit_share) == (base.architecture, base.backbone, share)
+                and arm.section in ("main", "fits", "controls")
+            ]
+            for arm in arms:
+                colour, line = styles[next(name for name in reversed(styles) if arm.label.endswith(name))]
+                name = arm.label.split("fits, ")[-1]
+                _curve(axis, arm, results, colour, line, f"{name}, {arm.pretrain_steps} + {arm.steps} steps")
+            axis.set_title(f"{100 * share:g} % of the frames with MANO fits")
+            axis.set_xlabel("steps, stage 1 included")
+            axis.grid()
+            if arms:
+                axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16))
+        axes[0].set_ylabel("validation PA-MPJPE, mm")
+        figure.suptitle(
+            f"{base.architecture}, {base.backbone}: mean over seeds, band from the smallest to the largest",
+        )
 
 
-def _curve(axis: "plt.Axes", arm: Arm, results: Results, colour: str, line: str, label: str) -> None:
+def _curve(axis: Axes, arm: Arm, results: Results, colour: str, line: str, label: str) -> None:
     runs = list(results["runs"].get(arm.name, {}).values())
     if not runs:
         axis.plot([], [], line, color=colour, label=f"{label} (missing)")
         return
     steps = np.array([point["step"] for point in runs[0]["curve"]]) + arm.pretrain_steps
     values = np.array([[point["pa_mpjpe_mm"] for point in run["curve"]] for run in runs])
-    axis.fill_between(steps, values.min(0), values.max(0), color=colour, alpha=0.25, linewidth=0)
-    axis.plot(steps, values.mean(0), line, color=colour, linewidth=2, marker="o", markersize=3, label=label)
-
-
-def _save(figure: "plt.Figure", path: Path) -> None:
-    with new_file(path) as part:
-        figure.savefig(part, dpi=110, facecolor="white")
-    plt.close(figure)
+    axis.fill_between(steps, values.min(0), values.max(0), color=colour, alpha=0.2, linewidth=0)
+    axis.plot(steps, values.mean(0), line, color=colour, marker="o", markersize=3, label=label)

@@ -191,8 +191,9 @@ def samples(
     columns: int = 4,
     height_px: int = 320,
     format: str | None = None,
+    gamma: float = 1.0,
 ) -> None:
-    """Draws whole frames of a data set side by side, as they are, drawn at random from a split (always the same ones).
+    """Draws whole frames of a data set side by side, drawn at random from a split (always the same ones).
 
     Args:
         root: The set's folder.
@@ -200,13 +201,14 @@ def samples(
         split: Split to look at.
         count: Number of frames.
         columns: Frames in a row.
-        height_px: Height of a row.
+        height_px: Height of a row, in the mean.
         format: The set's format; recognised by its files if not given.
+        gamma: Above 1, dark pictures become brighter; 1 shows them as they are.
     """
     from gesturehand.draw.data_set import frame_sheet
 
     path = _picture(out)
-    sheet = frame_sheet(root, split, count, columns, height_px, format)
+    sheet = frame_sheet(root, split, count, columns, height_px, format, gamma)
     write_bytes(path, cv2.imencode(path.suffix, sheet, [cv2.IMWRITE_JPEG_QUALITY, 90])[1].tobytes())
     say(f"{path}: {count} frames of split {split}")
 

@@ -9,11 +9,10 @@ from gesturehand.cli.console import print_table, say
 from gesturehand.cli.experiment_files import find_experiment
 from gesturehand.errors import UserError
 from gesturehand.extras import install
-from gesturehand.settings import ExistingPath
 
 
 def sweep(
-    file: ExistingPath,
+    file: str,
     trials: int | None = None,
     local: bool = False,
     name: str | None = None,
@@ -37,10 +36,10 @@ def sweep(
     """
     from gesturehand.sweeps.sweep_file import read_sweep_content
 
+    file = str(find_experiment(file) or file)
     _check_keys(read_sweep_content(Path(file)))
     from gesturehand.cli.training.loggers import wandb_is_online
 
-    file = str(find_experiment(file) or file)
     if wandb_is_online() and not local:
         _with_wandb(file, trials, wandb_project)
         return
@@ -76,7 +75,7 @@ def _check_keys(content: dict[str, Any]) -> None:
         check_line("fit", [*own, *(f"--{name}=${{value}}" for name in parameters)])
 
 
-def _with_wandb(file: ExistingPath, trials: int | None, project: str) -> None:
+def _with_wandb(file: str, trials: int | None, project: str) -> None:
     """Registers the sweep and runs an agent here; more agents on more machines join with the printed command."""
     import wandb
 

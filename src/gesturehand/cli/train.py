@@ -178,7 +178,7 @@ class TrainingCLI(LightningCLI):
             extra = [TestReport(self.run_folder, self._setting("test_pictures"), saved)]
         if settings.enable_progress_bar is not False:
             # In a log file every update is a line.
-            extra.append(TQDMProgressBar(refresh_rate=5 if sys.stderr.isatty() else 100))
+            extra.append(ProgressBar(refresh_rate=5 if sys.stderr.isatty() else 100))
         if self.subcommand == "fit" and settings.enable_checkpointing is not False and not settings.fast_dev_run:
             extra.append(
                 TrainingGuard(
@@ -291,6 +291,14 @@ class TrainingCLI(LightningCLI):
         if not isinstance(self.model, GesturePretrainer):
             drawn.append(PredictionPictures(self.run_folder, self._setting("val_pictures"), every))
         return drawn
+
+
+class ProgressBar(TQDMProgressBar):
+    """Lightning's bar without the version of the run, which its folder's name says."""
+
+    def get_metrics(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> dict[str, Any]:
+        """What is shown beside the bar."""
+        return {name: value for name, value in super().get_metrics(trainer, pl_module).items() if name != "v_num"}
 
 
 def train(words: list[str]) -> None:

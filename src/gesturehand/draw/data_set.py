@@ -23,17 +23,24 @@ _GAP_PX = 6
 
 
 def frame_sheet(
-    root: str | Path, split: str, count: int, columns: int, height_px: int, set_format: str | None = None
+    root: str | Path,
+    split: str,
+    count: int,
+    columns: int,
+    height_px: int,
+    set_format: str | None = None,
+    gamma: float = 1.0,
 ) -> npt.NDArray[np.uint8]:
-    """Pictures of a split in rows of one height; frames in portrait and landscape format keep their shapes.
+    """Pictures of a split in rows of one width; frames in portrait and landscape format keep their shapes.
 
     Args:
         root: a set's folder.
         split: which split.
         count: number of frames, drawn at random, always the same ones.
         columns: frames in a row.
-        height_px: height of a row.
+        height_px: of a row, in the mean; rows with more portraits are higher.
         set_format: name of the set's format; None: it is recognised.
+        gamma: above 1, dark pictures become brighter: a value v of 0 … 1 is shown as v ** (1 / gamma).
 
     Returns:
         (H, W, 3) uint8 BGR.
@@ -44,23 +51,17 @@ def frame_sheet(
     index = read_index(root, split, mano_fits=False, set_format=set_format)
     if min(count, columns, height_px) < 1 or count > len(index):
         raise UserError(f"count, columns and height_px must be at least 1, and count at most {len(index)}.")
+    if not 0 < gamma < float("inf"):
+        raise UserError(f"gamma is {gamma}: give a number above 0, for instance 1.8 for dark pictures.")
+    tones = np.round(255 * (np.arange(256) / 255) ** (1 / gamma)).astype(np.uint8)
     chosen = np.random.default_rng(0).permutation(len(index))[:count]
     pictures = []
     for row in chosen:
-        picture = read_image(index.image_file(int(row)), remedy="write or download the set again")[..., ::-1]
-        width = round(picture.shape[1] * height_px / picture.shape[0])
-        pictures.append(cv2.resize(picture, (width, height_px), interpolation=cv2.INTER_AREA))
-    rows = [np.concatenate([_framed(p) for p in pictures[k : k + columns]], 1) for k in range(0, count, columns)]
-    widest = max(row.shape[1] for row in rows)
-    padded = [cv2.copyMakeBorder(r, 0, 0, 0, widest - r.shape[1], cv2.BORDER_CONSTANT, value=(255,) * 3) for r in rows]
-    return np.concatenate(padded, 0)
-
-
-def _framed(picture: cv2.typing.MatLike) -> npt.NDArray[np.uint8]:
-    half = _GAP_PX // 2
-    return np.asarray(
-        cv2.copyMakeBorder(picture, half, half, half, half, cv2.BORDER_CONSTANT, value=(255,) * 3), np.uint8
-    )
+        picture = read_image(index.image_file(int(row)), remedy="write or download the set again")
+        pictures.append(tones[picture[..., ::-1]])
+    rows = _even_rows(pictures, columns)
+    width = round(float(np.mean([height_px * sum(map(_shape, row)) + len(row) * _GAP_PX for row in rows])))
+    return np.concatenate([_justified(row, width) for row in rows], 0)
 
 
 def save_annotations(path: Path, dataset: InterHandDataset, hand_model: HandModel, samples: int) -> int:
@@ -104,3 +105,31 @@ def save_annotations(path: Path, dataset: InterHandDataset, hand_model: HandMode
         title=f"{dataset.index.root}, {dataset.index.split}",
     )
     return len(rows)
+
+
+def _shape(picture: npt.NDArray[np.uint8]) -> float:
+    """Width over height."""
+    return picture.shape[1] / picture.shape[0]
+
+
+def _even_rows(pictures: list[npt.NDArray[np.uint8]], columns: int) -> list[list[npt.NDArray[np.uint8]]]:
+    """Rows of at most so many pictures, about equally wide at one height: the widest first, to the least full row."""
+    rows: list[list[npt.NDArray[np.uint8]]] = [[] for _ in range(-(-len(pictures) // columns))]
+    for picture in sorted(pictures, key=_shape, reverse=True):
+        open_rows = [row for row in rows if len(row) < columns]
+        min(open_rows, key=lambda row: sum(map(_shape, row))).append(picture)
+    return rows
+
+
+def _justified(row: list[npt.NDArray[np.uint8]], width: int) -> npt.NDArray[np.uint8]:
+    """Pictures of one height beside each other, with white around each, so wide in all."""
+    height = round((width - len(row) * _GAP_PX) / sum(map(_shape, row)))
+    edges = np.round(np.cumsum([0, *(height * _shape(picture) + _GAP_PX for picture in row)])).astype(int)
+    edges[-1] = width
+    sheet = np.full((height + _GAP_PX, width, 3), 255, np.uint8)
+    half = _GAP_PX // 2
+    for picture, left, right in zip(row, edges[:-1] + half, edges[1:] - half, strict=True):
+        sheet[half : half + height, left:right] = cv2.resize(
+            picture, (int(right - left), height), interpolation=cv2.INTER_AREA
+        )
+    return sheet

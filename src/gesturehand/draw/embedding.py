@@ -4,15 +4,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-import matplotlib
 import numpy as np
 
-from gesturehand.file_writing import new_file
+from gesturehand.draw.style import BLUE, LIGHT, chart
 
-matplotlib.use("Agg")
-from matplotlib import pyplot as plt
-
-_MARKERS: Final = "osD^vP"
+#: Panels beside each other.
+_COLUMNS: Final = 6
 
 
 def save_embedding(
@@ -23,7 +20,9 @@ def save_embedding(
     shares: Sequence[float],
     title: str,
 ) -> None:
-    """Saves a scatter plot, a colour and a marker for every class.
+    """Saves one small map for every class: its own samples in colour over all the others in grey.
+
+    So many classes cannot be told apart by colours in one map. All maps have the same axes.
 
     Args:
         path: PNG to write.
@@ -34,23 +33,25 @@ def save_embedding(
         title: Above the picture.
     """
     classes = np.unique(labels)
-    figure, axis = plt.subplots(figsize=(9, 6.4), dpi=110)
-    palette = plt.get_cmap("tab20").colors  # type: ignore[attr-defined]
-    for place, label in enumerate(classes):
-        own = points[labels == label]
-        # Dark colours first, then the light ones; a new marker with every ten.
-        colour, marker = palette[2 * place % 20 + place // 10 % 2], _MARKERS[place // 10 % len(_MARKERS)]
-        axis.scatter(
-            own[:, 0], own[:, 1], s=26, color=colour, marker=marker, alpha=0.8, linewidths=0, label=names[label]
-        )
-    axis.legend(
-        fontsize=7.5, loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False, ncols=1 + (len(classes) - 1) // 32
-    )
-    axis.set_xlabel(f"first principal component ({100 * shares[0]:.0f} % of the variance)")
-    axis.set_ylabel(f"second principal component ({100 * shares[1]:.0f} %)")
-    axis.grid(alpha=0.25)
-    axis.set_title(title, fontsize=10)
-    figure.tight_layout()
-    with new_file(path) as part:
-        figure.savefig(part)
-    plt.close(figure)
+    columns = min(_COLUMNS, len(classes))
+    rows = -(-len(classes) // columns)
+    middle, reach = (points.max(0) + points.min(0)) / 2, 0.55 * np.maximum(np.ptp(points, axis=0), 1e-6)
+    size = (max(5.0, 1.6 * columns), 1.5 * rows + 0.8)
+    with chart(path, rows, columns, figsize=size, sharex=True, sharey=True) as (figure, axes):
+        for axis, label in zip(axes, classes, strict=False):
+            own = labels == label
+            axis.scatter(points[~own, 0], points[~own, 1], s=3, color=LIGHT, linewidths=0, rasterized=True)
+            axis.scatter(points[own, 0], points[own, 1], s=11, color=BLUE, linewidths=0, alpha=0.85)
+            heading = f"{names[label]} ({own.sum()})"
+            # A title is as wide as its map at about 27 characters of this size.
+            axis.set_title(heading, fontsize=7.5 * min(1.0, 25 / len(heading)), fontweight="normal")
+        for axis in axes:
+            axis.set(xlim=middle[0] + reach[0] * np.array([-1, 1]), ylim=middle[1] + reach[1] * np.array([-1, 1]))
+            axis.set(xticks=[], yticks=[])
+            axis.spines[:].set_color(LIGHT)
+            axis.spines[:].set_visible(True)
+        for axis in axes[len(classes) :]:
+            axis.set_visible(False)
+        figure.suptitle(title, x=0.01, ha="left")
+        figure.supxlabel(f"first principal component ({100 * shares[0]:.0f} % of the variance)", fontsize=8.5)
+        figure.supylabel(f"second principal component ({100 * shares[1]:.0f} %)", fontsize=8.5)

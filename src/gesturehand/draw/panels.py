@@ -3,13 +3,9 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import matplotlib
 import numpy as np
 
-from gesturehand.file_writing import new_file
-
-matplotlib.use("Agg")
-from matplotlib import pyplot as plt
+from gesturehand.draw.style import chart
 
 
 def save_panels(
@@ -34,21 +30,18 @@ def save_panels(
     lines = -(-len(rows) // samples_per_row)
     side = 1.5  # inches a picture
     width, height = side * len(columns) * samples_per_row, (side + 0.22) * lines + 0.6
-    figure, axes = plt.subplots(lines, samples_per_row, figsize=(width, height), squeeze=False, dpi=130)
-    for axis in axes.flat:
-        axis.axis("off")
-    for number, pictures in enumerate(rows):
-        axis = axes.flat[number]
-        axis.imshow(np.hstack(pictures), aspect="auto", interpolation="lanczos")
-        axis.text(0.5, -0.02, captions[number], transform=axis.transAxes, ha="center", va="top", fontsize=8)
-        if number < samples_per_row:
-            for column, name in enumerate(columns):
-                place = (column + 0.5) / len(columns)
-                axis.text(place, 1.02, name, transform=axis.transAxes, ha="center", va="bottom", fontsize=8)
-    figure.suptitle(title, fontsize=10, y=1 - 0.1 / height)
-    figure.subplots_adjust(
-        left=0.005, right=0.995, top=1 - 0.5 / height, bottom=0.2 / height, wspace=0.015, hspace=0.22 / side
-    )
-    with new_file(path) as part:
-        figure.savefig(part)
-    plt.close(figure)
+    with chart(path, lines, samples_per_row, figsize=(width, height), layout="none") as (figure, axes):
+        for axis in axes:
+            axis.axis("off")
+        for number, pictures in enumerate(rows):
+            axis = axes[number]
+            axis.imshow(np.hstack(pictures), aspect="auto", interpolation="lanczos")
+            axis.text(0.5, -0.02, captions[number], transform=axis.transAxes, ha="center", va="top", fontsize=8)
+            if number < samples_per_row:
+                for column, name in enumerate(columns):
+                    place = (column + 0.5) / len(columns)
+                    axis.text(place, 1.02, name, transform=axis.transAxes, ha="center", va="bottom", fontsize=8)
+        figure.suptitle(title, y=1 - 0.1 / height)
+        figure.subplots_adjust(
+            left=0.005, right=0.995, top=1 - 0.5 / height, bottom=0.2 / height, wspace=0.015, hspace=0.22 / side
+        )

@@ -4,14 +4,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import matplotlib
+import matplotlib as mpl
 import numpy as np
-
-from gesturehand.file_writing import new_file
-
-matplotlib.use("Agg")
-from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
+
+from gesturehand.draw.style import BLUE, SEQUENTIAL, VERMILION, chart
 
 
 def save_parallel_coordinates(
@@ -37,27 +34,16 @@ def save_parallel_coordinates(
     """
     names = list(trials[0])
     width = 3.2 + 1.7 * len(names) + (2.6 if importances else 0)
-    figure, axes = plt.subplots(
-        1,
-        2 if importances else 1,
-        figsize=(width, 4.6),
-        dpi=110,
-        squeeze=False,
-        gridspec_kw={"width_ratios": [1.7 * len(names) + 2, 2.6]} if importances else None,
-    )
-    _lines(axes[0, 0], names, trials, np.asarray(values, float), metric, maximise)
-    if importances:
-        shown = sorted(importances, key=lambda name: importances[name])
-        axes[0, 1].barh([_short(name) for name in shown], [importances[name] for name in shown], color="#4878a8")
-        axes[0, 1].set_xlim(0, 1)
-        axes[0, 1].set_xlabel("importance (PED-ANOVA)")
-        axes[0, 1].tick_params(labelsize=8)
-        axes[0, 1].spines[["top", "right"]].set_visible(False)
-    figure.suptitle(title, fontsize=10)
-    figure.tight_layout()
-    with new_file(path) as part:
-        figure.savefig(part)
-    plt.close(figure)
+    ratios = {"width_ratios": [1.7 * len(names) + 2, 2.6]} if importances else None
+    with chart(path, 1, 2 if importances else 1, figsize=(width, 4.6), gridspec_kw=ratios) as (figure, axes):
+        _lines(axes[0], names, trials, np.asarray(values, float), metric, maximise)
+        if importances:
+            shown = sorted(importances, key=lambda name: importances[name])
+            axes[1].barh([_short(name) for name in shown], [importances[name] for name in shown], color=BLUE)
+            axes[1].set_xlim(0, 1)
+            axes[1].set_xlabel("importance (PED-ANOVA)")
+            axes[1].grid(axis="x")
+        figure.suptitle(f"{title}; the best in bold", x=0.01, ha="left")
 
 
 def _lines(
@@ -68,10 +54,12 @@ def _lines(
     heights = np.array([places for places, _ in columns])
     best = int(values.argmax() if maximise else values.argmin())
     order = np.argsort(values if maximise else -values, kind="stable")
-    colours = plt.get_cmap("viridis")(heights[-1] if maximise else 1 - heights[-1])
+    # From light, the worst, to dark; the best stands out in a colour that the scale does not have.
+    goodness = heights[-1] if maximise else 1 - heights[-1]
+    colours = mpl.colormaps[SEQUENTIAL](0.3 + 0.6 * goodness)
     for trial in order:
         bold = trial == best
-        axis.plot(heights[:, trial], color=colours[trial], linewidth=3.2 if bold else 1.3, alpha=1 if bold else 0.75)
+        axis.plot(heights[:, trial], color=VERMILION if bold else colours[trial], linewidth=3.2 if bold else 1.4)
     for place, (_, ticks) in enumerate(columns):
         axis.axvline(place, color="0.25", linewidth=0.8)
         for height, text in ticks:

@@ -63,7 +63,7 @@ def joint_angles(hand_pose: npt.ArrayLike, side: Side, articulation: Articulatio
 
     Args:
         hand_pose: (15, 3, 3) rotations relative to the parents, MANO's order, the mean pose included
-            (:attr:`~gesturehand.inference.result.HandResult.hand_pose`).
+            (``hand_pose`` of :class:`~gesturehand.inference.result.HandResult`).
         side: Of the hand; a left one's angles are those of its mirror image.
         articulation: The axes (:func:`articulation_of_model`).
 

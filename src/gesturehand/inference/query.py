@@ -130,7 +130,7 @@ def hands_from(boxes: Boxes | str, hands: str | Sequence[str] | None, turns: Tur
     Args:
         boxes: (N, 4) or one (4,): x, y, w, h px; "whole" or None: the whole image.
         hands: A side for all, or one a box.
-        turns: Degrees for all, or one or None a box (:attr:`~gesturehand.inference.boxes.HandBox.turn_deg`).
+        turns: Degrees for all, or one or None a box (``turn_deg`` of :class:`~gesturehand.inference.boxes.HandBox`).
 
     Raises:
         UserError: Boxes, sides or turns are wrong, or their numbers differ.

@@ -232,7 +232,7 @@ class MPJPE(SumMetric):
     the (group, joint) pairs that occurred. A group that never occurs is left out; NaN if nothing was counted at all.
 
     For InterNet's number over all frames (``root``), which pools the single and interacting frames of a joint, use two
-    groups, the sides. For EANet's, use the four of :func:`~gesturehand.metrics.functional.hand_groups`.
+    groups, the sides. For EANet's, use the four of :func:`~gesturehand.metrics.protocol.hand_groups`.
 
     Args:
         protocol: ``root`` (InterNet's), ``eanet`` (EANet's, corrected), ``procrustes`` (PA-MPJPE), or

@@ -1,11 +1,15 @@
 """What a training's process sets up for itself, seen from outside: another process counts its page faults."""
 
+import logging
 import os
 import platform
 import subprocess
 import sys
+import warnings
 
 import pytest
+
+from gesturehand.cli.training.process import silence_what_is_meant
 
 PROGRAM = """
 import resource, sys
@@ -34,3 +38,26 @@ def test_freed_memory_is_taken_again_without_page_faults(word, variables, kept):
     done = subprocess.run(command, env=plain | variables, capture_output=True, text=True, check=True)
     # 5 × 64 MB in pages of 4 kB, or of the 2 MB that some systems give.
     assert (int(done.stdout) < 5 * 32) == kept
+
+
+def test_remarks_that_nobody_can_act_on_are_left_out(caplog):
+    """Lightning's own messages go through one logger; those that say something new still do."""
+    logger = logging.getLogger("pytorch_lightning.utilities.rank_zero")
+    before = list(logger.filters)
+    try:
+        with warnings.catch_warnings():
+            silence_what_is_meant()
+        with caplog.at_level(logging.INFO, logger.name):
+            logger.propagate, kept = True, logger.propagate
+            for message in (
+                "GPU available: False, used: False",
+                "Loading `train_dataloader` to estimate number of stepping batches.",
+                "`Trainer.fit` stopped: `max_epochs=5` reached.",
+                "`Trainer.fit` stopped: No training batches.",
+                "Finished: runs/demo",
+            ):
+                logger.info(message)
+            logger.propagate = kept
+        assert caplog.messages == ["`Trainer.fit` stopped: No training batches.", "Finished: runs/demo"]
+    finally:
+        logger.filters = before

@@ -46,7 +46,23 @@ def silence_what_is_meant() -> None:
         "Experiment logs directory",  # the run folder is new, W&B's part of it is what is meant
         ".*isinstance\\(treespec, LeafSpec\\)",
         "The `srun` command is available",
+        "Be aware that when using `ckpt_path`",  # a test brings callbacks of its own
     ):
         warnings.filterwarnings("ignore", message)
-    # Lightning's advertisements come through the same logger as its messages.
-    logging.getLogger("pytorch_lightning.utilities.rank_zero").addFilter(lambda record: "Tip:" not in record.msg)
+    # Through the same logger come messages that matter.
+    logging.getLogger("pytorch_lightning.utilities.rank_zero").addFilter(_matters)
+
+
+#: What Lightning says at every start and end, beside its advertisements. A GPU that is not used has a warning.
+_SAID_ALWAYS: Final = (
+    "GPU available: ",
+    "TPU available: ",
+    "Loading `train_dataloader` to estimate",
+    "Loaded model weights from",
+    "`Trainer.fit` stopped: `max_epochs",
+)
+
+
+def _matters(record: logging.LogRecord) -> bool:
+    message = record.getMessage()
+    return "Tip:" not in message and not message.startswith(_SAID_ALWAYS)
