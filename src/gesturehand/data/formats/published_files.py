@@ -23,7 +23,7 @@ def read_json_array(path: Path, entry: tuple[int, ...], title: str) -> np.ndarra
         title: Of the set, for messages.
 
     Returns:
-        (N, *entry) float32.
+        (N, …) float32, … the shape of an entry.
 
     Raises:
         UserError: It is missing, cut short or something else.
