@@ -34,7 +34,12 @@ def sweep(
         seed: Seeds the choice of values.
         wandb_project: W&B project of a sweep that W&B runs.
     """
-    from gesturehand.sweeps.sweep_file import read_sweep_content
+    try:
+        from gesturehand.sweeps.sweep_file import read_sweep, read_sweep_content
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] != "optuna":
+            raise
+        raise UserError(f"A sweep needs Optuna, which reads its file: {install('sweeps')}.") from None
 
     file = str(find_experiment(file) or file)
     _check_keys(read_sweep_content(Path(file)))
@@ -43,14 +48,8 @@ def sweep(
     if wandb_is_online() and not local:
         _with_wandb(file, trials, wandb_project)
         return
-    try:
-        from gesturehand.sweeps.local import run_locally
-    except ModuleNotFoundError as error:
-        if error.name != "optuna":
-            raise
-        raise UserError(f"A local sweep needs Optuna: {install('sweeps')}.") from None
+    from gesturehand.sweeps.local import run_locally
     from gesturehand.sweeps.results import sweep_table, write_results
-    from gesturehand.sweeps.sweep_file import read_sweep
 
     plan = read_sweep(file)
     folder = Path(runs) / "sweeps" / (name or Path(file).stem)
