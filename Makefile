@@ -44,6 +44,8 @@ define step
 $(call timed,$(1),$(2))
 @mkdir -p $(@D) && touch $@
 endef
+# A comma within the argument of a call would end it.
+EXTRAS := dev,docs,notebooks,sweeps,tensorboard
 DATA_ARGS := $(if $(DATA),--data.root=$(DATA))
 MANO_ARGS := $(if $(MANO),--model.init_args.mano=$(MANO))
 
@@ -57,7 +59,7 @@ setup: $(READY)  ## make .venv with the tested versions
 
 $(READY): setup.cfg pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(call timed,installation$(COMMA) about 8 GB on the disk,$(BIN)/python -m pip install --disable-pip-version-check --constraint constraints.txt --editable '.[dev,docs,notebooks,sweeps,tensorboard]')
+	$(call timed,installation$(COMMA) about 8 GB on the disk,$(BIN)/python -m pip install --disable-pip-version-check --constraint constraints.txt --editable '.[$(EXTRAS)]')
 	@touch $@
 
 demo: $(DEMO_STEPS)/tested  ## pretrain, finetune and test on the open set; continues where it was interrupted
