@@ -71,7 +71,8 @@ def test_what_is_missing_is_named_with_its_extra(extra, package, use, monkeypatc
 
 
 def test_a_sweep_without_optuna_names_its_extra(monkeypatch, capsys):
-    monkeypatch.setitem(sys.modules, "optuna", None)
+    for name in ["optuna", *(name for name in sys.modules if name.startswith("optuna."))]:
+        monkeypatch.setitem(sys.modules, name, None)
     for name in [name for name in sys.modules if name.startswith("gesturehand.sweeps.")]:
         monkeypatch.delitem(sys.modules, name)
     assert main(["sweep", "--file", "sweeps/demo_finetune", "--local", "true"]) == 2
