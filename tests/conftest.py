@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,13 @@ from gesturehand.synthetic.writer import write_synthetic_set
 
 #: Gestures of the tiny sets: far apart from each other, from four coarse classes.
 TINY_GESTURES = ("open_spread", "fist", "index_point", "a_okay")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def interruptible() -> None:
+    """A job in the background of a shell ignores Ctrl-C, which tests of interrupts and their children would inherit."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session", autouse=True)
