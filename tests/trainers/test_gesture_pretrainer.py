@@ -80,7 +80,7 @@ def test_both_stages_learn_them(stage, settings, shades, tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore:.*val_dataloader")
-def test_shuffled_labels_are_not_learned(shades, tmp_path):
+def test_shuffled_labels_are_those_of_other_hands(shades):
     """The control: what a label says of another hand says nothing of this one's shade."""
     data = data_of(shades, own_labels="auto")
     data.setup("fit")

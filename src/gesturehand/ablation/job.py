@@ -134,7 +134,7 @@ def run_job(job: Job, place: Place, device: int = 0, *, size: Size) -> None:
     make_folder(folder)
     run = _pretrain if isinstance(job.work, Pretrain) else _finetune
     result = run(job, size, place, folder, device)
-    described = {"name": job.work.name, "seed": job.seed, "device": _device_name(place), **result}
+    described = {"name": job.work.name, "seed": job.seed, "device": device_name(place.accelerator), **result}
     write_json(folder / RESULT_FILE, none_for_nan(described))
 
 
@@ -279,7 +279,8 @@ def _epochs(trainer: pl.Trainer, data: InterHandDataModule, steps: int) -> float
     return steps * data.batch_size / len(data.dataset("train"))
 
 
-def _device_name(place: Place) -> str:
-    if place.accelerator != "cpu":
+def device_name(accelerator: str) -> str:
+    """What a result says of the device it was trained on."""
+    if accelerator != "cpu":
         return torch.cuda.get_device_name()
     return f"CPU, {torch.get_num_threads()} thread(s) a training"

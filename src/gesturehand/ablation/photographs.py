@@ -1,7 +1,7 @@
 """The comparison on photographs: what gesture labels of photos add where their 3D pose is not known.
 
 Encoder × what stage 1 learned from × whether stage 2 sees 2D joints of photos. Photos never have 3D joints, and stage 2
-never sees their labels, so that all that a label can do it does through stage 1.
+never sees their labels, so a label can only help through stage 1.
 """
 
 import warnings
@@ -12,9 +12,8 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 import pytorch_lightning as pl
-import torch
 
-from gesturehand.ablation.job import RESULT_FILE
+from gesturehand.ablation.job import RESULT_FILE, device_name
 from gesturehand.ablation.results import Results
 from gesturehand.ablation.schedule import is_done
 from gesturehand.data.batch_augmentation import BatchAugmentation
@@ -189,7 +188,12 @@ def photo_trainings(size: PhotoSize, encoders: tuple[Encoder, ...] = tuple(ENCOD
 
 
 def run_photo_training(job: PhotoTraining, place: PhotoPlace, device: int = 0, *, size: PhotoSize) -> None:
-    """Trains, tests and writes ``result.json`` into the job's folder."""
+    """Trains, tests and writes ``result.json`` into the job's folder.
+
+    Raises:
+        UserError: A data set is missing or broken, or the package of an encoder's weights is not installed.
+        KeyboardInterrupt: The training was interrupted; it leaves no result.
+    """
     warnings.filterwarnings("ignore")
     pl.seed_everything(job.seed, workers=True, verbose=False)
     folder = place.folder(job)
@@ -219,12 +223,7 @@ def run_photo_training(job: PhotoTraining, place: PhotoPlace, device: int = 0, *
         trainer.save_checkpoint(folder / _CHECKPOINT, weights_only=True)
     metrics = _tested(tester, model, list(data.label_vocabulary()), place, size, job.seed)
     result = {"name": job.arm, "seed": job.seed, "steps": job.steps, "metrics": metrics}
-    device_name = f"{torch.get_num_threads()} CPU thread(s)" if place.accelerator == "cpu" else _gpu_name()
-    write_json(folder / RESULT_FILE, none_for_nan({**result, "device": device_name}))
-
-
-def _gpu_name() -> str:
-    return torch.cuda.get_device_name()
+    write_json(folder / RESULT_FILE, none_for_nan({**result, "device": device_name(place.accelerator)}))
 
 
 def _first_stage(

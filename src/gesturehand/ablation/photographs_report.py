@@ -1,18 +1,12 @@
 """Tables and the picture of the comparison on photographs, from its results, whatever is there of them."""
 
-import math
 from pathlib import Path
 from typing import Final
 
-import matplotlib
-
-matplotlib.use("Agg")
-import matplotlib.pyplot as plt
-
 from gesturehand.ablation.photographs import ENCODERS, LABELS, Encoder, Labels, photo_contrasts
+from gesturehand.ablation.plot import draw_differences
 from gesturehand.ablation.report import difference_text, mean_text
 from gesturehand.ablation.results import Results, mean_of, paired_difference, values_of
-from gesturehand.file_writing import new_file
 from gesturehand.markdown import markdown_table
 
 _LABELS: Final[dict[Labels, str]] = {
@@ -63,29 +57,8 @@ def save_photo_differences(path: Path, results: Results) -> None:
     ]
     columns = [("rendered/pa_mpjpe_mm", "rendered: Δ PA-MPJPE, mm")]
     columns += [(f"{name}/{_2D}", f"{name}: Δ 2D, % of the box") for name in results["photos"]]
-    figure, axes = plt.subplots(
-        1, len(columns), figsize=(12.5, 1.4 + 0.27 * len(shown)), sharey=True, layout="constrained"
-    )
-    for axis, (metric, heading) in zip(axes, columns, strict=True):
-        axis.axvline(0, color="#4a5568", linewidth=1)
-        for row, (_, arm, reference) in enumerate(shown):
-            found = paired_difference(values_of(results, arm, metric), values_of(results, reference, metric))
-            if found is None:
-                continue
-            colour = "#4a5568" if not found.is_clear else "#0072b2" if found.mean < 0 else "#d55e00"
-            if not math.isnan(found.low):
-                axis.plot([found.low, found.high], [row, row], color=colour, linewidth=2, solid_capstyle="butt")
-            axis.plot(found.mean, row, "o", color=colour, markersize=5)
-        axis.set_title(heading, fontsize=10)
-        axis.grid(axis="x", color="#cbd5e0", linewidth=0.6)
-        axis.spines[["top", "right", "left"]].set_visible(False)
-        axis.tick_params(axis="y", length=0)
-    axes[0].set_yticks(range(len(shown)), [label for label, *_ in shown], fontsize=8)
-    axes[0].set_ylim(len(shown) - 0.5, -0.5)
-    figure.suptitle("Left of zero, labels of photos are better (grey: the 95 % interval holds zero)", fontsize=10)
-    with new_file(path) as part:
-        figure.savefig(part, dpi=130, format=path.suffix[1:])
-    plt.close(figure)
+    title = "Paired differences with 95 % intervals: left of zero, labels of photos are better"
+    draw_differences(path, shown, columns, results, f"{title} (hollow and grey: the interval holds zero)")
 
 
 def _arms(results: Results, encoder: Encoder, joints_2d: bool) -> str:

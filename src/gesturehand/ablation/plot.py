@@ -1,6 +1,7 @@
 """The comparison's pictures: differences with their intervals, and learning curves where fits are few."""
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,15 +15,38 @@ from gesturehand.draw.style import BLUE, GREEN, GREY, VERMILION, chart
 def save_differences(path: Path, grid: Grid, results: Results) -> None:
     """Draws every contrast's paired difference with its 95 % interval; left of zero, the first arm is better."""
     shown = [contrast for contrast in grid.contrasts if values_of(results, contrast.arm, "pa_mpjpe_mm")]
-    with chart(path, 1, len(DIFFERENCES), figsize=(12.5, 1.6 + 0.3 * max(1, len(shown))), sharey=True) as (
-        figure,
-        axes,
-    ):
-        for axis, (metric, heading) in zip(axes, DIFFERENCES, strict=True):
+    draw_differences(
+        path,
+        [(f"{contrast.label}  ({contrast.equal})", contrast.arm, contrast.reference) for contrast in shown],
+        [(metric, f"{heading}, mm") for metric, heading in DIFFERENCES],
+        results,
+        f"Paired differences over {grid.size.seeds} seeds with 95 % intervals: left of zero, the first is better "
+        "(hollow and grey: the interval holds zero)",
+    )
+
+
+def draw_differences(
+    path: Path,
+    contrasts: Sequence[tuple[str, str, str]],
+    columns: Sequence[tuple[str, str]],
+    results: Results,
+    title: str,
+) -> None:
+    """Draws paired differences with their 95 % intervals, a row for each contrast and a panel for each metric.
+
+    Args:
+        path: Picture to write.
+        contrasts: A label, the name of an arm, and that of the arm which is subtracted.
+        columns: A metric's name and its heading.
+        results: What the comparison has collected.
+        title: Title of the picture.
+    """
+    height = 1.6 + 0.3 * max(1, len(contrasts))
+    with chart(path, 1, len(columns), figsize=(12.5, height), sharey=True) as (figure, axes):
+        for axis, (metric, heading) in zip(axes, columns, strict=True):
             axis.axvline(0, color=GREY, linewidth=1)
-            for row, contrast in enumerate(shown):
-                values = (values_of(results, name, metric) for name in (contrast.arm, contrast.reference))
-                found = paired_difference(*values)
+            for row, (_, *names) in enumerate(contrasts):
+                found = paired_difference(*(values_of(results, name, metric) for name in names))
                 if found is None:
                     continue
                 colour = GREY if not found.is_clear else BLUE if found.mean < 0 else VERMILION
@@ -30,16 +54,13 @@ def save_differences(path: Path, grid: Grid, results: Results) -> None:
                     axis.plot([found.low, found.high], [row, row], color=colour, solid_capstyle="butt")
                 # Hollow where the interval holds zero: told apart without colours too.
                 axis.plot(found.mean, row, "o", color=colour, markersize=6, mfc=None if found.is_clear else "white")
-            axis.set_title(heading + ", mm")
+            axis.set_title(heading)
             axis.grid(axis="x")
             axis.spines["left"].set_visible(False)
             axis.tick_params(axis="y", length=0)
-        axes[0].set_yticks(range(len(shown)), [f"{c.label}  ({c.equal})" for c in shown])
-        axes[0].set_ylim(max(len(shown), 1) - 0.5, -0.5)
-        figure.suptitle(
-            f"Paired differences over {grid.size.seeds} seeds with 95 % intervals: left of zero, the first is better "
-            "(hollow and grey: the interval holds zero)",
-        )
+        axes[0].set_yticks(range(len(contrasts)), [label for label, *_ in contrasts])
+        axes[0].set_ylim(max(len(contrasts), 1) - 0.5, -0.5)
+        figure.suptitle(title)
 
 
 def save_curves(path: Path, grid: Grid, results: Results) -> None:
