@@ -16,7 +16,8 @@ ROOT = Path(gesturehand.__file__).parent
 LAYERS = (
     {"skeleton", "gestures", "camera", "batch", "splits", "errors", "settings", "cores", "lazy_names", "moved"}
     | {"suggestions"}
-    | {"extras", "file_writing", "file_lock", "json_files", "markdown", "text_file", "translation", "yaml_text"},
+    | {"extras", "file_writing", "file_lock", "json_files", "markdown", "text_file", "translation", "wandb_server"}
+    | {"yaml_text"},
     {"hand"},
     {"data"},
     {"detection"},
@@ -31,6 +32,7 @@ LAYERS = (
     {"inference"},
     {"ablation"},
     {"app"},
+    {"doctor"},
     {"cli"},
 )
 FLOOR = {name: number for number, names in enumerate(LAYERS) for name in names}

@@ -1,13 +1,11 @@
 """What a run is logged to: always CSV, W&B and TensorBoard by a setting; nothing here ever asks for a login."""
 
-import netrc
 import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlparse
 
 import pytorch_lightning as pl
 import yaml
@@ -16,10 +14,11 @@ from pytorch_lightning.loggers import Logger, TensorBoardLogger
 from pytorch_lightning.utilities import rank_zero_warn
 
 from gesturehand.cli.training.metrics_csv import MetricsCsv
-from gesturehand.cli.training.wandb_logger import TolerantWandbLogger, answers
+from gesturehand.cli.training.wandb_logger import TolerantWandbLogger
 from gesturehand.errors import UserError
 from gesturehand.evaluation.origin import code_version
 from gesturehand.extras import install
+from gesturehand.wandb_server import answers, logged_in_to_wandb, wandb_server
 
 
 def make_loggers(
@@ -76,14 +75,14 @@ def wandb_is_online() -> bool:
         UserError: ``WANDB_MODE`` is "online" without a login, where W&B would ask for one.
     """
     mode = os.environ.get("WANDB_MODE")
-    logged_in = _logged_in_to_wandb()
+    logged_in = logged_in_to_wandb()
     if mode == "online" and not logged_in:
         raise UserError(
             "WANDB_MODE is online but nobody is logged in to W&B: `wandb login` first, or unset it to log offline."
         )
     if not logged_in or mode not in (None, "online", "shared"):
         return False
-    url = _server()
+    url = wandb_server()
     if answers(url):
         return True
     rank_zero_warn(f"W&B's server {url} does not answer, so this run is logged offline: `wandb sync` uploads it later.")
@@ -104,20 +103,6 @@ def wandb_run_finished() -> Iterator[None]:
                 wandb.finish(exit_code=int(failed))
             except Exception as error:  # W&B passes on whatever its libraries raise
                 rank_zero_warn(f"W&B could not finish its run ({type(error).__name__}): the training is unharmed.")
-
-
-def _server() -> str:
-    return os.environ.get("WANDB_BASE_URL") or "https://api.wandb.ai"
-
-
-def _logged_in_to_wandb() -> bool:
-    if os.environ.get("WANDB_API_KEY"):
-        return True
-    try:
-        host = urlparse(_server()).hostname
-        return host is not None and netrc.netrc().authenticators(host) is not None
-    except (OSError, ValueError, netrc.NetrcParseError):
-        return False
 
 
 class RunConfig(SaveConfigCallback):

@@ -1,8 +1,5 @@
-"""W&B as a guest of a training: whether its server answers, and a logger whose failures are no one else's."""
+"""W&B as a guest of a training: a logger whose failures are no one else's."""
 
-import threading
-import urllib.error
-import urllib.request
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -10,31 +7,10 @@ from pytorch_lightning.loggers import WandbLogger
 from pytorch_lightning.loggers.logger import rank_zero_experiment
 from pytorch_lightning.utilities import rank_zero_only, rank_zero_warn
 
-#: Seconds that the server has to answer, and to take up a run.
-_PATIENCE_S: Final = 4.0
+#: Seconds that the server has to take up a run.
 _INIT_S: Final = 30.0
 #: Seconds that a finished run waits for what is left to upload; `wandb sync` uploads the rest.
 _FINISH_S: Final = 300.0
-
-
-def answers(url: str) -> bool:
-    """Whether a server answers within seconds, through the proxy that the environment names; a server error is none."""
-    found: list[bool] = []
-    # Looking up a name knows no time limit, so a thread of its own is left behind if need be.
-    asking = threading.Thread(target=lambda: found.append(_asked(url)), daemon=True)
-    asking.start()
-    asking.join(_PATIENCE_S)
-    return found == [True]
-
-
-def _asked(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(urllib.request.Request(url, method="HEAD"), timeout=_PATIENCE_S):
-            return True
-    except urllib.error.HTTPError as error:
-        return error.code < 500
-    except Exception:  # whatever is wrong with the address, the network or its certificates
-        return False
 
 
 class TolerantWandbLogger(WandbLogger):
