@@ -27,6 +27,7 @@ OF_MANY = {
     "test_release.py": "versions, workflows and the Makefile's demo",
     "test_wheel.py": "the built package",
     "trainers/test_distributed.py": "both stages on two processes",
+    "trainers/test_multi_node.py": "a training on two machines, both of which are this one",
     "trainers/test_killed_process.py": "a process that dies among several",
     "trainers/test_mixed_sets.py": "a training on three sets at once",
     "trainers/test_overfit.py": "both stages on a few samples",

@@ -81,6 +81,13 @@ def test_a_resumed_epoch_goes_on_where_it_was():
     assert order([40, 9], (0.8, 0.2), start=16) == order([40, 9], (0.8, 0.2))[16:]
 
 
+@pytest.mark.parametrize("processes", [2, 4])
+def test_a_resumed_epoch_may_have_another_number_of_processes(processes):
+    together = order([40, 9], (0.8, 0.2), processes=processes, start=16 // processes)
+    assert together == order([40, 9], (0.8, 0.2))[16 : 16 + len(together)]
+    assert len(together) > 20
+
+
 @pytest.fixture(scope="module")
 def mixed(synthetic_root, two_hand_root):
     sets = [AddedSet(str(two_hand_root), 0.25, hands="all"), AddedSet(str(synthetic_root), 0.25, split="val")]

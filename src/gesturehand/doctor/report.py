@@ -182,6 +182,6 @@ def _wrapped(text: str, width: int) -> list[str]:
 
 
 def report_json(found: Mapping[str, Iterable[Finding]]) -> dict[str, Any]:
-    """``state`` of all together, and ``findings``: ``subject``, ``name``, ``value``, ``state`` and ``remedy`` of each."""
+    """``state`` of all together, and ``findings``: each a subject, name, value, state and remedy."""
     rows = [{"subject": subject, **row._asdict()} for subject, rows in found.items() for row in rows]
     return {"state": worst(found), "findings": rows}

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from pytorch_lightning.loggers import CSVLogger
 from pytorch_lightning.loggers.csv_logs import ExperimentWriter
+from pytorch_lightning.utilities import rank_zero_only
 
 from gesturehand.file_writing import durable_file
 
@@ -24,7 +25,8 @@ class MetricsCsv(CSVLogger):
     @property
     def experiment(self) -> ExperimentWriter:
         """The writer; on processes other than the first Lightning's own, which does nothing."""
-        if self._experiment is None and self._resumed_step is not None:
+        first = rank_zero_only.rank == 0  # type: ignore[attr-defined]
+        if self._experiment is None and self._resumed_step is not None and first:
             self._experiment = _GoingOn(self.log_dir, self._resumed_step)
         return super().experiment
 
