@@ -23,13 +23,11 @@ class TrainingRecord(pl.Callback):
         self.copy_after = int(os.environ.get("RECORD_COPY_AFTER", -1))
         self.signal_at = int(os.environ.get("RECORD_SIGNAL_AT", -1))
 
-    def on_train_epoch_start(self, trainer, pl_module):
-        # Each process would normalise by its own share of a batch.
+    def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
+        # Each process would normalise by its own share of a batch. An epoch that goes on does not start.
         for module in pl_module.modules():
             if isinstance(module, nn.modules.batchnorm._BatchNorm):
                 module.eval()
-
-    def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
         if trainer.global_step == self.signal_at:
             os.kill(os.getpid(), signal.SIGUSR1)
 
