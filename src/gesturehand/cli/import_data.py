@@ -5,8 +5,7 @@ from typing import Final
 
 from gesturehand.cli.console import say
 from gesturehand.own_data.convert import convert
-from gesturehand.own_data.entries import read_entries
-from gesturehand.own_data.label_map import with_gestures
+from gesturehand.own_data.entries import read_entries, with_gestures
 from gesturehand.settings import ExistingPath
 from gesturehand.skeleton import Side
 

@@ -13,8 +13,7 @@ from typing import Any, Final
 
 from gesturehand.data.joint_names import NamedJoint, read_joint_names, side_in
 from gesturehand.errors import UserError
-from gesturehand.own_data.image_names import ImageNames
-from gesturehand.own_data.row import Row
+from gesturehand.own_data.rows import ImageNames, Row
 from gesturehand.skeleton import NUM_JOINTS
 
 _HEADS: Final = ("scorer", "individuals", "bodyparts", "coords")

@@ -9,7 +9,7 @@ from gesturehand.errors import UserError
 from gesturehand.own_data.coco import coco_rows, is_coco
 from gesturehand.own_data.deeplabcut import deeplabcut_rows, is_deeplabcut
 from gesturehand.own_data.mediapipe import is_mediapipe, mediapipe_rows
-from gesturehand.own_data.row import Row
+from gesturehand.own_data.rows import Row
 from gesturehand.own_data.table import read_cells, table_rows
 from gesturehand.text_file import read_text
 

@@ -15,8 +15,7 @@ import numpy as np
 from gesturehand.data.image_file import look_at_image
 from gesturehand.data.joint_names import side_in
 from gesturehand.errors import UserError
-from gesturehand.own_data.image_names import ImageNames
-from gesturehand.own_data.row import Row
+from gesturehand.own_data.rows import ImageNames, Row
 from gesturehand.skeleton import NUM_JOINTS, SIDES, Side
 
 #: Keys of the results of all hands, in spellings without underscores and capitals.
