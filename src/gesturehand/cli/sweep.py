@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from gesturehand.cli.console import print_table, say
-from gesturehand.cli.experiment_files import find_experiment
+from gesturehand.cli.experiments import find_experiment
 from gesturehand.errors import UserError
 from gesturehand.extras import install
 

@@ -14,7 +14,7 @@ TRAINER: Final = "pytorch_lightning.Trainer"
 CHECKPOINT: Final = "pytorch_lightning.callbacks.ModelCheckpoint"
 DATA: Final = "gesturehand.InterHandDataModule"
 #: Where a training's own keys are added to its parser.
-_RUN_KEYS: Final = "gesturehand.cli.training.run_keys"
+_RUN_KEYS: Final = "gesturehand.cli.training.parser"
 _STAGE: Final = "gesturehand.trainers.training_stage.TrainingStage"
 #: Arguments of the trainer's methods that are objects and no keys.
 _OBJECTS: Final = ("model", "datamodule", "dataloaders", "train_dataloaders", "val_dataloaders")
