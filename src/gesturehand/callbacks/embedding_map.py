@@ -9,7 +9,7 @@ from torch import Tensor
 
 from gesturehand.batch import Batch
 from gesturehand.callbacks.media import is_due, log_picture, picture_path
-from gesturehand.draw.embedding import save_embedding
+from gesturehand.draw.charts import save_embedding
 from gesturehand.evaluation.embedding import principal_components
 from gesturehand.gestures import class_names
 

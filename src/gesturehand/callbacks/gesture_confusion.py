@@ -5,7 +5,7 @@ from pathlib import Path
 import pytorch_lightning as pl
 
 from gesturehand.callbacks.media import is_due, log_picture, picture_path
-from gesturehand.draw.confusion import save_confusion
+from gesturehand.draw.charts import save_confusion
 from gesturehand.gestures import class_names
 
 

@@ -76,7 +76,7 @@ def compare(names: list[str], runs: str = "runs", out: str | None = None, json: 
             replaced.
         json: Print JSON instead of tables.
     """
-    from gesturehand.draw.learning_curves import save_curves
+    from gesturehand.draw.charts import save_curves
     from gesturehand.evaluation.run_comparison import (
         compared_curves,
         settings_that_differ,
