@@ -25,8 +25,8 @@ def list_(runs: str = "runs", json: bool = False) -> None:
         runs: Folder of all runs.
         json: Print JSON instead of a table.
     """
+    from gesturehand.evaluation.run_comparison import run_row, runs_table
     from gesturehand.evaluation.run_record import find_runs
-    from gesturehand.evaluation.run_tables import run_row, runs_table
 
     found = find_runs(runs)
     if json:
@@ -45,8 +45,8 @@ def show(run: str, runs: str = "runs", json: bool = False) -> None:
         runs: Folder of all runs.
         json: Print JSON instead of tables.
     """
+    from gesturehand.evaluation.run_comparison import run_facts, run_table, side_table
     from gesturehand.evaluation.run_record import find_run
-    from gesturehand.evaluation.run_tables import run_facts, run_table, side_table
 
     record = find_run(run, runs)
     facts = run_facts(record)
@@ -79,12 +79,14 @@ def compare(names: list[str], runs: str = "runs", out: str | None = None, json: 
     from gesturehand.draw.charts import save_curves
     from gesturehand.evaluation.run_comparison import (
         compared_curves,
+        run_row,
+        runs_table,
         settings_that_differ,
+        side_table,
         tested_metrics,
         validation_metrics,
     )
     from gesturehand.evaluation.run_record import find_run
-    from gesturehand.evaluation.run_tables import run_row, runs_table, side_table
 
     if len(names) < 2:
         raise UserError("A comparison needs at least two runs: `gesturehand run list` shows their names.")

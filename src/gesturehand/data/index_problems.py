@@ -10,7 +10,7 @@ from gesturehand.data.bone_lengths import better_order
 from gesturehand.data.index import InterHandIndex, read_index
 from gesturehand.data.plausibility import implausible_camera, implausible_fit, implausible_pixels, implausible_size
 from gesturehand.errors import UserError
-from gesturehand.hand.pose_form import PoseForm
+from gesturehand.hand.conventions import PoseForm
 from gesturehand.skeleton import SIDES
 
 #: Hands whose proportions are enough to tell the joints' order.

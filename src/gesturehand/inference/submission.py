@@ -25,7 +25,7 @@ from gesturehand.errors import UserError
 from gesturehand.evaluation.predictions import SavedPredictions, read_predictions, rows_of_ids
 from gesturehand.evaluation.published_scores import published_scores
 from gesturehand.file_writing import new_file
-from gesturehand.hand.joint_definition import NUM_MANO_VERTICES
+from gesturehand.hand.conventions import NUM_MANO_VERTICES
 from gesturehand.skeleton import JOINTS_FROM_MANO_AND_TIPS, MIDDLE_MCP, NUM_JOINTS, WRIST
 from gesturehand.translation import solve_translation
 

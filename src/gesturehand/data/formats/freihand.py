@@ -19,7 +19,7 @@ from gesturehand.data.formats.set_columns import set_columns
 from gesturehand.data.formats.set_format import SetFormat, Sources, state_of
 from gesturehand.data.index_build import HAND_TYPES, Columns
 from gesturehand.errors import UserError
-from gesturehand.hand.pose_form import PoseForm
+from gesturehand.hand.conventions import PoseForm
 from gesturehand.skeleton import NUM_JOINTS, WRIST
 
 IMAGE_SIDE_PX: Final = 224

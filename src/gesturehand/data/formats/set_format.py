@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from gesturehand.data.index_build import Columns
-from gesturehand.hand.pose_form import PoseForm
+from gesturehand.hand.conventions import PoseForm
 
 #: What an index was made from, by name: numbers that change when the files do.
 Sources = dict[str, list[int]]
@@ -23,7 +23,7 @@ class SetFormat(ABC):
         name: Value of ``data.format``.
         title: What people call it.
         sign: The files by which a folder is recognised, in words, for messages.
-        joints: Name of its joints' definition (:mod:`gesturehand.hand.joint_definition`); None: the hand model's own.
+        joints: Name of its joints' definition (:mod:`gesturehand.hand.conventions`); None: the hand model's own.
         pose_form: How it writes MANO's pose and place.
     """
 
