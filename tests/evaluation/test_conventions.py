@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from gesturehand.data.bone_lengths import OTHER_ORDERS
 from gesturehand.data.datamodule import InterHandDataModule
+from gesturehand.data.plausibility import OTHER_ORDERS
 from gesturehand.evaluation.conventions import ConventionErrors
 from gesturehand.evaluation.score import score_predictions
 from gesturehand.hand.layer import HandModel

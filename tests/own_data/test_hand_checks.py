@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from gesturehand.cli.main import main
-from gesturehand.data.bone_lengths import OTHER_ORDERS
+from gesturehand.data.plausibility import OTHER_ORDERS
 from gesturehand.skeleton import JOINT_NAMES
 
 

@@ -6,7 +6,7 @@ from typing import Final
 from torch import Tensor
 
 from gesturehand.batch import Targets
-from gesturehand.data.bone_lengths import OTHER_ORDERS, places_of
+from gesturehand.data.plausibility import OTHER_ORDERS, places_of
 from gesturehand.metrics.mpjpe import joint_errors_mm
 
 #: Smaller errors need no explanation, mm.

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from gesturehand.batch import Batch, HandPrediction, Targets
-from gesturehand.data.bone_lengths import REFERENCE_HAND_M, bone_ratios, in_words
 from gesturehand.data.datamodule import InterHandDataModule
 from gesturehand.data.dataset import InterHandDataset
+from gesturehand.data.plausibility import REFERENCE_HAND_M, bone_ratios, in_words
 from gesturehand.errors import UserError
 from gesturehand.evaluation.conventions import ConventionErrors
 from gesturehand.evaluation.origin import data_fingerprint, file_origin, hand_model_origin, software_origin

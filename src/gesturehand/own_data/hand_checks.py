@@ -6,13 +6,14 @@ from typing import Final
 
 import numpy as np
 
-from gesturehand.data.bone_lengths import better_order, right_bend
 from gesturehand.data.plausibility import (
     Implausible,
+    better_order,
     implausible_camera,
     implausible_fit,
     implausible_pixels,
     implausible_size,
+    right_bend,
 )
 from gesturehand.errors import UserError
 from gesturehand.own_data.entries import HandEntry
