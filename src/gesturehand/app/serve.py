@@ -58,9 +58,8 @@ def served(
         os.environ["GRADIO_TEMP_DIR"] = str(uploads)
         import gradio
 
-        from gesturehand.app.answers import Answerer
+        from gesturehand.app.answers import Answerer, Visits
         from gesturehand.app.page import CSS, build_page
-        from gesturehand.app.visits import Visits
 
         port = _free_port(host, port)
         examples = sorted(assets.glob("example_*.jpg"))
