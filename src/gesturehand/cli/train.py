@@ -16,13 +16,11 @@ from pytorch_lightning.utilities import rank_zero_info, rank_zero_only, rank_zer
 from pytorch_lightning.utilities.exceptions import MisconfigurationException, SIGTERMException
 
 from gesturehand.callbacks.checkpoint_artifact import CheckpointArtifact
-from gesturehand.callbacks.embedding_map import EmbeddingMap
 from gesturehand.callbacks.evaluation_report import TestReport
-from gesturehand.callbacks.gesture_confusion import GestureConfusion
-from gesturehand.callbacks.prediction_pictures import PredictionPictures
 from gesturehand.callbacks.throughput import Throughput
 from gesturehand.callbacks.training_guard import TrainingGuard
 from gesturehand.callbacks.trial_report import TRIAL_FOLDER_VARIABLE, TrialReport
+from gesturehand.callbacks.validation_pictures import EmbeddingMap, GestureConfusion, PredictionPictures
 from gesturehand.checkpoints.checkpoint_io import DurableCheckpointIO
 from gesturehand.checkpoints.resume_points import (
     ResumePoints,
