@@ -6,8 +6,7 @@ import pytest
 from matplotlib.colors import to_rgb
 
 from gesturehand.draw.charts import save_embedding, save_pck, save_per_gesture, save_per_joint
-from gesturehand.draw.skeleton import FINGER_COLOURS
-from gesturehand.draw.style import CYCLE
+from gesturehand.draw.style import CYCLE, FINGER_COLOURS
 
 
 def pixels_of(path, colour):

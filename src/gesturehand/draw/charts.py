@@ -7,8 +7,18 @@ from typing import Any, Final
 import numpy as np
 from matplotlib.patches import Patch
 
-from gesturehand.draw.skeleton import FINGER_COLOURS, finger_legend
-from gesturehand.draw.style import BLUE, CYCLE, DASHES, LIGHT, SEQUENTIAL, chart, lighter, rgb
+from gesturehand.draw.style import (
+    BLUE,
+    CYCLE,
+    DASHES,
+    FINGER_COLOURS,
+    LIGHT,
+    SEQUENTIAL,
+    chart,
+    finger_legend,
+    lighter,
+    rgb,
+)
 from gesturehand.skeleton import JOINT_NAMES
 
 #: Of the wrist's bar.

@@ -16,9 +16,8 @@ import numpy as np
 from tqdm import tqdm
 
 from gesturehand.data.formats.ho3d import EVALUATION_IMAGES, OPENGL, Ho3dFormat
-from gesturehand.data.formats.published_files import read_json_array
 from gesturehand.data.formats.registry import format_of
-from gesturehand.data.formats.set_format import SetFormat
+from gesturehand.data.formats.set_format import SetFormat, read_json_array
 from gesturehand.data.index import read_index
 from gesturehand.data.plausibility import better_order, bone_ratios, in_words, is_hand
 from gesturehand.errors import UserError

@@ -15,8 +15,14 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from tqdm import tqdm
 
-from gesturehand.data.formats.published_files import boxes_of_joints, read_yaml_file
-from gesturehand.data.formats.set_format import SetFormat, Sources, set_columns, state_of
+from gesturehand.data.formats.set_format import (
+    SetFormat,
+    Sources,
+    boxes_of_joints,
+    read_yaml_file,
+    set_columns,
+    state_of,
+)
 from gesturehand.data.index_build import HAND_TYPES, Columns
 from gesturehand.errors import UserError
 from gesturehand.hand.conventions import PoseForm

@@ -14,8 +14,14 @@ from typing import Final
 
 import numpy as np
 
-from gesturehand.data.formats.published_files import boxes_of_joints, read_json_array
-from gesturehand.data.formats.set_format import SetFormat, Sources, set_columns, state_of
+from gesturehand.data.formats.set_format import (
+    SetFormat,
+    Sources,
+    boxes_of_joints,
+    read_json_array,
+    set_columns,
+    state_of,
+)
 from gesturehand.data.index_build import HAND_TYPES, Columns
 from gesturehand.errors import UserError
 from gesturehand.hand.conventions import PoseForm
