@@ -1,4 +1,4 @@
-"""Locks between processes, which the system releases when the process that holds one ends, in whatever way."""
+"""Locks between processes, which the system releases when the process that holds one ends, however it ends."""
 
 from pathlib import Path
 from typing import Final

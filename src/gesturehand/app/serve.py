@@ -18,7 +18,7 @@ from gesturehand.errors import UserError
 from gesturehand.extras import install
 from gesturehand.inference.predictor import HandPredictor
 
-#: Read by Gradio and the libraries below it when they are imported: nothing is told and nothing is asked of anybody.
+#: Read by Gradio and the libraries below it when they are imported: nothing is sent or asked for over the network.
 _QUIET: Final = {
     "GRADIO_ANALYTICS_ENABLED": "False",
     "GRADIO_MCP_SERVER": "False",
@@ -152,7 +152,7 @@ def check_app(port: int, max_upload_mb: float, max_seconds: float) -> None:
     try:
         import gradio  # noqa: F401
     except ImportError:
-        raise UserError(f"The app takes Gradio: install it with {install('app')}.") from None
+        raise UserError(f"The app needs Gradio: install it with {install('app')}.") from None
 
 
 def _free_port(host: str, port: int) -> int:

@@ -115,4 +115,6 @@ def experiments() -> None:
     for name, path in experiment_names().items():
         table.add_row(name, _USES.get(name.partition("/")[0], "fit --config"), summary_of(path))
     print_table(table, width=140)
-    say(f"Files of yours with such names, or under {EXPERIMENTS}/, come first. `gesturehand init FOLDER` copies these.")
+    say(
+        f"Your own files of these names, also under {EXPERIMENTS}/, come first. `gesturehand init FOLDER` copies these."
+    )

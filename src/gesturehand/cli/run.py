@@ -63,7 +63,7 @@ def show(run: str, runs: str = "runs", json: bool = False) -> None:
             if side:
                 print_table(side_table(title, "metric", side, ["value"]), width=_WIDTH)
     else:
-        say("It was neither validated nor tested yet: `gesturehand test --run RUN` tests a run that has finished.")
+        say("It has been neither validated nor tested yet: `gesturehand test --run RUN` tests a run that has finished.")
 
 
 def compare(names: list[str], runs: str = "runs", out: str | None = None, json: bool = False) -> None:

@@ -92,7 +92,7 @@ def print_scores(scores: dict[str, float]) -> None:
 
 
 def check_submission(data: Any) -> None:
-    """Refuses a test of which no archive can be made, before it runs.
+    """Refuses a test that no archive can be made of, before it runs.
 
     Args:
         data: Settings of the data.

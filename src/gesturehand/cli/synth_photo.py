@@ -79,5 +79,5 @@ def say_what_was_written(written: WrittenSet) -> None:
     """Prints the counts of a set."""
     images = ", ".join(f"{count} {split}" for split, count in written.images.items())
     if written.resumed:
-        say(f"went on after {written.resumed} frames of an interrupted run")
+        say(f"continued after {written.resumed} frames of an interrupted run")
     say(f"{written.root}: images {images}; what is in it says {written.root / 'README.md'}")

@@ -363,7 +363,7 @@ class InterHandDataModule(pl.LightningDataModule):
         elif stage == "fit" and len(self.validated_sets()) > 1:
             raise UserError(
                 f"data.sets asks for validation, and data.root '{self.root}' has no split '{self.splits['val']}' "
-                "beside which to do it: set data.val_split, or make a set that has one data.root."
+                "to validate on: set data.val_split, or make a set that has one data.root."
             )
 
     def train_dataloader(self) -> DataLoader[Batch]:

@@ -239,7 +239,7 @@ def save_panels(
         title: Title of the whole picture.
     """
     lines = -(-len(rows) // samples_per_row)
-    side = 1.5  # inches a picture
+    side = 1.5  # inches per picture
     width, height = side * len(columns) * samples_per_row, (side + 0.22) * lines + 0.6
     with chart(path, lines, samples_per_row, figsize=(width, height), layout="none") as (figure, axes):
         for axis in axes:

@@ -180,8 +180,8 @@ def read_submission(archive: str | Path, form: SubmissionForm, count: int | None
         count: Number of hands; None: the set's.
 
     Raises:
-        UserError: It is no archive of ``pred.json`` alone, this is not two lists of as many hands, a hand has another
-            shape, or is not finite, in another unit, order or frame.
+        UserError: It is not an archive of ``pred.json`` alone, this is not two lists of as many hands, a hand has
+            another shape, or is not finite, in another unit, order or frame.
     """
     content = _content(Path(archive))
     try:
@@ -254,7 +254,7 @@ def _content(archive: Path) -> bytes:
     except OSError as error:
         raise UserError(f"'{archive}' cannot be read ({error.strerror or error}): check the path.") from None
     except (zipfile.BadZipFile, zipfile.LargeZipFile, EOFError, NotImplementedError) as error:
-        raise UserError(f"'{archive}' is no whole .zip archive ({error}): write it again.") from None
+        raise UserError(f"'{archive}' is not a complete .zip archive ({error}): write it again.") from None
 
 
 def _array(hands: list[msgspec.Raw], name: str, points: int | None, archive: str | Path) -> np.ndarray:
@@ -266,7 +266,7 @@ def _array(hands: list[msgspec.Raw], name: str, points: int | None, archive: str
             rows.append(np.array(read(raw), np.float32))
         except (msgspec.DecodeError, OverflowError) as error:
             raise UserError(
-                f"The {name} of hand {number} in '{archive}' are no points ({error}): write it again."
+                f"The {name} of hand {number} in '{archive}' are not points ({error}): write it again."
             ) from None
         points = points or len(rows[0])
         if len(rows[-1]) != points:

@@ -166,7 +166,7 @@ def convert(
 
     Raises:
         UserError: An image is missing, or the loader could not read it, 3D joints have no intrinsics or disagree with
-            the 2D ones, a hand is there twice or cannot be one, right and left are exchanged, the joints are in another
+            the 2D ones, a hand occurs twice or cannot be one, right and left are exchanged, the joints are in another
             order, or ``out`` is not empty.
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):

@@ -135,7 +135,9 @@ def _entry(given: Row, hand: Side | None) -> HandEntry:
     image = _text(where, row, "image")
     assert image is not None  # checked above
     if not stays_inside(image):
-        raise UserError(f"{where} has the image {shortened(image)}, which leaves --images: name it relative to it.")
+        raise UserError(
+            f"{where} has the image {shortened(image)}, which lies outside --images: name it relative to that folder."
+        )
     where += f" ({image})"
     unknown = sorted(set(row) - set(_KEYS))
     if unknown:
@@ -297,11 +299,11 @@ def with_gestures(entries: Sequence[HandEntry], path: Path) -> list[HandEntry]:
         path: The map; null leaves a label without a class.
 
     Raises:
-        UserError: The file cannot be read or is no such map, or a class is unknown.
+        UserError: The file cannot be read or is not such a map, or a class is unknown.
     """
     content = read_json(path, "The label map", "write {set: {label: class}}")
     if not isinstance(content, dict) or not all(isinstance(labels, dict) for labels in content.values()):
-        raise UserError(f"The label map '{path}' is no object of objects: write {{set: {{label: class}}}}.")
+        raise UserError(f"The label map '{path}' is not an object of objects: write {{set: {{label: class}}}}.")
     sequences: dict[tuple[str, str], str | None] = {}
     for name, labels in content.items():
         for label, gesture in labels.items():

@@ -149,7 +149,7 @@ def table_rows(path: Path, cells: Sequence[Sequence[str]], images: Path) -> list
         images: Folder of the images.
 
     Raises:
-        UserError: A column is unknown or there twice, a line has more cells than columns, a cell is no number, or a
+        UserError: A column is unknown or occurs twice, a line has more cells than columns, a cell is not a number, or a
             table of other names names an image that is not there.
     """
     columns = list(cells[0]) if cells else []
@@ -225,7 +225,7 @@ def _entry(where: str, cells: Mapping[str, str], comma: bool) -> dict[str, Any]:
         try:
             return float(text.replace(",", ".") if comma else text)
         except ValueError:
-            raise UserError(f"{where} has '{text[:40]}' as {name}, which is no number: correct it.") from None
+            raise UserError(f"{where} has '{text[:40]}' as {name}, which is not a number: correct it.") from None
 
     entry: dict[str, Any] = {name: cells[name] for name in _TEXTS if name in cells}
     for key, endings in _POINTS.items():

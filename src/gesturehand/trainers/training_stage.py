@@ -129,7 +129,7 @@ class TrainingStage(pl.LightningModule, ABC):
         labels = self.hparams["own_labels"]
         if labels == "auto":
             raise UserError(
-                "model.own_labels is auto, which only the command line puts the data's labels in for: give "
+                "model.own_labels is auto, which only the command line replaces by the data's labels: give "
                 "label_vocabulary() of the data module."
             )
         if labels and not self.has_gesture_head:

@@ -44,7 +44,7 @@ def check_line(command: str, words: Sequence[str]) -> None:
         words: The words behind it.
 
     Raises:
-        UserError: A key, value or class is none; the message says which was probably meant.
+        UserError: A key, value or class is unknown; the message says which was probably meant.
     """
     line = read_line(words)
     _check_strays(command, line)

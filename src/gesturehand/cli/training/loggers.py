@@ -84,9 +84,9 @@ def _whole(row: dict[str, str]) -> bool:
 
 
 def answers(url: str) -> bool:
-    """Whether a server answers within seconds, through the proxy that the environment names; a server error is none."""
+    """Whether a server answers in time, without a server error, through the proxy that the environment names."""
     found: list[bool] = []
-    # Looking up a name knows no time limit, so a thread of its own is left behind if need be.
+    # Looking up a name has no time limit, so a thread of its own is left behind if need be.
     asking = threading.Thread(target=lambda: found.append(_asked(url)), daemon=True)
     asking.start()
     asking.join(_PATIENCE_S)
@@ -112,7 +112,7 @@ class TolerantWandbLogger(WandbLogger):
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(settings={"init_timeout": _INIT_S, "finish_timeout": _FINISH_S}, **settings)
-        # Lightning hands on a setting that W&B no longer has, and W&B warns about it.
+        # Lightning passes on a setting that W&B no longer has, and W&B warns about it.
         self._wandb_init.pop("anonymous", None)
 
     @property

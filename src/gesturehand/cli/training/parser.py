@@ -64,8 +64,8 @@ def add_run_keys(parser: LightningArgumentParser) -> None:
         "--resume",
         type=str,
         default="auto",
-        help="fit: go on with the newest unfinished run of the same settings (auto), start a new one (never), or "
-        "go on with the run in this folder.",
+        help="fit: continue the newest unfinished run of the same settings (auto), start a new one (never), or "
+        "continue the run in this folder.",
     )
     parser.add_argument(
         "--resume_every_n_steps",

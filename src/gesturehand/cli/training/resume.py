@@ -48,8 +48,8 @@ def place_of_run(parent: Path, config: str, resume: str, given: Path | None = No
     Args:
         parent: Folder of runs of one name.
         config: The resolved configuration, YAML.
-        resume: ``auto``: go on with the newest unfinished run of the same configuration that no process is working
-            on, or start a new one; ``never``: start a new one; else the folder of the run to go on with.
+        resume: ``auto``: continue the newest unfinished run of the same configuration that no process is working
+            on, or start a new one; ``never``: start a new one; else the folder of the run to continue.
         given: A folder that is there for this run, as a sweep's trial has one: it goes on in it or starts in it.
 
     Raises:
@@ -133,7 +133,7 @@ def config_digest(config: str) -> str:
 
 
 def release_locks() -> None:
-    """Lets other processes go on with the runs of this one, which is done with them."""
+    """Lets other processes continue the runs of this one, which has finished with them."""
     while _locks:
         _locks.pop().release()
 

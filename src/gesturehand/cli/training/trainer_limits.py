@@ -41,7 +41,7 @@ def check_machine(trainer: Any) -> None:
     on_cpu = trainer.accelerator == "cpu" or (trainer.accelerator == "auto" and not gpu)
     if on_cpu and str(trainer.precision).startswith("16"):
         raise UserError(
-            f"trainer.precision is {trainer.precision}, with which a CPU takes for ever: use "
+            f"trainer.precision is {trainer.precision}, which would take far too long on a CPU: use "
             "--trainer.precision=bf16-mixed or --trainer.precision=32."
         )
 
@@ -52,11 +52,13 @@ def impossible_trainer(error: Exception) -> UserError:
     # Lightning names the word as `key='word'`, and then those that it knows.
     given = re.search(r"='(\w+)'`?(.*)", text)
     near = None if given is None else nearest(given[1], set(re.findall(r"\w+", given[2])) - {given[1]}, 0.7)
-    return UserError(f"The trainer cannot be set up so: {text[:200]}" + (f" … did you mean '{near}'?" if near else ""))
+    return UserError(
+        f"The trainer cannot be set up like this: {text[:200]}" + (f" … did you mean '{near}'?" if near else "")
+    )
 
 
 def known_failure(error: Exception) -> UserError | None:
-    """The sentence for what libraries raise as an error of no class of its own; None for others."""
+    """The sentence for errors that libraries raise without a class of their own; None for others."""
     if isinstance(error, RuntimeError) and (problem := misfit(error)) is not None:
         return UserError(
             f"The checkpoint does not fit the model ({problem}): give the configuration that it was trained with."
@@ -67,7 +69,7 @@ def known_failure(error: Exception) -> UserError | None:
     )
     if broken or "DataLoader worker" in str(error):
         return UserError(
-            "A worker process of the data loader was ended from outside, perhaps for want of memory: run the same "
+            "A worker process of the data loader was killed, perhaps because memory ran out: run the same "
             "command, which continues from the last point, with fewer data.num_workers if it happens again."
         )
     return None

@@ -148,7 +148,7 @@ class Ho3dFormat(SetFormat):
             raise UserError(f"'{path}' cannot be read ({error}): {_REMEDY}.") from None
         strange = next((name for name in names if name.count("/") != 1 or ".." in name), None)
         if strange is not None or not names:
-            raise UserError(f"'{path}' lists {strange!r}, and not sequence/number a line: {_REMEDY}.")
+            raise UserError(f"'{path}' lists {strange!r}, not sequence/number on each line: {_REMEDY}.")
         others = {count: version for version, count in EVALUATION_IMAGES.items() if version != self.version}
         if split == "test" and len(names) in others:
             raise UserError(

@@ -52,7 +52,7 @@ def read_json_array(path: Path, entry: tuple[int, ...], title: str) -> np.ndarra
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise UserError(f"'{path}' is not valid JSON ({error}): download it again.") from None
     except (ValueError, TypeError, OverflowError):
-        raise UserError(f"'{path}' is no list of {wanted} numbers an entry: download {title}'s again.") from None
+        raise UserError(f"'{path}' is not a list of {wanted} numbers per entry: download {title} again.") from None
 
 
 def read_yaml_file(path: Path, keys: Sequence[str], title: str) -> dict[str, Any]:
