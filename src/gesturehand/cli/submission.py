@@ -84,8 +84,9 @@ def print_scores(scores: dict[str, float]) -> None:
     from gesturehand.evaluation.published_scores import PUBLISHED_SCORES
 
     table = Table(title="As the set's server scores", caption="errors in mm")
-    for heading, justify in (("number", "left"), ("", "right"), ("what", "left")):
-        table.add_column(heading, justify=justify)  # type: ignore[arg-type]
+    table.add_column("number")
+    table.add_column("", justify="right")
+    table.add_column("what")
     for name, value in scores.items():
         table.add_row(name, "–" if value != value else f"{value:.3f}", PUBLISHED_SCORES[name])
     print_table(table, width=120)

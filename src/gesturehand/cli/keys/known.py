@@ -100,11 +100,6 @@ def known_classes(base: str) -> dict[str, str]:
     return {name: full for name, full in names.items() if base in bases_of(full)}
 
 
-def full_class_name(name: str, known: dict[str, str]) -> str:
-    """A class's dotted name; a short one is looked up."""
-    return known.get(name, name)
-
-
 def _keys_of_function(command: str) -> KnownKeys:
     signature = signature_of(function_of(command))
     assert signature is not None, command
