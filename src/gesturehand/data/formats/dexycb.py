@@ -85,7 +85,7 @@ class DexYcbFormat(SetFormat):
 
     def check_root(self, root: Path) -> None:
         if not _subjects(root):
-            raise UserError(f"'{root}' is not DexYCB's folder, which holds {self.sign}: check the path.")
+            raise self.another(root)
         if not (root / "calibration").is_dir():
             raise UserError(f"'{root / 'calibration'}' is missing: download DexYCB's calibration too.")
 

@@ -50,7 +50,7 @@ class FreiHandFormat(SetFormat):
 
     def check_root(self, root: Path) -> None:
         if not self.recognises(root):
-            raise UserError(f"'{root}' is not FreiHAND's folder, which holds {self.sign}: check the path.")
+            raise self.another(root)
 
     def splits(self, root: Path) -> list[str]:
         return [split for split, prefix in _PREFIX.items() if (root / f"{prefix}_K.json").is_file()]
@@ -97,12 +97,7 @@ class FreiHandFormat(SetFormat):
         )
 
     def _prefix(self, root: Path, split: str) -> str:
-        if split not in self.splits(root):
-            have = " and ".join(f"'{name}'" for name in self.splits(root))
-            raise UserError(
-                f"FreiHAND in '{root}' has no split '{split}', only {have}: name one of its splits, or complete the "
-                "download."
-            )
+        self.check_split(root, split)
         return _PREFIX[split]
 
     def _as_many(self, path: Path, entry: tuple[int, ...], count: int) -> np.ndarray:

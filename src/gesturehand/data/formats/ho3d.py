@@ -54,7 +54,7 @@ class Ho3dFormat(SetFormat):
 
     def check_root(self, root: Path) -> None:
         if not self.splits(root):
-            raise UserError(f"'{root}' is not HO-3D's folder, which holds {self.sign}: check the path.")
+            raise self.another(root)
         found = version_of(root)
         if found != self.version:
             raise UserError(
@@ -170,12 +170,7 @@ class Ho3dFormat(SetFormat):
         return np.array(places) @ OPENGL
 
     def _folder(self, root: Path, split: str) -> str:
-        if split not in self.splits(root):
-            have = " and ".join(f"'{name}'" for name in self.splits(root))
-            raise UserError(
-                f"HO-3D in '{root}' has no split '{split}', only {have}: name one of its splits, or complete the "
-                "download."
-            )
+        self.check_split(root, split)
         return _FOLDER[split]
 
     def _meta(self, root: Path, folder: str, name: str) -> "_Meta":

@@ -220,6 +220,23 @@ class SetFormat(ABC):
             UserError: It is not there, another format's or another version's.
         """
 
+    def another(self, root: Path) -> UserError:
+        """The error for a root that is not this format's."""
+        return UserError(f"'{root}' is not the folder of {self.title}, which holds {self.sign}: check the path.")
+
+    def check_split(self, root: Path, split: str) -> None:
+        """Checks that a split is there.
+
+        Raises:
+            UserError: It is not; the message names those that are.
+        """
+        have = self.splits(root)
+        if split not in have:
+            raise UserError(
+                f"{self.title} in '{root}' has no split '{split}', only {' and '.join(map(repr, have))}: name one of "
+                "its splits, or complete the download."
+            )
+
     @abstractmethod
     def splits(self, root: Path) -> list[str]:
         """The splits whose annotations are there, train before val before test."""
