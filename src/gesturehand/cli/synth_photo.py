@@ -80,4 +80,4 @@ def say_what_was_written(written: WrittenSet) -> None:
     images = ", ".join(f"{count} {split}" for split, count in written.images.items())
     if written.resumed:
         say(f"continued after {written.resumed} frames of an interrupted run")
-    say(f"{written.root}: images {images}; what is in it says {written.root / 'README.md'}")
+    say(f"{written.root}: images {images}; {written.root / 'README.md'} says what is in it")

@@ -133,7 +133,7 @@ def _fits(index: InterHandIndex) -> Iterator[Finding]:
         frame = int(index.frame[row])
         for side in np.flatnonzero(index.mano_valid[frame]).tolist():
             pose = index.mano_pose[frame, side].astype(np.float64)
-            if components and np.isfinite(pose).all():  # coefficients are no angles
+            if components and np.isfinite(pose).all():  # coefficients are not angles
                 pose[3:] = 0
             betas, trans = index.mano_betas[frame, side], index.mano_trans[frame, side]
             for problem in implausible_fit(pose, betas.astype(np.float64), trans.astype(np.float64)):

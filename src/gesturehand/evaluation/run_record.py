@@ -81,7 +81,7 @@ class RunRecord:
 
     @property
     def started(self) -> datetime:
-        """When it was started, in local time: by the folder's name or, where that is no time, its configuration's."""
+        """When it was started, in local time: by the folder's name, else by when its configuration was written."""
         stamp = _STAMP.fullmatch(self.folder.name)
         if stamp:
             try:

@@ -125,7 +125,7 @@ def read_cells(path: Path, text: str) -> list[list[str]]:
         text: Its content.
 
     Raises:
-        UserError: It is no table.
+        UserError: It is not a table.
     """
     given = _SEPARATOR_LINE.match(text)
     text = text[given.end() :] if given else text

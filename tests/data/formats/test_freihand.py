@@ -126,7 +126,7 @@ def test_what_is_not_there_is_said(tmp_path, writers):
     assert read_index(root, "train", mano_fits=False).mano_valid.any() == False  # noqa: E712
     shutil.rmtree(root / "training")
     assert len(read_index(root, "train")) == 24  # annotations do without images
-    with pytest.raises(UserError, match="is not FreiHAND's folder"):
+    with pytest.raises(UserError, match="is not the folder of FreiHAND"):
         read_index(tmp_path, "train", set_format="freihand")
     with pytest.raises(UserError, match=r"holds no data set in a known format: did you mean '.*FreiHAND'"):
         read_index(tmp_path, "train")

@@ -85,7 +85,7 @@ class DexYcbFormat(SetFormat):
 
     def check_root(self, root: Path) -> None:
         if not _subjects(root):
-            raise self.another(root)
+            raise self.wrong_folder(root)
         if not (root / "calibration").is_dir():
             raise UserError(f"'{root / 'calibration'}' is missing: download DexYCB's calibration too.")
 

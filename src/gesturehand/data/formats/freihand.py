@@ -50,7 +50,7 @@ class FreiHandFormat(SetFormat):
 
     def check_root(self, root: Path) -> None:
         if not self.recognises(root):
-            raise self.another(root)
+            raise self.wrong_folder(root)
 
     def splits(self, root: Path) -> list[str]:
         return [split for split, prefix in _PREFIX.items() if (root / f"{prefix}_K.json").is_file()]

@@ -54,7 +54,7 @@ class Ho3dFormat(SetFormat):
 
     def check_root(self, root: Path) -> None:
         if not self.splits(root):
-            raise self.another(root)
+            raise self.wrong_folder(root)
         found = version_of(root)
         if found != self.version:
             raise UserError(

@@ -220,7 +220,7 @@ class SetFormat(ABC):
             UserError: It is not there, another format's or another version's.
         """
 
-    def another(self, root: Path) -> UserError:
+    def wrong_folder(self, root: Path) -> UserError:
         """The error for a root that is not this format's."""
         return UserError(f"'{root}' is not the folder of {self.title}, which holds {self.sign}: check the path.")
 
