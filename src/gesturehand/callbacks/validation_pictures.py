@@ -86,7 +86,36 @@ def principal_components(embedding: Tensor, number: int) -> tuple[Tensor, Tensor
     return (centred @ directions.T).float(), (variance[:number] / variance.sum().clamp_min(1e-12)).float()
 
 
-class EmbeddingMap(pl.Callback):
+class ValidationPictures(pl.Callback):
+    """A picture every n epochs, of what :meth:`keep` has kept of the validation's batches.
+
+    Args:
+        folder: The run's folder.
+        every_n_epochs: Epochs between pictures; 0 for none.
+    """
+
+    def __init__(self, folder: Path, every_n_epochs: int) -> None:
+        self.folder = folder
+        self.every_n_epochs = every_n_epochs
+
+    def on_validation_batch_end(
+        self,
+        trainer: pl.Trainer,
+        pl_module: pl.LightningModule,
+        outputs: Any,
+        batch: Batch,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Keeps what is needed of a batch that has outputs."""
+        if outputs is not None:
+            self.keep(trainer, pl_module, outputs, batch)
+
+    def keep(self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Batch) -> None:
+        """Keeps what the picture needs of a batch; nothing unless a subclass says otherwise."""
+
+
+class EmbeddingMap(ValidationPictures):
     """Every n epochs: ``pictures/embedding-epoch-….png``, the embedding's two principal components by coarse gesture.
 
     It shows the first process's share of the validation set. The module's ``validation_step`` returns
@@ -99,9 +128,8 @@ class EmbeddingMap(pl.Callback):
     """
 
     def __init__(self, folder: Path, samples: int = 2000, every_n_epochs: int = 2) -> None:
-        self.folder = folder
+        super().__init__(folder, every_n_epochs)
         self.samples = samples
-        self.every_n_epochs = every_n_epochs
         self._parts: list[tuple[Tensor, Tensor]] = []
         self._kept = 0
 
@@ -109,17 +137,9 @@ class EmbeddingMap(pl.Callback):
         """Discards the embeddings of the last validation."""
         self._parts, self._kept = [], 0
 
-    def on_validation_batch_end(
-        self,
-        trainer: pl.Trainer,
-        pl_module: pl.LightningModule,
-        outputs: Any,
-        batch: Batch,
-        batch_idx: int,
-        dataloader_idx: int = 0,
-    ) -> None:
+    def keep(self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Batch) -> None:
         """Keeps the labelled samples' embeddings."""
-        if outputs is None or not trainer.is_global_zero or not is_due(trainer, self.every_n_epochs):
+        if not trainer.is_global_zero or not is_due(trainer, self.every_n_epochs):
             return
         gesture = outputs.get("gesture", outputs)
         labelled = (batch["gesture_coarse"] >= 0) & batch["counted"]
@@ -145,7 +165,7 @@ class EmbeddingMap(pl.Callback):
         log_picture(trainer, "val/embedding", path)
 
 
-class GestureConfusion(pl.Callback):
+class GestureConfusion(ValidationPictures):
     """Every n epochs: ``pictures/confusion_fine-epoch-….png`` and ``…_coarse-…`` in the run's folder and the loggers.
 
     Args:
@@ -154,8 +174,7 @@ class GestureConfusion(pl.Callback):
     """
 
     def __init__(self, folder: Path, every_n_epochs: int = 2) -> None:
-        self.folder = folder
-        self.every_n_epochs = every_n_epochs
+        super().__init__(folder, every_n_epochs)
 
     def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Brings all processes' counts together and draws them on the first."""
@@ -172,7 +191,7 @@ class GestureConfusion(pl.Callback):
                 log_picture(trainer, f"val/confusion_{level}", path)
 
 
-class PredictionPictures(pl.Callback):
+class PredictionPictures(ValidationPictures):
     """Every n epochs: ``pictures/predictions-epoch-….png`` in the run's folder, and a table of the samples in W&B.
 
     The samples are always the same, evenly spread over the first process's share of the validation set. The module's
@@ -185,9 +204,8 @@ class PredictionPictures(pl.Callback):
     """
 
     def __init__(self, folder: Path, samples: int = 8, every_n_epochs: int = 2) -> None:
-        self.folder = folder
+        super().__init__(folder, every_n_epochs)
         self.samples = samples
-        self.every_n_epochs = every_n_epochs
         self._spread: SpreadPictures | None = None
         self._facts: list[list[Any]] = []
         self._seen = 0
@@ -202,17 +220,9 @@ class PredictionPictures(pl.Callback):
         wanted = np.linspace(0, share - 1, min(self.samples, share)).round().astype(int)
         self._spread = SpreadPictures(set(wanted.tolist()))
 
-    def on_validation_batch_end(
-        self,
-        trainer: pl.Trainer,
-        pl_module: pl.LightningModule,
-        outputs: Any,
-        batch: Batch,
-        batch_idx: int,
-        dataloader_idx: int = 0,
-    ) -> None:
+    def keep(self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Batch) -> None:
         """Draws the chosen samples of a batch."""
-        if self._spread is None or outputs is None:
+        if self._spread is None:
             return
         errors_mm = sample_errors_mm(outputs["hand"]["joints"], outputs["targets"])
         self._spread.update(pl_module, outputs, batch, errors_mm)
