@@ -19,7 +19,7 @@ _WIDTH = 160
 def list_(runs: str = "runs", json: bool = False) -> None:
     """Lists all runs, newest first: when, what was trained, the best metric, and whether it has finished.
 
-    An interrupted run goes on with the command that began it. `gesturehand run show RUN` tells more of one.
+    The command that began an interrupted run continues it. `gesturehand run show RUN` tells more of one.
 
     Args:
         runs: Folder of all runs.

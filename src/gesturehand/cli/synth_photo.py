@@ -31,7 +31,7 @@ def synth_photo(
 ) -> None:
     """Writes the photo-like open set: the open hand as phones and webcams see hands, in InterHand2.6M's files.
 
-    The defaults are openphoto-v1 with made-up backgrounds. An interrupted run goes on where it stopped when the same
+    The defaults are openphoto-v1 with made-up backgrounds. An interrupted run continues where it stopped when the same
     command is given again.
 
     Args:

@@ -74,7 +74,7 @@ class RunRecord:
 
     @cached_property
     def state(self) -> State:
-        """Whether it has finished; an interrupted run goes on with the command that began it."""
+        """Whether it has finished; the command that began an interrupted run continues it."""
         if self.finish:
             return "finished"
         return "running" if is_running(self.folder) else "interrupted"

@@ -30,7 +30,7 @@ _FEWEST_BACKWARDS: Final = 3
 _MOST_BACKWARDS: Final = 0.7
 #: A box whose longer side is no longer than this was given as shares of the image.
 _SMALLEST_BOX_PX: Final = 2.0
-#: A box may be so many times its image's side: a hand may go on beyond the edge.
+#: A box may be so many times its image's side: a hand may extend beyond the edge.
 _LARGEST_BOX: Final = 2.0
 
 

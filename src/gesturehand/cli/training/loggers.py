@@ -194,7 +194,7 @@ def make_loggers(
         wandb: Log to W&B.
         wandb_project: W&B's project.
         tensorboard: Log to TensorBoard.
-        wandb_id: The run's in W&B, the same when it goes on after an interruption; None for a new one.
+        wandb_id: The run's in W&B, the same when it continues after an interruption; None for a new one.
         resumed_step: The step that a run continues from; None at its beginning.
 
     Returns:

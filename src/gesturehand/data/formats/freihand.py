@@ -58,7 +58,7 @@ class FreiHandFormat(SetFormat):
     def sources(self, root: Path, split: str, *, mano_fits: bool) -> Sources:
         prefix = self._prefix(root, split)
         paths = [root / f"{prefix}_{kind}.json" for kind in ("K", "xyz", "mano")]
-        paths.append(root / prefix / "rgb")  # whose time changes with a download that goes on
+        paths.append(root / prefix / "rgb")  # whose time changes while a download continues
         return {"files": state_of(path for path in paths if path.exists()), "mano": [int(mano_fits)]}
 
     def build(self, root: Path, split: str, *, mano_fits: bool = True, progress: bool = True) -> Columns:
