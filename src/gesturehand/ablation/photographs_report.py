@@ -36,7 +36,8 @@ def photo_markdown(results: Results) -> str:
     parts = [
         f"{results['done']} of {results['jobs']} trainings are done.{state} Size `{size['name']}`: "
         f"crops of {_crop_sizes(size['crop_px'])}, batches of {size['batch_size']}, "
-        f"{size['pretrain_steps']} steps of stage 1 and {size['finetune_steps']} of stage 2, {size['seeds']} seeds; {', '.join(devices) or 'nothing run yet'}.\n"
+        f"{size['pretrain_steps']} steps of stage 1 and {size['finetune_steps']} of stage 2, "
+        f"{size['seeds']} seeds; {', '.join(devices) or 'nothing run yet'}.\n"
     ]
     for encoder, title in _ENCODERS.items():
         for joints_2d in (True, False):
@@ -47,7 +48,7 @@ def photo_markdown(results: Results) -> str:
     return "\n".join(parts)
 
 
-def _crop_sizes(crop_px: dict[str, int]) -> str:
+def _crop_sizes(crop_px: dict[Encoder, int]) -> str:
     """As in "96 px (MediaPipe's trunk: 160 px)"."""
     usual = Counter(crop_px.values()).most_common(1)[0][0]
     others = [f"{_ENCODERS[name]}: {side} px" for name, side in crop_px.items() if side != usual]
