@@ -85,6 +85,18 @@ def test_shuffled_labels_are_those_of_other_hands(shades):
     assert not torch.equal(other, true)
 
 
+@pytest.mark.filterwarnings("ignore:.*val_dataloader")
+@pytest.mark.parametrize("factor", [0.0, 1.0])
+def test_encoder_has_a_learning_rate_of_its_own(factor, shades, tmp_path):
+    torch.manual_seed(0)
+    fresh = GesturePretrainer(**SETTINGS, own_labels=LABELS)
+    model, _, _ = trained(GesturePretrainer, {"encoder_lr_factor": factor}, shades, 1, tmp_path)
+    before, after = (dict(module.named_parameters()) for module in (fresh, model))
+    changed = {name for name in before if not torch.equal(before[name], after[name])}
+    assert any(name.startswith("gesture_head.embed") for name in changed)
+    assert any(name.startswith("encoder.") for name in changed) == bool(factor)
+
+
 def test_wrong_settings_are_one_sentence(shades, tmp_path):
     with pytest.raises(UserError, match=r"label_vocabulary\(\)"):
         GesturePretrainer(**SETTINGS, own_labels="auto")

@@ -20,6 +20,7 @@ def synth_photo(
     gestures: list[str] | None = None,
     left_share: float = OPENPHOTO_V1.left_share,
     two_hand_share: float = OPENPHOTO_V1.two_hand_share,
+    clasped_share: float = OPENPHOTO_V1.clasped_share,
     rom_share: float = OPENPHOTO_V1.rom_share,
     outside_share: float = OPENPHOTO_V1.outside_share,
     upright_share: float = OPENPHOTO_V1.upright_share,
@@ -45,6 +46,8 @@ def synth_photo(
         gestures: Fine classes to show with a label, as "[fist, a_okay]"; all 35 if not given.
         left_share: Share of pictures whose main hand is a left one.
         two_hand_share: Share of pictures with a second hand (hand type "interacting", no gesture label).
+        clasped_share: Share of the pictures with a second hand in which the palms lie together or the fingers are
+            interlaced.
         rom_share: Share of one-hand pictures with any other pose (no gesture label).
         outside_share: Share of one-hand pictures in which the hand is partly outside.
         upright_share: Share of pictures in which the hand points up, more or less; in the others it points anywhere.
@@ -62,6 +65,7 @@ def synth_photo(
         gestures=None if gestures is None else tuple(gestures),
         left_share=left_share,
         two_hand_share=two_hand_share,
+        clasped_share=clasped_share,
         rom_share=rom_share,
         outside_share=outside_share,
         upright_share=upright_share,

@@ -100,6 +100,8 @@ class PhotoSettings:
         gestures: fine classes to show; all 35 if None.
         left_share: share of pictures whose main hand is a left one.
         two_hand_share: share of pictures with a second hand, which have no gesture label.
+        clasped_share: share of the pictures with a second hand in which it is laid against the first or their fingers
+            are interlaced.
         rom_share: share of pictures with any other pose of one hand, which have no gesture label.
         outside_share: share of one-hand pictures in which part of the hand lies outside.
         upright_share: share of pictures in which the hand points roughly up; in the others it points anywhere.
@@ -119,6 +121,7 @@ class PhotoSettings:
     gestures: tuple[str, ...] | None = None
     left_share: float = 0.5
     two_hand_share: float = 0.28
+    clasped_share: float = 0.0
     rom_share: float = 0.4
     outside_share: float = 0.06
     upright_share: float = 0.75
@@ -164,6 +167,9 @@ class PhotoSettings:
         values = {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
         if self.backgrounds is not None:
             values["backgrounds"] = photographs_digest(self.backgrounds)
+        if not self.clasped_share:
+            # Sets that were written before there was such a share are the same sets.
+            del values["clasped_share"]
         return {"kind": "photo", **values}
 
 
