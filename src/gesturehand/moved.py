@@ -25,7 +25,7 @@ MOVED: Final[dict[str, str]] = {
     "cli.loggers": "cli.training.loggers",
     "cli.metrics_csv": "cli.training.loggers",
     "cli.pretraining": "cli.training.pretraining",
-    "cli.resume": "cli.training.resume",
+    "cli.resume": "cli.training.resume cli.training.first_process",
     "cli.run_keys": "cli.training.parser",
     "cli.training.expand_run": "cli.training.preflight",
     "cli.training.metrics_csv": "cli.training.loggers",
