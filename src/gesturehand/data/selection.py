@@ -118,6 +118,11 @@ def select(
             "gestures": gestures,
             "min_valid_joints": min_valid_joints if min_valid_joints > 1 else None,
         }
+        if min_valid_joints and (present & ~valid.astype(bool)).any() and not valid.any():
+            raise UserError(
+                f"The hands of '{index.root}', split '{index.split}', have no valid joint: set data.min_valid_joints "
+                "to 0 to train on the gestures of hands with a box only."
+            )
         raise UserError(
             f"Nothing of '{index.root}', split '{index.split}', is left by hands={hands}, labelled_only={labelled_only}"
             f"{''.join(f', {name}={value}' for name, value in further.items() if value)}: loosen one of these settings."
