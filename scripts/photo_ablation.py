@@ -14,7 +14,6 @@ from pathlib import Path
 
 import cv2
 import torch
-from gesturehand.synthetic.photo.settings import PhotoSettings
 
 from gesturehand.ablation.photographs import (
     PHOTO_SIZES,
@@ -31,8 +30,8 @@ from gesturehand.file_writing import write_bytes, write_text
 from gesturehand.json_files import write_json
 from gesturehand.markdown import write_between_markers
 from gesturehand.own_data.convert import convert
-from gesturehand.own_data.entries import read_entries
-from gesturehand.own_data.label_map import with_gestures
+from gesturehand.own_data.entries import read_entries, with_gestures
+from gesturehand.synthetic.photo.plan import PhotoSettings
 from gesturehand.synthetic.photo.writer import write_photo_set
 
 ROOT = Path(__file__).parents[1]

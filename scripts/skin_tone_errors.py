@@ -35,6 +35,8 @@ from gesturehand.synthetic.photo.plan import PhotoSettings, make_photo_plan
 MARKERS: Final = ("<!-- skin_tone:begin -->", "<!-- skin_tone:end -->")
 #: Of the rendered people; no training and no set of the documents has it.
 SEED: Final = 9001
+#: Hands with fewer joints in the picture are left out.
+SEEN_JOINTS: Final = 11
 #: The set of photos of many people; the others show one or two each.
 MANY_PEOPLE: Final = "digits"
 
@@ -58,7 +60,9 @@ def rendered_hands(settings: PhotoSettings) -> Iterator[RenderedHand]:
         encoded = cv2.imencode(".jpg", photo.image, [cv2.IMWRITE_JPEG_QUALITY, jpeg_quality(photo.rng)])[1]
         image = np.ascontiguousarray(cv2.imdecode(encoded, cv2.IMREAD_COLOR)[..., ::-1])
         own = photo.skin_bgr[photo.main]
-        for place, hand in enumerate(photo.frame.hands):
+        for place, (hand, inside) in enumerate(zip(photo.frame.hands, photo.frame.joint_valid_image[0], strict=True)):
+            if np.count_nonzero(inside) < SEEN_JOINTS:
+                continue
             joints_2d = photo.frame.cameras[0].project(hand.joints)
             skin = photo.skin_bgr[place]
             somebody_else = not np.array_equal(skin, own)

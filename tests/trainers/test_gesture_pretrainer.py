@@ -7,6 +7,7 @@ import pytest
 import pytorch_lightning as pl
 import torch
 from PIL import Image
+from quiet_trainer import quiet_trainer
 
 from gesturehand.checkpoints.checkpoint_io import load_checkpoint
 from gesturehand.cli.main import main
@@ -52,15 +53,7 @@ def trained(stage, settings, root, epochs, tmp_path, **data_settings):
     model = stage(
         **SETTINGS, **settings, own_labels=list(data.label_vocabulary()), weight_own_label=1.0, learning_rate=3e-3
     )
-    trainer = pl.Trainer(
-        accelerator="cpu",
-        logger=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        max_epochs=epochs,
-        limit_val_batches=0,
-        default_root_dir=tmp_path,
-    )
+    trainer = quiet_trainer(max_epochs=epochs, limit_val_batches=0, default_root_dir=tmp_path)
     trainer.fit(model, data)
     (result,) = trainer.test(model, data, verbose=False)
     return model, trainer, result

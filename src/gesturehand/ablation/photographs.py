@@ -16,7 +16,7 @@ import pytorch_lightning as pl
 from gesturehand.ablation.job import RESULT_FILE, device_name
 from gesturehand.ablation.results import Results
 from gesturehand.ablation.schedule import is_done
-from gesturehand.data.batch_augmentation import BatchAugmentation
+from gesturehand.data.appearance import BatchAugmentation
 from gesturehand.data.datamodule import InterHandDataModule
 from gesturehand.data.mixture import AddedSet
 from gesturehand.file_writing import make_folder

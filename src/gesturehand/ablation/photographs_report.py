@@ -1,4 +1,4 @@
-"""Tables and the picture of the comparison on photographs, from its results, whatever is there of them."""
+"""Tables and the picture of the comparison on photographs, from whichever of its results are there."""
 
 from pathlib import Path
 from typing import Final

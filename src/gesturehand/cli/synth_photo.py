@@ -31,7 +31,7 @@ def synth_photo(
 ) -> None:
     """Writes the photo-like open set: the open hand as phones and webcams see hands, in InterHand2.6M's files.
 
-    The defaults are openphoto-v1 with made-up backgrounds. An interrupted run goes on where it stopped when the same
+    The defaults are openphoto-v1 with made-up backgrounds. An interrupted run continues where it stopped when the same
     command is given again.
 
     Args:
@@ -79,5 +79,5 @@ def say_what_was_written(written: WrittenSet) -> None:
     """Prints the counts of a set."""
     images = ", ".join(f"{count} {split}" for split, count in written.images.items())
     if written.resumed:
-        say(f"went on after {written.resumed} frames of an interrupted run")
-    say(f"{written.root}: images {images}; what is in it says {written.root / 'README.md'}")
+        say(f"continued after {written.resumed} frames of an interrupted run")
+    say(f"{written.root}: images {images}; {written.root / 'README.md'} says what is in it")

@@ -6,7 +6,7 @@ from torchmetrics.classification import MulticlassAccuracy, MulticlassConfusionM
 
 from gesturehand.batch import GesturePrediction
 from gesturehand.gestures import NO_GESTURE
-from gesturehand.metrics.metric_dict import MetricDict
+from gesturehand.metrics.sum_metric import MetricDict
 
 
 class GestureMetrics(nn.Module):

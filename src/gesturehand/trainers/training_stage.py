@@ -16,8 +16,8 @@ from gesturehand.errors import UserError
 from gesturehand.gestures import NO_GESTURE, GestureClasses, OwnLabels, class_names, class_parents
 from gesturehand.losses import MaskedSum, counted_labels, label_cross_entropy
 from gesturehand.metrics.gesture_accuracy import GestureMetrics
-from gesturehand.metrics.metric_dict import MetricDict
 from gesturehand.metrics.objective import ObjectiveMetrics
+from gesturehand.metrics.sum_metric import MetricDict
 from gesturehand.models.encoder import Encoder, Freeze
 from gesturehand.models.gesture_head import GestureHead, OwnLabelHead
 from gesturehand.settings import check_model_settings
@@ -129,7 +129,7 @@ class TrainingStage(pl.LightningModule, ABC):
         labels = self.hparams["own_labels"]
         if labels == "auto":
             raise UserError(
-                "model.own_labels is auto, which only the command line puts the data's labels in for: give "
+                "model.own_labels is auto, which only the command line replaces by the data's labels: give "
                 "label_vocabulary() of the data module."
             )
         if labels and not self.has_gesture_head:

@@ -11,7 +11,14 @@ from scipy.spatial.transform import Rotation
 
 from gesturehand.gestures import NO_GESTURE
 from gesturehand.skeleton import NUM_JOINTS, SIDES, Side
-from gesturehand.synthetic.articulation import mirror_rotations, rotations_from_angles
+from gesturehand.synthetic.articulation import (
+    hand_model,
+    mirror_rotations,
+    pose_from_rotations,
+    posed_mesh,
+    right_articulation,
+    rotations_from_angles,
+)
 from gesturehand.synthetic.cameras import DomeCamera
 from gesturehand.synthetic.capture import CapturedFrame, CapturedHand
 from gesturehand.synthetic.photo.people import person
@@ -19,7 +26,6 @@ from gesturehand.synthetic.photo.plan import PhotoSettings, photo_cameras
 from gesturehand.synthetic.photo.pose_sampling import amplitude, any_pose, hand_angles
 from gesturehand.synthetic.placement import inside_image
 from gesturehand.synthetic.plan import PlannedFrame
-from gesturehand.synthetic.posed_hand import hand_model, pose_from_rotations, posed_mesh, right_articulation
 from gesturehand.synthetic.render import Surface, surface_of
 
 FloatArray = npt.NDArray[np.float64]

@@ -18,10 +18,11 @@ from gesturehand.synthetic.articulation import (
     LONG_FINGERS,
     NUM_ANGLES,
     gesture_poses,
+    hand_model,
     neutral_pose,
+    right_articulation,
     rotations_from_angles,
 )
-from gesturehand.synthetic.posed_hand import hand_model, right_articulation
 
 FloatArray = npt.NDArray[np.float64]
 PoseKind = Literal["gesture", "mixture", "free", "grip"]
