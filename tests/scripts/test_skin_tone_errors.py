@@ -40,7 +40,7 @@ def test_hands_are_those_of_the_set_s_files(script, tmp_path):
     write_photo_set(tmp_path / "set", settings, processes=1, progress=False)
     index = read_index(tmp_path / "set", "test")
     hands = list(script.rendered_hands(settings))
-    seen = index.joint_valid_image.sum(-1)
+    seen = index.joint_valid_image[np.arange(len(index))].sum(-1)
     shown = [(row, side) for row in range(len(index)) for side in range(2) if seen[row, side] >= 11]
     assert len(hands) == len(shown) > len(index)
     for hand, (row, side) in zip(hands, shown, strict=True):
