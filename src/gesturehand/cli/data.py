@@ -142,6 +142,8 @@ def show(
         train_split=split,
         test_split=split,
         augment=augment,
+        # Hands with a box only are drawn too.
+        min_valid_joints=0,
         num_workers=0,
         format=format,
     )
