@@ -20,7 +20,7 @@ from gesturehand.data.image_file import UnreadableImageError, read_image
 from gesturehand.data.index import HAND_TYPES, InterHandIndex
 from gesturehand.data.selection import Selection
 from gesturehand.gestures import NO_GESTURE, GestureClasses, vocabulary
-from gesturehand.hand.joint_definition import definition_number
+from gesturehand.hand.conventions import definition_number
 from gesturehand.skeleton import SIDES
 
 #: ``error`` ends the run at an image that cannot be read, ``skip`` leaves its sample out.

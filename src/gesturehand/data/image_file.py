@@ -78,8 +78,8 @@ def read_image(
         animation; 16 bits as 8; transparency left out.
 
     Raises:
-        UnreadableImageError: It is missing, no regular file, no image of these formats, damaged, cut short, of another
-            size, or has more than :data:`MAX_IMAGE_PIXELS`.
+        UnreadableImageError: It is missing, not a regular file, not an image of these formats, damaged, cut short, of
+            another size, or has more than :data:`MAX_IMAGE_PIXELS`.
     """
     with _opened(path, announced, remedy) as (file, header):
         file.seek(0)
@@ -166,7 +166,7 @@ def _opened(path: str | Path, announced: tuple[int, int] | None, remedy: str) ->
         yield file, header
 
 
-_NO_FILE: Final = ("image unreadable", "is no regular file", "give an image file in its place")
+_NO_FILE: Final = ("image unreadable", "is not a regular file", "give an image file in its place")
 _RESIZED: Final = "put back the image that was annotated, or correct its width and height and the joints that lie in it"
 
 
