@@ -192,7 +192,7 @@ def _searched_folder(predictor: HandPredictor, repeats: int) -> dict[str, float]
         images.mkdir()
         for copy in range(SEARCHED // len(EXAMPLES)):
             for name in EXAMPLES:
-                photo = cv2.imread(str(files("gesturehand.assets") / name))
+                photo: Any = cv2.imread(str(files("gesturehand.assets") / name))
                 cv2.imwrite(str(images / f"{copy}_{name}"), cv2.resize(photo, (480, 480), interpolation=cv2.INTER_AREA))
         settings = Settings(output, overlay=False, mesh=False, progress=False)
 
@@ -204,7 +204,12 @@ def _searched_folder(predictor: HandPredictor, repeats: int) -> dict[str, float]
         hands = predict().hands
         for (owner, name), network in zip(places, networks, strict=True):
             setattr(owner, name, network.network)
-        tasks = {"folder": predict, "networks": lambda: [network.again() for network in networks]}
+
+        def run_networks() -> None:
+            for network in networks:
+                network.again()
+
+        tasks = {"folder": predict, "networks": run_networks}
         times = cpu_times_ms(tasks, repeats)
     views = sum(len(images) for (images,) in networks[0].given)
     return {
