@@ -3,6 +3,7 @@
 import errno
 import os
 import secrets
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -37,19 +38,20 @@ def new_file(path: str | Path, remedy: str = _REMEDY, *, one_of_many: bool = Fal
     existed = False
     part: Path | None = None
     try:
-        target = Path(os.path.realpath(path))
-        existed = target.exists()
-        if existed and not target.is_file() and not target.is_dir():
+        target, existing = _target(Path(path))
+        existed = existing is not None
+        if existing is not None and stat.S_ISDIR(existing):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        if existing is not None and not stat.S_ISREG(existing):
             yield target
             return
-        if target.is_dir():
-            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-        target.parent.mkdir(parents=True, exist_ok=True)
+        if not existed:
+            target.parent.mkdir(parents=True, exist_ok=True)
         part = target.with_name(f".{target.stem[:_KEPT_CHARACTERS]}.{secrets.token_hex(4)}{_PART}{target.suffix}")
         yield part
-        with part.open("r+b") as file:
-            os.fsync(file.fileno())
+        _sync_file(part)
         os.replace(part, target)  # noqa: PTH105 (as the other calls that matter here)
+        part = None
         if not one_of_many:
             sync_folder(target.parent)
     except OSError as error:
@@ -138,6 +140,27 @@ def remove_parts(folder: Path) -> None:
     """Removes what killed processes left half-written in a folder."""
     for part in (*folder.glob(f".*{_PART}"), *folder.glob(f".*{_PART}.*")):
         _remove(part)
+
+
+def _target(path: Path) -> tuple[Path, int | None]:
+    """Where a path leads, absolute, and the mode of what is there; only a link in its last place is followed."""
+    target = path.absolute()
+    try:
+        mode = target.lstat().st_mode
+        if stat.S_ISLNK(mode):
+            target = Path(os.path.realpath(target))
+            mode = target.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return target, None
+    return target, mode
+
+
+def _sync_file(path: Path) -> None:
+    handle = os.open(path, os.O_RDWR)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _is_about(error: OSError, part: Path | None, path: Path) -> bool:
