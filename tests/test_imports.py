@@ -17,6 +17,7 @@ LAYERS = (
     {"skeleton", "gestures", "camera", "batch", "splits", "errors", "settings", "cores", "lazy_names", "moved"}
     | {"suggestions"}
     | {"extras", "file_writing", "file_lock", "json_files", "markdown", "text_file", "translation", "yaml_text"},
+    {"cluster"},
     {"hand"},
     {"data"},
     {"detection"},
