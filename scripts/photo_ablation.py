@@ -13,9 +13,9 @@ from functools import partial
 from pathlib import Path
 
 import cv2
-import torch
 from gesturehand.synthetic.photo.settings import PhotoSettings
 
+from gesturehand.ablation.job import accelerator_of
 from gesturehand.ablation.photographs import (
     PHOTO_SIZES,
     PhotoPlace,
@@ -26,7 +26,7 @@ from gesturehand.ablation.photographs import (
 from gesturehand.ablation.photographs_report import photo_markdown, save_photo_differences
 from gesturehand.ablation.prepare import check_settings
 from gesturehand.ablation.schedule import run_all
-from gesturehand.cores import available_cores
+from gesturehand.cluster import Cluster, Failure
 from gesturehand.file_writing import write_bytes, write_text
 from gesturehand.json_files import write_json
 from gesturehand.markdown import write_between_markers
@@ -51,7 +51,7 @@ def prepare(options: argparse.Namespace, place: PhotoPlace, size_px: int, frames
             backgrounds=options.backgrounds,
             backgrounds_licence=options.backgrounds_licence,
         )
-        write_photo_set(place.rendered, settings, command="scripts/photo_ablation.py")
+        write_photo_set(place.rendered, settings, cluster=options.cluster, command="scripts/photo_ablation.py")
     for (_, root), folder in zip(place.photos, PHOTOS.values(), strict=True):
         if not Path(root).is_dir():
             images = options.photos / folder
@@ -66,6 +66,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, help="number of seeds")
     parser.add_argument("--out", type=Path, default=Path("runs/photo-ablation"))
     parser.add_argument("--processes", type=int, help="trainings at a time; one a GPU, or a core, unless given")
+    parser.add_argument("--cluster", default="local", help="local, tcp://host:8786 or a YAML file (docs/cluster.md)")
     parser.add_argument("--run", choices=("true", "false"), default="true", help="train what is not done yet")
     parser.add_argument("--backgrounds", help="folder of photographs to put behind rendered hands")
     parser.add_argument("--backgrounds-licence", help="their terms")
@@ -73,25 +74,25 @@ def main() -> None:
     options = parser.parse_args()
     size = PHOTO_SIZES[options.size]
     size = replace(size, seeds=options.seeds or size.seeds)
-    out = options.out
+    out = options.out.resolve()
     check_settings(out, {name: value for name, value in asdict(size).items() if name != "seeds"})
-    gpus = torch.cuda.device_count()
     place = PhotoPlace(
         rendered=str(out / "rendered"),
         photos=tuple((name, str(out / f"photos_{name}")) for name in PHOTOS),
         out=out,
-        accelerator="gpu" if gpus else "cpu",
+        accelerator=accelerator_of(options.cluster),
     )
-    failures: list[str] = []
+    failures: list[Failure] = []
     if options.run == "true":
         prepare(options, place, size.image_size, size.frames, size.subjects)
-        failures = run_all(
-            photo_trainings(size),
-            place,
-            partial(run_photo_training, size=size),
-            options.processes or gpus or available_cores(),
-            after_each=lambda: write_json(out / "results.json", collect_photo_results(size, place)),
-        )
+        with Cluster(options.cluster, workers=options.processes, gpu=True, folder=out) as workers:
+            failures = run_all(
+                photo_trainings(size),
+                place,
+                partial(run_photo_training, size=size),
+                workers,
+                after_each=lambda: write_json(out / "results.json", collect_photo_results(size, place)),
+            )
     results = collect_photo_results(size, place)
     write_json(out / "results.json", results)
     write_text(out / "photo_ablation.md", photo_markdown(results))

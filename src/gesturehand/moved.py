@@ -69,6 +69,7 @@ MOVED: Final[dict[str, str]] = {
     "synthetic.photo.card": "synthetic.photo.writer",
     "synthetic.photo.poses": "synthetic.photo.pose_sampling",
     "synthetic.photo.settings": "synthetic.photo.plan",
+    "synthetic.pool": "synthetic.set_writer",
     "synthetic.poses": "synthetic.articulation",
     "synthetic.posing": "synthetic.posed_hand",
     "synthetic.splits": "splits",

@@ -14,6 +14,7 @@ from gesturehand.ablation.report import write_documents, write_report
 from gesturehand.ablation.results import collect
 from gesturehand.ablation.schedule import is_done, jobs_of, run_all
 from gesturehand.ablation.sizes import SIZES
+from gesturehand.cluster import Cluster
 from gesturehand.errors import UserError
 
 SIZE = replace(SIZES["tiny"], seeds=1, stored_crops=False, pretrain_steps=3, finetune_steps=2)
@@ -98,10 +99,11 @@ def test_done_trainings_are_left_alone_and_a_failed_one_stops_nothing(grid, plac
     """In processes: of eight, seven are done; the last one's data is not there, which is said, not raised."""
     before = {job.name: (place.folder(job) / "result.json").stat().st_mtime_ns for job in jobs_of(grid)[:-1]}
     lost = replace(place, root=str(tmp_path / "nowhere"))
-    (failure,) = run_all(jobs_of(grid), lost, partial(run_job, size=SIZE), 1, progress=False)
-    assert failure.startswith(jobs_of(grid)[-1].name)
-    assert "nowhere" in failure
-    assert run_all(jobs_of(grid), place, partial(run_job, size=SIZE), 1, progress=False) == []
+    with Cluster(workers=1) as cluster:
+        (failure,) = run_all(jobs_of(grid), lost, partial(run_job, size=SIZE), cluster, progress=False)
+        assert run_all(jobs_of(grid), place, partial(run_job, size=SIZE), cluster, progress=False) == []
+    assert failure.name == jobs_of(grid)[-1].name
+    assert "nowhere" in failure.reason
     assert all(is_done(job, place) for job in jobs_of(grid))
     after = {job.name: (place.folder(job) / "result.json").stat().st_mtime_ns for job in jobs_of(grid)[:-1]}
     assert after == before

@@ -8,7 +8,12 @@ from gesturehand.cli.console import print_table, say
 from gesturehand.cli.experiment_files import EXPERIMENTS, experiment_names, summary_of
 
 #: How the files of a folder are used; all others are for ``fit``.
-_USES: Final = {"sweeps": "sweep --file", "sets": "data synth --config", "slurm": "sbatch"}
+_USES: Final = {
+    "sweeps": "sweep --file",
+    "sets": "data synth --config",
+    "slurm": "sbatch",
+    "slurm/cluster": "ablation --cluster",
+}
 
 
 def experiments() -> None:
@@ -17,6 +22,6 @@ def experiments() -> None:
     for heading in ("experiment", "used with", "what it is"):
         table.add_column(heading, no_wrap=heading != "what it is")
     for name, path in experiment_names().items():
-        table.add_row(name, _USES.get(name.partition("/")[0], "fit --config"), summary_of(path))
+        table.add_row(name, _USES.get(name) or _USES.get(name.partition("/")[0], "fit --config"), summary_of(path))
     print_table(table, width=140)
     say(f"Files of yours with such names, or under {EXPERIMENTS}/, come first. `gesturehand init FOLDER` copies these.")

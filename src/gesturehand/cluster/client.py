@@ -48,7 +48,7 @@ class Cluster:
         self, address: str = LOCAL, *, workers: int | None = None, gpu: bool = False, folder: Path | None = None
     ) -> None:
         if workers is not None and workers < 1:
-            raise UserError(f"The number of workers must be at least 1 and is {workers}.")
+            raise UserError(f"The number of processes must be at least 1 and is {workers}.")
         if workers is not None and "://" in address:
             raise UserError(
                 f"The scheduler at '{address}' has the workers that were started for it: leave out how many."

@@ -10,18 +10,21 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
+import yaml
+
 from gesturehand.cores import available_cores
 from gesturehand.errors import UserError
 from gesturehand.extras import install
+from gesturehand.suggestions import did_you_mean_path
+from gesturehand.yaml_text import read_yaml
 
 LOCAL: Final = "local"
 #: Of these no word is of use to a user: what goes wrong is said as a failure or an error.
 _LOGGERS: Final = ("distributed", "distributed.client", "distributed.gc", "tornado", "tornado.application", "asyncio")
 #: Seconds for a scheduler to answer.
 _PATIENCE_S: Final = 8
-#: A worker does one task at a time; the scheduler's patience with a silent one is distributed's.
-_QUIET: Final = {"DASK_LOGGING__DISTRIBUTED": "critical"}
-_JOBS: Final = {"slurm": "SLURM", "pbs": "PBS", "lsf": "LSF", "sge": "SGE", "oar": "OAR", "htcondor": "HTCondor"}
+#: Batch systems, and the beginning of their class in dask-jobqueue.
+_SYSTEMS: Final = {"slurm": "SLURM", "pbs": "PBS", "lsf": "LSF", "sge": "SGE", "oar": "OAR", "htcondor": "HTCondor"}
 
 
 @contextmanager
@@ -36,7 +39,7 @@ def connected(address: str, workers: int | None) -> Iterator[Any]:
         UserError: No scheduler answers there, or the file cannot be used.
     """
     # Read when distributed is imported, here and in its processes.
-    os.environ.setdefault(*next(iter(_QUIET.items())))
+    os.environ.setdefault("DASK_LOGGING__DISTRIBUTED", "critical")
     import distributed
 
     for name in _LOGGERS:
@@ -121,24 +124,83 @@ def _deaf_to_interrupts() -> Iterator[None]:
 
 
 def batch_cluster(path: Path, jobs: int | None) -> Any:
-    """A cluster whose workers are jobs of a batch system.
+    """A cluster whose workers are jobs of a batch system, which are submitted when this is called.
+
+    Each worker has one task at a time and all its cores for it.
 
     Args:
-        path: A dask-jobqueue configuration of one system, ``jobqueue: {slurm: …}``, and ``jobs``, their number.
+        path: A dask-jobqueue configuration of one system, ``jobqueue: {slurm: …}``, beside ``jobs``, their number.
         jobs: Instead of the file's.
 
     Raises:
         UserError: The file is missing or broken, or dask-jobqueue is not installed.
     """
-    raise UserError(f"'{path}' is not supported yet ({install('dev')}, {jobs}).")
+    content = _content(path)
+    system, settings = _system(path, content)
+    jobs = jobs or content.get("jobs", 1)
+    if not isinstance(jobs, int) or jobs < 1:
+        raise UserError(f"'{path}': jobs must be a whole number above 0 and is {jobs!r}.")
+    try:
+        import dask_jobqueue
+    except ImportError:
+        raise UserError(f"Workers as jobs of a batch system need dask-jobqueue: {install('slurm')}.") from None
+    processes = settings.get("processes", 1)
+    threads = max(1, settings["cores"] // processes)
+    settings |= {
+        "processes": processes,
+        # Given once more, the last word is the one that counts. The batch system itself watches the memory.
+        "worker_extra_args": ["--nthreads", "1", "--memory-limit", "0", *settings.get("worker_extra_args", [])],
+        "job_script_prologue": [
+            f"export OMP_NUM_THREADS={threads} MKL_NUM_THREADS={threads}",
+            "export DASK_DISTRIBUTED__WORKER__DAEMON=False",  # a training's loaders are processes
+            *settings.get("job_script_prologue", []),
+        ],
+    }
+    try:
+        make = getattr(dask_jobqueue, f"{_SYSTEMS[system]}Cluster")
+        return make(**settings, n_workers=jobs * processes, silence_logs=logging.CRITICAL)
+    except (OSError, RuntimeError, TypeError, ValueError) as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise UserError(f"The jobs of '{path}' could not be submitted: {reason}") from error
+
+
+def _content(path: Path) -> Any:
+    try:
+        return read_yaml(path.read_text(encoding="utf-8"), f"The cluster's file '{path}'")
+    except OSError as error:
+        meant = did_you_mean_path(path, "--cluster takes local, a scheduler's tcp://host:8786, or a YAML file.")
+        raise UserError(f"The cluster's file '{path}' cannot be read ({error.strerror}): {meant}") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"The cluster's file '{path}' is not YAML ({' '.join(str(error).split())}).") from None
+
+
+def _system(path: Path, content: Any) -> tuple[str, dict[str, Any]]:
+    """The batch system that a file is for, and its settings."""
+    systems = content.get("jobqueue") if isinstance(content, dict) else None
+    if not isinstance(systems, dict) or len(systems) != 1 or not systems.keys() <= _SYSTEMS.keys():
+        raise UserError(
+            f"'{path}' must have the key jobqueue, and under it one of {', '.join(_SYSTEMS)}: "
+            "experiments/slurm/cluster.yaml is an example."
+        )
+    ((system, settings),) = systems.items()
+    if not isinstance(settings, dict) or not {"cores", "memory"} <= settings.keys():
+        raise UserError(f"'{path}': jobqueue.{system} must say how many cores and how much memory a job has.")
+    named = {name.replace("-", "_"): value for name, value in settings.items()}
+    for name in ("cores", "processes"):
+        if not isinstance(named.get(name, 1), int) or named.get(name, 1) < 1:
+            raise UserError(f"'{path}': {name} must be a whole number above 0 and is {named[name]!r}.")
+    return system, named
 
 
 def _close(cluster: Any) -> None:
     """Ends workers at once: whatever is worth keeping is in files."""
     import asyncio
 
+    from distributed import Nanny
+
     async def end() -> None:
-        await asyncio.gather(*(worker.close(timeout=0.1) for worker in cluster.workers.values()))
+        local = [worker for worker in cluster.workers.values() if isinstance(worker, Nanny)]
+        await asyncio.gather(*(worker.close(timeout=0.1) for worker in local))
 
     cluster.sync(end)
     cluster.close()
