@@ -6,7 +6,7 @@ import signal
 import threading
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -199,8 +199,14 @@ def _close(cluster: Any) -> None:
     from distributed import Nanny
 
     async def end() -> None:
-        local = [worker for worker in cluster.workers.values() if isinstance(worker, Nanny)]
-        await asyncio.gather(*(worker.close(timeout=0.1) for worker in local))
+        nannies = [worker for worker in cluster.workers.values() if isinstance(worker, Nanny)]
+        pids = [nanny.pid for nanny in nannies if nanny.pid]
+        closing = [asyncio.ensure_future(nanny.close()) for nanny in nannies]
+        await asyncio.sleep(0)  # now none starts another worker in place of a killed one
+        for pid in pids:
+            with suppress(ProcessLookupError):
+                os.kill(pid, getattr(signal, "SIGKILL", signal.SIGTERM))
+        await asyncio.gather(*closing, return_exceptions=True)
 
     cluster.sync(end)
     cluster.close()
