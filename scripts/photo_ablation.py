@@ -85,7 +85,7 @@ def main() -> None:
     failures: list[Failure] = []
     if options.run == "true":
         prepare(options, place, size.image_size, size.frames, size.subjects)
-        with Cluster(options.cluster, workers=options.processes, gpu=True, folder=out) as workers:
+        with Cluster(options.cluster, workers=options.processes, gpu=True, folder=out / "jobs") as workers:
             failures = run_all(
                 photo_trainings(size),
                 place,

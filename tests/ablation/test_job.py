@@ -6,28 +6,20 @@ from functools import partial
 
 import cv2
 import pytest
+from small_comparison import SIZE, small_grid
 
-from gesturehand.ablation.grid import Grid, make_grid
 from gesturehand.ablation.job import Job, Place, run_job
 from gesturehand.ablation.prepare import check_settings
 from gesturehand.ablation.report import write_documents, write_report
 from gesturehand.ablation.results import collect
 from gesturehand.ablation.schedule import is_done, jobs_of, run_all
-from gesturehand.ablation.sizes import SIZES
 from gesturehand.cluster import Cluster
 from gesturehand.errors import UserError
-
-SIZE = replace(SIZES["tiny"], seeds=1, stored_crops=False, pretrain_steps=3, finetune_steps=2)
 
 
 @pytest.fixture(scope="module")
 def grid():
-    """One backbone: from scratch, pretrained and pretrained on shuffled labels, both architectures."""
-    whole = make_grid(SIZE)
-    first = [arm for arm in whole.arms if arm.backbone == SIZE.backbones[0] and arm.section in ("main", "controls")]
-    arms = tuple(arm for arm in first if not arm.label.endswith("equal total"))
-    names = {arm.name for arm in arms}
-    return Grid(SIZE, arms, tuple(c for c in whole.contrasts if {c.arm, c.reference} <= names))
+    return small_grid()
 
 
 @pytest.fixture(scope="module")

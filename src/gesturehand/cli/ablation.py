@@ -67,7 +67,7 @@ def ablation(
     )
     failures: list[Failure] = []
     if run:
-        workers = Cluster(cluster, workers=processes, gpu=True, folder=whole)
+        workers = Cluster(cluster, workers=processes, gpu=True, folder=whole / "jobs")
         if data is None:
             prepare_data(chosen, Path(place.root), cluster)
         store_all_crops(chosen, place)

@@ -3,12 +3,13 @@
 import secrets
 import sys
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from graphlib import TopologicalSorter
 from heapq import heappop, heappush
 from importlib.util import find_spec
+from itertools import count
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any, Final, Self
@@ -60,7 +61,7 @@ class Cluster:
         self._stack = ExitStack()
         self._client: Any = None
         self._terms = Terms(None, ())
-        self._size, self._looked = 0, 0.0
+        self._size, self._looked = -1, 0.0
 
     def __enter__(self) -> Self:
         return self
@@ -103,10 +104,11 @@ class Cluster:
         order.prepare()
         ready: list[int] = []
         running = 0
+        deaths: Counter[str] = Counter()
         ended: SimpleQueue[tuple[Task, Any]] = SimpleQueue()
         failures: dict[str, Failure] = {}
         with _bar(title, unit, done + sum(task.weight for task in tasks), done, progress) as bar:
-            self._connect(retries, progress)
+            self._connect(progress)
             while True:
                 for name in order.get_ready():
                     heappush(ready, place[name])
@@ -122,11 +124,15 @@ class Cluster:
                 except Empty:
                     continue
                 running -= 1
+                error = self._error(future)
+                deaths[task.name] += _is_loss(error)
+                if _is_loss(error) and deaths[task.name] <= retries:
+                    heappush(ready, place[task.name])
+                    continue
                 bar.update(task.weight)
                 bar.set_postfix_str(task.name, refresh=False)
-                error = self._error(future)
                 if error is not None:
-                    failures[task.name] = Failure(task.name, _reason(error))
+                    failures[task.name] = Failure(task.name, _reason(error, deaths[task.name]))
                     continue
                 order.done(task.name)
                 if on_done is not None:
@@ -176,26 +182,30 @@ class Cluster:
             for task in tasks:
                 yield task, task.run(*task.arguments)
             return
-        self._connect(retries, progress)
+        self._connect(progress)
         pending: deque[tuple[Task, Any]] = deque()
         for task in tasks:
             pending.append((task, self._submit(task)))
             while len(pending) >= _STREAMED * max(1, self._workers()):
-                yield self._awaited(*pending.popleft())
+                yield self._awaited(*pending.popleft(), retries)
         while pending:
-            yield self._awaited(*pending.popleft())
+            yield self._awaited(*pending.popleft(), retries)
 
-    def _awaited(self, task: Task, future: Any) -> tuple[Task, Any]:
-        while not future.done():
-            with suppress(TimeoutError):
-                future.result(timeout=_LOOK_S)
-            self._workers()
-        error = self._error(future)
-        if error is None:
-            return task, future.result()
-        if _is_loss(error):
-            raise UserError(f"{task.name}: {_reason(error)}.") from None
-        raise error
+    def _awaited(self, task: Task, future: Any, retries: int) -> tuple[Task, Any]:
+        for deaths in count():
+            while not future.done():
+                with suppress(TimeoutError):
+                    future.exception(timeout=_LOOK_S)
+                self._workers()
+            error = self._error(future)
+            if error is None:
+                return task, future.result()
+            if not _is_loss(error):
+                raise error
+            if deaths == retries:
+                raise UserError(f"{task.name}: {_reason(error, deaths + 1)}.") from None
+            future = self._submit(task)
+        raise AssertionError
 
     def _wanted(self) -> int:
         """Workers of "local"."""
@@ -206,7 +216,7 @@ class Cluster:
             gpus = torch.cuda.device_count()
         return self.workers or gpus or available_cores()
 
-    def _connect(self, retries: int, progress: bool) -> None:
+    def _connect(self, progress: bool) -> None:
         if self._client is None:
             if self.address != LOCAL:
                 self._terms = Terms(self._proof(), tuple((name, version_of(name)) for name in _PACKAGES))
@@ -214,13 +224,20 @@ class Cluster:
             self._client = self._stack.enter_context(connected(self.address, workers))
             if progress and find_spec("bokeh") is not None:
                 _say(f"What the workers do is shown at {self._client.dashboard_link}")
-        self._client.run_on_scheduler(_allow_failures, retries)
+            # A task whose worker died comes back at once and waits here for a free worker. Dask would let it wait behind
+            # another task, and count that one's death against it too.
+            before = self._client.run_on_scheduler(_allow_failures, 0)
+            self._stack.callback(self._restore, before)
+
+    def _restore(self, allowed: int) -> None:
+        with suppress(Exception):  # the scheduler may be gone, and there is nothing to restore then
+            self._client.run_on_scheduler(_allow_failures, allowed)
 
     def _proof(self) -> str | None:
-        """A new file by which workers see that they see the folder."""
+        """A new file by which workers see that they see the folder; ``remove_parts`` removes that of a killed client."""
         if self.folder is None:
             return None
-        proof = self.folder.resolve() / f".cluster-{secrets.token_hex(4)}"
+        proof = self.folder.resolve() / f".cluster.{secrets.token_hex(4)}.part"
         write_bytes(proof, b"")
         self._stack.callback(proof.unlink, missing_ok=True)
         return str(proof)
@@ -242,7 +259,7 @@ class Cluster:
                 if number != 1:
                     raise UserError(f"The worker {address} does {number} tasks at a time: start it with --nthreads 1.")
             self._size, self._looked = len(threads), now
-            if not self._size and (had or not self._looked):
+            if not self._size and had and self.address != LOCAL:
                 _say(f"No worker is there: waiting for one at {self._client.scheduler.address}")
         return self._size
 
@@ -259,25 +276,27 @@ class Cluster:
         error = future.exception() if future.status == "error" else None
         if isinstance(error, Unfit):
             raise error
+        if _is_loss(error):
+            self._looked = 0.0  # there is one worker less
         return error
 
 
-def _allow_failures(number: int, dask_scheduler: Any) -> None:
-    dask_scheduler.allowed_failures = number
+def _allow_failures(number: int, dask_scheduler: Any) -> int:
+    """Sets how many deaths of its worker a task survives by itself; what it was before."""
+    before, dask_scheduler.allowed_failures = dask_scheduler.allowed_failures, number
+    return before
 
 
-def _is_loss(error: BaseException) -> bool:
+def _is_loss(error: BaseException | None) -> bool:
     from distributed import KilledWorker
 
     return isinstance(error, KilledWorker)
 
 
-def _reason(error: BaseException) -> str:
+def _reason(error: BaseException, deaths: int) -> str:
     if _is_loss(error):
-        return (
-            f"its worker was killed {error.allowed_failures + 1} times, for want of memory as a rule: "  # type: ignore[attr-defined]
-            "use fewer workers on a machine"
-        )
+        times = "once" if deaths == 1 else f"{deaths} times"
+        return f"its worker was killed {times}, for want of memory as a rule: use fewer workers on a machine"
     return str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
 
 

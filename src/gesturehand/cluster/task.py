@@ -155,5 +155,5 @@ def _take_gpu(torch: Any) -> Any:
     )
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     names = visible.split(",") if visible else [str(gpu) for gpu in range(gpus)]
-    os.environ["CUDA_VISIBLE_DEVICES"] = names[number % gpus]
+    os.environ["CUDA_VISIBLE_DEVICES"] = names[number % len(names)]
     return lock

@@ -117,9 +117,9 @@ def write_set(
             other settings was interrupted here, or the cluster cannot be used.
     """
     root, plan = Path(out), list(planned.frames)
-    workers = Cluster(cluster, workers=processes, folder=root.resolve().parent)
-    _check_target(root, overwrite)
     growing = GrowingSet(root)
+    workers = Cluster(cluster, workers=processes, folder=growing.progress)
+    _check_target(root, overwrite)
     with growing.locked():
         done = growing.begin({"settings": planned.settings, "code": _code()}, anew=overwrite)
         with workers:
