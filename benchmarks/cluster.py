@@ -223,8 +223,8 @@ def grid_table(found: dict[str, Any]) -> str:
         f"training that can begin. The unit is a step of TokenFusion with {SIZES['default'].backbones[0]}: times a\n"
         "step's seconds on a GPU of yours, the makespan is in seconds. The steps' ratios, which are what the table\n"
         f"needs, were measured on {found['device']}.\n\n{markdown_table(rows)}\n"
-        f"A pretraining and what needs it take {found['longest_chain'] / 1000:.1f} thousand steps at the longest; no\n"
-        f"number of GPUs comes below that. Seconds of a step in that unit: {relative}.\n"
+        f"The longest chain of trainings takes {found['longest_chain'] / 1000:.1f} thousand steps: no number\n"
+        f"of GPUs comes below that. Seconds of a step in that unit: {relative}.\n"
     )
 
 
