@@ -14,6 +14,7 @@ OF_MANY = {
     "fuzz/": "mutated files of every kind, through every reader",
     "notebooks/": "the notebooks, executed",
     "scripts/": "mirrors scripts/",
+    "cluster/test_two_machines.py": "workers and clients that are killed, up to the written results",
     "cli/test_impossible_settings.py": "settings that every command refuses",
     "cli/test_outputs.py": "places that no command can write to",
     "data/test_worker.py": "the signals that a loader's worker hears",

@@ -113,6 +113,7 @@ MOVED: Final[dict[str, str]] = {
     "synthetic.photo.poses": "synthetic.photo.pose_sampling",
     "synthetic.photo.settings": "synthetic.photo.plan",
     "synthetic.posed_hand": "synthetic.articulation",
+    "synthetic.pool": "synthetic.set_writer",
     "synthetic.poses": "synthetic.articulation",
     "synthetic.posing": "synthetic.articulation",
     "synthetic.seeds": "synthetic.settings",
