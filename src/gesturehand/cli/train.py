@@ -22,7 +22,7 @@ from gesturehand.callbacks.gesture_confusion import GestureConfusion
 from gesturehand.callbacks.prediction_pictures import PredictionPictures
 from gesturehand.callbacks.throughput import Throughput
 from gesturehand.callbacks.training_guard import TrainingGuard
-from gesturehand.callbacks.trial_report import TRIAL_FOLDER_VARIABLE, TrialReport
+from gesturehand.callbacks.trial_report import TRIAL_FOLDER_VARIABLE, TrialReport, check_sweep_goes_on
 from gesturehand.checkpoints.checkpoint_io import DurableCheckpointIO
 from gesturehand.checkpoints.resume_points import (
     ResumePoints,
@@ -112,6 +112,7 @@ class TrainingCLI(LightningCLI):
         trial = os.environ.get(TRIAL_FOLDER_VARIABLE)
         self.place: RunPlace | None = None
         self.resume_point: str | None = None
+        check_sweep_goes_on()
         if rank_zero_only.rank == 0:  # type: ignore[attr-defined]
             if self.subcommand == "fit":
                 self.place = place_of_run(
