@@ -78,6 +78,13 @@ def test_the_synthetic_set_is_made_without_what_it_tests(path):
         assert not name.startswith(forbidden), f"{path} imports {name}"
 
 
+def test_one_place_knows_of_the_pool():
+    """Whatever runs in other processes or on other machines goes through the seam."""
+    pools = ("distributed", "dask", "dask_jobqueue", "concurrent.futures.ProcessPoolExecutor", "multiprocessing.Pool")
+    users = {parts_of(path) for path in MODULES if any(name.startswith(pools) for name in imported(path))}
+    assert users == {"cluster"}
+
+
 def test_contributing_lists_the_layers_in_order():
     document = (Path(__file__).parents[1] / "CONTRIBUTING.md").read_text(encoding="utf-8")
     table = document.partition("| place in `src/gesturehand/` | what |\n")[2].partition("\n\n")[0]

@@ -269,8 +269,8 @@ class Cluster:
             self._client = self._stack.enter_context(connected(self.address, workers))
             if progress and find_spec("bokeh") is not None:
                 _say(f"What the workers do is shown at {self._client.dashboard_link}")
-            # A task whose worker died comes back at once and waits here for a free worker. Dask would let it wait behind
-            # another task, and count that one's death against it too.
+            # A task whose worker died comes back at once and waits here for a free worker. In Dask it would wait behind
+            # another task, and that one's deaths would count against it too.
             before = self._client.run_on_scheduler(_allow_failures, 0)
             self._stack.callback(self._restore, before)
 
@@ -279,7 +279,7 @@ class Cluster:
             self._client.run_on_scheduler(_allow_failures, allowed)
 
     def _proof(self) -> str | None:
-        """A new file by which workers see that they see the folder; ``remove_parts`` removes that of a killed client."""
+        """A new file by which workers see that they see the folder; ``remove_parts`` removes a killed client's."""
         if self.folder is None:
             return None
         proof = self.folder.resolve() / f".cluster.{secrets.token_hex(4)}.part"

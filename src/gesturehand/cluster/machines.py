@@ -44,17 +44,16 @@ def connected(address: str, workers: int | None) -> Iterator[Any]:
 
     for name in _LOGGERS:
         logging.getLogger(name).setLevel(logging.CRITICAL)
-    if address == LOCAL:
-        started = _local(workers or available_cores())
-    elif "://" in address:
-        started = None
-    else:
-        started = batch_cluster(Path(address), workers)
-    client = None
+    started = client = None
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of other versions, which the tasks look at
-            client = distributed.Client(started or address, timeout=_PATIENCE_S, set_as_default=False)
+            warnings.simplefilter("ignore")  # of other versions, which the tasks look at, and of a dashboard's port
+            patience = 60 if address == LOCAL else _PATIENCE_S  # a busy machine is slow to answer itself
+            if address == LOCAL:
+                started = _local(workers or available_cores())
+            elif "://" not in address:
+                started = batch_cluster(Path(address), workers)
+            client = distributed.Client(started or address, timeout=patience, set_as_default=False)
         yield client
     except (OSError, TimeoutError) as error:
         if client is not None:
@@ -103,7 +102,8 @@ def _local(workers: int) -> Any:
         raise UserError(f"{workers} workers could not be started on this machine ({error}).") from error
     finally:
         # What Dask sets for its workers is not for the processes that the command starts otherwise.
-        os.environ.clear()
+        for name in os.environ.keys() - before.keys():
+            del os.environ[name]
         os.environ.update(before)
 
 
