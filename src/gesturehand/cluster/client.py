@@ -201,26 +201,30 @@ class Cluster:
         task = next_task()
         if task is not None:
             self._connect(progress)
-        while task is not None or futures:
-            if task is not None and len(futures) < self._workers():
-                future = self._submit(task)
-                future.add_done_callback(lambda future, task=task: ended.put((task, future)))
-                futures.add(future)
-                task = None
-            else:
-                with suppress(Empty):
-                    done, future = ended.get(timeout=_LOOK_S)
-                    futures.discard(future)
-                    error = self._error(future)
-                    deaths[done.name] += _is_loss(error)
-                    if _is_loss(error) and deaths[done.name] <= retries:
-                        again.append(done)
-                    elif error is not None:
-                        yield done, Failure(done.name, _reason(error, deaths[done.name]))
-                    else:
-                        yield done, future.result()
-            if task is None and (not futures or len(futures) < self._workers()):
-                task = again.popleft() if again else next_task()
+        try:
+            while task is not None or futures:
+                if task is not None and len(futures) < self._workers():
+                    future = self._submit(task)
+                    future.add_done_callback(lambda future, task=task: ended.put((task, future)))
+                    futures.add(future)
+                    task = None
+                else:
+                    with suppress(Empty):
+                        done, future = ended.get(timeout=_LOOK_S)
+                        futures.discard(future)
+                        error = self._error(future)
+                        deaths[done.name] += _is_loss(error)
+                        if _is_loss(error) and deaths[done.name] <= retries:
+                            again.append(done)
+                        elif error is not None:
+                            yield done, Failure(done.name, _reason(error, deaths[done.name]))
+                        else:
+                            yield done, future.result()
+                if task is None and (not futures or len(futures) < self._workers()):
+                    task = again.popleft() if again else next_task()
+        finally:
+            for future in futures:
+                future.release()  # nobody waits for it any more; a reference that is left would keep the task
 
     def _in_order(self, tasks: Iterable[Task], retries: int, progress: bool) -> Iterator[tuple[Task, Any]]:
         if self.address == LOCAL and self._wanted() == 1:

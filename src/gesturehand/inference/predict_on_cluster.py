@@ -121,7 +121,8 @@ def predict_on_cluster(
     said: set[str] = set()
     done: list[GroupDone] = []
     groups = _tasks(network, images, settings)
-    found = cluster.stream(groups, title="images", unit="image", total=len(images), done=0, progress=settings.progress)
+    progress = settings.progress and len(images) > 1
+    found = cluster.stream(groups, title="images", unit="image", total=len(images), done=0, progress=progress)
     for _, group in found:
         done.append(group)
         for sentence in group.said:
