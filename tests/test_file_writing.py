@@ -69,7 +69,9 @@ def test_kill_leaves_the_old_content_and_a_part_that_is_cleared(tmp_path):
     assert subprocess.run([sys.executable, "-c", program], env=dict(os.environ), check=False).returncode == -9
     assert path.read_bytes() == b"one"
     assert len(list(tmp_path.iterdir())) == 2
-    remove_parts(tmp_path)
+    remove_parts(tmp_path, ["files", "fil", "other.json"])
+    assert len(list(tmp_path.iterdir())) == 2
+    remove_parts(tmp_path, iter(["other", "file"]))
     assert [entry.name for entry in tmp_path.iterdir()] == ["file"]
 
 

@@ -5,7 +5,7 @@ import os
 import secrets
 import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -170,10 +170,17 @@ def make_folder(path: str | Path) -> None:
         raise UserError(f"The folder '{path}' cannot be made ({_reason(error)}): choose another one.") from error
 
 
-def remove_parts(folder: Path) -> None:
-    """Removes the files and folders that killed processes left half-written in a folder."""
+def remove_parts(folder: Path, names: Iterable[str] | None = None) -> None:
+    """Removes the files and folders that killed processes left half-written in a folder.
+
+    Args:
+        folder: The folder.
+        names: Whose parts they must be; another process may be writing others. All, if not given.
+    """
+    own = None if names is None else {_beginning(Path(name)) for name in names}
     for part in (*folder.glob(f".*{_PART}"), *folder.glob(f".*{_PART}.*")):
-        _remove(part)
+        if own is None or part.name.rpartition(_PART)[0].rpartition(".")[0] in own:
+            _remove(part)
 
 
 def _target(path: Path) -> tuple[Path, int | None]:
@@ -199,7 +206,11 @@ def _sync_file(path: Path) -> None:
 
 def _part_of(path: Path) -> Path:
     """A hidden name beside a file or folder, which no other process takes."""
-    return path.with_name(f".{path.stem[:_KEPT_CHARACTERS]}.{secrets.token_hex(4)}{_PART}{path.suffix}")
+    return path.with_name(f"{_beginning(path)}.{secrets.token_hex(4)}{_PART}{path.suffix}")
+
+
+def _beginning(path: Path) -> str:
+    return f".{path.stem[:_KEPT_CHARACTERS]}"
 
 
 def _is_about(error: OSError, part: Path | None, path: Path) -> bool:

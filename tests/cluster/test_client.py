@@ -24,6 +24,20 @@ def quietly(cluster, tasks, **settings):
     return cluster.run(tasks, progress=False, **settings)
 
 
+def test_a_task_that_looks_notices_that_nobody_waits_any_more(cluster, tmp_path):
+    place = tmp_path / "place"
+    place.mkdir()
+
+    tasks = iter([Task("looking", cluster_tasks.looking, (place,)), Task("short", cluster_tasks.doubled, (1,))])
+    for task, value in cluster.draw(lambda: next(tasks, None), progress=False):
+        assert (task.name, value) == ("short", 2)
+        while not (place / "begun").exists():
+            time.sleep(0.02)
+        break  # the other one is given up
+    while not (place / "given up").exists():
+        time.sleep(0.02)
+
+
 def test_every_task_comes_after_those_that_it_needs_and_its_result_comes_back(cluster, tmp_path):
     needs = {"d": ("b", "c"), "b": ("a",), "c": ("a", "done before"), "a": (), "e": ()}
     results = {}
@@ -81,6 +95,35 @@ def test_a_stream_is_in_order_and_runs_only_a_little_ahead(cluster):
     failing = [Task("good", cluster_tasks.doubled, (1,)), Task("bad", cluster_tasks.failing, ("no data",))]
     with pytest.raises(ValueError, match="no data"):
         list(cluster.stream(failing, progress=False))
+
+
+def test_tasks_are_drawn_as_workers_get_free_and_may_rest_on_what_has_ended(cluster, tmp_path):
+    """Each second task is only known when the one before has ended; one kills its worker, one fails."""
+    (tmp_path / "deaths").mkdir()
+    waiting = [
+        Task("dying", cluster_tasks.dying, (tmp_path / "deaths", 1)),
+        Task("failing", cluster_tasks.failing, ("no data",)),
+        Task("always", cluster_tasks.dying, (tmp_path, 99)),
+    ]
+    ended, running, most = {}, set(), []
+
+    def next_task():
+        if not waiting and not running and len(ended) < 5:
+            waiting.append(Task(f"after {len(ended)}", cluster_tasks.doubled, (len(ended),)))
+        task = waiting.pop(0) if waiting else None
+        running.update({task.name} if task else ())
+        most.append(len(running))
+        return task
+
+    for task, value in cluster.draw(next_task, retries=1, progress=False):
+        running.remove(task.name)
+        ended[task.name] = value
+    assert ended["failing"] == Failure("failing", "ValueError: no data")
+    assert (ended["dying"], ended["after 3"], ended["after 4"]) == (1, 6, 8)
+    assert "killed 2 times" in ended["always"].reason
+    assert len(ended) == 5
+    assert max(most) <= 3, "at most one more than there are workers"
+    assert list(cluster.draw(lambda: None, progress=False)) == []
 
 
 def test_each_worker_has_its_share_of_the_cores_and_nobody_else_can_reach_it(cluster):

@@ -42,3 +42,17 @@ def dying(folder: Path, times: int) -> int:
 def long(started: Path, seconds: float) -> None:
     started.touch()
     time.sleep(seconds)
+
+
+def looking(folder: Path) -> None:
+    """Works until nobody waits for it any more, and notes that."""
+    from gesturehand.cluster.task import Unwanted, check_wanted
+
+    (folder / "begun").touch()
+    try:
+        while True:
+            check_wanted()
+            time.sleep(0.05)
+    except Unwanted:
+        (folder / "given up").touch()
+        raise

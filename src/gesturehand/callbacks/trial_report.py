@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,11 +13,14 @@ from gesturehand.json_files import none_for_nan
 
 #: The environment variable in which a sweep gives a trial the folder to keep everything in.
 TRIAL_FOLDER_VARIABLE: Final = "GESTUREHAND_TRIAL_FOLDER"
+#: The environment variable in which it says which process waits for the trial.
+SWEEP_PROCESS_VARIABLE: Final = "GESTUREHAND_SWEEP_PROCESS"
 TRIAL_FILE: Final = "trial.jsonl"
+_ENDED: Final = "The sweep that started this trial has ended: start the sweep again to continue it."
 
 
 class TrialReport(pl.Callback):
-    """Appends every validation's metrics to ``trial.jsonl``: ``{"epoch": …, "val/loss": …, …}``, a line each.
+    """Appends every validation's metrics to ``trial.jsonl``: ``{"epoch": …, "step": …, "val/loss": …}``, a line each.
 
     Args:
         folder: The trial's folder.
@@ -31,7 +35,7 @@ class TrialReport(pl.Callback):
     ) -> None:
         """Ends a trial whose sweep was killed; the sweep runs it again when it is resumed."""
         if trainer.is_global_zero and os.getppid() != self._parent:
-            raise UserError("The sweep that started this trial has ended: start the sweep again to continue it.")
+            raise UserError(_ENDED)
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Adds a line, on the first process."""
@@ -39,13 +43,39 @@ class TrialReport(pl.Callback):
             return
         finite = none_for_nan(dict(trainer.callback_metrics))
         with self.file.open("a", encoding="utf-8") as file:
-            file.write(json.dumps({"epoch": trainer.current_epoch + 1, **finite}) + "\n")
+            place = {"epoch": trainer.current_epoch + 1, "step": trainer.global_step}
+            file.write(json.dumps({**place, **finite}) + "\n")
+
+
+def check_sweep_goes_on() -> None:
+    """To be called before a trial touches its folder, which may have been given to another process by now.
+
+    Raises:
+        UserError: The process that started this trial has ended.
+    """
+    process = os.environ.get(SWEEP_PROCESS_VARIABLE)
+    if process is None or sys.platform == "win32":
+        return
+    try:
+        os.kill(int(process), 0)
+    except ProcessLookupError:
+        raise UserError(_ENDED) from None
 
 
 def read_trial(folder: Path) -> list[dict[str, Any]]:
-    """The lines that a trial has written so far; one that is being written is left out."""
+    """The lines that a trial has written so far; one that is being written is left out.
+
+    So is what was written before an interruption and then trained again: lines of steps that come once more.
+    """
     try:
         text = (folder / TRIAL_FILE).read_text(encoding="utf-8")
     except FileNotFoundError:
         return []
-    return [json.loads(line) for line in text.splitlines(keepends=True) if line.endswith("\n")]
+    lines: list[dict[str, Any]] = []
+    for written in text.splitlines(keepends=True):
+        if written.endswith("\n"):
+            line = json.loads(written)
+            while lines and lines[-1].get("step", -1) >= line.get("step", 0):
+                lines.pop()
+            lines.append(line)
+    return lines

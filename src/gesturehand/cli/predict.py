@@ -31,11 +31,15 @@ def predict(
     y_up: bool = False,
     smooth: bool = True,
     detect_every: int = 10,
+    skip_done: bool = False,
+    cluster: str | None = None,
+    processes: int | None = None,
 ) -> None:
     """Predicts hands in images, folders of images, videos and what a camera sees: JSON, meshes and pictures.
 
     Of an image: NAME.json, NAME.obj, NAME.ply, NAME_overlay.png. Of a video: NAME.jsonl, NAME_overlay.mp4.
-    docs/predict.md describes what is in them. Files of the same names in the output folder are replaced.
+    docs/predict.md describes what is in them. Files of the same names in the output folder are replaced, unless
+    --skip_done leaves them.
 
     Args:
         inputs: Images, folders of images, videos; a number for a camera (0 is the first one) or an address
@@ -67,6 +71,12 @@ def predict(
         y_up: Turn OBJ and PLY by 180 degrees about x, so that y points up, as many viewers take it. GLB always is.
         smooth: Smooth the hands of videos over time.
         detect_every: Of a video, frames from one search for hands to the next; in between, known hands are followed.
+        skip_done: Leave images as they are whose results are in the output folder already, of the same weights and
+            settings, as after an interruption; videos are predicted again.
+        cluster: Who predicts images, if not this process: "local" for several processes on this machine, the address of
+            a scheduler as "tcp://host:8786", or a YAML file for SLURM, PBS or LSF. See docs/cluster.md.
+        processes: Processes of --cluster local, one per GPU, or per core without a GPU, unless given; of a YAML file,
+            jobs.
     """
     # Before PyTorch is imported, which takes seconds.
     from gesturehand.inference.sources import find_sources
@@ -78,10 +88,13 @@ def predict(
     from gesturehand.inference.boxes import BoxFile, HandBox, parse_box, parse_hand
     from gesturehand.inference.mesh_files import parse_formats
     from gesturehand.inference.predict_files import predict_files
-    from gesturehand.inference.prediction_run import Settings
+    from gesturehand.inference.prediction_run import Settings, introduction
     from gesturehand.inference.predictor import HandPredictor, find_device
 
-    find_device(device)
+    if cluster is None:
+        find_device(device)
+        if processes is not None:
+            raise UserError("--processes says how many processes --cluster has: give --cluster local, too.")
     side = parse_hand(hand, "--hand")
     where: BoxFile | HandBox | None = None
     if boxes is not None:
@@ -105,7 +118,16 @@ def predict(
         y_up=y_up,
         smooth=smooth,
         detect_every=detect_every,
+        skip_done=skip_done,
     )
+    if cluster is not None:
+        from gesturehand.cluster import Cluster
+        from gesturehand.inference.predict_on_cluster import network_of, predict_on_cluster
+
+        network = network_of(checkpoint, device, mano=mano, box_scale=box_scale, engine=engine)
+        with Cluster(cluster, workers=processes, gpu=device != "cpu", folder=settings.output) as workers:
+            _say_counts(predict_on_cluster(network, inputs, settings, workers, say), output)
+        return
     predictor = HandPredictor.from_checkpoint(
         checkpoint,
         device,
@@ -113,13 +135,17 @@ def predict(
         box_scale=box_scale,
         engine=engine,
     )
-    say(f"Weights: {predictor.checkpoint}, on {predictor.device}, by {predictor.engine_name}")
+    say(introduction(predictor))
     done = predict_files(predictor, inputs, settings, say)
     if done.images == 1 and not done.frames:
         for found in done.last:
             say(_line(found))
         if not done.last and where is None:
             say("  no hand was found: say where it is with --box x,y,w,h, or lower --min_score")
+    _say_counts(done, output)
+
+
+def _say_counts(done: Any, output: str) -> None:
     counts = [
         f"{number} {what}{'' if number == 1 else 's'}"
         for number, what in ((done.images, "image"), (done.frames, "frame"))
@@ -127,6 +153,8 @@ def predict(
     ]
     empty = f", {done.empty} without a hand" if done.empty else ""
     say(f"{' and '.join(counts)}, {done.hands} hand{'' if done.hands == 1 else 's'}{empty}: {output}/")
+    if done.skipped:
+        say(f"{done.skipped} of the images {'was' if done.skipped == 1 else 'were'} done before.")
 
 
 def _line(hand: Any) -> str:

@@ -19,11 +19,13 @@ def sweep(
     runs: str = "runs",
     seed: int = 0,
     wandb_project: str = "gesturehand",
+    cluster: str | None = None,
+    processes: int | None = None,
 ) -> None:
     """Runs a W&B sweep file: with W&B's server where you are logged in, on this machine with Optuna otherwise.
 
-    A local sweep is kept in <runs>/sweeps/<name>; the same command continues an interrupted one. It ends with a table,
-    best.yaml (ready for `gesturehand fit --config`), sweep.png and trials.json.
+    Without W&B, a sweep is kept in <runs>/sweeps/<name>; the same command continues an interrupted one. It ends with a
+    table, best.yaml (ready for `gesturehand fit --config`), sweep.png and trials.json.
 
     Args:
         file: The sweep, for instance experiments/sweeps/demo_finetune.yaml, or one of the package by name.
@@ -33,7 +35,14 @@ def sweep(
         runs: Folder of all runs.
         seed: Seeds the choice of values.
         wandb_project: W&B project of a sweep that W&B runs.
+        cluster: Who runs the trials, if not this machine one after the other: "local" for several at a time on this
+            machine, the address of a scheduler as "tcp://host:8786", or a YAML file for SLURM, PBS or LSF. Optuna then
+            chooses the values even if you are logged in to W&B. See docs/cluster.md.
+        processes: Trials at a time of --cluster local, one per GPU, or per core without a GPU, unless given; of a YAML
+            file, jobs.
     """
+    if processes is not None and cluster is None:
+        raise UserError("--processes says how many trials --cluster runs at a time: give --cluster local, too.")
     try:
         from gesturehand.sweeps.sweep_file import read_sweep, read_sweep_content
     except ModuleNotFoundError as error:
@@ -45,7 +54,7 @@ def sweep(
     _check_keys(read_sweep_content(Path(file)))
     from gesturehand.cli.training.loggers import wandb_is_online
 
-    if wandb_is_online() and not local:
+    if wandb_is_online() and not local and cluster is None:
         _with_wandb(file, trials, wandb_project)
         return
     from gesturehand.sweeps.local import run_locally
@@ -53,7 +62,14 @@ def sweep(
 
     plan = read_sweep(file)
     folder = Path(runs) / "sweeps" / (name or Path(file).stem)
-    study = run_locally(plan, folder, trials=trials, seed=seed)
+    if cluster is None:
+        study = run_locally(plan, folder, trials=trials, seed=seed)
+    else:
+        from gesturehand.cluster import Cluster
+        from gesturehand.sweeps.on_cluster import run_on_cluster
+
+        with Cluster(cluster, workers=processes, gpu=True, folder=folder) as workers:
+            study = run_on_cluster(plan, folder, workers, trials=trials, seed=seed)
     # A table in a log file has no terminal to fit into.
     print_table(sweep_table(plan, study), width=140)
     for path in write_results(plan, study, folder):

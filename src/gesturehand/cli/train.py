@@ -20,7 +20,7 @@ from gesturehand.callbacks.checkpoint_artifact import CheckpointArtifact
 from gesturehand.callbacks.evaluation_report import TestReport
 from gesturehand.callbacks.throughput import Throughput
 from gesturehand.callbacks.training_guard import TrainingGuard
-from gesturehand.callbacks.trial_report import TRIAL_FOLDER_VARIABLE, TrialReport
+from gesturehand.callbacks.trial_report import TRIAL_FOLDER_VARIABLE, TrialReport, check_sweep_goes_on
 from gesturehand.callbacks.validation_pictures import EmbeddingMap, GestureConfusion, PredictionPictures
 from gesturehand.checkpoints.checkpoint_io import DurableCheckpointIO
 from gesturehand.checkpoints.resume_points import (
@@ -105,6 +105,7 @@ class TrainingCLI(LightningCLI):
         trial = os.environ.get(TRIAL_FOLDER_VARIABLE)
         self.place: RunPlace | None = None
         self.resume_point: str | None = None
+        check_sweep_goes_on()
         first = is_first_process()
         if not first:
             choice = told_by_first(settings.num_nodes)

@@ -177,6 +177,55 @@ class Cluster:
                 bar.update(task.weight)
                 yield task, value
 
+    def draw(
+        self, next_task: Callable[[], Task | None], *, retries: int = 2, progress: bool = True
+    ) -> Iterator[tuple[Task, Any]]:
+        """Does tasks that are only known one after the other, and yields each as it ends.
+
+        Args:
+            next_task: Asked for a task whenever a worker is free. None: there is none for now; when nothing is done any
+                more, that is the end.
+            retries: How often a task is done again whose worker died.
+            progress: Say where the workers can be watched.
+
+        Yields:
+            Tasks with their results, or with a :class:`~gesturehand.cluster.task.Failure`.
+
+        Raises:
+            UserError: As :meth:`run`.
+        """
+        ended: SimpleQueue[tuple[Task, Any]] = SimpleQueue()
+        futures: set[Any] = set()  # the scheduler forgets what nobody holds
+        deaths: Counter[str] = Counter()
+        again: deque[Task] = deque()
+        task = next_task()
+        if task is not None:
+            self._connect(progress)
+        try:
+            while task is not None or futures:
+                if task is not None and len(futures) < self._workers():
+                    future = self._submit(task)
+                    future.add_done_callback(lambda future, task=task: ended.put((task, future)))
+                    futures.add(future)
+                    task = None
+                else:
+                    with suppress(Empty):
+                        done, future = ended.get(timeout=_LOOK_S)
+                        futures.discard(future)
+                        error = self._error(future)
+                        deaths[done.name] += _is_loss(error)
+                        if _is_loss(error) and deaths[done.name] <= retries:
+                            again.append(done)
+                        elif error is not None:
+                            yield done, Failure(done.name, _reason(error, deaths[done.name]))
+                        else:
+                            yield done, future.result()
+                if task is None and (not futures or len(futures) < self._workers()):
+                    task = again.popleft() if again else next_task()
+        finally:
+            for future in futures:
+                future.release()  # nobody waits for it any more; a reference that is left would keep the task
+
     def _in_order(self, tasks: Iterable[Task], retries: int, progress: bool) -> Iterator[tuple[Task, Any]]:
         if self.address == LOCAL and self._wanted() == 1:
             for task in tasks:

@@ -87,6 +87,28 @@ def do_task(pickled: bytes, terms: Terms) -> Any:
         raise RuntimeError(f"it was interrupted ({type(error).__name__})") from error
 
 
+class Unwanted(Exception):
+    """The client of a task has gone, or was interrupted."""
+
+
+def check_wanted() -> None:
+    """To be called now and then by a task that takes long: nobody interrupts it.
+
+    Raises:
+        Unwanted: Nobody waits for the task that this thread does.
+    """
+    from distributed import get_worker
+
+    try:
+        worker = get_worker()
+    except ValueError:
+        return  # not on a worker
+    key = worker.get_current_task()
+    state = worker.state.tasks.get(key)
+    if state is None or state.state == "cancelled":
+        raise Unwanted(f"nobody waits for {key}")
+
+
 @cache
 def check_terms(terms: Terms) -> None:
     """Compares this process with the client.

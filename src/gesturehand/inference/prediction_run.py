@@ -1,13 +1,15 @@
 """What predicting images and videos has in common: what is asked, said, counted and written."""
 
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
+from gesturehand import __version__
 from gesturehand.data.image_file import read_image
 from gesturehand.detection.detector import MIN_SCORE, SMALLEST_PX
 from gesturehand.draw.prediction import PredictionPainter
@@ -57,6 +59,7 @@ class Settings:
         y_up: Meshes are turned by 180° about x, so that y points up; GLB always is.
         smooth: Smooth the hands of videos.
         detect_every: Frames of a video from one search for hands to the next.
+        skip_done: Images that were predicted with the same network and settings are left as they are.
         progress: Show a progress bar.
     """
 
@@ -74,6 +77,7 @@ class Settings:
     y_up: bool = False
     smooth: bool = True
     detect_every: int = DETECT_EVERY
+    skip_done: bool = False
     progress: bool = True
 
 
@@ -86,6 +90,7 @@ class Frame(NamedTuple):
         image: Where it is drawn from; None where it is not drawn.
         camera: Its intrinsics.
         tracks: Numbers of the tracks of a video's hands, where they are known before the prediction.
+        settings_sha256: Of the network and of what is asked of an image.
     """
 
     name: str
@@ -93,6 +98,7 @@ class Frame(NamedTuple):
     image: np.ndarray | Path | None
     camera: ImageCamera
     tracks: tuple[int, ...] | None = None
+    settings_sha256: str | None = None
 
     def query(self, image: np.ndarray, hands: tuple[HandBox, ...], words: str) -> ImageQuery:
         """What the predictor is asked; ``words`` name the image in errors."""
@@ -192,13 +198,43 @@ class PredictionRun:
 
     def content(self, frame: Frame, hands: list[HandResult], tracks: Sequence[int] | None = None) -> dict[str, object]:
         """What is written of an image or frame, which is counted."""
-        self.frames += 1
-        self.hands += len(hands)
-        self.empty += not hands
+        self.count(len(hands))
         self.last = hands
         if self._tell is not None:
             self._tell(hands, tracks)
-        return image_dictionary(frame.name, frame.size, *frame.camera, hands, self._model, tracks)
+        return image_dictionary(
+            frame.name, frame.size, *frame.camera, hands, self._model, tracks, frame.settings_sha256
+        )
+
+    def count(self, hands: int) -> None:
+        """Counts an image or frame with so many hands."""
+        self.frames += 1
+        self.hands += hands
+        self.empty += not hands
+
+    def settings_sha256(self, name: str) -> str:
+        """SHA-256 of all that an image's numbers and meshes depend on beside the image: network, settings, its boxes.
+
+        Left out is what changes only the last digits: what runs the network, where, and how many crops at a time.
+
+        Args:
+            name: Of the image's file.
+        """
+        boxes = self.settings.boxes
+        given = boxes.of(name) if isinstance(boxes, BoxFile) else [boxes]
+        digest = self._asked.copy()
+        digest.update(repr(given).encode())
+        return digest.hexdigest()
+
+    @cached_property
+    def _asked(self) -> Any:
+        """The digest of what is the same for all images."""
+        settings = self.settings
+        asked = (
+            *(__version__, self.predictor.sha256, settings.hand, settings.min_score, settings.max_hands),
+            *(settings.smallest_px, settings.y_up, None if self._given is None else self._given.tolist()),
+        )
+        return hashlib.sha256(repr(asked).encode())
 
     @cached_property
     def painter(self) -> PredictionPainter:
@@ -221,6 +257,11 @@ class PredictionRun:
         if text not in self._said:
             self._said.add(text)
             self.say(text)
+
+
+def introduction(predictor: HandPredictor) -> str:
+    """What predicts, in a line."""
+    return f"Weights: {predictor.checkpoint}, on {predictor.device}, by {predictor.engine_name}"
 
 
 def _image_of(frame: Frame) -> np.ndarray:

@@ -1,5 +1,6 @@
 """The predictor: a checkpoint and images in, hands out."""
 
+import hashlib
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -132,6 +133,17 @@ class HandPredictor:
             UserError: ONNX Runtime is not installed.
         """
         return HandDetector()
+
+    @cached_property
+    def sha256(self) -> str:
+        """Of the network's weights, its hand model, and how it looks at hands."""
+        looks = (self.image_size, self.box_scale, self.mirror_left, self.upright, self._joints_25d_share)
+        hand_model = self.model.hand_model.fingerprint
+        digest = hashlib.sha256(repr((type(self.model).__name__, hand_model, looks)).encode())
+        for name, tensor in self.model.state_dict().items():
+            digest.update(name.encode())
+            digest.update(tensor.cpu().numpy().tobytes())
+        return digest.hexdigest()
 
     def __call__(
         self,

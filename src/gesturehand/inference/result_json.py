@@ -42,6 +42,7 @@ def image_dictionary(
     hands: Sequence[HandResult],
     model: dict[str, str],
     tracks: Sequence[int] | None = None,
+    settings_sha256: str | None = None,
 ) -> dict[str, Any]:
     """What is written of an image; docs/predict.md describes every key.
 
@@ -53,6 +54,7 @@ def image_dictionary(
         hands: Predicted.
         model: What predicted them.
         tracks: Of each hand of a video, the number of its track.
+        settings_sha256: Of the network and of what was asked, of an image's file.
     """
     return {
         "image": name,
@@ -65,6 +67,7 @@ def image_dictionary(
             "intrinsics": source,
         },
         "model": model,
+        **({} if settings_sha256 is None else {"settings_sha256": settings_sha256}),
         "hands": [
             hand_dictionary(number, hand, None if tracks is None else tracks[number])
             for number, hand in enumerate(hands)

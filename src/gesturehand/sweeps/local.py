@@ -2,10 +2,10 @@
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import optuna
 from optuna.trial import TrialState
@@ -16,9 +16,9 @@ from gesturehand.file_lock import try_lock
 from gesturehand.file_writing import make_folder
 from gesturehand.sweeps.parameters import arguments, grid_points
 from gesturehand.sweeps.preflight import check_metric, resolved_config
-from gesturehand.sweeps.study import completed, finished, open_study
+from gesturehand.sweeps.study import completed, distributions, finished, open_study
 from gesturehand.sweeps.sweep_file import Sweep, render_command
-from gesturehand.sweeps.trial_process import environment_of, last_words, run_trial
+from gesturehand.sweeps.trial_process import LOG_FILE, environment_of, last_words, run_trial
 
 DEFAULT_TRIALS: Final = 20
 #: After this many failures in a row, the fault must lie in all trials.
@@ -42,58 +42,146 @@ def run_locally(sweep: Sweep, folder: Path, *, trials: int | None = None, seed: 
     Raises:
         UserError: The command or the metric is unusable, three trials in a row failed, or the sweep is already running.
     """
+    with begun(sweep, folder, trials, seed) as (study, total, ends):
+        while len(finished(study)) < total and not reached(sweep, study):
+            if nothing_waits(sweep, study):
+                break
+            trial = study.ask(distributions(sweep))
+            command = command_of(sweep, values_of(sweep, trial))
+            ends.tell(trial, run_one(sweep, command, trial_folder(folder, trial.number), reporter(sweep, trial)))
+    return study
+
+
+@contextmanager
+def begun(
+    sweep: Sweep, folder: Path, trials: int | None, seed: int, *, shared: bool = False
+) -> Iterator[tuple[optuna.Study, int, "Ends"]]:
+    """The study of a sweep that no other process runs, new or continued.
+
+    Args:
+        sweep: The sweep.
+        folder: Of the study and its trials; made if it is missing.
+        trials: As for :func:`run_locally`.
+        seed: Seeds the choice of values.
+        shared: Several machines write to the study.
+
+    Yields:
+        The study, the total number of trials, and what is told the end of each.
+
+    Raises:
+        UserError: As :func:`run_locally`.
+    """
     make_folder(folder)
     with _alone(folder):
-        study = open_study(sweep, folder, seed)
+        study = open_study(sweep, folder, seed, shared=shared)
         total = _total(sweep, trials)
         done = len(finished(study))
-        if done >= total:
-            return study
-        example = example_values(sweep)
-        config = resolved_config(_command(sweep, example), environment_of())
-        check_metric(sweep.metric, config)
+        if done < total:
+            config = resolved_config(command_of(sweep, example_values(sweep)), environment_of())
+            check_metric(sweep.metric, config)
         bar = tqdm(
             desc=sweep.name,
             total=total,
             initial=done,
             unit="trial",
+            disable=done >= total,
             mininterval=0.2 if sys.stderr.isatty() else 10.0,
         )
         with bar:
-            _run(sweep, study, folder, total, bar)
-    return study
+            yield study, total, Ends(sweep, study, folder, bar)
 
 
-def _run(sweep: Sweep, study: optuna.Study, folder: Path, total: int, bar: Any) -> None:
-    failures = 0
-    while len(finished(study)) < total and not _reached(sweep, study):
-        if sweep.method == "grid" and not study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
-            return
-        trial = study.ask({p.name: p.distribution for p in sweep.parameters if p.distribution is not None})
-        values = arguments(sweep.parameters, trial.params)
-        trial.set_user_attr(VALUES, values)
-        place = trial_folder(folder, trial.number)
-        make_folder(place)
-        began = time.monotonic()
-        code, reports, ended = run_trial(_command(sweep, values), place, reporter(sweep, trial))
-        trial.set_user_attr(SECONDS, round(time.monotonic() - began, 1))
-        state, value = outcome(sweep, code, reports, ended)
+class Ran(NamedTuple):
+    """How a trial ended.
+
+    Attributes:
+        state: Complete, pruned or failed.
+        value: The metric's; None of a trial that failed.
+        seconds: Its time.
+        last_words: The last line that it printed.
+    """
+
+    state: TrialState
+    value: float | None
+    seconds: float
+    last_words: str
+
+
+class Ends:
+    """Keeps how trials ended, and says it.
+
+    Args:
+        sweep: The sweep.
+        study: Its study.
+        folder: Its folder.
+        bar: Its progress.
+    """
+
+    def __init__(self, sweep: Sweep, study: optuna.Study, folder: Path, bar: Any) -> None:
+        self._sweep = sweep
+        self._study = study
+        self._folder = folder
+        self._bar = bar
+        self._failures = 0
+
+    def tell(self, trial: optuna.Trial, ran: Ran) -> None:
+        """Takes the end of a trial.
+
+        Raises:
+            UserError: It is the last of several failures in a row.
+        """
+        trial.set_user_attr(SECONDS, round(ran.seconds, 1))
         # Optuna takes a pruned trial's value from what was reported.
-        study.tell(trial, value if state == TrialState.COMPLETE else None, state=state)
-        failures = failures + 1 if state == TrialState.FAIL else 0
-        shown = f"failed: {last_words(place)}" if value is None else f"{sweep.metric} {value:.5g}"
+        self._study.tell(trial, ran.value if ran.state == TrialState.COMPLETE else None, state=ran.state)
+        failed = ran.state == TrialState.FAIL
+        self._failures = self._failures + 1 if failed else 0
+        shown = f"failed: {ran.last_words}" if failed else f"{self._sweep.metric} {ran.value:.5g}"
+        values = trial.user_attrs[VALUES]
         settings = " ".join(f"{name.rpartition('.')[2]}={_short(entry)}" for name, entry in values.items())
-        ending = " (ended early)" if state == TrialState.PRUNED else ""
-        bar.write(f"trial {trial.number}: {shown}{ending}  {settings}", file=sys.stderr)
-        if state != TrialState.FAIL:
-            bar.update(1)
-        if ranked := completed(study):
-            bar.set_postfix_str(f"best {ranked[0].value:.5g}")
-        if failures == _MOST_FAILURES:
+        ending = " (ended early)" if ran.state == TrialState.PRUNED else ""
+        self._bar.write(f"trial {trial.number}: {shown}{ending}  {settings}", file=sys.stderr)
+        if not failed:
+            self._bar.update(1)
+        if ranked := completed(self._study):
+            self._bar.set_postfix_str(f"best {ranked[0].value:.5g}")
+        if self._failures == _MOST_FAILURES:
+            log = trial_folder(self._folder, trial.number) / LOG_FILE
             raise UserError(
-                f"Trials failed {failures} times in a row, the last with: {last_words(place)} (all of it: "
-                f"'{place / 'log.txt'}'); correct that and start the sweep again."
+                f"Trials failed {self._failures} times in a row, the last with: {ran.last_words} (all of it: '{log}'); "
+                "correct that and start the sweep again."
             )
+
+
+def values_of(sweep: Sweep, trial: optuna.Trial) -> dict[str, Any]:
+    """The values that a trial tries, which it also keeps."""
+    values = arguments(sweep.parameters, trial.params)
+    trial.set_user_attr(VALUES, values)
+    return values
+
+
+def run_one(
+    sweep: Sweep,
+    command: Sequence[str],
+    place: Path,
+    on_report: Callable[[dict[str, Any]], bool],
+    workplace: Path | None = None,
+    check: Callable[[], object] = lambda: None,
+) -> Ran:
+    """Runs a trial to its end.
+
+    Args:
+        sweep: The sweep.
+        command: The trial's.
+        place: Its folder; made if it is missing.
+        on_report: As for :func:`~gesturehand.sweeps.trial_process.run_trial`.
+        workplace: Likewise.
+        check: Likewise.
+    """
+    make_folder(place)
+    began = time.monotonic()
+    code, reports, ended = run_trial(command, place, on_report, workplace, check)
+    state, value = outcome(sweep, code, reports, ended)
+    return Ran(state, value, time.monotonic() - began, last_words(place))
 
 
 def trial_folder(folder: Path, number: int) -> Path:
@@ -101,15 +189,26 @@ def trial_folder(folder: Path, number: int) -> Path:
     return folder / "trials" / f"{number:03d}"
 
 
-def _command(sweep: Sweep, values: dict[str, Any]) -> list[str]:
+def command_of(sweep: Sweep, values: dict[str, Any]) -> list[str]:
+    """The command of a trial with these values."""
     return render_command(sweep.command, sweep.program, values)
+
+
+def random_draws(sweep: Sweep, seed: int) -> Iterator[dict[str, Any]]:
+    """What Optuna draws at random for trial 0, 1, and so on, by the parameters' names."""
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=seed))
+    while True:
+        yield study.ask(distributions(sweep)).params
 
 
 def example_values(sweep: Sweep) -> dict[str, Any]:
     """Values as a trial could draw them."""
-    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
-    trial = study.ask({p.name: p.distribution for p in sweep.parameters if p.distribution is not None})
-    return arguments(sweep.parameters, trial.params)
+    return arguments(sweep.parameters, next(random_draws(sweep, 0)))
+
+
+def nothing_waits(sweep: Sweep, study: optuna.Study) -> bool:
+    """Whether every point of a grid has been tried."""
+    return sweep.method == "grid" and not study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
 
 
 def _total(sweep: Sweep, trials: int | None) -> int:
@@ -146,7 +245,8 @@ def outcome(
     return (TrialState.COMPLETE if code == 0 else TrialState.PRUNED), float(value)
 
 
-def _reached(sweep: Sweep, study: optuna.Study) -> bool:
+def reached(sweep: Sweep, study: optuna.Study) -> bool:
+    """Whether a trial is so good that no further one begins."""
     ranked = completed(study)
     if sweep.target is None or not ranked or ranked[0].value is None:
         return False

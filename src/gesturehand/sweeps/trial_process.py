@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from gesturehand.callbacks.trial_report import TRIAL_FOLDER_VARIABLE, read_trial
+from gesturehand.callbacks.trial_report import SWEEP_PROCESS_VARIABLE, TRIAL_FOLDER_VARIABLE, read_trial
 
 LOG_FILE: Final = "log.txt"
 #: Seconds between checks of a running trial, and from telling a trial to end until it is killed.
@@ -21,12 +21,16 @@ def environment_of(folder: Path | None = None) -> dict[str, str]:
     """The environment of a trial: that of this process, with this installation's commands first on the path."""
     own = {"PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])}
     if folder is not None:
-        own[TRIAL_FOLDER_VARIABLE] = str(folder)
+        own |= {TRIAL_FOLDER_VARIABLE: str(folder), SWEEP_PROCESS_VARIABLE: str(os.getpid())}
     return {**os.environ, **own}
 
 
 def run_trial(
-    command: Sequence[str], folder: Path, on_report: Callable[[dict[str, Any]], bool]
+    command: Sequence[str],
+    folder: Path,
+    on_report: Callable[[dict[str, Any]], bool],
+    workplace: Path | None = None,
+    check: Callable[[], object] = lambda: None,
 ) -> tuple[int, list[dict[str, Any]], bool]:
     """Runs a trial to its end.
 
@@ -36,6 +40,8 @@ def run_trial(
         command: The command and its arguments.
         folder: The trial's folder.
         on_report: Called with every validation as it is reported; returning False ends the trial.
+        workplace: The folder that paths in the command start from; this process's if not given.
+        check: Called all the time; what it raises ends the trial.
 
     Returns:
         The exit code, all reports, and whether ``on_report`` ended it.
@@ -46,6 +52,7 @@ def run_trial(
         process = subprocess.Popen(
             command,
             env=environment_of(folder),
+            cwd=workplace,
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
@@ -53,6 +60,7 @@ def run_trial(
         )
         try:
             while True:
+                check()
                 code = process.poll()
                 reports = read_trial(folder)
                 for report in reports[seen:]:
