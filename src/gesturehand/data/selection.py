@@ -119,7 +119,8 @@ def select(
             "min_valid_joints": min_valid_joints if min_valid_joints > 1 else None,
         }
         raise UserError(
-            f"Nothing of '{index.root}', split '{index.split}', is left by hands={hands}, labelled_only={labelled_only}"
+            f"Nothing of '{index.address}', split '{index.split}', is left by hands={hands}, "
+            f"labelled_only={labelled_only}"
             f"{''.join(f', {name}={value}' for name, value in further.items() if value)}: loosen one of these settings."
         )
     return selection
@@ -133,7 +134,7 @@ def _among(setting: str, index: InterHandIndex, wanted: list[Any], column: np.nd
     if unknown:
         listed = ", ".join(sorted(_shown(value) for value in known))
         raise UserError(
-            f"data.{setting} names '{_shown(unknown[0])}', which split '{index.split}' of '{index.root}' does not "
+            f"data.{setting} names '{_shown(unknown[0])}', which split '{index.split}' of '{index.address}' does not "
             f"have: choose from {listed}."
         )
     return np.isin(column, wanted)
@@ -164,8 +165,8 @@ def _in_subset(index: InterHandIndex, path: Path) -> np.ndarray:
     chosen |= in_files
     if unknown:
         raise UserError(
-            f"The subset list '{path}' names {len(unknown)} entries that split '{index.split}' of '{index.root}' does "
-            f"not have (the first: {min(unknown)}): check that list and split belong together."
+            f"The subset list '{path}' names {len(unknown)} entries that split '{index.split}' of '{index.address}' "
+            f"does not have (the first: {min(unknown)}): check that list and split belong together."
         )
     return chosen
 
@@ -205,6 +206,6 @@ def fitted_samples(index: InterHandIndex, selection: Selection, kept: np.ndarray
         fitted &= kept[frame]
     if not fitted.any():
         raise UserError(
-            f"No sample of '{index.root}', split '{index.split}', has a MANO fit: set data.fitted_only to false."
+            f"No sample of '{index.address}', split '{index.split}', has a MANO fit: set data.fitted_only to false."
         )
     return Selection(selection.row[fitted], selection.hand[fitted])

@@ -8,7 +8,9 @@ from gesturehand.data.formats.dexycb import DexYcbFormat
 from gesturehand.data.formats.freihand import FreiHandFormat
 from gesturehand.data.formats.ho3d import Ho3dV2Format, Ho3dV3Format
 from gesturehand.data.formats.interhand import InterHandFormat
+from gesturehand.data.formats.packed import PackedSet, format_name
 from gesturehand.data.formats.set_format import SetFormat
+from gesturehand.data.remote import local_folder
 from gesturehand.errors import UserError
 
 #: In the order in which a folder is tried. InterHand2.6M's comes first: its files say their own name.
@@ -40,14 +42,17 @@ def format_of(root: str | Path, name: str | None = None) -> SetFormat:
     """The format of a set, checked.
 
     Args:
-        root: Its folder (or file).
+        root: Its folder (or file), or its URL.
         name: ``data.format``; None: it is recognised by its files.
 
     Raises:
         UserError: The name is unknown, or the folder is not one of that format, or of none.
     """
-    root = Path(root)
+    root = local_folder(root)
     chosen = _recognised(root) if name is None else named_format(name)
+    packed = format_name(root)
+    if packed is not None and name in (None, packed) and (chosen is None or not chosen.recognises(root)):
+        return PackedSet(named_format(packed))
     if chosen is None:
         nearby = _nearby(root)
         if nearby is not None:

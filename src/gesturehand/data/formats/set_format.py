@@ -4,7 +4,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from hashlib import sha256
 from pathlib import Path
-from typing import ClassVar
 
 from gesturehand.data.index_build import Columns
 from gesturehand.hand.pose_form import PoseForm
@@ -27,11 +26,11 @@ class SetFormat(ABC):
         pose_form: How it writes MANO's pose and place.
     """
 
-    name: ClassVar[str]
-    title: ClassVar[str]
-    sign: ClassVar[str]
-    joints: ClassVar[str | None] = None
-    pose_form: ClassVar[PoseForm] = PoseForm(0)
+    name: str
+    title: str
+    sign: str
+    joints: str | None = None
+    pose_form: PoseForm = PoseForm(0)
 
     @abstractmethod
     def recognises(self, root: Path) -> bool:
