@@ -112,7 +112,7 @@ import sys, time
 from gesturehand.data import pack
 read = pack.read_image_bytes
 def slowly(*words, **settings):
-    time.sleep(0.02)
+    time.sleep(0.01)
     return read(*words, **settings)
 pack.read_image_bytes = slowly
 pack.pack_split(sys.argv[1], "train", shard_mb=float(sys.argv[2]), workers=1, progress=False)

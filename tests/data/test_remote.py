@@ -42,10 +42,9 @@ def packed_root(synthetic_root, tmp_path_factory) -> Path:
 def memory(packed_root) -> Iterator[str]:
     """The packed set in fsspec's memory."""
     system = fsspec.filesystem("memory")
-    system.store.clear()
     system.put(str(packed_root), "/bucket/set", recursive=True)
     yield "memory://bucket/set"
-    system.store.clear()
+    system.rm("/bucket", recursive=True)
 
 
 class Ranges(http.server.SimpleHTTPRequestHandler):

@@ -17,7 +17,7 @@ KINDS: Final[tuple[Kind, ...]] = ("data", "camera", "joint_3d", "MANO_NeuralAnno
 
 
 T = TypeVar("T")
-_URL: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
+_URL: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.:-]+://")
 #: What Python's json module writes and JSON does not know.
 _NO_NUMBER: Final = re.compile(rb"(?<=[\[,:\s])-?(?:NaN|Infinity)(?=[\],}\s])")
 

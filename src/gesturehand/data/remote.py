@@ -35,6 +35,7 @@ _STATES: Final = (
 #: A read over a network is tried again, after 0.5 and 1 s.
 _TRIES: Final = 3
 _PAUSE_S: Final = 0.5
+_NOT_THERE: Final = (401, 403, 404, 410)
 _BAR_FROM_BYTES: Final = 20_000_000
 
 
@@ -63,7 +64,7 @@ def local_folder(root: str | Path, splits: Iterable[str] = SPLITS) -> Path:
         named = "', '".join(dict.fromkeys(splits))
         raise UserError(
             f"'{url}' has neither packed/ nor annotations/ of split '{named}': pack the set with `gesturehand data "
-            "pack` and copy its folder packed/ there, or check the URL."
+            "pack` and copy its folder packed/ there, or check the URL and your access to it."
         )
     return folder
 
@@ -145,8 +146,13 @@ class RemoteSet:
         with self._explained():
             try:
                 info = system.info(f"{folder}/{name}")
-            except (FileNotFoundError, NotADirectoryError):
-                return None
+            except (FileNotFoundError, NotADirectoryError, PermissionError) as error:
+                # HTTP's file system says so of everything that fails. Buckets forbid what is not there, too.
+                cause = error.__cause__
+                told = cause is None or isinstance(cause, FileNotFoundError | PermissionError)
+                if told or getattr(cause, "status", None) in _NOT_THERE:
+                    return None
+                raise
         return [info.get("size"), str(next((info[key] for key in _STATES if info.get(key)), ""))]
 
     def copy(self, name: str, target: Path, size: int | None) -> None:
@@ -192,6 +198,7 @@ def _of_length(content: bytes, start: int | None, end: int | None) -> bytes:
 
 
 def _reason(error: Exception) -> str:
+    error = error.__cause__ if isinstance(error.__cause__, Exception) else error
     text = getattr(error, "strerror", None) or str(error) or type(error).__name__
     return " ".join(text.split()).rstrip(".")
 
