@@ -23,11 +23,11 @@ def test_packs_verifies_and_trains_on_what_was_packed(root, tmp_path, capsys):
     words = ["data", "pack", "--root", str(root), "--split", "val", "--out", str(out)]
     assert main(words) == 0
     printed = capsys.readouterr()
-    assert f"{out}/packed/val: 16 images in 1 shard\n" in printed.out
+    assert f"{out}/packed/val: 32 images in 1 shard\n" in printed.out
     assert "% more than the images themselves" in printed.out
     assert "val images: 100%" in printed.err
     assert main(words) == 0
-    assert "16 images (16 of them were there)" in capsys.readouterr().out
+    assert "32 images (32 of them were there)" in capsys.readouterr().out
     assert main([*words, "--verify", "true"]) == 0
     assert capsys.readouterr().out == f"{out}: split val is as it was packed\n"
     assert main(["data", "index", "--root", str(out)]) == 0
@@ -46,7 +46,9 @@ def test_damage_is_listed_and_the_status_is_1(root, capsys):
     content[500] ^= 1
     path.write_bytes(content)
     capsys.readouterr()
-    assert main([*words, "--verify", "true"]) == 1
+    with pytest.raises(SystemExit) as end:
+        main([*words, "--verify", "true"])
+    assert end.value.code == 1
     printed = capsys.readouterr().out
     assert printed.startswith(f"shard damaged: {path}\nimage damaged in its shard: Capture")
     assert printed.endswith("split val has 2 problems\n")

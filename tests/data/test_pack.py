@@ -19,8 +19,9 @@ import pytest
 from gesturehand.data.check import check_data
 from gesturehand.data.image_file import StoredImage, UnreadableImageError
 from gesturehand.data.index import read_index
-from gesturehand.data.pack import pack_split, verify_split
+from gesturehand.data.pack import pack_split
 from gesturehand.data.shards import TABLE_NAME, name_hash, open_table
+from gesturehand.data.verify_shards import verify_split
 from gesturehand.errors import UserError
 
 #: A few images a shard.

@@ -1,20 +1,18 @@
-"""Packs a split's images into shards (:mod:`gesturehand.data.shards`), goes on after a kill, and verifies sums."""
+"""Packs a split's images into shards (:mod:`gesturehand.data.shards`), and goes on after a kill."""
 
 import shutil
 import zipfile
-import zlib
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
-from hashlib import file_digest, sha256
+from dataclasses import dataclass
+from hashlib import file_digest
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 from tqdm import tqdm
 
-from gesturehand.data.annotation_problems import Problem
 from gesturehand.data.column_file import read_column_header, write_columns
 from gesturehand.data.files import is_url
 from gesturehand.data.image_file import Unreadable, UnreadableImageError, read_image_bytes
@@ -25,9 +23,7 @@ from gesturehand.data.shards import (
     TABLE_NAME,
     TABLE_VERSION,
     Place,
-    ShardTable,
     name_hash,
-    open_table,
     packed_folder,
     shard_name,
 )
@@ -47,31 +43,31 @@ _AHEAD: Final = 4
 #: ZIP's first day, so that the same images make the same shards.
 _DATE: Final = (1980, 1, 1, 0, 0, 0)
 _MODE: Final = 0o644
-_BLOCK_BYTES: Final = 1 << 22
 _ROWS: Final = np.dtype([("name_hash", "<u8"), ("shard", "<u2"), ("start", "<u4"), ("length", "<u4"), ("crc32", "<u4")])
 _MOST_SHARDS: Final = 1 << 16
 
 
-@dataclass
+@dataclass(frozen=True)
 class PackReport:
     """What a packing did.
 
     Attributes:
         folder: Of the shards.
-        images: Images in the shards, and how many of them were there before.
-        image_bytes: Sum of their sizes.
+        images: Images in the shards.
+        kept: How many of them were there before.
+        image_bytes: Sum of the images' sizes.
         shards: Number of shards.
         disk_bytes: Sizes of the shards and the table.
         left_out: Messages about the images that could not be read.
     """
 
     folder: Path
-    images: int = 0
-    kept: int = 0
-    image_bytes: int = 0
-    shards: int = 0
-    disk_bytes: int = 0
-    left_out: list[str] = field(default_factory=list)
+    images: int
+    kept: int
+    image_bytes: int
+    shards: int
+    disk_bytes: int
+    left_out: list[str]
 
 
 def pack_split(
@@ -150,75 +146,6 @@ def pack_split(
     )
 
 
-def verify_split(
-    root: str | Path, split: str, *, progress: bool = True, set_format: str | None = None
-) -> list[Problem]:
-    """Reads the shards of a split from end to end and compares them with their sums.
-
-    Args:
-        root: The folder that holds ``packed/``.
-        split: Its split.
-        progress: Show a bar.
-        set_format: Name of the set's format; None: it is recognised.
-
-    Returns:
-        What is wrong: shards that are missing or damaged, and the images of damaged ones that are.
-
-    Raises:
-        UserError: The split is not packed, or its table is damaged.
-    """
-    if is_url(root):
-        raise UserError(f"'{root}' is not on this machine: verify the shards where they were packed, or a copy.")
-    folder = packed_folder(Path(root), split)
-    table = open_table(folder)
-    if table is None:
-        raise UserError(
-            f"Split '{split}' of '{root}' is not packed, or not to its end: run `gesturehand data pack --root {root} "
-            f"--split {split}`."
-        )
-    problems: list[Problem] = []
-    damaged: set[int] = set()
-    order = np.argsort(table.columns["shard"] * np.int64(1 << 32) + table.columns["start"])
-    ends = np.searchsorted(table.columns["shard"][order], np.arange(len(table.shards) + 1))
-    total = sum(shard["bytes"] for shard in table.shards)
-    with tqdm(total=total, desc=f"{split} shards", unit="B", unit_scale=True, disable=not progress) as bar:
-        for number, shard in enumerate(table.shards):
-            rows = order[ends[number] : ends[number + 1]]
-            problem, found = _verify_shard(table, number, rows, bar)
-            damaged |= found
-            problems += [Problem(problem, split, str(folder / shard["name"]))] if problem else []
-    if damaged:
-        index = read_index(root, split, mano_fits=False, set_format=set_format)
-        names = {name.decode() for name in index.file_name if name_hash(name.decode()) in damaged}
-        problems += [Problem("image damaged in its shard", split, name) for name in sorted(names)]
-    return problems
-
-
-def _verify_shard(table: ShardTable, number: int, rows: np.ndarray, bar: Any) -> tuple[str, set[int]]:
-    """What is wrong with a shard, and the hashes of the names of its damaged images; rows by their place in it."""
-    shard = table.shards[number]
-    digest, damaged, at = sha256(), set(), 0
-    try:
-        with (table.folder / shard["name"]).open("rb") as file:
-            for row in rows.tolist():
-                place = table.place(row)
-                digest.update(file.read(place.start - at))
-                content = file.read(place.length)
-                digest.update(content)
-                if len(content) != place.length or zlib.crc32(content) != place.crc32:
-                    damaged.add(int(table.columns["name_hash"][row]))
-                bar.update(place.start + place.length - at)
-                at = place.start + place.length
-            while block := file.read(_BLOCK_BYTES):
-                digest.update(block)
-                bar.update(len(block))
-    except FileNotFoundError:
-        return "shard missing", set()
-    except OSError as error:
-        return f"shard cannot be read ({error.strerror})", set()
-    return ("shard damaged" if digest.hexdigest() != shard["sha256"] else ""), damaged
-
-
 class _Packed:
     """The shards of a folder: those that are there, and those that are added."""
 
@@ -238,7 +165,7 @@ class _Packed:
             self._all = np.concatenate([np.zeros(0, _ROWS), *self._parts])
         return self._all
 
-    def add(self, images: "Iterator[tuple[str, bytes]]", limit: int) -> None:
+    def add(self, images: Iterator[tuple[str, bytes]], limit: int) -> None:
         """Writes images into new shards of up to ``limit`` bytes, or one image."""
         following = next(images, None)
         while following is not None:
@@ -345,7 +272,7 @@ class _Images:
                 for _, future in waiting:
                     future.cancel()
 
-    def _next(self, waiting: "deque[tuple[str, Future[bytes]]]", bar: Any) -> Iterator[tuple[str, bytes]]:
+    def _next(self, waiting: deque[tuple[str, Future[bytes]]], bar: Any) -> Iterator[tuple[str, bytes]]:
         name, future = waiting.popleft()
         try:
             content = future.result()

@@ -4,7 +4,7 @@ The rule: an image that the table of the split's shards lists (:mod:`gesturehand
 Any other is a single file, and so are all where the split has no table.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -79,7 +79,7 @@ class SetImages:
         return f"packed/{self._split}/{self.table.shards[place.shard]['name']}"
 
     def _stored(
-        self, remote: RemoteSet, where: str, name: str, place: Place | None, content: "partial[bytes]"
+        self, remote: RemoteSet, where: str, name: str, place: Place | None, content: Callable[[], bytes]
     ) -> StoredImage:
         if place is None:
             return StoredImage(f"{remote.url}/{where}", content, "copy it there, or pack the set again")
