@@ -204,7 +204,7 @@ def test_a_missing_package_is_named(url, package):
 def test_a_missing_split_of_a_url_is_left_out(memory):
     data = InterHandDataModule(memory, image_size=32, num_workers=0)
     data.prepare_data()
-    with pytest.raises(UserError, match="has no packed split 'test': there are train, val"):
+    with pytest.raises(UserError, match="has no split 'test', packed or not: there are train, val"):
         data.dataset("test")
 
 

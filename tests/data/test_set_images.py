@@ -90,8 +90,23 @@ def test_a_packed_set_is_complete_by_itself(synthetic_root, packed_root):
         assert isinstance(packed.image(row), StoredImage)
         assert np.array_equal(read_image(loose.image(row)), read_image(packed.image(row)))
     assert pickle.loads(pickle.dumps(packed)).image(0).content() == loose.image(0).read_bytes()
-    with pytest.raises(UserError, match="has no packed split 'extra': there are train, val, test"):
+    with pytest.raises(UserError, match="has no split 'extra', packed or not: there are train, val, test"):
         read_index(packed_root, "extra")
+
+
+def test_some_splits_packed_without_annotations_and_others_with(synthetic_root, packed_root, tmp_path):
+    root = tmp_path / "mixed"
+    shutil.copytree(packed_root / "packed" / "train", root / "packed" / "train")
+    for part in ("annotations", "images"):
+        shutil.copytree(synthetic_root / part / "val", root / part / "val")
+    assert format_of(root).splits(root) == ["train", "val"]
+    train, val = read_index(root, "train"), read_index(root, "val")
+    assert isinstance(train.image(0), StoredImage)
+    assert isinstance(val.image(0), Path)
+    assert val.path.is_relative_to(root / "annotations")
+    (root / "annotations" / "val" / "InterHand2.6M_val_camera.json").unlink()
+    with pytest.raises(UserError, match=r"InterHand2.6M_val_camera.json' is missing"):
+        read_index(root, "val")
 
 
 def test_packed_without_fits_it_says_so(synthetic_root, tmp_path):

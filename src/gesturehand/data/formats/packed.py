@@ -1,4 +1,4 @@
-"""A folder that holds a packed set and no annotations: its index came with the shards."""
+"""A folder that holds packed splits without annotations: their indices came with the shards."""
 
 from pathlib import Path
 
@@ -10,7 +10,9 @@ from gesturehand.splits import in_usual_order
 
 
 class PackedSet(SetFormat):
-    """A set of any format that was packed; its index says everything that its annotations said.
+    """A set of any format of which splits were packed; their indices say everything that their annotations said.
+
+    Splits that have annotations are read as the set's own format reads them.
 
     Args:
         origin: The format that it was packed from.
@@ -25,18 +27,23 @@ class PackedSet(SetFormat):
         self.joints = origin.joints
         self.pose_form = origin.pose_form
 
+    def is_needed(self, root: Path) -> bool:
+        """Whether a packed split has no annotations."""
+        return bool(set(packed_splits(root)) - set(self._annotated(root)))
+
     def recognises(self, root: Path) -> bool:
         return bool(packed_splits(root))
 
     def splits(self, root: Path) -> list[str]:
-        return packed_splits(root)
+        return in_usual_order({*packed_splits(root), *self._annotated(root)})
 
     def sources(self, root: Path, split: str, *, mano_fits: bool) -> Sources:
-        path = self.index_path(root, split)
-        header = read_column_header(path)
+        if split in self._annotated(root):
+            return self.origin.sources(root, split, mano_fits=mano_fits)
+        header = read_column_header(self.index_path(root, split))
         if split not in packed_splits(root) or header is None:
             raise UserError(
-                f"'{root}' has no packed split '{split}': there are {', '.join(packed_splits(root)) or 'none'}."
+                f"'{root}' has no split '{split}', packed or not: there are {', '.join(self.splits(root))}."
             )
         if mano_fits and not _table(root, split).note["mano_fits"]:
             raise UserError(
@@ -46,6 +53,8 @@ class PackedSet(SetFormat):
         return dict(header.note["sources"])
 
     def build(self, root: Path, split: str, *, mano_fits: bool = True, progress: bool = True) -> Columns:
+        if split in self._annotated(root):
+            return self.origin.build(root, split, mano_fits=mano_fits, progress=progress)
         raise UserError(
             f"The index '{self.index_path(root, split)}' is of another version of this library: pack the set again "
             "where its annotations are, or copy the index from there."
@@ -55,7 +64,17 @@ class PackedSet(SetFormat):
         return self.origin.image_folder(root, split)
 
     def index_path(self, root: Path, split: str) -> Path:
+        if split in self._annotated(root):
+            return self.origin.index_path(root, split)
         return packed_folder(root, split) / INDEX_NAME
+
+    def _annotated(self, root: Path) -> list[str]:
+        return self.origin.splits(root) if self.origin.recognises(root) else []
+
+
+def annotated_format(known: SetFormat) -> SetFormat:
+    """The format in which a set is annotated, also where it is packed: for what an index does not hold."""
+    return known.origin if isinstance(known, PackedSet) else known
 
 
 def packed_splits(root: Path) -> list[str]:

@@ -49,10 +49,12 @@ def format_of(root: str | Path, name: str | None = None) -> SetFormat:
         UserError: The name is unknown, or the folder is not one of that format, or of none.
     """
     root = local_folder(root)
-    chosen = _recognised(root) if name is None else named_format(name)
     packed = format_name(root)
-    if packed is not None and name in (None, packed) and (chosen is None or not chosen.recognises(root)):
-        return PackedSet(named_format(packed))
+    if packed is not None and name in (None, packed):
+        known = PackedSet(named_format(packed))
+        if known.is_needed(root):
+            return known
+    chosen = _recognised(root) if name is None else named_format(name)
     if chosen is None:
         nearby = _nearby(root)
         if nearby is not None:
