@@ -33,50 +33,44 @@ class SetImages:
         self.table: ShardTable | None = open_table(packed_folder(root, split))
         self.remote: RemoteSet | None = remote_set(root)
         self._root = root
-        self._split = split
-        names = [] if self.table is None else [shard["name"] for shard in self.table.shards]
-        self._shards = LocalShards([packed_folder(root, split) / name for name in names])
+        packed = packed_folder(root, split)
+        self._paths = [packed / shard["name"] for shard in self.table.shards] if self.table is not None else []
+        self._shards = LocalShards(self._paths)
+        self._remedy = f"copy that shard again, or remove '{packed}' to read single images"
 
     def of(self, name: str) -> ImageSource:
         """Where an image is; nothing is read yet.
 
         Raises:
-            UserError: Its name would lead out of the images' folder.
+            UserError: It is in no shard, and its name would lead out of the images' folder.
         """
-        path = path_inside(self.folder, name)
         place = None if self.table is None else self.table.find(name)
         if self.remote is not None:
-            where = self._remote_path(path, place)
+            where = self._remote_path(name, place)
             return self._stored(self.remote, where, name, place, partial(self.remote.read, where, *_range(place)))
         if place is None:
-            return path
-        assert self.table is not None
-        shard = self.table.folder / self.table.shards[place.shard]["name"]
-        remedy = f"copy that shard again, or remove '{self.table.folder}' to read single images"
-        return StoredImage(f"{shard}/{name}", partial(self._shards.read, place), remedy)
+            return path_inside(self.folder, name)
+        return StoredImage(f"{self._paths[place.shard]}/{name}", partial(self._shards.read, place), self._remedy)
 
     def of_all(self, names: Sequence[str]) -> list[ImageSource]:
         """Where several images are; those behind a URL are read now, all at once.
 
         Raises:
-            UserError: A name would lead out of the images' folder.
+            UserError: One is in no shard, and its name would lead out of the images' folder.
         """
         if self.remote is None:
             return [self.of(name) for name in names]
         places = [None if self.table is None else self.table.find(name) for name in names]
-        paths = [path_inside(self.folder, name) for name in names]
-        wanted = [self._remote_path(path, place) for path, place in zip(paths, places, strict=True)]
+        wanted = [self._remote_path(name, place) for name, place in zip(names, places, strict=True)]
         found = self.remote.read_all(wanted, [_range(place) for place in places])
         return [
             self._stored(self.remote, where, name, place, partial(_given, content))
             for where, name, place, content in zip(wanted, names, places, found, strict=True)
         ]
 
-    def _remote_path(self, path: Path, place: Place | None) -> str:
-        if place is None:
-            return path.relative_to(self._root).as_posix()
-        assert self.table is not None
-        return f"packed/{self._split}/{self.table.shards[place.shard]['name']}"
+    def _remote_path(self, name: str, place: Place | None) -> str:
+        path = path_inside(self.folder, name) if place is None else self._paths[place.shard]
+        return path.relative_to(self._root).as_posix()
 
     def _stored(
         self, remote: RemoteSet, where: str, name: str, place: Place | None, content: Callable[[], bytes]

@@ -74,23 +74,25 @@ class ShardTable:
     def __init__(self, folder: Path, columns: Columns, note: dict[str, Any]) -> None:
         self.folder = folder
         self.columns = columns
+        self._hashes = columns["name_hash"]
+        self._places = tuple(columns[name] for name in Place._fields)
         self.note = note
         self.shards: list[dict[str, Any]] = note["shards"]
 
     def __len__(self) -> int:
-        return len(self.columns["name_hash"])
+        return len(self._hashes)
 
     def find(self, name: str) -> Place | None:
         """Where an image lies; None: it is in no shard."""
         wanted = np.uint64(name_hash(name))
-        row = int(np.searchsorted(self.columns["name_hash"], wanted))
-        if row == len(self) or self.columns["name_hash"][row] != wanted:
+        row = int(self._hashes.searchsorted(wanted))
+        if row == len(self._hashes) or self._hashes[row] != wanted:
             return None
         return self.place(row)
 
     def place(self, row: int) -> Place:
         """What a row of the table says."""
-        return Place(*(int(self.columns[name][row]) for name in Place._fields))
+        return Place._make([column.item(row) for column in self._places])
 
 
 def open_table(folder: Path) -> ShardTable | None:
