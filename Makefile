@@ -68,7 +68,7 @@ demo: $(DEMO_STEPS)/tested  ## pretrain, finetune and test on the open set; cont
 		"The table is in runs/demo/summary.json, pictures of the predictions in runs/demo/predictions.png. What to do next:" \
 		"  $(GESTUREHAND) predict photo.jpg --output out                 your photo, with the weights for photographs" \
 		"  make finetune PRETRAINED=none ARGS='--trainer.max_epochs=10'  the same number of steps without gesture pretraining" \
-		"  $(GESTUREHAND) data import --images photos/ --joints joints.json --out data/mine    images of yours (docs/own_data.md)" \
+		"  $(GESTUREHAND) data import --images photos/ --joints joints.json --out data/mine    your own images (docs/own_data.md)" \
 		"  $(GESTUREHAND) fit --help                                     every setting of a training"
 
 # Steps of the demo that are done, while it is not done as a whole: what was interrupted goes on after them.

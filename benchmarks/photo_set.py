@@ -17,7 +17,7 @@ from typing import Any
 
 import cv2
 import numpy as np
-from gesturehand.synthetic.penetration import TOLERANCE_M, PenetrationCheck
+from hand_penetration import TOLERANCE_M, PenetrationCheck
 from tqdm import tqdm
 
 from gesturehand.hand.load import open_hand

@@ -31,9 +31,16 @@ from gesturehand.markdown import markdown_table, write_between_markers
 from gesturehand.runs import write_json
 from gesturehand.skeleton import SIDES, WRIST, Side
 from gesturehand.synthetic.arm import limb_surface, make_arm
-from gesturehand.synthetic.articulation import mirror_rotations, pose_table, rotations_from_angles
+from gesturehand.synthetic.articulation import (
+    hand_model,
+    mirror_rotations,
+    pose_from_rotations,
+    pose_table,
+    posed_mesh,
+    right_articulation,
+    rotations_from_angles,
+)
 from gesturehand.synthetic.capture import CapturedHand
-from gesturehand.synthetic.posed_hand import hand_model, pose_from_rotations, posed_mesh, right_articulation
 from gesturehand.synthetic.render import Light, Mesh, render_meshes
 
 DOCS = Path(__file__).parent.parent / "docs"

@@ -1,6 +1,6 @@
 """Counts the package at several git revisions: files, lines, type-ignores, what is written twice, public names.
 
-    python scripts/house.py [--revisions 5889f5d ad6e7fe HEAD] [--document CONTRIBUTING.md]
+    python scripts/house.py [--revisions 5889f5d ad6e7fe f16bd67 HEAD] [--document CONTRIBUTING.md]
 
 The table is printed; with ``--document`` it also goes between that document's ``house`` markers. A line counts as
 duplicated if it lies in a run of six or more lines of code (without imports, comments and docstrings) that also stands
@@ -20,6 +20,8 @@ from gesturehand.markdown import markdown_table, write_between_markers
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = "src/gesturehand"
 MARKERS = ("<!-- house:begin -->", "<!-- house:end -->")
+#: Before the package was put in order, before each consolidation since, and now.
+REVISIONS = ["5889f5d", "ad6e7fe", "f16bd67", "HEAD"]
 RUN = 6
 NO_CODE = {
     tokenize.COMMENT,
@@ -121,7 +123,7 @@ def count(revision: str) -> dict[str, int]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--revisions", nargs="+", default=["5889f5d", "ad6e7fe", "HEAD"], help="git revisions")
+    parser.add_argument("--revisions", nargs="+", default=REVISIONS, help="git revisions")
     parser.add_argument("--document", type=Path, help="Markdown file with markers")
     arguments = parser.parse_args()
     names = [git("rev-parse", "--short", revision).strip() for revision in arguments.revisions]

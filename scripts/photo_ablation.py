@@ -14,11 +14,12 @@ from pathlib import Path
 
 import cv2
 import torch
-from gesturehand.synthetic.photo.settings import PhotoSettings
 
 from gesturehand.ablation.photographs import (
+    ENCODERS,
     PHOTO_SIZES,
     PhotoPlace,
+    PhotoSize,
     collect_photo_results,
     photo_trainings,
     run_photo_training,
@@ -31,8 +32,8 @@ from gesturehand.file_writing import write_bytes, write_text
 from gesturehand.json_files import write_json
 from gesturehand.markdown import write_between_markers
 from gesturehand.own_data.convert import convert
-from gesturehand.own_data.entries import read_entries
-from gesturehand.own_data.label_map import with_gestures
+from gesturehand.own_data.entries import read_entries, with_gestures
+from gesturehand.synthetic.photo.plan import PhotoSettings
 from gesturehand.synthetic.photo.writer import write_photo_set
 
 ROOT = Path(__file__).parents[1]
@@ -41,13 +42,13 @@ MARKERS = ("<!-- photo_ablation:begin -->", "<!-- photo_ablation:end -->")
 PHOTOS = {"digits": ".", "more": "more"}
 
 
-def prepare(options: argparse.Namespace, place: PhotoPlace, size_px: int, frames: tuple, subjects: tuple) -> None:
+def prepare(options: argparse.Namespace, place: PhotoPlace, size: PhotoSize) -> None:
     """Writes the rendered set and imports the photos, what is there already left out."""
     if not Path(place.rendered).is_dir():
         settings = PhotoSettings(
-            subjects=subjects,
-            frames=frames,
-            image_px=max(96, size_px * 3 // 2),
+            subjects=size.subjects,
+            frames=size.frames,
+            image_px=max(96, max(size.crop_px(encoder) for encoder in ENCODERS) * 3 // 2),
             backgrounds=options.backgrounds,
             backgrounds_licence=options.backgrounds_licence,
         )
@@ -74,7 +75,8 @@ def main() -> None:
     size = PHOTO_SIZES[options.size]
     size = replace(size, seeds=options.seeds or size.seeds)
     out = options.out
-    check_settings(out, {name: value for name, value in asdict(size).items() if name != "seeds"})
+    encoders = {name: asdict(encoder) for name, encoder in ENCODERS.items()}
+    check_settings(out, {**asdict(replace(size, seeds=0)), "encoders": encoders})
     gpus = torch.cuda.device_count()
     place = PhotoPlace(
         rendered=str(out / "rendered"),
@@ -84,7 +86,7 @@ def main() -> None:
     )
     failures: list[str] = []
     if options.run == "true":
-        prepare(options, place, size.image_size, size.frames, size.subjects)
+        prepare(options, place, size)
         failures = run_all(
             photo_trainings(size),
             place,

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from quiet_trainer import quiet_trainer
 
 from gesturehand.hand.mano_file import ManoData
 from gesturehand.synthetic.writer import write_synthetic_set
@@ -118,15 +119,7 @@ def trained_checkpoint(tmp_path_factory: pytest.TempPathFactory, synthetic_root:
     model = TokenFusionRegressor(
         "test_resnet", feature_stride=16, image_size=64, embedding_dim=32, width=32, depth=1, learning_rate=4e-3
     )
-    trainer = pl.Trainer(
-        accelerator="cpu",
-        max_epochs=8,
-        limit_val_batches=0,
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-    )
+    trainer = quiet_trainer(max_epochs=8, limit_val_batches=0)
     trainer.fit(
         model, InterHandDataModule(str(synthetic_root), image_size=64, batch_size=16, num_workers=0, augment=False)
     )

@@ -107,7 +107,7 @@ def test_encodings_of_unicode(tmp_path, encoding):
 @pytest.mark.parametrize(
     ("raw", "says"),
     [
-        (b'{"a": 1, "a": 2}', "the key 'a' is there twice"),
+        (b'{"a": 1, "a": 2}', "the key 'a' occurs twice"),
         (b"{", "Expecting property name"),
         (b"", "Expecting value"),
         (b"9" * 5000, "Exceeds the limit"),

@@ -7,7 +7,7 @@ import pytest
 
 from gesturehand import runs
 from gesturehand.cli.main import main
-from gesturehand.cli.training.expand_run import expand_run
+from gesturehand.cli.training.preflight import expand_run
 from gesturehand.cli.training.pretraining import find_pretraining
 from gesturehand.errors import UserError
 from gesturehand.inference.checkpoint import find_checkpoint

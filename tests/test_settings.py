@@ -23,6 +23,7 @@ MODEL = [
     (TokenFusionRegressor, "mlp_ratio", 0), (TokenFusionRegressor, "encoder_lr_factor", -1),
     (TokenFusionRegressor, "image_size", 16), (EANetRegressor, "weight_relative_translation", -1),
     (EANetRegressor, "volume_depth", -8), (GesturePretrainer, "weight_fine", -1),
+    (GesturePretrainer, "encoder_lr_factor", -0.5),
     (GesturePretrainer, "embedding_dim", 0),
     (GesturePretrainer, "label_smoothing", 1.0), (GesturePretrainer, "learning_rate", float("nan")),
 ]  # fmt: skip

@@ -14,7 +14,7 @@ from gesturehand.batch import Batch, HandPrediction
 from gesturehand.camera import px_to_normalised, weak_perspective
 from gesturehand.data.datamodule import InterHandDataModule
 from gesturehand.data.files import annotation_path
-from gesturehand.draw.mesh import draw_mesh
+from gesturehand.draw.hands import draw_mesh
 from gesturehand.hand.layer import HandModel
 from gesturehand.hand.load import open_hand
 from gesturehand.hand.skinning import skin

@@ -46,9 +46,9 @@ class Batch(TypedDict):
         mano_betas: (B, H, 10) float32.
         mano_trans: (B, H, 3) float32, m, world.
         pose_form: (B,) int64, how the set writes ``mano_pose`` and ``mano_trans``
-            (:class:`gesturehand.hand.pose_form.PoseForm`); 0 for the above.
+            (:class:`gesturehand.hand.conventions.PoseForm`); 0 for the above.
         joint_definition: (B,) int64, what the set calls a joint, by
-            :func:`gesturehand.hand.joint_definition.definition_number`; 0 for the hand model's own.
+            :func:`gesturehand.hand.conventions.definition_number`; 0 for the hand model's own.
         set_number: (B,) int64, which set of a mixture the sample is of: 0 for ``data.root``, then those of
             ``data.sets`` in their order.
         gesture_coarse: (B,) int64, class of the sequence, -1 for none.

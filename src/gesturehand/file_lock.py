@@ -1,4 +1,4 @@
-"""Locks between processes, which the system releases when the process that holds one ends, in whatever way."""
+"""Locks between processes, which the system releases when the process that holds one ends, however it ends."""
 
 from pathlib import Path
 from typing import Final
@@ -13,7 +13,7 @@ _PATIENCE_S: Final = 0.2
 def try_lock(path: Path) -> BaseFileLock | None:
     """Locks a file for this process and not for its children; the file is made and may stay.
 
-    It waits a moment, since a command that only looks whether a run goes on holds the run's lock for an instant.
+    It waits a moment, since a command that only looks whether a run is going on holds the run's lock for an instant.
 
     Args:
         path: A file that serves the lock alone.

@@ -39,7 +39,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     content: dict[str, Any] = {}
     for key, value in pairs:
         if key in content:
-            raise ValueError(f"the key '{key}' is there twice")
+            raise ValueError(f"the key '{key}' occurs twice")
         content[key] = value
     return content
 

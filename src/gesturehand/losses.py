@@ -112,7 +112,7 @@ def _bones(joints: Tensor) -> tuple[Tensor, Tensor]:
     """Lengths (..., 20) and unit vectors (..., 20, 3) of the bones."""
     parents, children = (list(ends) for ends in zip(*BONES, strict=True))
     vectors = joints[..., children, :] - joints[..., parents, :]
-    # A bone of no length would have an infinite gradient; 0.01 mm is far below any real one.
+    # A bone of length zero would have an infinite gradient; 0.01 mm is far below any real one.
     lengths = vectors.square().sum(-1).clamp_min(1e-10).sqrt()
     return lengths, vectors / lengths[..., None]
 

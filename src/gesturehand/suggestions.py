@@ -1,4 +1,4 @@
-"""What somebody may have meant by a word that is none of those known, or by a path where nothing is."""
+"""What a user may have meant by an unknown word, or by a path where nothing is."""
 
 import difflib
 from collections.abc import Iterable

@@ -13,8 +13,8 @@ from gesturehand.camera import (
     transform_points,
     weak_perspective,
 )
+from gesturehand.hand.conventions import PoseForm
 from gesturehand.hand.layer import HandModel
-from gesturehand.hand.pose_form import PoseForm
 from gesturehand.hand.transform import change_frame, mirror_x
 from gesturehand.skeleton import WRIST
 

@@ -75,7 +75,7 @@ def test_without_gradio_one_sentence_names_the_extra(monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "gradio", None)
     assert main(["app"]) == 2
     assert capsys.readouterr().err == (
-        "gesturehand: The app takes Gradio: install it with pip install 'gesturehand[app]'.\n"
+        "gesturehand: The app needs Gradio: install it with pip install 'gesturehand[app]'.\n"
     )
 
 

@@ -5,6 +5,7 @@ import time
 import pytest
 import pytorch_lightning as pl
 import torch
+from quiet_trainer import quiet_trainer
 from torch.utils.data import DataLoader, Dataset
 
 from gesturehand.callbacks.throughput import Throughput
@@ -44,10 +45,7 @@ class Module(pl.LightningModule):
 def test_share_of_waiting_and_rate(tmp_path, loading, stepping, low, high):
     """A bound only: 4 samples a batch, so that a step takes at least 40 ms of loading or 30 ms of computing."""
     module = Module(stepping)
-    trainer = pl.Trainer(
-        default_root_dir=tmp_path, max_epochs=2, accelerator="cpu", logger=False, enable_checkpointing=False,
-        enable_progress_bar=False, enable_model_summary=False, callbacks=[Throughput(every_n_steps=4)],
-    )  # fmt: skip
+    trainer = quiet_trainer(default_root_dir=tmp_path, max_epochs=2, callbacks=[Throughput(every_n_steps=4)])
     trainer.fit(module, DataLoader(Slow(loading), 4))
     for metrics in module.seen:
         assert low <= metrics["throughput/data_wait_share"] <= high

@@ -1,8 +1,8 @@
 """A loss that is not finite ends the run before the weights are spoilt, and the sample is named."""
 
 import pytest
-import pytorch_lightning as pl
 import torch
+from quiet_trainer import quiet_trainer
 
 from gesturehand.callbacks.training_guard import TrainingGuard
 from gesturehand.data.datamodule import InterHandDataModule
@@ -14,16 +14,7 @@ SETTINGS = {"backbone": "test_resnet", "feature_stride": 16, "image_size": 32, "
 
 
 def trainer_of(callbacks, steps):
-    return pl.Trainer(
-        accelerator="cpu",
-        max_steps=steps,
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        limit_val_batches=0,
-        callbacks=callbacks,
-    )
+    return quiet_trainer(max_steps=steps, limit_val_batches=0, callbacks=callbacks)
 
 
 def fit(model, data, steps=2, **settings):

@@ -3,6 +3,7 @@
 import pytest
 import pytorch_lightning as pl
 import torch
+from quiet_trainer import quiet_trainer
 from torch.utils.data import DataLoader, TensorDataset
 
 from gesturehand.callbacks import WeightAverage
@@ -43,14 +44,8 @@ def trained(tmp_path_factory):
     model, folder = Small(), tmp_path_factory.mktemp("average")
     loader = DataLoader(TensorDataset(torch.randn(8 * STEPS // 2, 3)), 8)
     best = pl.callbacks.ModelCheckpoint(folder, "best", monitor="loss", save_last=True)
-    trainer = pl.Trainer(
-        accelerator="cpu",
-        max_epochs=2,
-        callbacks=[WeightAverage(DECAY), best],
-        logger=False,
-        num_sanity_val_steps=0,
-        enable_progress_bar=False,
-        enable_model_summary=False,
+    trainer = quiet_trainer(
+        max_epochs=2, callbacks=[WeightAverage(DECAY), best], enable_checkpointing=True, num_sanity_val_steps=0
     )
     trainer.fit(model, loader, loader)
     return model, folder

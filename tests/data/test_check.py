@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from gesturehand.cli.main import main
-from gesturehand.data.bone_lengths import OTHER_ORDERS
 from gesturehand.data.check import check_data
 from gesturehand.data.index import read_index
+from gesturehand.data.plausibility import OTHER_ORDERS
 from gesturehand.errors import UserError
 from gesturehand.own_data.convert import convert
 from gesturehand.own_data.entries import HandEntry

@@ -9,8 +9,7 @@ import pytest
 from matplotlib import pyplot as plt
 from matplotlib.colors import to_rgb
 
-from gesturehand.draw.skeleton import FINGER_COLOURS
-from gesturehand.draw.style import CHART_STYLE, CYCLE, chart, lighter, rgb
+from gesturehand.draw.style import CHART_STYLE, CYCLE, FINGER_COLOURS, chart, lighter, rgb
 
 #: Machado, Oliveira and Fernandes (2009), severity 1: linear RGB as people without the red or the green cone see it.
 BLINDNESS = {

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import pytorch_lightning as pl
 import torch
+from quiet_trainer import quiet_trainer
 
 from gesturehand.callbacks.evaluation_report import TestReport
 from gesturehand.data.datamodule import InterHandDataModule
@@ -22,13 +22,9 @@ def _run_test(root: Path, folder: Path, *, processes: int = 1, data: dict[str, A
         backbone="test_resnet", feature_stride=16, image_size=SIZE, embedding_dim=32, width=32, depth=1
     )
     settings = {"image_size": SIZE, "batch_size": 5, "num_workers": 0, **(data or {})}
-    trainer = pl.Trainer(
-        accelerator="cpu",
+    trainer = quiet_trainer(
         devices=processes,
         strategy="ddp_spawn" if processes > 1 else "auto",
-        logger=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
         callbacks=[TestReport(folder, pictures=4, save_predictions=True)],
     )
     trainer.test(model, InterHandDataModule(str(root), **settings), verbose=False)

@@ -78,9 +78,9 @@ def test_mistakes_are_one_sentence(tmp_path, capsys):
     runs = f"--runs={tmp_path / 'runs'}"
     for words, said in (
         (["compare", "a"], "at least two runs"),
-        (["compare", "a", "c"], "'c' is no run"),
+        (["compare", "a", "c"], "'c' is not a run"),
         (["compare", "a", "b", "--out=curves.doc"], "curves.doc"),
-        (["show", "nowhere"], "'nowhere' is no run"),
+        (["show", "nowhere"], "'nowhere' is not a run"),
         (["show"], "give RUN"),
     ):
         assert main(["run", *words, *([runs] if len(words) > 1 else [])]) == 2

@@ -4,8 +4,7 @@ import numpy as np
 import torch
 from scipy.spatial.transform import Rotation
 
-from gesturehand.hand.load import open_hand
-from gesturehand.hand.mirror import mirror
+from gesturehand.hand.load import mirror, open_hand
 from gesturehand.hand.skinning import skin
 from gesturehand.hand.transform import change_frame, mirror_x
 

@@ -72,7 +72,7 @@ def test_file_by_frame(tmp_path):
         ({"a.jpg": [{"box": [1, 2, 3]}]}, "The box of hand 0 of 'a.jpg' in .* is \\[1, 2, 3\\]"),
         ({"a.jpg": [{}, {"hand": "up"}]}, "The side of hand 1 of 'a.jpg' in .* is 'up'"),
         ([{"turn_deg": "up"}], "The turn of hand 0 of the list in .* is 'up': give the degrees"),
-        ({"a.mp4": {"first": []}}, "keys that are no frame numbers"),
+        ({"a.mp4": {"first": []}}, "keys that are not frame numbers"),
     ],
 )
 def test_what_is_no_file_of_boxes(tmp_path, content, message):

@@ -5,8 +5,8 @@ import os
 import pickle
 
 import pytest
-import pytorch_lightning as pl
 import torch
+from quiet_trainer import quiet_trainer
 
 from gesturehand.errors import UserError
 from gesturehand.inference.boxes import BOX_SCALE
@@ -70,7 +70,7 @@ def test_config_says_how_crops_showed_hands(run, mirror_left, upright):
 
 
 def test_pretraining_is_no_regressor(tmp_path):
-    trainer = pl.Trainer(accelerator="cpu", logger=False, enable_progress_bar=False, enable_model_summary=False)
+    trainer = quiet_trainer()
     trainer.strategy.connect(GesturePretrainer(backbone="test_resnet", feature_stride=16, image_size=64))
     trainer.save_checkpoint(tmp_path / "p.ckpt")
     with pytest.raises(UserError, match="holds GesturePretrainer, not a hand regressor"):

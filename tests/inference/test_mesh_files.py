@@ -101,4 +101,4 @@ except UserError as error:
     print(error)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "GLB takes trimesh: install it with pip install 'gesturehand[glb]'.\n"
+    assert done.stdout == "GLB needs trimesh: install it with pip install 'gesturehand[glb]'.\n"

@@ -184,7 +184,7 @@ def test_devices():
     assert find_device("cpu").type == "cpu"
     assert find_device("auto").type == ("cuda" if torch.cuda.is_available() else "cpu")
     for name in ("gpu", "cuda:99"):
-        with pytest.raises(UserError, match=f"The device '{name}' is not to be had"):
+        with pytest.raises(UserError, match=f"The device '{name}' cannot be used"):
             find_device(name)
 
 

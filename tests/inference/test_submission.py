@@ -107,7 +107,7 @@ def archive_of(path, content, name="pred.json"):
         (lambda j, v: [(j * OPENGL).tolist(), (v * OPENGL).tolist()], "lie behind the camera: FreiHAND wants the cam"),
         (lambda j, v: [j[:, ::-1].tolist(), v.tolist()], "not in FreiHAND's order"),
         (lambda j, v: "[[[1, 2", "is not two lists"),
-        (lambda j, v: [np.where(j > 9, j, "x").tolist(), v.tolist()], "joints of hand 0 in '.*' are no points"),
+        (lambda j, v: [np.where(j > 9, j, "x").tolist(), v.tolist()], "joints of hand 0 in '.*' are not points"),
     ],
 )
 def test_what_a_server_would_stumble_over_is_one_sentence(tmp_path, change, sentence):
@@ -124,7 +124,7 @@ def test_what_is_no_archive_is_one_sentence(tmp_path):
     with pytest.raises(UserError, match=r"holds predictions\.json and should hold pred\.json alone"):
         read_submission(archive_of(tmp_path / "a.zip", [], "predictions.json"), form)
     (tmp_path / "b.zip").write_bytes(b"PK and no more")
-    with pytest.raises(UserError, match=r"b\.zip' is no whole \.zip archive"):
+    with pytest.raises(UserError, match=r"b\.zip' is not a complete \.zip archive"):
         read_submission(tmp_path / "b.zip", form)
     with pytest.raises(UserError, match=r"c\.zip' cannot be read"):
         read_submission(tmp_path / "c.zip", form)

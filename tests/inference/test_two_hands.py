@@ -5,6 +5,7 @@ import onnxruntime
 import pytest
 import pytorch_lightning as pl
 import torch
+from quiet_trainer import quiet_trainer
 
 from gesturehand.data.image_file import read_image
 from gesturehand.errors import UserError
@@ -22,7 +23,7 @@ from gesturehand.trainers.eanet_regressor import EANetRegressor
 def two_hand_checkpoint(tmp_path_factory):
     pl.seed_everything(0, verbose=False)
     model = EANetRegressor("test_resnet", feature_stride=16, image_size=64, width=32, depth=1)
-    trainer = pl.Trainer(accelerator="cpu", logger=False, enable_progress_bar=False, enable_model_summary=False)
+    trainer = quiet_trainer()
     trainer.strategy.connect(model)
     path = tmp_path_factory.mktemp("eanet") / "eanet.ckpt"
     trainer.save_checkpoint(path)

@@ -135,7 +135,7 @@ def test_video_is_turned_as_a_player_turns_it(tmp_path, degrees):
 )
 def test_a_video_that_is_no_file(tmp_path, make):
     make(tmp_path / "clip.mp4")
-    with pytest.raises(UserError, match=r"clip\.mp4' is no regular file: give a video file"):
+    with pytest.raises(UserError, match=r"clip\.mp4' is not a regular file: give a video file"):
         Video(tmp_path / "clip.mp4")
 
 

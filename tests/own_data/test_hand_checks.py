@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from gesturehand.cli.main import main
-from gesturehand.data.bone_lengths import OTHER_ORDERS
+from gesturehand.data.plausibility import OTHER_ORDERS
 from gesturehand.skeleton import JOINT_NAMES
 
 
@@ -121,10 +121,20 @@ IMPOSSIBLE = [
     ("MANO fits that cannot be", "a shape of 1e6", lambda h: {**h, "mano": fit(shape=[1e6] * 10)}, "beta 1e+06"),
     ("MANO fits that cannot be", "null in the pose", lambda h: {**h, "mano": fit(pose=[None] * 48)}, "mano.pose"),
     ("MANO fits that cannot be", "unknown keys", lambda h: {**h, "mano": {"betas": [0] * 10}}, "MANO fit"),
-    ("image names that leave the folder", "absolute", lambda h: {**h, "image": "/etc/hostname"}, "leaves --images"),
-    ("image names that leave the folder", "upwards", lambda h: {**h, "image": "../x.png"}, "leaves --images"),
+    (
+        "image names that leave the folder",
+        "absolute",
+        lambda h: {**h, "image": "/etc/hostname"},
+        "lies outside --images",
+    ),
+    ("image names that leave the folder", "upwards", lambda h: {**h, "image": "../x.png"}, "lies outside --images"),
     ("image names that leave the folder", "upwards inside", lambda h: {**h, "image": "photos/../../x.png"}, "leaves"),
-    ("image names that leave the folder", "backslashes", lambda h: {**h, "image": "..\\x.png"}, "leaves --images"),
+    (
+        "image names that leave the folder",
+        "backslashes",
+        lambda h: {**h, "image": "..\\x.png"},
+        "lies outside --images",
+    ),
 ]
 
 

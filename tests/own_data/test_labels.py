@@ -12,8 +12,7 @@ from gesturehand.errors import UserError
 from gesturehand.gestures import class_names
 from gesturehand.hand.layer import HandModel
 from gesturehand.own_data.convert import convert
-from gesturehand.own_data.entries import read_entries
-from gesturehand.own_data.label_map import with_gestures
+from gesturehand.own_data.entries import read_entries, with_gestures
 from gesturehand.targets import build_targets
 
 BOX = [12.0, 20.0, 40.0, 30.0]

@@ -10,9 +10,9 @@ from typing import Any
 
 import cv2
 import numpy as np
-from gesturehand.hand.open_hand import open_hand
 from scipy.spatial.transform import Rotation
 
+from gesturehand.hand.load import open_hand
 from gesturehand.hand.mano_file import ManoData
 from gesturehand.hand.skinning import skin
 

@@ -3,8 +3,7 @@ import pytest
 
 from gesturehand.gestures import NO_GESTURE, fine_index
 from gesturehand.synthetic.articulation import ANGLE_LIMITS_DEG, NUM_ANGLES, gesture_poses, neutral_pose
-from gesturehand.synthetic.sequence import amplitude, sequence_angles, wrist_rotation
-from gesturehand.synthetic.subjects import make_subject
+from gesturehand.synthetic.sequence import amplitude, make_subject, sequence_angles, wrist_rotation
 
 SUBJECT = make_subject(0, np.random.default_rng(0))
 FIST = fine_index("fist")

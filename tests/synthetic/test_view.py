@@ -6,10 +6,10 @@ import numpy as np
 
 from gesturehand.gestures import fine_index
 from gesturehand.synthetic.arm import CLOTH, HAND, SKIN, limb_surface
+from gesturehand.synthetic.articulation import hand_model
 from gesturehand.synthetic.capture import capture_frame
 from gesturehand.synthetic.placement import palm_centre
 from gesturehand.synthetic.plan import make_plan
-from gesturehand.synthetic.posed_hand import hand_model
 from gesturehand.synthetic.render import Light, Mesh, render_meshes
 from gesturehand.synthetic.settings import SetSettings
 from gesturehand.synthetic.view import draw_view

@@ -3,6 +3,7 @@
 import pytest
 import pytorch_lightning as pl
 import torch
+from quiet_trainer import quiet_trainer
 from torch import nn
 
 from gesturehand.data.datamodule import InterHandDataModule
@@ -60,15 +61,10 @@ def gradients(tmp_path, root, stage, processes, data_class=InterHandDataModule, 
     """Gradients and logged losses of the first step over the same eight samples, shared by the processes."""
     path = tmp_path / f"{stage}-{processes}.pt"
     data = data_class(str(root), image_size=SIZE, batch_size=SAMPLES // processes, num_workers=0, **more)
-    trainer = pl.Trainer(
-        accelerator="cpu",
+    trainer = quiet_trainer(
         devices=processes,
         strategy="ddp_spawn" if processes > 1 else "auto",
         max_steps=steps,
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
         limit_val_batches=0,
         callbacks=[SaveGradients(str(path))],
     )
@@ -130,14 +126,7 @@ def test_any_number_of_processes_tests_every_sample_once(tmp_path, synthetic_roo
         data = InterHandDataModule(
             str(synthetic_root), image_size=SIZE, batch_size=5, num_workers=0, test_subset=str(subset)
         )
-        trainer = pl.Trainer(
-            accelerator="cpu",
-            devices=processes,
-            strategy="ddp_spawn" if processes > 1 else "auto",
-            logger=False,
-            enable_progress_bar=False,
-            enable_model_summary=False,
-        )
+        trainer = quiet_trainer(devices=processes, strategy="ddp_spawn" if processes > 1 else "auto")
         results.append(trainer.test(model_of("finetune"), data, verbose=False)[0])
         assert len(data.dataset("test")) == samples
     one, *others = results

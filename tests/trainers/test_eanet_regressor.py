@@ -3,6 +3,7 @@
 import pytest
 import pytorch_lightning as pl
 import torch
+from quiet_trainer import quiet_trainer
 
 from gesturehand.data.datamodule import InterHandDataModule
 from gesturehand.errors import UserError
@@ -23,14 +24,7 @@ def data_of(root, **settings):
 
 
 def trainer_of(**settings):
-    return pl.Trainer(
-        accelerator="cpu",
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        **settings,
-    )
+    return quiet_trainer(**settings)
 
 
 @pytest.fixture(scope="module")

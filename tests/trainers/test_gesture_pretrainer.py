@@ -7,6 +7,7 @@ import pytest
 import pytorch_lightning as pl
 import torch
 from PIL import Image
+from quiet_trainer import quiet_trainer
 
 from gesturehand.checkpoints.checkpoint_io import load_checkpoint
 from gesturehand.cli.main import main
@@ -52,15 +53,7 @@ def trained(stage, settings, root, epochs, tmp_path, **data_settings):
     model = stage(
         **SETTINGS, **settings, own_labels=list(data.label_vocabulary()), weight_own_label=1.0, learning_rate=3e-3
     )
-    trainer = pl.Trainer(
-        accelerator="cpu",
-        logger=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        max_epochs=epochs,
-        limit_val_batches=0,
-        default_root_dir=tmp_path,
-    )
+    trainer = quiet_trainer(max_epochs=epochs, limit_val_batches=0, default_root_dir=tmp_path)
     trainer.fit(model, data)
     (result,) = trainer.test(model, data, verbose=False)
     return model, trainer, result
@@ -90,6 +83,18 @@ def test_shuffled_labels_are_those_of_other_hands(shades):
     other = shuffled.dataset("train").__getitems__(range(16))["own_label"]
     assert sorted(other.tolist()) == sorted(true.tolist())
     assert not torch.equal(other, true)
+
+
+@pytest.mark.filterwarnings("ignore:.*val_dataloader")
+@pytest.mark.parametrize("factor", [0.0, 1.0])
+def test_encoder_has_a_learning_rate_of_its_own(factor, shades, tmp_path):
+    torch.manual_seed(0)
+    fresh = GesturePretrainer(**SETTINGS, own_labels=LABELS)
+    model, _, _ = trained(GesturePretrainer, {"encoder_lr_factor": factor}, shades, 1, tmp_path)
+    before, after = (dict(module.named_parameters()) for module in (fresh, model))
+    changed = {name for name in before if not torch.equal(before[name], after[name])}
+    assert any(name.startswith("gesture_head.embed") for name in changed)
+    assert any(name.startswith("encoder.") for name in changed) == bool(factor)
 
 
 def test_wrong_settings_are_one_sentence(shades, tmp_path):

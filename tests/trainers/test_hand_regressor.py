@@ -1,8 +1,8 @@
 """Both architectures and the first stage on every family of backbones, and what they have in common."""
 
 import pytest
-import pytorch_lightning as pl
 import torch
+from quiet_trainer import quiet_trainer
 
 from gesturehand.checkpoints.checkpoint_io import load_checkpoint
 from gesturehand.data.datamodule import InterHandDataModule
@@ -60,16 +60,7 @@ def test_settings_are_kept_and_named(architecture):
 
 
 def trainer_for(folder):
-    return pl.Trainer(
-        accelerator="cpu",
-        default_root_dir=folder,
-        max_steps=1,
-        limit_val_batches=0,
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-    )
+    return quiet_trainer(default_root_dir=folder, max_steps=1, limit_val_batches=0)
 
 
 def test_origin_of_the_encoders_weights_reaches_every_checkpoint(tmp_path, synthetic_root):

@@ -5,6 +5,7 @@ import math
 import pytest
 import pytorch_lightning as pl
 import torch
+from quiet_trainer import quiet_trainer
 from torch import nn
 
 from gesturehand.errors import UserError
@@ -158,10 +159,7 @@ def test_fused_steps_are_clipped_as_the_others(tmp_path, precision):
     results = []
     for fused in (True, False):
         module = Module(fused)
-        trainer = pl.Trainer(
-            default_root_dir=tmp_path, max_steps=3, accelerator="cpu", precision=precision, gradient_clip_val=0.01,
-            logger=False, enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False,
-        )  # fmt: skip
+        trainer = quiet_trainer(default_root_dir=tmp_path, max_steps=3, precision=precision, gradient_clip_val=0.01)
         trainer.fit(module, torch.utils.data.DataLoader(torch.ones(6, 4), 2))
         norm = sum(parameter.grad.square().sum() for parameter in module.parameters()).sqrt()
         results.append((module.layer.weight.detach(), norm))

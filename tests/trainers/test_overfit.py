@@ -3,6 +3,7 @@
 import pytest
 import pytorch_lightning as pl
 import torch
+from quiet_trainer import quiet_trainer
 from torch.utils.data import DataLoader, Dataset
 
 from gesturehand.batch import Batch
@@ -35,16 +36,7 @@ class EightSamples(Dataset[Batch]):
 def overfit(model: pl.LightningModule, samples: EightSamples, steps: int) -> dict[str, float]:
     """Trains on one batch again and again; returns the model's metrics on it, in evaluation mode."""
     loader = DataLoader(samples, batch_size=8)
-    trainer = pl.Trainer(
-        max_epochs=steps,
-        accelerator="cpu",
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        gradient_clip_val=1.0,
-        limit_val_batches=0,
-    )
+    trainer = quiet_trainer(max_epochs=steps, gradient_clip_val=1.0, limit_val_batches=0)
     trainer.fit(model, loader)
     trainer.test(model, loader, verbose=False)
     return {name: float(value) for name, value in trainer.callback_metrics.items()}

@@ -3,6 +3,7 @@
 import pytest
 import pytorch_lightning as pl
 import torch
+from quiet_trainer import quiet_trainer
 
 from gesturehand.data.datamodule import InterHandDataModule
 from gesturehand.losses import mean_of
@@ -14,7 +15,7 @@ SETTINGS = {"backbone": "test_resnet", "feature_stride": 16, "image_size": 64, "
 
 def result_of(model: pl.LightningModule, root, batch_size: int) -> dict[str, float]:
     """What a test logs."""
-    trainer = pl.Trainer(accelerator="cpu", logger=False, enable_progress_bar=False, enable_model_summary=False)
+    trainer = quiet_trainer()
     data = InterHandDataModule(str(root), image_size=64, batch_size=batch_size, num_workers=0)
     (result,) = trainer.test(model, data, verbose=False)
     return result

@@ -16,7 +16,7 @@ import pytorch_lightning as pl
 from gesturehand.ablation.job import RESULT_FILE, device_name
 from gesturehand.ablation.results import Results
 from gesturehand.ablation.schedule import is_done
-from gesturehand.data.batch_augmentation import BatchAugmentation
+from gesturehand.data.appearance import BatchAugmentation
 from gesturehand.data.datamodule import InterHandDataModule
 from gesturehand.data.mixture import AddedSet
 from gesturehand.file_writing import make_folder
@@ -31,11 +31,33 @@ Encoder = Literal["mediapipe", "imagenet", "scratch"]
 #: one's label; ``unlabelled``: the same photos, without labels.
 Labels = Literal["none", "longer", "rendered", "unlabelled", "shuffled", "photos"]
 LABELS: Final[tuple[Labels, ...]] = ("none", "longer", "rendered", "unlabelled", "shuffled", "photos")
-#: timm's name and the weights that it starts from.
-ENCODERS: Final[dict[Encoder, tuple[str, str | None]]] = {
-    "mediapipe": ("mediapipe_hand", "mediapipe_hand"),
-    "imagenet": ("tf_efficientnet_lite0", "efficientnet-lite0"),
-    "scratch": ("tf_efficientnet_lite0", None),
+
+
+@dataclass(frozen=True)
+class EncoderStart:
+    """What an encoder is and starts from.
+
+    Attributes:
+        backbone: timm's name.
+        weights: The weights that it starts from.
+        size_factor: Its crops against those of the comparison. MediaPipe's trunk was made for 224 px and hardly tells
+            hands from each other below 160 px.
+        pretrain_factor: Its share of the learning rate in stage 1.
+        finetune_factor: The same in stage 2.
+    """
+
+    backbone: str
+    weights: str | None
+    size_factor: float
+    pretrain_factor: float
+    finetune_factor: float
+
+
+#: The rates were chosen by trainings of stage 1 with the photos' labels and of stage 2 without stage 1.
+ENCODERS: Final[dict[Encoder, EncoderStart]] = {
+    "mediapipe": EncoderStart("mediapipe_hand", "mediapipe_hand", 5 / 3, 0.05, 0.1),
+    "imagenet": EncoderStart("tf_efficientnet_lite0", "efficientnet-lite0", 1.0, 1.0, 0.5),
+    "scratch": EncoderStart("tf_efficientnet_lite0", None, 1.0, 1.0, 1.0),
 }
 _CHECKPOINT: Final = "last.ckpt"
 
@@ -46,7 +68,7 @@ class PhotoSize:
 
     Attributes:
         name: For the table.
-        image_size: Side of the crops, px.
+        image_size: Side of the crops, px, before an encoder's factor.
         batch_size: Samples a step.
         photo_share: Share of photos in a batch, in both stages.
         width: Width of a token.
@@ -56,7 +78,6 @@ class PhotoSize:
         finetune_steps: Steps of stage 2.
         pretrain_rate: Peak learning rate of stage 1.
         finetune_rate: Peak learning rate of stage 2.
-        encoder_lr_factor: An encoder's share of the rate in stage 2, where it starts from weights.
         seeds: Number of seeds.
         frames: Pictures of the rendered set in train, val and test.
         subjects: People in them.
@@ -73,10 +94,13 @@ class PhotoSize:
     finetune_steps: int
     pretrain_rate: float
     finetune_rate: float
-    encoder_lr_factor: float
     seeds: int
     frames: tuple[int, int, int]
     subjects: tuple[int, int, int]
+
+    def crop_px(self, encoder: Encoder) -> int:
+        """Side of an encoder's crops, px, a multiple of its coarsest stride."""
+        return 32 * round(self.image_size * ENCODERS[encoder].size_factor / 32)
 
 
 PHOTO_SIZES: Final = {
@@ -92,7 +116,6 @@ PHOTO_SIZES: Final = {
         finetune_steps=300,
         pretrain_rate=1e-3,
         finetune_rate=1.5e-3,
-        encoder_lr_factor=0.5,
         seeds=3,
         frames=(6000, 0, 500),
         subjects=(240, 0, 40),
@@ -110,7 +133,6 @@ PHOTO_SIZES: Final = {
         finetune_steps=2,
         pretrain_rate=1e-3,
         finetune_rate=1e-3,
-        encoder_lr_factor=0.5,
         seeds=2,
         frames=(24, 0, 8),
         subjects=(4, 0, 2),
@@ -221,7 +243,7 @@ def run_photo_training(job: PhotoTraining, place: PhotoPlace, device: int = 0, *
         raise KeyboardInterrupt
     if job.joints_2d is None:
         trainer.save_checkpoint(folder / _CHECKPOINT, weights_only=True)
-    metrics = _tested(tester, model, list(data.label_vocabulary()), place, size, job.seed)
+    metrics = _tested(tester, model, list(data.label_vocabulary()), place, size, job)
     result = {"name": job.arm, "seed": job.seed, "steps": job.steps, "metrics": metrics}
     write_json(folder / RESULT_FILE, none_for_nan({**result, "device": device_name(place.accelerator)}))
 
@@ -232,7 +254,7 @@ def _first_stage(
     learned = job.labels in ("photos", "shuffled")
     data = _data(
         size,
-        job.seed,
+        job,
         place.rendered,
         labelled_only=True,
         own_labels="auto" if learned else None,
@@ -240,7 +262,11 @@ def _first_stage(
         if job.labels == "rendered"
         else _sets(place, size, joints=False, gesture_labels=learned, shuffled_labels=job.labels == "shuffled"),
     )
-    model = GesturePretrainer(**_shared(job, size, size.pretrain_rate), own_labels=list(data.label_vocabulary()))
+    model = GesturePretrainer(
+        **_shared(job, size, size.pretrain_rate),
+        encoder_lr_factor=ENCODERS[job.encoder].pretrain_factor,
+        own_labels=list(data.label_vocabulary()),
+    )
     return model, data
 
 
@@ -248,24 +274,24 @@ def _second_stage(
     job: PhotoTraining, place: PhotoPlace, size: PhotoSize
 ) -> tuple[pl.LightningModule, InterHandDataModule]:
     sets = _sets(place, size, joints=bool(job.joints_2d), gesture_labels=False)
-    data = _data(size, job.seed, place.rendered, hands="all", sets=sets)
+    data = _data(size, job, place.rendered, hands="all", sets=sets)
     model = TokenFusionRegressor(
         **_shared(job, size, size.finetune_rate),
+        encoder_lr_factor=ENCODERS[job.encoder].finetune_factor,
         width=size.width,
         depth=size.depth,
-        encoder_lr_factor=size.encoder_lr_factor if ENCODERS[job.encoder][1] else 1.0,
         pretrained=None if job.needs is None else str(place.folder(job.needs) / _CHECKPOINT),
     )
     return model, data
 
 
 def _shared(job: PhotoTraining, size: PhotoSize, rate: float) -> dict[str, Any]:
-    backbone, weights = ENCODERS[job.encoder]
+    encoder = ENCODERS[job.encoder]
     return {
-        "backbone": backbone,
-        "encoder_weights": weights,
+        "backbone": encoder.backbone,
+        "encoder_weights": encoder.weights,
         "feature_stride": 16,
-        "image_size": size.image_size,
+        "image_size": size.crop_px(job.encoder),
         "embedding_dim": size.embedding_dim,
         "learning_rate": rate,
     }
@@ -276,10 +302,10 @@ def _sets(place: PhotoPlace, size: PhotoSize, **settings: Any) -> list[AddedSet]
     return [AddedSet(root, size.photo_share / len(roots), hands="all", **settings) for root in roots]
 
 
-def _data(size: PhotoSize, seed: int, root: str, **settings: Any) -> InterHandDataModule:
+def _data(size: PhotoSize, job: PhotoTraining, root: str, **settings: Any) -> InterHandDataModule:
     return InterHandDataModule(
         root,
-        image_size=size.image_size,
+        image_size=size.crop_px(job.encoder),
         batch_size=size.batch_size,
         num_workers=0,
         upright=True,
@@ -289,7 +315,7 @@ def _data(size: PhotoSize, seed: int, root: str, **settings: Any) -> InterHandDa
         noise_probability=0.0,
         blur_probability=0.0,
         device_augmentation=BatchAugmentation(),
-        seed=seed,
+        seed=job.seed,
         **settings,
     )
 
@@ -300,7 +326,7 @@ def _tested(
     own_labels: OwnLabels,
     place: PhotoPlace,
     size: PhotoSize,
-    seed: int,
+    job: PhotoTraining,
 ) -> dict[str, float]:
     """The metrics of people that were not trained on: ``rendered/…``, and by the name of each set of photos.
 
@@ -309,7 +335,7 @@ def _tested(
     """
     found: dict[str, float] = {}
     for name, root in (("rendered", place.rendered), *place.photos):
-        test = _data(size, seed, root, hands="all", val_split="test", own_labels=own_labels or None)
+        test = _data(size, job, root, hands="all", val_split="test", own_labels=own_labels or None)
         (values,) = trainer.validate(model, test, verbose=False)
         found |= {f"{name}/{metric.removeprefix('val/')}": float(value) for metric, value in values.items()}
     return found
@@ -324,7 +350,7 @@ def collect_photo_results(size: PhotoSize, place: PhotoPlace) -> Results:
             content = read_json(place.folder(job) / RESULT_FILE, "The result", "remove it, and its training runs again")
             runs.setdefault(job.arm, {})[str(job.seed)] = content
     return {
-        "size": asdict(size),
+        "size": {**asdict(size), "crop_px": {encoder: size.crop_px(encoder) for encoder in ENCODERS}},
         "photos": [name for name, _ in place.photos],
         "jobs": len(jobs),
         "done": sum(len(seeds) for seeds in runs.values()),

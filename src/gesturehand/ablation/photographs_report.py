@@ -1,5 +1,6 @@
-"""Tables and the picture of the comparison on photographs, from its results, whatever is there of them."""
+"""Tables and the picture of the comparison on photographs, from whichever of its results are there."""
 
+from collections import Counter
 from pathlib import Path
 from typing import Final
 
@@ -34,8 +35,9 @@ def photo_markdown(results: Results) -> str:
     state = "" if results["done"] == results["jobs"] else " What is missing is marked –."
     parts = [
         f"{results['done']} of {results['jobs']} trainings are done.{state} Size `{size['name']}`: "
-        f"{size['image_size']} px, batches of {size['batch_size']}, {size['pretrain_steps']} steps of stage 1 and "
-        f"{size['finetune_steps']} of stage 2, {size['seeds']} seeds; {', '.join(devices) or 'nothing run yet'}.\n"
+        f"crops of {_crop_sizes(size['crop_px'])}, batches of {size['batch_size']}, "
+        f"{size['pretrain_steps']} steps of stage 1 and {size['finetune_steps']} of stage 2, "
+        f"{size['seeds']} seeds; {', '.join(devices) or 'nothing run yet'}.\n"
     ]
     for encoder, title in _ENCODERS.items():
         for joints_2d in (True, False):
@@ -44,6 +46,13 @@ def photo_markdown(results: Results) -> str:
     parts += ["#### Differences, paired by seed, with 95 % intervals\n", _differences(results)]
     parts += ["#### The trainings of stage 1\n", _first_stages(results)]
     return "\n".join(parts)
+
+
+def _crop_sizes(crop_px: dict[Encoder, int]) -> str:
+    """As in "96 px (MediaPipe's trunk: 160 px)"."""
+    usual = Counter(crop_px.values()).most_common(1)[0][0]
+    others = [f"{_ENCODERS[name]}: {side} px" for name, side in crop_px.items() if side != usual]
+    return f"{usual} px" + (f" ({', '.join(others)})" if others else "")
 
 
 def save_photo_differences(path: Path, results: Results) -> None:

@@ -77,7 +77,7 @@ def run_all(
         What went wrong, a line for each training that failed; the others are run nevertheless.
 
     Raises:
-        UserError: A process was killed, for want of memory as a rule.
+        UserError: A process was killed, usually because memory ran out.
     """
     waiting = [job for job in jobs if not is_done(job, place)]
     steps = sum(job.steps for job in jobs)

@@ -10,8 +10,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from gesturehand.app.answers import Answer, Answerer, remove_empty
-from gesturehand.app.visits import VisitEndedError, Visits
+from gesturehand.app.answers import Answer, Answerer, VisitEndedError, Visits, remove_empty
 from gesturehand.errors import UserError
 from gesturehand.inference.joint_angles import joint_angles
 from gesturehand.inference.result import HandResult

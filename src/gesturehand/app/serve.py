@@ -18,7 +18,7 @@ from gesturehand.errors import UserError
 from gesturehand.extras import install
 from gesturehand.inference.predictor import HandPredictor
 
-#: Read by Gradio and the libraries below it when they are imported: nothing is told and nothing is asked of anybody.
+#: Read by Gradio and the libraries below it when they are imported: nothing is sent or asked for over the network.
 _QUIET: Final = {
     "GRADIO_ANALYTICS_ENABLED": "False",
     "GRADIO_MCP_SERVER": "False",
@@ -58,9 +58,8 @@ def served(
         os.environ["GRADIO_TEMP_DIR"] = str(uploads)
         import gradio
 
-        from gesturehand.app.answers import Answerer
+        from gesturehand.app.answers import Answerer, Visits
         from gesturehand.app.page import CSS, build_page
-        from gesturehand.app.visits import Visits
 
         port = _free_port(host, port)
         examples = sorted(assets.glob("example_*.jpg"))
@@ -153,7 +152,7 @@ def check_app(port: int, max_upload_mb: float, max_seconds: float) -> None:
     try:
         import gradio  # noqa: F401
     except ImportError:
-        raise UserError(f"The app takes Gradio: install it with {install('app')}.") from None
+        raise UserError(f"The app needs Gradio: install it with {install('app')}.") from None
 
 
 def _free_port(host: str, port: int) -> int:

@@ -7,13 +7,11 @@ from gesturehand.lazy_names import lazy_names
 if TYPE_CHECKING:
     from gesturehand.callbacks.checkpoint_artifact import CheckpointArtifact
     from gesturehand.callbacks.compile import Compile
-    from gesturehand.callbacks.embedding_map import EmbeddingMap
     from gesturehand.callbacks.evaluation_report import TestReport
-    from gesturehand.callbacks.gesture_confusion import GestureConfusion
-    from gesturehand.callbacks.prediction_pictures import PredictionPictures
     from gesturehand.callbacks.throughput import Throughput
     from gesturehand.callbacks.training_guard import TrainingGuard
     from gesturehand.callbacks.trial_report import TrialReport
+    from gesturehand.callbacks.validation_pictures import EmbeddingMap, GestureConfusion, PredictionPictures
     from gesturehand.callbacks.weight_average import WeightAverage
 
 __all__ = [
@@ -34,9 +32,9 @@ __getattr__, __dir__ = lazy_names(
     {
         "CheckpointArtifact": "checkpoint_artifact",
         "Compile": "compile",
-        "EmbeddingMap": "embedding_map",
-        "GestureConfusion": "gesture_confusion",
-        "PredictionPictures": "prediction_pictures",
+        "EmbeddingMap": "validation_pictures",
+        "GestureConfusion": "validation_pictures",
+        "PredictionPictures": "validation_pictures",
         "TestReport": "evaluation_report",
         "Throughput": "throughput",
         "TrainingGuard": "training_guard",

@@ -8,7 +8,7 @@ import pytorch_lightning as pl
 import torch
 
 from gesturehand.batch import Batch
-from gesturehand.draw.confusion import save_confusion
+from gesturehand.draw.charts import save_confusion
 from gesturehand.evaluation.origin import data_fingerprint, file_origin, hand_model_origin, software_origin
 from gesturehand.evaluation.pictures import SpreadPictures, WorstPictures
 from gesturehand.evaluation.predictions import PredictionWriter

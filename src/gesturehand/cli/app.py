@@ -13,8 +13,8 @@ def app(
 ) -> None:
     """Serves a page for the browser: a photo, a camera or a short video in; overlays, meshes and numbers out.
 
-    It runs until Ctrl-C, is reached from this machine alone unless --host says otherwise, sends nothing to anybody, and
-    removes visitors' files. docs/app.md describes it.
+    It runs until Ctrl-C, is reached from this machine alone unless --host says otherwise, sends nothing over the
+    network, and removes visitors' files. docs/app.md describes it.
 
     Args:
         checkpoint: "openphoto": the weights that come with the package; a checkpoint file; the folder of a run; or

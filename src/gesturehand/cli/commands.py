@@ -34,7 +34,7 @@ GROUPS: Final = {
         "gallery": "draw the gesture poses",
         "samples": "draw whole frames side by side",
         "stats": "count a set; errors of the mean pose and of a gesture oracle",
-        "import": "make images and joints of yours a set",
+        "import": "make a set of your own images and joints",
         "index": "build the memory-mapped index of annotation files",
         "check": "list what is wrong in a data set",
         "pack": "put a split's images into few large files, for network file systems and buckets",

@@ -1,22 +1,120 @@
-"""``gesturehand experiments``: the experiments that come with the package, a line each."""
+"""``gesturehand experiments``: those that come with the package, and which file the name of one stands for."""
 
+import difflib
+import re
+from collections.abc import Callable
+from importlib.resources import files
+from pathlib import Path
 from typing import Final
 
-from rich.table import Table
+from gesturehand.errors import UserError
+from gesturehand.suggestions import did_you_mean_path
 
-from gesturehand.cli.console import print_table, say
-from gesturehand.cli.experiment_files import EXPERIMENTS, experiment_names, summary_of
-
+#: The folder of experiments in the repository, beside a user's own files, and in their names, where it may be left out.
+EXPERIMENTS: Final = "experiments"
+#: What is listed, by suffix; an experiment's name may go without it.
+_SUFFIXES: Final = (".yaml", ".sbatch")
+_CONFIG_OPTIONS: Final = ("--config", "-c")
 #: How the files of a folder are used; all others are for ``fit``.
 _USES: Final = {"sweeps": "sweep --file", "sets": "data synth --config", "slurm": "sbatch"}
 
 
+def travelling_folder(name: str) -> Path:
+    """A folder that lies beside the package in the repository, and in the package where that is installed (setup.py).
+
+    Args:
+        name: ``experiments`` or ``notebooks``.
+    """
+    assets = Path(str(files("gesturehand.assets")))
+    installed = assets / name
+    return installed if installed.is_dir() else assets.parents[2] / name
+
+
+def experiment_names() -> dict[str, Path]:
+    """Files of the experiments that come with the package, by name: ``demo/finetune``."""
+    folder = travelling_folder(EXPERIMENTS)
+    paths = sorted(path for path in folder.rglob("*") if path.suffix in _SUFFIXES)
+    return {path.relative_to(folder).with_suffix("").as_posix(): path for path in paths}
+
+
+def find_experiment(name: str) -> Path | None:
+    """The file that a name stands for; one on disk comes before one of the package.
+
+    Args:
+        name: A path, or the name of an experiment, with or without ``experiments/`` before and ``.yaml`` behind it.
+
+    Returns:
+        A path, relative if the name is; None if there is no such file.
+    """
+    bare = name.removeprefix(f"{EXPERIMENTS}/")
+    for path in (name, f"{name}.yaml", f"{EXPERIMENTS}/{bare}", f"{EXPERIMENTS}/{bare}.yaml"):
+        try:
+            if Path(path).exists() and not Path(path).is_dir():
+                return Path(path)
+        except (OSError, ValueError):  # no path can be such
+            return None
+    return experiment_names().get(Path(bare).as_posix().removesuffix(".yaml"))
+
+
+def summary_of(experiment: Path) -> str:
+    """The first sentence of the comment that an experiment begins with, on one line."""
+    lines = experiment.read_text(encoding="utf-8").splitlines()
+    comment = [line for line in lines if not line.startswith("#!")]
+    end = next((number for number, line in enumerate(comment) if not line.startswith("# ")), len(comment))
+    text = " ".join(line.removeprefix("# ") for line in comment[:end])
+    return re.split(r"(?<=\.)\s", text, maxsplit=1)[0]
+
+
+def expand_configs(words: list[str], tell: Callable[[str], object]) -> list[str]:
+    """Replaces names of experiments behind ``--config`` by the files that they stand for.
+
+    Args:
+        words: A command line.
+        tell: Called with a sentence for each name that was replaced.
+
+    Raises:
+        UserError: There is no such file and no such experiment.
+    """
+    expanded: list[str] = []
+    expects_config = False
+    for word in words:
+        option, has_value, value = word.partition("=")
+        if expects_config:
+            expanded.append(_file_of(word, tell))
+        elif option in _CONFIG_OPTIONS and has_value:
+            expanded.append(f"{option}={_file_of(value, tell)}")
+        else:
+            expanded.append(word)
+        expects_config = not expects_config and word in _CONFIG_OPTIONS
+    return expanded
+
+
+def _file_of(name: str, tell: Callable[[str], object]) -> str:
+    found = find_experiment(name)
+    if found is not None:
+        if str(found) != name:
+            tell(f"Experiment: {found}")
+        return str(found)
+    if not name or re.search(r"[\n:{=]", name):
+        return name  # the parser takes settings in place of a file
+    near = difflib.get_close_matches(name.removeprefix(f"{EXPERIMENTS}/"), experiment_names(), n=1)
+    meant = f"did you mean '{near[0]}'? " if near else ""
+    end = did_you_mean_path(name, f"{meant}`gesturehand experiments` lists them.")
+    raise UserError(f"There is no file '{name}' and no experiment of that name: {end}")
+
+
 def experiments() -> None:
     """Lists the experiments that come with the package, and what each is used with."""
+    from rich.table import Table
+
+    from gesturehand.cli.console import print_table, say
+
     table = Table(box=None, pad_edge=False)
     for heading in ("experiment", "used with", "what it is"):
         table.add_column(heading, no_wrap=heading != "what it is")
     for name, path in experiment_names().items():
         table.add_row(name, _USES.get(name.partition("/")[0], "fit --config"), summary_of(path))
     print_table(table, width=140)
-    say(f"Files of yours with such names, or under {EXPERIMENTS}/, come first. `gesturehand init FOLDER` copies these.")
+    say(
+        f"Your own files of these names, also under {EXPERIMENTS}/, come first. `gesturehand init FOLDER` copies these."
+    )

@@ -6,8 +6,7 @@ from typing import Any
 import jsonargparse
 
 from gesturehand.cli.commands import GROUPS, POSITIONAL, function_of
-from gesturehand.cli.parser import CommandParser
-from gesturehand.cli.yaml_guard import guard_yaml
+from gesturehand.cli.parser import CommandParser, guard_yaml
 
 
 def run_function(command: str, words: list[str]) -> None:

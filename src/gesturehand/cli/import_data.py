@@ -5,8 +5,7 @@ from typing import Final
 
 from gesturehand.cli.console import say
 from gesturehand.own_data.convert import convert
-from gesturehand.own_data.entries import read_entries
-from gesturehand.own_data.label_map import with_gestures
+from gesturehand.own_data.entries import read_entries, with_gestures
 from gesturehand.settings import ExistingPath
 from gesturehand.skeleton import Side
 
@@ -42,9 +41,9 @@ def import_(
 
     Args:
         images: Folder of the images.
-        joints: The hands in them: .json (a list, one entry a hand) or .csv (a table, one row a hand), or what a tool
-            exported: COCO key points, MediaPipe's landmarks (.json, .jsonl, or a folder with one .json an image), a
-            DeepLabCut or lightning-pose table.
+        joints: The hands in them: .json (a list, one entry per hand) or .csv (a table, one row per hand), or what a
+            tool exported: COCO key points, MediaPipe's landmarks (.json, .jsonl, or a folder with one .json per image),
+            a DeepLabCut or lightning-pose table.
         out: Folder to write; it appears when the set is complete.
         hand: right or left, for a file that does not say it of each hand.
         intrinsics: Focal lengths and centre, px, as "[fx, fy, cx, cy]", for images whose entry says none. With 2D

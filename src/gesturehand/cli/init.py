@@ -6,7 +6,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from gesturehand.cli.console import say
-from gesturehand.cli.experiment_files import EXPERIMENTS, travelling_folder
+from gesturehand.cli.experiments import EXPERIMENTS, travelling_folder
 from gesturehand.errors import UserError
 from gesturehand.file_writing import make_folder
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from gesturehand.cli.commands import COMMANDS, GROUPS, TRAINING, all_commands, split_command
-from gesturehand.cli.experiment_files import expand_configs
+from gesturehand.cli.experiments import expand_configs
 from gesturehand.cli.keys.check import all_given, check_line, check_paths, model_of
 from gesturehand.cli.keys.given import read_line
 from gesturehand.cli.keys.help_text import group_help, help_text, overview
@@ -82,7 +82,7 @@ def _dispatch(words: list[str]) -> None:
         raise UserError(_unknown_command(words))
     training = command in TRAINING
     if training:
-        from gesturehand.cli.training.expand_run import expand_run
+        from gesturehand.cli.training.preflight import expand_run
 
         rest = expand_run(words)[1:]
     # Training expands its words itself, and says what it took.

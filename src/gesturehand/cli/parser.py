@@ -1,12 +1,15 @@
-"""The parser of the command line: a mistake is one sentence, without the list of all options before it."""
+"""The parser of the command line: a mistake is one sentence, and a YAML text cannot grow beyond all bounds."""
 
+import functools
 import re
 import sys
-from typing import Final, NoReturn
+from typing import Any, Final, NoReturn
 
-from jsonargparse import ArgumentParser
+import yaml
+from jsonargparse import ArgumentParser, get_loader, set_loader
 
 from gesturehand.cli.keys.check import LONGEST
+from gesturehand.yaml_text import check_aliases
 
 _NO_NUMBER: Final = re.compile(r"(?:value: |val=')([-+]?\.?(?:nan|inf(?:inity)?))\b", re.IGNORECASE)
 #: What jsonargparse says of a value that fits none of a key's types, with every type's reason.
@@ -15,6 +18,8 @@ _BAD_VALUE: Final = re.compile(
 )
 _NOT_ALLOWED: Final = re.compile(r"Importing '([^']*)' is not allowed")
 _MAX_VALUE: Final = 60
+#: Modes of the parsers: of the commands, and of training.
+_MODES: Final = ("yaml", "omegaconf+")
 
 
 class CommandParser(ArgumentParser):
@@ -53,3 +58,16 @@ def sentence_of(message: str) -> str:
     room = LONGEST - len("gesturehand: ") - len(remedy)
     text = text.strip(" .-;:")
     return (text if len(text) <= room else f"{text[: room - 2]} …") + remedy
+
+
+@functools.cache
+def guard_yaml() -> None:
+    """Has every parser of this process refuse texts that grow beyond all bounds; once is enough."""
+    for mode in _MODES:
+        ArgumentParser(parser_mode=mode).parse_string("{}")  # a mode's loader is there when it has been used
+        set_loader(mode, functools.partial(_checked, get_loader(mode)), (yaml.YAMLError,))
+
+
+def _checked(load: Any, value: str) -> Any:
+    check_aliases(value, "A configuration")
+    return load(value)

@@ -19,14 +19,14 @@ _WIDTH = 160
 def list_(runs: str = "runs", json: bool = False) -> None:
     """Lists all runs, newest first: when, what was trained, the best metric, and whether it has finished.
 
-    An interrupted run goes on with the command that began it. `gesturehand run show RUN` tells more of one.
+    The command that began an interrupted run continues it. `gesturehand run show RUN` tells more of one.
 
     Args:
         runs: Folder of all runs.
         json: Print JSON instead of a table.
     """
+    from gesturehand.evaluation.run_comparison import run_row, runs_table
     from gesturehand.evaluation.run_record import find_runs
-    from gesturehand.evaluation.run_tables import run_row, runs_table
 
     found = find_runs(runs)
     if json:
@@ -45,8 +45,8 @@ def show(run: str, runs: str = "runs", json: bool = False) -> None:
         runs: Folder of all runs.
         json: Print JSON instead of tables.
     """
+    from gesturehand.evaluation.run_comparison import run_facts, run_table, side_table
     from gesturehand.evaluation.run_record import find_run
-    from gesturehand.evaluation.run_tables import run_facts, run_table, side_table
 
     record = find_run(run, runs)
     facts = run_facts(record)
@@ -63,7 +63,7 @@ def show(run: str, runs: str = "runs", json: bool = False) -> None:
             if side:
                 print_table(side_table(title, "metric", side, ["value"]), width=_WIDTH)
     else:
-        say("It was neither validated nor tested yet: `gesturehand test --run RUN` tests a run that has finished.")
+        say("It has been neither validated nor tested yet: `gesturehand test --run RUN` tests a run that has finished.")
 
 
 def compare(names: list[str], runs: str = "runs", out: str | None = None, json: bool = False) -> None:
@@ -76,15 +76,17 @@ def compare(names: list[str], runs: str = "runs", out: str | None = None, json: 
             replaced.
         json: Print JSON instead of tables.
     """
-    from gesturehand.draw.learning_curves import save_curves
+    from gesturehand.draw.charts import save_curves
     from gesturehand.evaluation.run_comparison import (
         compared_curves,
+        run_row,
+        runs_table,
         settings_that_differ,
+        side_table,
         tested_metrics,
         validation_metrics,
     )
     from gesturehand.evaluation.run_record import find_run
-    from gesturehand.evaluation.run_tables import run_row, runs_table, side_table
 
     if len(names) < 2:
         raise UserError("A comparison needs at least two runs: `gesturehand run list` shows their names.")

@@ -1,13 +1,18 @@
 """``gesturehand submission``: the archives that FreiHAND's and HO-3D's servers take."""
 
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from rich.table import Table
 
 from gesturehand.cli.console import print_table, say
 from gesturehand.errors import UserError
 
+if TYPE_CHECKING:
+    from gesturehand.data.datamodule import InterHandDataModule
+
+ARCHIVE: Final = "pred.zip"
+SCORES_FILE: Final = "submission.json"
 _FOR = Literal["freihand", "ho3d_v2", "ho3d_v3"]
 
 
@@ -79,8 +84,51 @@ def print_scores(scores: dict[str, float]) -> None:
     from gesturehand.evaluation.published_scores import PUBLISHED_SCORES
 
     table = Table(title="As the set's server scores", caption="errors in mm")
-    for heading, justify in (("number", "left"), ("", "right"), ("what", "left")):
-        table.add_column(heading, justify=justify)  # type: ignore[arg-type]
+    table.add_column("number")
+    table.add_column("", justify="right")
+    table.add_column("what")
     for name, value in scores.items():
         table.add_row(name, "–" if value != value else f"{value:.3f}", PUBLISHED_SCORES[name])
     print_table(table, width=120)
+
+
+def check_submission(data: Any) -> None:
+    """Refuses a test that no archive can be made of, before it runs.
+
+    Args:
+        data: Settings of the data.
+
+    Raises:
+        UserError: The set has no server, or not all of its evaluation images are tested.
+    """
+    from gesturehand.data.formats.registry import format_of
+    from gesturehand.inference.submission import submission_form
+
+    submission_form(format_of(data.root, data.format).name)
+    filters = ("test_subset", "captures", "cameras", "subjects", "gestures")
+    given = [name for name in filters if data[name] is not None]
+    if data.test_split != "test" or given:
+        raise UserError(
+            "--submission is of all evaluation images: set data.test_split to test"
+            f"{' and leave out data.' + ', data.'.join(given) if given else ''}."
+        )
+
+
+def write_and_score(folder: Path, data: "InterHandDataModule") -> None:
+    """Writes ``pred.zip`` of a test's predictions and, where the annotations are there, the server's numbers.
+
+    Args:
+        folder: The test's, with its predictions.
+        data: What was tested on.
+    """
+    from gesturehand.callbacks.evaluation_report import PREDICTIONS_FILE
+    from gesturehand.inference.submission import score_submission, write_submission
+    from gesturehand.json_files import none_for_nan, write_json
+
+    archive = folder / ARCHIVE
+    count = write_submission(folder / PREDICTIONS_FILE, data.root, archive, data.format)
+    say(f"{archive}: {count:,} hands; check it with `gesturehand submission check --archive {archive}`", aside=True)
+    if all((Path(data.root) / f"evaluation_{kind}.json").is_file() for kind in ("xyz", "verts")):
+        scores = score_submission(archive, data.root, data.format)
+        write_json(folder / SCORES_FILE, none_for_nan(scores))
+        print_scores(scores)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from gesturehand.cli.console import print_table, say
-from gesturehand.cli.experiment_files import find_experiment
+from gesturehand.cli.experiments import find_experiment
 from gesturehand.errors import UserError
 from gesturehand.extras import install
 
@@ -61,7 +61,7 @@ def sweep(
 
 
 def _check_keys(content: dict[str, Any]) -> None:
-    """Refuses parameters that are no keys of a training, where the sweep's command is one."""
+    """Refuses parameters that are not keys of a training, where the sweep's command is one."""
     from gesturehand.cli.keys.check import check_line
 
     parameters, command = content.get("parameters"), content.get("command")

@@ -20,6 +20,7 @@ def synth_photo(
     gestures: list[str] | None = None,
     left_share: float = OPENPHOTO_V1.left_share,
     two_hand_share: float = OPENPHOTO_V1.two_hand_share,
+    clasped_share: float = OPENPHOTO_V1.clasped_share,
     rom_share: float = OPENPHOTO_V1.rom_share,
     outside_share: float = OPENPHOTO_V1.outside_share,
     upright_share: float = OPENPHOTO_V1.upright_share,
@@ -31,7 +32,7 @@ def synth_photo(
 ) -> None:
     """Writes the photo-like open set: the open hand as phones and webcams see hands, in InterHand2.6M's files.
 
-    The defaults are openphoto-v1 with made-up backgrounds. An interrupted run goes on where it stopped when the same
+    The defaults are openphoto-v1 with made-up backgrounds. An interrupted run continues where it stopped when the same
     command is given again.
 
     Args:
@@ -45,6 +46,8 @@ def synth_photo(
         gestures: Fine classes to show with a label, as "[fist, a_okay]"; all 35 if not given.
         left_share: Share of pictures whose main hand is a left one.
         two_hand_share: Share of pictures with a second hand (hand type "interacting", no gesture label).
+        clasped_share: Share of the pictures with a second hand in which the palms lie together or the fingers are
+            interlaced.
         rom_share: Share of one-hand pictures with any other pose (no gesture label).
         outside_share: Share of one-hand pictures in which the hand is partly outside.
         upright_share: Share of pictures in which the hand points up, more or less; in the others it points anywhere.
@@ -62,6 +65,7 @@ def synth_photo(
         gestures=None if gestures is None else tuple(gestures),
         left_share=left_share,
         two_hand_share=two_hand_share,
+        clasped_share=clasped_share,
         rom_share=rom_share,
         outside_share=outside_share,
         upright_share=upright_share,
@@ -79,5 +83,5 @@ def say_what_was_written(written: WrittenSet) -> None:
     """Prints the counts of a set."""
     images = ", ".join(f"{count} {split}" for split, count in written.images.items())
     if written.resumed:
-        say(f"went on after {written.resumed} frames of an interrupted run")
-    say(f"{written.root}: images {images}; what is in it says {written.root / 'README.md'}")
+        say(f"continued after {written.resumed} frames of an interrupted run")
+    say(f"{written.root}: images {images}; {written.root / 'README.md'} says what is in it")

@@ -16,13 +16,11 @@ from pytorch_lightning.utilities import rank_zero_info, rank_zero_only, rank_zer
 from pytorch_lightning.utilities.exceptions import MisconfigurationException, SIGTERMException
 
 from gesturehand.callbacks.checkpoint_artifact import CheckpointArtifact
-from gesturehand.callbacks.embedding_map import EmbeddingMap
 from gesturehand.callbacks.evaluation_report import TestReport
-from gesturehand.callbacks.gesture_confusion import GestureConfusion
-from gesturehand.callbacks.prediction_pictures import PredictionPictures
 from gesturehand.callbacks.throughput import Throughput
 from gesturehand.callbacks.training_guard import TrainingGuard
 from gesturehand.callbacks.trial_report import TRIAL_FOLDER_VARIABLE, TrialReport
+from gesturehand.callbacks.validation_pictures import EmbeddingMap, GestureConfusion, PredictionPictures
 from gesturehand.checkpoints.checkpoint_io import DurableCheckpointIO
 from gesturehand.checkpoints.resume_points import (
     ResumePoints,
@@ -31,14 +29,14 @@ from gesturehand.checkpoints.resume_points import (
     remove_points,
     step_of_point,
 )
-from gesturehand.cli.experiment_files import expand_configs
+from gesturehand.cli.experiments import expand_configs
 from gesturehand.cli.keys.known import model_classes
+from gesturehand.cli.parser import guard_yaml
+from gesturehand.cli.submission import check_submission, write_and_score
 from gesturehand.cli.training.config_trust import distrust_configs, take_trust
-from gesturehand.cli.training.expand_run import expand_run
 from gesturehand.cli.training.loggers import RunConfig, make_loggers, wandb_run_finished
-from gesturehand.cli.training.monitors import check_monitors
-from gesturehand.cli.training.parser import TrainingParser
-from gesturehand.cli.training.preflight import check_root_exists, check_seed
+from gesturehand.cli.training.parser import TrainingParser, add_run_keys
+from gesturehand.cli.training.preflight import check_root_exists, check_seed, expand_run
 from gesturehand.cli.training.pretraining import encoder_settings, find_pretraining, mirrors_left
 from gesturehand.cli.training.process import keep_freed_memory, share_cores, silence_what_is_meant
 from gesturehand.cli.training.resume import (
@@ -50,10 +48,7 @@ from gesturehand.cli.training.resume import (
     tell_others,
     told_by_first,
 )
-from gesturehand.cli.training.run_keys import add_run_keys
-from gesturehand.cli.training.submission import check_submission, write_and_score
-from gesturehand.cli.training.trainer_limits import check_machine, impossible_trainer, known_failure
-from gesturehand.cli.yaml_guard import guard_yaml
+from gesturehand.cli.training.trainer_limits import check_machine, check_monitors, impossible_trainer, known_failure
 from gesturehand.data.datamodule import InterHandDataModule
 from gesturehand.data.mixture import AddedSet
 from gesturehand.errors import UserError

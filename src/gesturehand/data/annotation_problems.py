@@ -21,12 +21,12 @@ from gesturehand.data.annotation_entries import (
     frame_joints,
     list_entries,
 )
-from gesturehand.data.bone_lengths import better_order
 from gesturehand.data.files import Kind, MisfitError, annotation_path, decode, mapped
 from gesturehand.data.flags import FlagReader, unpack_flags
 from gesturehand.data.index_build import HAND_TYPES
 from gesturehand.data.plausibility import (
     Implausible,
+    better_order,
     implausible_camera,
     implausible_fit,
     implausible_pixels,

@@ -1,28 +1,150 @@
 """Checks a data set and lists everything that training would stumble over."""
 
 from collections import Counter
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from tqdm import tqdm
 
-from gesturehand.data.annotation_problems import Problem, annotation_problems
+from gesturehand.camera import project, transform_points
+from gesturehand.data.annotation_problems import Finding, Problem, SplitAnnotations, annotation_problems
 from gesturehand.data.files import stays_inside
 from gesturehand.data.formats.interhand import InterHandFormat
 from gesturehand.data.formats.registry import format_of
 from gesturehand.data.formats.set_format import SetFormat
 from gesturehand.data.image_file import UnreadableImageError, look_at_image, read_image
-from gesturehand.data.index_problems import index_problems
+from gesturehand.data.index import InterHandIndex, read_index
+from gesturehand.data.plausibility import (
+    better_order,
+    implausible_camera,
+    implausible_fit,
+    implausible_pixels,
+    implausible_size,
+)
 from gesturehand.data.remote import local_folder
 from gesturehand.data.set_images import SetImages
 from gesturehand.errors import UserError
+from gesturehand.hand.conventions import PoseForm
+from gesturehand.skeleton import SIDES
 from gesturehand.splits import SPLITS
 
+#: Hands whose proportions are enough to tell the joints' order.
+_HANDS_FOR_ORDER = 2000
 #: Images that are handed to the threads at a time, so that millions do not lie in memory as futures.
 _CHUNK = 4096
+
+
+def index_problems(root: str, split: str, set_format: str, *, mano_fits: bool = True) -> SplitAnnotations:
+    """Reads a split into its index and lists what cannot be; files that cannot be read are one problem.
+
+    Args:
+        root: The set.
+        split: Its split.
+        set_format: Name of its format.
+        mano_fits: Look at the MANO fits too.
+    """
+    result = SplitAnnotations(split)
+    try:
+        index = read_index(root, split, mano_fits=mano_fits, set_format=set_format)
+    except UserError as error:
+        result.add(iter([("annotations unreadable", root, str(error))]))
+        return result
+    result.annotations = len(index)
+    sizes = index.image_size_px.tolist()
+    result.images = list(
+        {
+            name: {"file_name": name.decode(), "width": size[0], "height": size[1]}
+            for name, size in zip(index.file_name, sizes, strict=True)
+        }.values()
+    )
+    result.add(_boxes(index))
+    result.add(_cameras(index))
+    result.add(_hands(index))
+    result.add(_in_images(index))
+    result.add(_fits(index))
+    if not len(index):
+        result.add(iter([("split without annotations", root, "there is nothing to train or test on")]))
+    return result
+
+
+def _boxes(index: InterHandIndex) -> Iterator[Finding]:
+    for row in np.flatnonzero(~np.isfinite(index.bbox_px).all(-1)).tolist():
+        yield "box not four numbers", _image(index, row), str(index.bbox_px[row].tolist())
+    for row in np.flatnonzero((index.bbox_px[:, 2:] <= 0).any(-1)).tolist():
+        yield "box empty", _image(index, row), str(index.bbox_px[row].tolist())
+
+
+def _cameras(index: InterHandIndex) -> Iterator[Finding]:
+    _, first = np.unique(index.camera, return_index=True)
+    for row in first.tolist():
+        k = index.intrinsics[index.camera[row]].astype(float)
+        size = index.image_size_px[row].tolist()
+        for problem in implausible_camera((k[0, 0], k[1, 1]), (k[0, 2], k[1, 2]), size):
+            yield problem.kind, f"camera of {_image(index, row)}", problem.detail
+
+
+def _hands(index: InterHandIndex) -> Iterator[Finding]:
+    _, first = np.unique(index.frame, return_index=True)
+    for row in first.tolist():
+        frame = int(index.frame[row])
+        joints, valid = index.joints_world[frame], index.joint_valid_frame[frame]
+        if not np.isfinite(joints[valid]).all():
+            yield "joints not finite", _image(index, row), ""
+            continue
+        for side in range(len(SIDES)) if index.depth_known[frame] else ():
+            for problem in implausible_size(joints[side], valid[side]):
+                yield problem.kind, _image(index, row), f"{SIDES[side]} hand: {problem.detail}"
+    frames = np.flatnonzero(index.depth_known)
+    chosen = frames[:: max(1, 2 * len(frames) // _HANDS_FOR_ORDER)]
+    if len(chosen):
+        joints = index.joints_world[chosen].reshape(-1, 21, 3)
+        order = better_order(joints, index.joint_valid_frame[chosen].reshape(-1, 21))
+        if order is not None:
+            yield "joints in another order", str(index.root), f"their bones are those of hands in {order}"
+
+
+def _in_images(index: InterHandIndex) -> Iterator[Finding]:
+    for row in range(len(index)):
+        frame, camera = int(index.frame[row]), int(index.camera[row])
+        for side in range(len(SIDES)):
+            valid = index.joint_valid_frame[frame, side] & index.joint_valid_image[row, side]
+            if not index.hand_type[row] & (1 << side) or not valid.any():
+                continue
+            joints = transform_points(
+                index.joints_world[frame, side].astype(np.float64),
+                index.camera_rotation[camera].astype(np.float64),
+                index.camera_translation[camera].astype(np.float64),
+            )
+            behind = valid & ~(joints[:, 2] > 0)
+            if behind.any():
+                yield "joints behind the camera", _image(index, row), f"{behind.sum()} of {valid.sum()}"
+                continue
+            points = project(np.where(valid[:, None], joints, 1.0), index.intrinsics[camera].astype(np.float64))
+            for problem in implausible_pixels(points, valid, index.image_size_px[row].tolist()):
+                yield problem.kind, _image(index, row), f"{SIDES[side]} hand: {problem.detail}"
+
+
+def _fits(index: InterHandIndex) -> Iterator[Finding]:
+    components = bool(index.set_format.pose_form & PoseForm.COMPONENTS)
+    _, first = np.unique(index.frame, return_index=True)
+    for row in first.tolist():
+        frame = int(index.frame[row])
+        for side in np.flatnonzero(index.mano_valid[frame]).tolist():
+            pose = index.mano_pose[frame, side].astype(np.float64)
+            if components and np.isfinite(pose).all():  # coefficients are not angles
+                pose[3:] = 0
+            betas, trans = index.mano_betas[frame, side], index.mano_trans[frame, side]
+            for problem in implausible_fit(pose, betas.astype(np.float64), trans.astype(np.float64)):
+                yield problem.kind, f"fit of {_image(index, row)}", problem.detail
+
+
+def _image(index: InterHandIndex, row: int) -> str:
+    return str(index.file_name[row].decode())
 
 
 @dataclass

@@ -112,7 +112,7 @@ class CocoJoints:
         categories: Of the file.
 
     Raises:
-        ValueError: A category names its key points otherwise than joints of hands; the text is a sentence's end.
+        ValueError: A category does not name its key points as joints of hands; the text ends a sentence.
     """
 
     def __init__(self, categories: Sequence[CocoCategory]) -> None:
@@ -140,7 +140,7 @@ class CocoJoints:
         points = _points(annotation.keypoints)
         category = annotation.category_id
         if category in self._unread:
-            raise ValueError(f"{self._unread[category]}, which is no joint of a hand, or is there twice")
+            raise ValueError(f"{self._unread[category]}, which is not a joint of a hand, or occurs twice")
         named = self._joints.get(category) or [] if category is not None else []
         named = named or [NamedJoint(None, joint) for joint in range(NUM_JOINTS)]
         if len(points) != len(named):

@@ -10,8 +10,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from gesturehand.batch import Batch
-from gesturehand.data.appearance import AppearanceJitter
-from gesturehand.data.batch_augmentation import BatchAugmentation
+from gesturehand.data.appearance import AppearanceJitter, BatchAugmentation
 from gesturehand.data.boxes import BoxSource, CropBoxes, crop_boxes
 from gesturehand.data.crop import CropJitter, TurnJitter
 from gesturehand.data.dataset import Augmentation, InterHandDataset, collate
@@ -82,7 +81,7 @@ class InterHandDataModule(pl.LightningDataModule):
         noise_probability: Share of training samples with noise.
         blur_probability: Share of training samples with blur.
         device_augmentation: Further changes of training pictures, made in batches on the device
-            (:class:`~gesturehand.data.batch_augmentation.BatchAugmentation`); none by default.
+            (:class:`~gesturehand.data.appearance.BatchAugmentation`); none by default.
         own_labels: Labels outside the gesture vocabulary that hands are trained on: pairs of a set of labels and a
             label, or ``auto`` for all that the training data have; the model needs the same ones. None by default.
         seed: Seed of the order and the augmentation, which is a function of (seed, epoch, sample).
@@ -367,7 +366,7 @@ class InterHandDataModule(pl.LightningDataModule):
         elif stage == "fit" and len(self.validated_sets()) > 1:
             raise UserError(
                 f"data.sets asks for validation, and data.root '{self.root}' has no split '{self.splits['val']}' "
-                "beside which to do it: set data.val_split, or make a set that has one data.root."
+                "to validate on: set data.val_split, or make a set that has one data.root."
             )
 
     def train_dataloader(self) -> DataLoader[Batch]:

@@ -21,7 +21,7 @@ from gesturehand.data.index import HAND_TYPES, InterHandIndex
 from gesturehand.data.selection import Selection
 from gesturehand.data.set_images import ImageSource
 from gesturehand.gestures import NO_GESTURE, GestureClasses, vocabulary
-from gesturehand.hand.joint_definition import definition_number
+from gesturehand.hand.conventions import definition_number
 from gesturehand.skeleton import SIDES
 
 

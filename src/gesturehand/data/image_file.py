@@ -103,8 +103,8 @@ def read_image(
         animation; 16 bits as 8; transparency left out.
 
     Raises:
-        UnreadableImageError: It is missing, no regular file, no image of these formats, damaged, cut short, of another
-            size, or has more than :data:`MAX_IMAGE_PIXELS`.
+        UnreadableImageError: It is missing, not a regular file, not an image of these formats, damaged, cut short, of
+            another size, or has more than :data:`MAX_IMAGE_PIXELS`.
     """
     remedy = path.remedy if isinstance(path, StoredImage) else remedy
     content, header = _read(path, announced, remedy)
@@ -211,7 +211,7 @@ def _opened(
         yield file, header
 
 
-_NO_FILE: Final = ("image unreadable", "is no regular file", "give an image file in its place")
+_NO_FILE: Final = ("image unreadable", "is not a regular file", "give an image file in its place")
 _RESIZED: Final = "put back the image that was annotated, or correct its width and height and the joints that lie in it"
 
 

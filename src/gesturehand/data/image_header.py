@@ -13,7 +13,7 @@ _NUMBERS: Final = {3: "H", 4: "I"}
 #: More entries, segments or chunks than any program writes, so that a damaged file does not take minutes.
 _MOST_PARTS: Final = 1 << 20
 _MOST_EXIF_BYTES: Final = 1 << 16
-#: Markers that start a frame (T.81, table B.1; C4, C8 and CC are no frames), and those without a length.
+#: Markers that start a frame (T.81, table B.1; C4, C8 and CC are not frames), and those without a length.
 _FRAMES: Final = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _BARE: Final = frozenset({0x00, 0x01, *range(0xD0, 0xDA)})
 _APP1, _SCAN = 0xE1, 0xDA

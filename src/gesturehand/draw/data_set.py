@@ -11,9 +11,8 @@ from gesturehand.camera import normalised_to_px
 from gesturehand.data.dataset import InterHandDataset
 from gesturehand.data.image_file import read_image
 from gesturehand.data.index import read_index
-from gesturehand.draw.mesh import draw_mesh
-from gesturehand.draw.panels import save_panels
-from gesturehand.draw.skeleton import draw_skeleton
+from gesturehand.draw.charts import save_panels
+from gesturehand.draw.hands import draw_mesh, draw_skeleton
 from gesturehand.errors import UserError
 from gesturehand.gestures import NO_GESTURE, class_names
 from gesturehand.hand.layer import HandModel

@@ -7,8 +7,7 @@ from typing import Final
 import cv2
 import numpy as np
 
-from gesturehand.draw.mesh import draw_meshes
-from gesturehand.draw.skeleton import draw_skeleton
+from gesturehand.draw.hands import draw_meshes, draw_skeleton
 from gesturehand.skeleton import SIDES, Side
 from gesturehand.synthetic.render import Surface, surface_of
 

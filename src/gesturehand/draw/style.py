@@ -12,6 +12,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from gesturehand.file_writing import new_file
+from gesturehand.skeleton import FINGERS
 
 # Okabe and Ito's palette (Color Universal Design, 2008): told apart also without red and green.
 BLUE: Final = "#0072b2"
@@ -30,6 +31,8 @@ LIGHT: Final = "#d5d9df"
 CYCLE: Final = (BLUE, VERMILION, GREEN, ORANGE, PURPLE, SKY)
 #: Lines that are told apart also in print without colours, beside :data:`CYCLE`.
 DASHES: Final = ("-", "--", "-.", ":")
+#: RGB of the fingers, thumb … pinky (Okabe and Ito's palette, which also works for the colour-blind).
+FINGER_COLOURS: Final = ((230, 159, 0), (86, 180, 233), (0, 158, 115), (240, 228, 66), (204, 121, 167))
 #: From little to much, on white.
 SEQUENTIAL: Final = "Blues"
 
@@ -112,3 +115,8 @@ def lighter(colour: tuple[float, float, float], share: float) -> tuple[float, fl
     """
     red, green, blue = (part + share * (1 - part) for part in colour)
     return red, green, blue
+
+
+def finger_legend() -> list[tuple[str, tuple[int, int, int]]]:
+    """Finger names with their colours, for a legend."""
+    return list(zip(FINGERS, FINGER_COLOURS, strict=True))

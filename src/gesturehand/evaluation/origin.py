@@ -13,7 +13,7 @@ import numpy as np
 
 from gesturehand.data.datamodule import InterHandDataModule
 from gesturehand.data.index import HAND_TYPES
-from gesturehand.hand.joint_definition import JOINT_DEFINITIONS, definition_number
+from gesturehand.hand.conventions import JOINT_DEFINITIONS, definition_number
 from gesturehand.hand.layer import HandModel
 from gesturehand.skeleton import SIDES, TIP_VERTICES
 

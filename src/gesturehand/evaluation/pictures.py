@@ -10,9 +10,8 @@ from torch import Tensor
 
 from gesturehand.batch import Batch
 from gesturehand.camera import normalised_to_px
-from gesturehand.draw.mesh import draw_mesh, place_in_camera
-from gesturehand.draw.panels import save_panels
-from gesturehand.draw.skeleton import draw_skeleton
+from gesturehand.draw.charts import save_panels
+from gesturehand.draw.hands import draw_mesh, draw_skeleton, place_in_camera
 from gesturehand.evaluation.sample_errors import gather
 from gesturehand.gestures import NO_GESTURE, class_names
 from gesturehand.trainers.hand_regressor import Evaluated

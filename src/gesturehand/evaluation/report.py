@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any, Final
 
-from gesturehand.draw.error_charts import save_pck, save_per_gesture, save_per_joint
+from gesturehand.draw.charts import save_pck, save_per_gesture, save_per_joint
 from gesturehand.evaluation.sample_errors import SAMPLE_ERROR, SampleErrors
 from gesturehand.file_writing import write_text
 from gesturehand.gestures import GestureClasses, class_names

@@ -74,14 +74,14 @@ class RunRecord:
 
     @cached_property
     def state(self) -> State:
-        """Whether it has finished; an interrupted run goes on with the command that began it."""
+        """Whether it has finished; the command that began an interrupted run continues it."""
         if self.finish:
             return "finished"
         return "running" if is_running(self.folder) else "interrupted"
 
     @property
     def started(self) -> datetime:
-        """When it was started, in local time: by the folder's name or, where that is no time, its configuration's."""
+        """When it was started, in local time: by the folder's name, else by when its configuration was written."""
         stamp = _STAMP.fullmatch(self.folder.name)
         if stamp:
             try:
@@ -164,7 +164,7 @@ def find_runs(runs: str | Path) -> list[RunRecord]:
     """All runs under a folder, finished or not, newest first.
 
     Args:
-        runs: Folder of all runs; what a run keeps inside its own folder, such as tests, is no run.
+        runs: Folder of all runs; what a run keeps inside its own folder, such as tests, is not a run.
     """
     found = [RunRecord(folder, folder.relative_to(runs).as_posix()) for folder in _run_folders(Path(runs))]
     return sorted(found, key=lambda run: (run.started, run.name), reverse=True)
@@ -193,7 +193,7 @@ def find_run(name: str, runs: str | Path) -> RunRecord:
         inside = find_runs(place) if name and _is_folder(place) else []
         if inside:
             return RunRecord(inside[0].folder, _below(inside[0].folder, Path(runs)))
-    raise UserError(f"'{name}' is no run: give a folder or a name that `gesturehand run list --runs {runs}` shows.")
+    raise UserError(f"'{name}' is not a run: give a folder or a name that `gesturehand run list --runs {runs}` shows.")
 
 
 def _run_folders(folder: Path) -> Iterator[Path]:

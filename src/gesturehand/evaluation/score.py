@@ -1,18 +1,18 @@
 """Scores saved predictions without the model that made them, under the same protocols as a test."""
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from gesturehand.batch import Batch, HandPrediction, Targets
-from gesturehand.data.bone_lengths import REFERENCE_HAND_M, bone_ratios, in_words
 from gesturehand.data.datamodule import InterHandDataModule
 from gesturehand.data.dataset import InterHandDataset
+from gesturehand.data.plausibility import OTHER_ORDERS, REFERENCE_HAND_M, bone_ratios, in_words, places_of
 from gesturehand.errors import UserError
-from gesturehand.evaluation.conventions import ConventionErrors
 from gesturehand.evaluation.origin import data_fingerprint, file_origin, hand_model_origin, software_origin
 from gesturehand.evaluation.predictions import SavedPredictions, read_predictions, rows_of_ids
 from gesturehand.evaluation.report import measured
@@ -20,10 +20,26 @@ from gesturehand.evaluation.sample_errors import SampleErrors, sample_errors_mm
 from gesturehand.hand.layer import HandModel
 from gesturehand.json_files import none_for_nan
 from gesturehand.metrics.hand_metrics import TWO_HAND_METRICS, HandMetrics
+from gesturehand.metrics.mpjpe import joint_errors_mm
 from gesturehand.metrics.mrrpe import MRRPE
 from gesturehand.skeleton import WRIST
 from gesturehand.targets import build_targets
 
+#: Smaller errors need no explanation, mm.
+_LARGE_MM: Final = 30.0
+#: A convention explains an error if it leaves less than this share of it.
+_EXPLAINED: Final = 0.4
+#: If similarity alignment leaves less than this share of the error, the shape is right.
+_SHAPE_IS_RIGHT: Final = 0.25
+_AXES: Final = {
+    "y pointing up": (1, -1, 1),
+    "y pointing up and z backward (OpenGL's camera)": (1, -1, -1),
+    "z pointing backward": (1, 1, -1),
+    "x pointing left (a mirrored image)": (-1, 1, 1),
+    "x pointing left and z backward": (-1, 1, -1),
+    "x pointing left and y up (PyTorch3D's camera)": (-1, -1, 1),
+}
+_REMEDY: Final = "give metres, wrist first and fingers from the palm to the tip, x right, y down, z forward"
 #: Metrics that need joints only.
 _JOINT_METRICS = ("mpjpe_mm", "pa_mpjpe_mm", "auc_root", "auc_procrustes")
 #: Size of predicted hands relative to an adult's beyond which the unit must be wrong; averaging all poses shrinks a
@@ -31,6 +47,63 @@ _JOINT_METRICS = ("mpjpe_mm", "pa_mpjpe_mm", "auc_root", "auc_procrustes")
 _SMALLEST_PREDICTED, _LARGEST_PREDICTED = 0.05, 5.0
 #: If both wrists are this close to the origin, the file gives every hand relative to its own wrist.
 _SAME_PLACE_M = 1e-6
+
+
+def _reordered(places: list[int]) -> Callable[[Tensor], Tensor]:
+    return lambda joints: joints[..., places, :]
+
+
+def _turned(signs: tuple[int, int, int]) -> Callable[[Tensor], Tensor]:
+    return lambda joints: joints * joints.new_tensor(signs)
+
+
+_CONVENTIONS: Final[dict[str, Callable[[Tensor], Tensor]]] = {
+    **{f"joints in {name}": _reordered(places_of(order)) for name, order in OTHER_ORDERS.items()},
+    **{f"a frame with {name}": _turned(signs) for name, signs in _AXES.items()},
+}
+
+
+class ConventionErrors:
+    """Sums the root-relative error of predictions as given and as read under other conventions."""
+
+    def __init__(self) -> None:
+        self._sums = dict.fromkeys(_CONVENTIONS, 0.0)
+        self._given = 0.0
+        self._count = 0
+
+    def update(self, joints: Tensor, targets: Targets) -> None:
+        """Adds a batch.
+
+        Args:
+            joints: (B, H, 21, 3) m, predicted.
+            targets: Targets of the same batch.
+        """
+        true, valid = targets["joints"], targets["joint_valid_eval"]
+        errors, counted = joint_errors_mm(joints, true, valid, "root")
+        self._given += float(errors.sum())
+        self._count += int(counted.sum())
+        for name, change in _CONVENTIONS.items():
+            self._sums[name] += float(joint_errors_mm(change(joints), true, valid, "root")[0].sum())
+
+    def sentence(self, pa_mpjpe_mm: float | None) -> str | None:
+        """A sentence that explains a large error; None if the error is small or no convention explains it.
+
+        Args:
+            pa_mpjpe_mm: Error of the same hands after similarity alignment.
+        """
+        if not self._count or self._given / self._count < _LARGE_MM:
+            return None
+        given = self._given / self._count
+        best = min(self._sums, key=self._sums.__getitem__)
+        left = self._sums[best] / self._count
+        if left < _EXPLAINED * given:
+            return f"MPJPE is {given:.0f} mm and would be {left:.0f} mm for {best}: {_REMEDY}."
+        if pa_mpjpe_mm is not None and pa_mpjpe_mm < _SHAPE_IS_RIGHT * given:
+            return (
+                f"MPJPE is {given:.0f} mm and PA-MPJPE only {pa_mpjpe_mm:.0f} mm, so the hands' shape is right and "
+                f"their unit, orientation or frame is not: {_REMEDY}."
+            )
+        return None
 
 
 def score_predictions(path: str | Path, data: InterHandDataModule, hand_model: HandModel) -> dict[str, Any]:

@@ -12,10 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from gesturehand.errors import UserError
-from gesturehand.hand.joint_definition import JOINT_DEFINITIONS
+from gesturehand.hand.conventions import JOINT_DEFINITIONS, PoseForm
 from gesturehand.hand.load import load_hand
 from gesturehand.hand.mano_file import NUM_BETAS, ManoData
-from gesturehand.hand.pose_form import PoseForm
 from gesturehand.skeleton import JOINTS_FROM_MANO_AND_TIPS, NUM_MANO_JOINTS, SIDES, TIP_VERTICES, TIPS
 from gesturehand.suggestions import did_you_mean
 
@@ -182,7 +181,7 @@ class HandModel(nn.Module):
         Args:
             pose: (..., 48) axis-angle, radians, root first; or what ``form`` says.
             is_right: (...) bool.
-            form: (...) int64, each hand's :class:`~gesturehand.hand.pose_form.PoseForm`; None: InterHand2.6M's.
+            form: (...) int64, each hand's :class:`~gesturehand.hand.conventions.PoseForm`; None: InterHand2.6M's.
 
         Returns:
             (..., 16, 3, 3) rotations in MANO's order.

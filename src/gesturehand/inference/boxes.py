@@ -96,7 +96,7 @@ def parse_turn(value: Any, where: str) -> float | None:
     """A turn in degrees, clockwise; None where it is not known.
 
     Raises:
-        UserError: It is no number.
+        UserError: It is not a number.
     """
     numbers = None if value is None or isinstance(value, str | bool) else parse_numbers([value], 1)
     if value is not None and numbers is None:
@@ -181,7 +181,7 @@ class BoxFile:
         if not isinstance(entry, dict):
             return self._hands(entry, f"'{name}'")
         if not all(key.isdecimal() and len(key) < 10 for key in entry):
-            raise UserError(f"'{name}' in '{self.path}' has keys that are no frame numbers: see docs/predict.md.")
+            raise UserError(f"'{name}' in '{self.path}' has keys that are not frame numbers: see docs/predict.md.")
         frames = {int(key): self._hands(hands, f"'{name}', frame {key}") for key, hands in entry.items()}
         if len(frames) < len(entry):
             raise UserError(f"'{name}' in '{self.path}' names a frame twice: write each number once.")
@@ -234,7 +234,7 @@ def check_crop(square: np.ndarray, width: int, height: int, where: str) -> None:
     """
     if square[2] > _LARGEST_CROP * max(width, height):
         raise UserError(
-            f"A crop of {square[2]:.4g} px is asked for of {where}, which has {width} × {height} px: give a box around "
+            f"A crop of {square[2]:.4g} px is asked for in {where}, which has {width} × {height} px: give a box around "
             "the hand, or a smaller box_scale."
         )
 

@@ -1,4 +1,4 @@
-"""A trained regressor from its checkpoint: one of this library's, never whatever a file names."""
+"""A trained regressor from its checkpoint: a class of this library, never one that the file names."""
 
 from pathlib import Path
 from typing import Any, Final, NamedTuple

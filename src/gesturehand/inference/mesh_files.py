@@ -162,5 +162,5 @@ def _trimesh() -> ModuleType:
     try:
         import trimesh
     except ImportError:
-        raise UserError(f"GLB takes trimesh: install it with {install('glb')}.") from None
+        raise UserError(f"GLB needs trimesh: install it with {install('glb')}.") from None
     return trimesh

@@ -61,7 +61,7 @@ class HandPredictor:
         checkpoint: Its path.
         device: Where it runs.
         engine_name: What runs it: "PyTorch" or "ONNX Runtime".
-        two_hand: It sees two hands a crop.
+        two_hand: It sees two hands per crop.
         mirror_left: It sees left hands as right ones.
         upright: It sees upright hands; where a hand's turn is not given, it looks for it in several passes.
         open_hand: It was trained with the open hand.
@@ -149,12 +149,12 @@ class HandPredictor:
             image: (H, W, 3) uint8 RGB, or a file's path.
             boxes: (N, 4) or (4,): x, y, width, height px around each hand; "whole": one hand fills the image. None:
                 hands are looked for, which takes ONNX Runtime.
-            hands: "right" or "left", for all or one a box; if not given, what was found, or right. A network that sees
-                two hands also takes "both", which is then what it does if boxes without hands are given.
+            hands: "right" or "left", for all or one per box; if not given, what was found, or right. A network that
+                sees two hands also takes "both", which is then what it does if boxes without hands are given.
             intrinsics: (fx, fy, cx, cy) or (3, 3), px. None: from the focal length in the file's Exif data
                 (:func:`~gesturehand.inference.exif.exif_intrinsics`), or a stated guess
                 (:func:`~gesturehand.translation.assumed_intrinsics`).
-            turns: Degrees, clockwise, that turn each hand upright: for all, or one a box, None where it is not known.
+            turns: Degrees, clockwise, that turn each hand upright: for all, or one per box, None where it is not known.
                 A network that sees two hands does not turn.
             min_score: Where hands are looked for, those below are left out.
             max_hands: Likewise, at most so many, the most certain ones.
@@ -350,5 +350,5 @@ def find_device(device: str) -> torch.device:
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         reason = str(error).splitlines()[0][:120]
         meant = did_you_mean(device, {"auto", "cpu", "cuda", "mps"} - {device}, "take auto.")
-        raise UserError(f"The device '{device}' is not to be had ({reason}): {meant}") from None
+        raise UserError(f"The device '{device}' cannot be used ({reason}): {meant}") from None
     return found

@@ -129,8 +129,8 @@ def hands_from(boxes: Boxes | str, hands: str | Sequence[str] | None, turns: Tur
 
     Args:
         boxes: (N, 4) or one (4,): x, y, w, h px; "whole" or None: the whole image.
-        hands: A side for all, or one a box.
-        turns: Degrees for all, or one or None a box (``turn_deg`` of :class:`~gesturehand.inference.boxes.HandBox`).
+        hands: A side for all, or one per box.
+        turns: Degrees for all, or one or None per box (``turn_deg`` of :class:`~gesturehand.inference.boxes.HandBox`).
 
     Raises:
         UserError: Boxes, sides or turns are wrong, or their numbers differ.
@@ -148,11 +148,11 @@ def hands_from(boxes: Boxes | str, hands: str | Sequence[str] | None, turns: Tur
         rows = [parse_box(row.tolist(), f"Box {number}") for number, row in enumerate(array)]
     sides = [hands] * len(rows) if hands is None or isinstance(hands, str) else list(hands)
     if (boxes is None and len(sides) != 1) or len(sides) != len(rows):
-        raise UserError(f"There are {len(rows)} boxes and {len(sides)} hands: give one side a box, or one for all.")
+        raise UserError(f"There are {len(rows)} boxes and {len(sides)} hands: give one side per box, or one for all.")
     given: Any = turns.tolist() if isinstance(turns, np.ndarray) else turns
     each = list(given) if isinstance(given, Sequence) and not isinstance(given, str) else [given] * len(rows)
     if len(each) != len(rows):
-        raise UserError(f"There are {len(rows)} boxes and {len(each)} turns: give one turn a box, or one for all.")
+        raise UserError(f"There are {len(rows)} boxes and {len(each)} turns: give one turn per box, or one for all.")
     return tuple(
         HandBox(box, parse_hand(side, "The side"), parse_turn(turn, "The turn"))
         for box, side, turn in zip(rows, sides, each, strict=True)
@@ -171,7 +171,9 @@ def intrinsics_matrix(intrinsics: Intrinsics | str) -> npt.NDArray[np.float64]:
         fx, fy, cx, cy = four
         matrix = np.array([[fx, 0, cx], [0, fy, cy], [0, 0, 1]])
     if matrix.shape != (3, 3) or not np.isfinite(matrix).all() or min(matrix[0, 0], matrix[1, 1]) <= 0:
-        raise UserError(f"The intrinsics {intrinsics!r} are none: give fx,fy,cx,cy in pixels, focal lengths above 0.")
+        raise UserError(
+            f"The intrinsics {intrinsics!r} are not a camera's: give fx,fy,cx,cy in pixels, focal lengths above 0."
+        )
     return matrix.astype(np.float64)
 
 

@@ -107,7 +107,7 @@ def _after_install(kinds: Counter[str]) -> str:
 
 
 def _inside(folder: Path) -> tuple[list[Path], Counter[str]]:
-    """A folder's images, and how many other things of each kind it holds; what is hidden is nobody's photo."""
+    """A folder's images, and how many other things of each kind it holds; hidden files are not photos."""
     images: list[Path] = []
     others: Counter[str] = Counter()
     for path in sorted(folder.iterdir()):

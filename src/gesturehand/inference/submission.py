@@ -15,18 +15,17 @@ import msgspec
 import numpy as np
 from tqdm import tqdm
 
-from gesturehand.data.bone_lengths import better_order, bone_ratios, in_words, is_hand
 from gesturehand.data.formats.ho3d import EVALUATION_IMAGES, OPENGL, Ho3dFormat
 from gesturehand.data.formats.packed import annotated_format
-from gesturehand.data.formats.published_files import read_json_array
 from gesturehand.data.formats.registry import format_of
-from gesturehand.data.formats.set_format import SetFormat
+from gesturehand.data.formats.set_format import SetFormat, read_json_array
 from gesturehand.data.index import read_index
+from gesturehand.data.plausibility import better_order, bone_ratios, in_words, is_hand
 from gesturehand.errors import UserError
 from gesturehand.evaluation.predictions import SavedPredictions, read_predictions, rows_of_ids
 from gesturehand.evaluation.published_scores import published_scores
 from gesturehand.file_writing import new_file
-from gesturehand.hand.joint_definition import NUM_MANO_VERTICES
+from gesturehand.hand.conventions import NUM_MANO_VERTICES
 from gesturehand.skeleton import JOINTS_FROM_MANO_AND_TIPS, MIDDLE_MCP, NUM_JOINTS, WRIST
 from gesturehand.translation import solve_translation
 
@@ -182,8 +181,8 @@ def read_submission(archive: str | Path, form: SubmissionForm, count: int | None
         count: Number of hands; None: the set's.
 
     Raises:
-        UserError: It is no archive of ``pred.json`` alone, this is not two lists of as many hands, a hand has another
-            shape, or is not finite, in another unit, order or frame.
+        UserError: It is not an archive of ``pred.json`` alone, this is not two lists of as many hands, a hand has
+            another shape, or is not finite, in another unit, order or frame.
     """
     content = _content(Path(archive))
     try:
@@ -256,7 +255,7 @@ def _content(archive: Path) -> bytes:
     except OSError as error:
         raise UserError(f"'{archive}' cannot be read ({error.strerror or error}): check the path.") from None
     except (zipfile.BadZipFile, zipfile.LargeZipFile, EOFError, NotImplementedError) as error:
-        raise UserError(f"'{archive}' is no whole .zip archive ({error}): write it again.") from None
+        raise UserError(f"'{archive}' is not a complete .zip archive ({error}): write it again.") from None
 
 
 def _array(hands: list[msgspec.Raw], name: str, points: int | None, archive: str | Path) -> np.ndarray:
@@ -268,7 +267,7 @@ def _array(hands: list[msgspec.Raw], name: str, points: int | None, archive: str
             rows.append(np.array(read(raw), np.float32))
         except (msgspec.DecodeError, OverflowError) as error:
             raise UserError(
-                f"The {name} of hand {number} in '{archive}' are no points ({error}): write it again."
+                f"The {name} of hand {number} in '{archive}' are not points ({error}): write it again."
             ) from None
         points = points or len(rows[0])
         if len(rows[-1]) != points:

@@ -39,12 +39,12 @@ class Video:
         damaged: Pieces that could not be decoded and were left out, so far.
 
     Raises:
-        UserError: It is no regular file, no video, or its frames are larger than images may be.
+        UserError: It is not a regular file or not a video, or its frames are larger than images may be.
     """
 
     def __init__(self, path: Path) -> None:
         if not path.is_file():
-            raise UserError(f"'{path}' is no regular file: give a video file.")
+            raise UserError(f"'{path}' is not a regular file: give a video file.")
         # A playlist in a video's place may name no address.
         self._probe(f"file:{path}", str(path), {"protocol_whitelist": "file"})
 

@@ -9,7 +9,7 @@ import roma
 import torch
 from torch import Tensor
 
-from gesturehand.metrics.precision import widest
+from gesturehand.metrics.checks import widest
 from gesturehand.metrics.protocol import MIN_PROCRUSTES_JOINTS
 from gesturehand.skeleton import MIDDLE_MCP, WRIST
 

@@ -8,8 +8,7 @@ import torch
 from torch import Tensor
 
 from gesturehand.metrics.alignment import align_procrustes
-from gesturehand.metrics.checks import check_positive_int, check_shape, check_trailing
-from gesturehand.metrics.precision import widest
+from gesturehand.metrics.checks import check_positive_int, check_shape, check_trailing, widest
 from gesturehand.metrics.protocol import MM_PER_M
 from gesturehand.metrics.sum_metric import SumMetric
 

@@ -1,12 +1,52 @@
 """Gesture metrics of both levels, from torchmetrics."""
 
+import torch
 from torch import Tensor, nn
 from torchmetrics import Metric
 from torchmetrics.classification import MulticlassAccuracy, MulticlassConfusionMatrix, MulticlassF1Score
 
 from gesturehand.batch import GesturePrediction
 from gesturehand.gestures import NO_GESTURE
-from gesturehand.metrics.metric_dict import MetricDict
+from gesturehand.metrics.sum_metric import MetricDict
+
+
+class LabelAccuracy(MulticlassAccuracy):
+    """Share of the labelled samples, 0 … 1, whose label is among the ``top_k`` best; NaN where none is labelled.
+
+    torchmetrics' own says 0 there, which reads like a network that knows nothing.
+
+    Example:
+        >>> accuracy = LabelAccuracy(3)
+        >>> accuracy.update(torch.eye(3), torch.full((3,), NO_GESTURE))
+        >>> accuracy.compute()
+        tensor(nan)
+        >>> accuracy.update(torch.eye(3), torch.tensor([0, 2, NO_GESTURE]))
+        >>> accuracy.compute()
+        tensor(0.5000)
+    """
+
+    def __init__(self, num_classes: int, top_k: int = 1) -> None:
+        super().__init__(num_classes, top_k=top_k, average="micro", ignore_index=NO_GESTURE)
+
+    def compute(self) -> Tensor:
+        """The share, a scalar."""
+        return _nan_without_labels(self, super().compute())
+
+
+class LabelF1(MulticlassF1Score):
+    """F1 averaged over the classes, 0 … 1; NaN where no sample is labelled."""
+
+    def __init__(self, num_classes: int) -> None:
+        super().__init__(num_classes, average="macro", ignore_index=NO_GESTURE)
+
+    def compute(self) -> Tensor:
+        """The average, a scalar."""
+        return _nan_without_labels(self, super().compute())
+
+
+def _nan_without_labels(counts: MulticlassAccuracy | MulticlassF1Score, value: Tensor) -> Tensor:
+    labelled = torch.as_tensor(counts.tp).sum() + torch.as_tensor(counts.fn).sum()
+    return torch.where(labelled > 0, value, torch.nan)
 
 
 class GestureMetrics(nn.Module):
@@ -17,9 +57,9 @@ class GestureMetrics(nn.Module):
         classes = {"coarse": num_coarse, "fine": num_fine}
         self.scores: MetricDict[Metric] = MetricDict()
         for level, count in classes.items():
-            self.scores[f"{level}_top1"] = MulticlassAccuracy(count, average="micro", ignore_index=NO_GESTURE)
-            self.scores[f"{level}_top5"] = MulticlassAccuracy(count, average="micro", top_k=5, ignore_index=NO_GESTURE)
-            self.scores[f"{level}_macro_f1"] = MulticlassF1Score(count, average="macro", ignore_index=NO_GESTURE)
+            self.scores[f"{level}_top1"] = LabelAccuracy(count)
+            self.scores[f"{level}_top5"] = LabelAccuracy(count, top_k=5)
+            self.scores[f"{level}_macro_f1"] = LabelF1(count)
         #: (C, C) counts of each level, rows the truth.
         self.confusion: MetricDict[MulticlassConfusionMatrix] = MetricDict(
             {level: MulticlassConfusionMatrix(count, ignore_index=NO_GESTURE) for level, count in classes.items()}

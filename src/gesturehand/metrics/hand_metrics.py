@@ -10,12 +10,12 @@ from gesturehand.batch import Batch, HandPrediction, Targets
 from gesturehand.hand.layer import HandModel
 from gesturehand.metrics.alignment import align_global_rotation
 from gesturehand.metrics.fscore import FScore
-from gesturehand.metrics.metric_dict import MetricDict
 from gesturehand.metrics.mpjpe import MPJPE
 from gesturehand.metrics.mpvpe import MPVPE
 from gesturehand.metrics.mrrpe import MRRPE
 from gesturehand.metrics.pck import PCKAUC
 from gesturehand.metrics.protocol import HAND_GROUPS, hand_groups
+from gesturehand.metrics.sum_metric import MetricDict
 from gesturehand.skeleton import JOINT_NAMES, SIDES
 
 M = TypeVar("M", bound=Metric)

@@ -5,8 +5,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from gesturehand.metrics.checks import check_shape, check_trailing
-from gesturehand.metrics.precision import widest
+from gesturehand.metrics.checks import check_shape, check_trailing, widest
 from gesturehand.metrics.sum_metric import SumMetric
 from gesturehand.skeleton import NUM_JOINTS
 

@@ -6,8 +6,7 @@ import torch
 from torch import Tensor
 
 from gesturehand.metrics.alignment import align_eanet, align_procrustes, align_root, distances
-from gesturehand.metrics.checks import check_choice, check_positive_int, check_shape, check_trailing
-from gesturehand.metrics.precision import widest
+from gesturehand.metrics.checks import check_choice, check_positive_int, check_shape, check_trailing, widest
 from gesturehand.metrics.protocol import (
     AVERAGES,
     DEFAULT_AVERAGE,

@@ -6,8 +6,14 @@ import torch
 from torch import Tensor
 
 from gesturehand.metrics.alignment import align_eanet, align_procrustes, align_root, distances
-from gesturehand.metrics.checks import check_choice, check_positive_int, check_shape, check_trailing
-from gesturehand.metrics.precision import at_least_float32, widest
+from gesturehand.metrics.checks import (
+    at_least_float32,
+    check_choice,
+    check_positive_int,
+    check_shape,
+    check_trailing,
+    widest,
+)
 from gesturehand.metrics.protocol import MM_PER_M, PROTOCOLS, Protocol
 from gesturehand.metrics.sum_metric import SumMetric
 from gesturehand.skeleton import NUM_JOINTS

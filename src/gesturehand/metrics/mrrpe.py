@@ -6,8 +6,7 @@ import torch
 from torch import Tensor
 
 from gesturehand.metrics.alignment import distances
-from gesturehand.metrics.checks import check_shape, check_trailing
-from gesturehand.metrics.precision import widest
+from gesturehand.metrics.checks import check_shape, check_trailing, widest
 from gesturehand.metrics.protocol import MM_PER_M
 from gesturehand.metrics.sum_metric import SumMetric
 from gesturehand.skeleton import NUM_JOINTS, WRIST

@@ -8,8 +8,7 @@ from torch import Tensor, nn
 from torchmetrics import Metric
 
 from gesturehand.losses import MaskedSum, mean_of
-from gesturehand.metrics.metric_dict import MetricDict
-from gesturehand.metrics.sum_metric import SumMetric
+from gesturehand.metrics.sum_metric import MetricDict, SumMetric
 
 
 class ObjectiveSums(NamedTuple):

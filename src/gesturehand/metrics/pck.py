@@ -6,9 +6,8 @@ from typing import Any, Final, Literal, NamedTuple, get_args
 import torch
 from torch import Tensor
 
-from gesturehand.metrics.checks import check_choice, check_positive_int
+from gesturehand.metrics.checks import check_choice, check_positive_int, widest
 from gesturehand.metrics.mpjpe import joint_errors_mm
-from gesturehand.metrics.precision import widest
 from gesturehand.metrics.protocol import PROTOCOLS, Protocol, flat_groups, sum_by_group
 from gesturehand.metrics.sum_metric import SumMetric
 from gesturehand.skeleton import NUM_JOINTS

@@ -1,18 +1,19 @@
-"""The base of all metrics of this package, which keep sums and nothing else."""
+"""The base of all metrics of this package, which keep sums and nothing else, and a typed dictionary of metrics."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, ItemsView, Iterator, ValuesView
 from contextlib import contextmanager
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import Any, Generic, NamedTuple, TypeVar, cast
 
 import torch
 from torch import Tensor
-from torch.nn import Module
+from torch.nn import Module, ModuleDict
 from torchmetrics import Metric
 
-from gesturehand.metrics.precision import supports_float64
+from gesturehand.metrics.checks import supports_float64
 
 Sums = TypeVar("Sums", bound=NamedTuple)
+M = TypeVar("M", bound=Module)
 
 
 class SumMetric(Metric):
@@ -72,3 +73,18 @@ class SumMetric(Metric):
             return moved if moved.dtype == tensor.dtype else tensor.to(moved.device)
 
         return super()._apply(move, *args, **kwargs)
+
+
+class MetricDict(ModuleDict, Generic[M]):
+    """Modules of one type by name, typed for those who read it; the names in ``state_dict`` are ``ModuleDict``'s."""
+
+    def __getitem__(self, key: str) -> M:
+        return cast(M, super().__getitem__(key))
+
+    def items(self) -> ItemsView[str, M]:
+        """Names and modules."""
+        return cast("ItemsView[str, M]", super().items())
+
+    def values(self) -> ValuesView[M]:
+        """The modules."""
+        return cast("ValuesView[M]", super().values())

@@ -140,7 +140,7 @@ def mediapipe_hand(pretrained: bool = False, **settings: Any) -> nn.Module:
     """The trunk as ``timm.create_model`` asks for it.
 
     Args:
-        pretrained: timm knows no weights of it; :mod:`gesturehand.models.encoder_weights` does.
+        pretrained: timm has no weights for it; :mod:`gesturehand.models.encoder_weights` has.
         settings: timm's.
     """
     return build_model_with_cfg(

@@ -9,8 +9,7 @@ import numpy as np
 from gesturehand.data.coco_file import CocoFile, CocoJoints
 from gesturehand.data.image_file import look_at_image
 from gesturehand.errors import UserError
-from gesturehand.own_data.image_names import ImageNames
-from gesturehand.own_data.row import Row
+from gesturehand.own_data.rows import ImageNames, Row
 
 #: The unit of ``joint_cam``.
 _MM_PER_M = 1000.0

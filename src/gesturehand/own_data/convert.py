@@ -1,11 +1,12 @@
-"""Writes annotated hands and their images as a set in InterHand2.6M's files."""
+"""Writes annotated hands and their images as a set in InterHand2.6M's files, with its splits and its card."""
 
 import json
 import shutil
 import sys
-from collections import defaultdict
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,15 +22,100 @@ from gesturehand.data.image_header import format_name
 from gesturehand.data.spelling import find_file, spelled
 from gesturehand.errors import UserError
 from gesturehand.file_writing import file_of_new_folder, make_folder, write_text
+from gesturehand.gestures import vocabulary
 from gesturehand.json_files import write_json
-from gesturehand.own_data.annotations import add_image, empty_files
-from gesturehand.own_data.card import CARD_FILE, count_hands, import_card
 from gesturehand.own_data.entries import HandEntry
 from gesturehand.own_data.hand_checks import Intrinsics, check_distinct, check_hand, check_order, check_sides
-from gesturehand.own_data.splits import choose_splits
+from gesturehand.own_data.interhand_files import add_image, empty_files
 from gesturehand.skeleton import SIDES
 
+CARD_FILE: Final = "card.json"
 _REMEDY: Final = "check --images and the entry's image, replace it, or remove its entry"
+
+
+def choose_splits(
+    groups: Mapping[str, list[HandEntry]], val_share: float, test_share: float, seed: int
+) -> dict[str, str]:
+    """By what the entries say, else at random; of a named subject all images are in one split.
+
+    Args:
+        groups: The hands of each image.
+        val_share: Of the images or subjects that nothing is said of.
+        test_share: Likewise.
+        seed: Of the random order.
+
+    Returns:
+        The split of each image.
+
+    Raises:
+        UserError: A share is negative, or nothing is left to train on.
+    """
+    if min(val_share, test_share) < 0 or val_share + test_share >= 1:
+        raise UserError("val_share and test_share must not be negative and leave something to train on.")
+    chosen = {name: next((e.split for e in hands if e.split), None) for name, hands in groups.items()}
+    units: dict[str, list[str]] = defaultdict(list)
+    for name, hands in groups.items():
+        if chosen[name] is None:
+            units[f"subject {hands[0].subject}" if hands[0].subject is not None else f"image {name}"].append(name)
+    order = np.random.default_rng(seed).permutation(len(units))
+    bounds = {
+        split: max(1, round(share * len(units))) if share and len(units) > 2 else 0
+        for split, share in (("val", val_share), ("test", test_share))
+    }
+    for place, names in zip(order.tolist(), units.values(), strict=True):
+        split = "val" if place < bounds["val"] else "test" if place < sum(bounds.values()) else "train"
+        chosen.update(dict.fromkeys(names, split))
+    return {name: str(split) for name, split in chosen.items()}
+
+
+def count_hands(hands: Iterable[HandEntry]) -> dict[str, int]:
+    """How many hands have what: ``2D`` joints only, ``3D`` joints, a ``MANO`` fit, a ``box`` only, ``pseudo_labels``,
+    a fine ``gesture`` class, a ``label`` of their set.
+    """
+    counts = Counter(dict.fromkeys(("2D", "3D", "MANO", "box", "pseudo_labels", "gesture", "label"), 0))
+    for hand in hands:
+        counts["3D" if hand.has_depth else "2D" if hand.joints_2d is not None else "box"] += 1
+        counts["MANO"] += hand.mano is not None
+        counts["pseudo_labels"] += hand.pseudo_label and hand.has_joints
+        counts["gesture"] += hand.sequence is not None
+        counts["label"] += hand.label is not None
+    return dict(counts)
+
+
+def import_card(groups: Mapping[str, Sequence[HandEntry]], split_of: Mapping[str, str]) -> dict[str, Any]:
+    """The card's content.
+
+    Args:
+        groups: The hands of each image.
+        split_of: The split of each image.
+
+    Returns:
+        ``splits``: images and :func:`count_hands` of each; ``licences``: hands under each, '' where none was said;
+        ``label_sets``: of each set of labels, '' where it has no name, every label's hands by split and by the fine
+        class that it was given, '' for none.
+    """
+    splits: dict[str, Any] = {}
+    labels: dict[str, dict[str, dict[str, Counter[str]]]] = {}
+    for split in dict.fromkeys(split_of.values()):
+        names = [name for name in groups if split_of[name] == split]
+        hands = list(chain.from_iterable(groups[name] for name in names))
+        splits[split] = {"images": len(names), "hands": count_hands(hands)}
+        for hand in hands:
+            if hand.label is None:
+                continue
+            of_set = labels.setdefault(hand.label_set or "", {})
+            entry = of_set.setdefault(hand.label, {"hands": Counter(), "gestures": Counter()})
+            entry["hands"][split] += 1
+            entry["gestures"][_fine_name(hand)] += 1
+    licences = Counter(str(hand.notes.get("licence", "")) for hand in chain.from_iterable(groups.values()))
+    return {"splits": splits, "licences": licences, "label_sets": labels}
+
+
+def _fine_name(hand: HandEntry) -> str:
+    if hand.sequence is None:
+        return ""
+    words = vocabulary()
+    return words.fine[words.fine_of_sequence[hand.sequence]]
 
 
 @dataclass(frozen=True)
@@ -65,7 +151,7 @@ def convert(
     The world is the camera. Hands with 2D joints only are lifted to the plane z = 1 m and marked
     ``depth_known: false``: the projection returns their pixels, and training takes the two-dimensional terms only.
     Hands with a box only have no valid joint. What InterHand2.6M's files have no place for stands in ``data.json``
-    under ``hand_labels``, by side; ``card.json`` counts it (:mod:`gesturehand.own_data.card`).
+    under ``hand_labels``, by side; ``card.json`` counts it (:mod:`gesturehand.own_data.convert`).
 
     Args:
         entries: The hands; a right and a left one of one image make a two-hand annotation. Of more than two each is an
@@ -80,7 +166,7 @@ def convert(
 
     Raises:
         UserError: An image is missing, or the loader could not read it, 3D joints have no intrinsics or disagree with
-            the 2D ones, a hand is there twice or cannot be one, right and left are exchanged, the joints are in another
+            the 2D ones, a hand occurs twice or cannot be one, right and left are exchanged, the joints are in another
             order, or ``out`` is not empty.
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):

@@ -13,8 +13,7 @@ from typing import Any, Final
 
 from gesturehand.data.joint_names import NamedJoint, read_joint_names, side_in
 from gesturehand.errors import UserError
-from gesturehand.own_data.image_names import ImageNames
-from gesturehand.own_data.row import Row
+from gesturehand.own_data.rows import ImageNames, Row
 from gesturehand.skeleton import NUM_JOINTS
 
 _HEADS: Final = ("scorer", "individuals", "bodyparts", "coords")
@@ -39,8 +38,8 @@ def deeplabcut_rows(path: Path, cells: Sequence[Sequence[str]], images: Path) ->
         images: Folder of the images.
 
     Raises:
-        UserError: A header line is missing, a body part is no joint of a hand, a cell no number, or a row names no
-            image.
+        UserError: A header line is missing, a body part is not a joint of a hand, a cell is not a number, or a row
+            names no image.
     """
     heads: dict[str, Sequence[str]] = {}
     for row in cells[:4]:
@@ -91,7 +90,7 @@ def _columns(path: Path, heads: Mapping[str, Sequence[str]], first: int) -> dict
             joints: list[NamedJoint] = read_joint_names(list(named))
         except ValueError as error:
             raise UserError(
-                f"'{path}' has the body part {error}, which is no joint of a hand or is there twice: name the joints "
+                f"'{path}' has the body part {error}, which is not a joint of a hand or occurs twice: name the joints "
                 "as in docs/own_data.md."
             ) from None
         for joint, places in zip(joints, named.values(), strict=True):

@@ -1,7 +1,7 @@
 """Hands annotated in images, each checked by itself; docs/own_data.md describes their keys."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from reprlib import repr as shortened
@@ -14,8 +14,9 @@ from gesturehand.data.files import stays_inside
 from gesturehand.data.spelling import spelled
 from gesturehand.errors import UserError
 from gesturehand.gestures import fine_index, vocabulary
+from gesturehand.json_files import read_json
 from gesturehand.own_data.file_formats import read_rows
-from gesturehand.own_data.row import Row
+from gesturehand.own_data.rows import Row
 from gesturehand.skeleton import JOINT_NAMES, NUM_JOINTS, SIDES, Side
 from gesturehand.splits import SPLITS
 
@@ -134,7 +135,9 @@ def _entry(given: Row, hand: Side | None) -> HandEntry:
     image = _text(where, row, "image")
     assert image is not None  # checked above
     if not stays_inside(image):
-        raise UserError(f"{where} has the image {shortened(image)}, which leaves --images: name it relative to it.")
+        raise UserError(
+            f"{where} has the image {shortened(image)}, which lies outside --images: name it relative to that folder."
+        )
     where += f" ({image})"
     unknown = sorted(set(row) - set(_KEYS))
     if unknown:
@@ -286,3 +289,31 @@ def sequence_of_gesture(where: str, gesture: str | None) -> str | None:
     except UserError as error:
         raise UserError(f"{where}: {error}") from None
     return next(name for name, index in known.items() if index == fine)
+
+
+def with_gestures(entries: Sequence[HandEntry], path: Path) -> list[HandEntry]:
+    """Hands with a label and without a gesture get the class that the map gives their label, if it gives one.
+
+    Args:
+        entries: The hands; the set '' is of those whose set has no name.
+        path: The map; null leaves a label without a class.
+
+    Raises:
+        UserError: The file cannot be read or is not such a map, or a class is unknown.
+    """
+    content = read_json(path, "The label map", "write {set: {label: class}}")
+    if not isinstance(content, dict) or not all(isinstance(labels, dict) for labels in content.values()):
+        raise UserError(f"The label map '{path}' is not an object of objects: write {{set: {{label: class}}}}.")
+    sequences: dict[tuple[str, str], str | None] = {}
+    for name, labels in content.items():
+        for label, gesture in labels.items():
+            where = f"The label '{label}' of the set '{name}' in '{path}'"
+            if gesture is not None and not isinstance(gesture, str):
+                raise UserError(f"{where} is {gesture!r}: give the name of a fine class, or null.")
+            sequences[name, label] = sequence_of_gesture(where, gesture)
+    return [
+        entry
+        if entry.label is None or entry.sequence is not None
+        else replace(entry, sequence=sequences.get((entry.label_set or "", entry.label)))
+        for entry in entries
+    ]

@@ -9,7 +9,7 @@ from gesturehand.errors import UserError
 from gesturehand.own_data.coco import coco_rows, is_coco
 from gesturehand.own_data.deeplabcut import deeplabcut_rows, is_deeplabcut
 from gesturehand.own_data.mediapipe import is_mediapipe, mediapipe_rows
-from gesturehand.own_data.row import Row
+from gesturehand.own_data.rows import Row
 from gesturehand.own_data.table import read_cells, table_rows
 from gesturehand.text_file import read_text
 
@@ -23,7 +23,7 @@ def read_rows(path: Path, images: Path) -> list[Row]:
     Args:
         path: ``.json`` or ``.csv``; ``.jsonl`` with one result a line; or a folder of ``.json`` files, each named like
             its image.
-        images: Folder of the images, for tools that call them otherwise than by their place in it.
+        images: Folder of the images, for tools that do not name them by their place in it.
 
     Raises:
         UserError: The file cannot be read, or holds none of these.
@@ -39,7 +39,7 @@ def read_rows(path: Path, images: Path) -> list[Row]:
     else:
         rows = _json_rows(path, _content(path, lines=suffix != ".json"), images)
     if not rows:
-        raise UserError(f"The joints file '{path}' holds no list of hands: write one entry a hand.")
+        raise UserError(f"The joints file '{path}' holds no list of hands: write one entry per hand.")
     return rows
 
 
@@ -50,8 +50,8 @@ def _folder_rows(folder: Path, images: Path) -> list[Row]:
         content = _content(path, lines=False)
         if not is_mediapipe(content):
             raise UserError(
-                f"'{path}' holds no landmarks of MediaPipe's, which alone may come as a folder of files: give the file "
-                "of another tool by itself."
+                f"'{path}' holds no MediaPipe landmarks, and only these may come as a folder of files: give the "
+                "file of another tool by itself."
             )
         rows += mediapipe_rows(path, content, images, str(path.relative_to(folder).with_suffix("")))
     if not rows:
@@ -85,7 +85,9 @@ def _content(path: Path, *, lines: bool) -> Any:
         text = _text(path)
         return [json.loads(line) for line in text.splitlines() if line.strip()] if lines else json.loads(text)
     except RecursionError:
-        raise UserError(f"The joints file '{path}' is nested too deeply: write a list with one entry a hand.") from None
+        raise UserError(
+            f"The joints file '{path}' is nested too deeply: write a list with one entry per hand."
+        ) from None
     except ValueError as error:
         raise UserError(f"The joints file '{path}' is broken ({error}): correct it.") from None
 

@@ -6,13 +6,14 @@ from typing import Final
 
 import numpy as np
 
-from gesturehand.data.bone_lengths import better_order, right_bend
 from gesturehand.data.plausibility import (
     Implausible,
+    better_order,
     implausible_camera,
     implausible_fit,
     implausible_pixels,
     implausible_size,
+    right_bend,
 )
 from gesturehand.errors import UserError
 from gesturehand.own_data.entries import HandEntry
@@ -29,7 +30,7 @@ _FEWEST_BACKWARDS: Final = 3
 _MOST_BACKWARDS: Final = 0.7
 #: A box whose longer side is no longer than this was given as shares of the image.
 _SMALLEST_BOX_PX: Final = 2.0
-#: A box may be so many times its image's side: a hand may go on beyond the edge.
+#: A box may be so many times its image's side: a hand may extend beyond the edge.
 _LARGEST_BOX: Final = 2.0
 
 

@@ -15,8 +15,7 @@ import numpy as np
 from gesturehand.data.image_file import look_at_image
 from gesturehand.data.joint_names import side_in
 from gesturehand.errors import UserError
-from gesturehand.own_data.image_names import ImageNames
-from gesturehand.own_data.row import Row
+from gesturehand.own_data.rows import ImageNames, Row
 from gesturehand.skeleton import NUM_JOINTS, SIDES, Side
 
 #: Keys of the results of all hands, in spellings without underscores and capitals.
@@ -43,7 +42,7 @@ _POINTS: Final = ("landmark", "landmarks", "points")
 _CLASSES: Final = ("classification", "categories")
 #: Where a category has its name.
 _NAMES: Final = ("categoryname", "label", "displayname", "handedness", "name")
-#: A landmark may lie beyond the image's edge; further out than this, in sides of the image, it is no share of it.
+#: A landmark may lie beyond the image's edge; further out than this, in sides of the image, it cannot be a share of it.
 _LARGEST_SHARE: Final = 3.0
 #: World landmarks further from the hand's middle than this, m, are in another unit.
 _FARTHEST_M: Final = 0.5
@@ -266,5 +265,5 @@ def _coordinates(where: str, what: str, points: Any) -> np.ndarray:
     except (TypeError, ValueError):
         coordinates = np.zeros(0)
     if coordinates.shape not in ((NUM_JOINTS, 2), (NUM_JOINTS, 3)) or not np.isfinite(coordinates).all():
-        raise UserError(f"{where} needs {what} as {NUM_JOINTS} points of x, y and z a hand: save them as they are.")
+        raise UserError(f"{where} needs {what} as {NUM_JOINTS} points of x, y and z per hand: save them as they are.")
     return coordinates

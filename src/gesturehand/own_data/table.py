@@ -3,17 +3,40 @@
 import csv
 import io
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from gesturehand.data.joint_names import side_in
+from gesturehand.data.joint_names import NamedJoint, read_joint_names, side_in
 from gesturehand.errors import UserError
-from gesturehand.own_data.columns import translated
-from gesturehand.own_data.image_names import ImageNames
-from gesturehand.own_data.row import Row
-from gesturehand.skeleton import JOINT_NAMES
+from gesturehand.own_data.rows import ImageNames, Row
+from gesturehand.skeleton import JOINT_NAMES, SIDES, Side
 
+_OTHER_NAMES: Final = {
+    **dict.fromkeys(("file", "filename", "filepath", "imagename", "imagepath", "imagefile", "img", "path"), "image"),
+    **dict.fromkeys(("side", "handedness", "handside", "handtype", "whichhand"), "hand"),
+}
+#: What says nothing that is needed here.
+_IGNORED: Final = (
+    "id",
+    "index",
+    "imageid",
+    "annotationid",
+    "width",
+    "height",
+    "imagewidth",
+    "imageheight",
+    "timestamp",
+)
+_AXES: Final = {
+    **{axis: axis for axis in ("x", "y", "z")},
+    **dict.fromkeys(("v", "vis", "visible", "visibility"), "v"),
+    **dict.fromkeys(("score", "confidence", "conf", "likelihood", "presence"), "z"),
+}
+_JOINT_THEN_AXIS: Final = re.compile(
+    rf"(.+?)[\s_.\-/:\[(]*({'|'.join(sorted(_AXES, key=len, reverse=True))})[\])]?", re.I
+)
+_AXIS_THEN_JOINT: Final = re.compile(r"([xyzv])[\s_.\-]*\[?(.+?)\]?", re.I)
 _TEXTS: Final = ("image", "hand", "gesture", "split", "subject", "label", "set", "licence", "source")
 _NUMBERS: Final = ("presence",)
 _BOX: Final = ("box_x", "box_y", "box_w", "box_h")
@@ -33,6 +56,67 @@ _SEPARATOR_LINE: Final = re.compile(r'"?sep=(.)"?\r?\n', re.IGNORECASE)
 _DECIMAL_COMMA: Final = re.compile(r"[-+]?\d*,\d+(?:[eE][-+]?\d+)?")
 
 
+def translated(columns: Sequence[str], known: Collection[str]) -> dict[Side | None, list[str]]:
+    """A table's columns under the names of docs/own_data.md.
+
+    Joints may be named in any way that :func:`~gesturehand.data.joint_names.read_joint_names` reads, with ``x``, ``y``
+    before or behind. Where names say left and right, a row has two hands.
+
+    Args:
+        columns: As the table has them, without names used here already.
+        known: Names that are used here.
+
+    Returns:
+        By the hand that names are of, None where they say none, the columns' names: ``wrist_x`` …, ``wrist_v`` for
+        whether a joint is labelled, and '' for what says nothing.
+
+    Raises:
+        ValueError: A column is unknown; its text is the name, quoted.
+    """
+    names: list[str | None] = []
+    points: dict[int, tuple[str, str]] = {}
+    for place, column in enumerate(columns):
+        plain = re.sub(r"[\s_\-]", "", column).lower()
+        if column in known or not column or column.startswith("Unnamed:"):
+            names.append(column if column in known else "")
+        elif plain in _OTHER_NAMES or plain in _IGNORED:
+            names.append(_OTHER_NAMES.get(plain, ""))
+        elif plain in known:
+            names.append(plain)
+        else:
+            points[place] = _split(column)
+            names.append(None)
+    bases = list(dict.fromkeys(base for base, _ in points.values()))
+    try:
+        joints = dict(zip(bases, read_joint_names(bases), strict=True))
+    except ValueError as error:
+        name, _, why = str(error)[1:].partition("'")
+        raise ValueError(next(f"'{columns[k]}'{why}" for k, (base, _) in points.items() if base == name)) from None
+    hands: list[Side | None] = [side for side in (*SIDES, None) if any(joint.side == side for joint in joints.values())]
+    return {
+        side: [_named(name, points.get(place), joints, side) for place, name in enumerate(names)]
+        for side in hands or [None]
+    }
+
+
+def _named(name: str | None, point: tuple[str, str] | None, joints: Mapping[str, NamedJoint], side: Side | None) -> str:
+    if point is None:
+        return name or ""
+    (of, joint), axis = joints[point[0]], point[1]
+    return f"{JOINT_NAMES[joint]}_{axis}" if of == side and axis != "z" else ""
+
+
+def _split(column: str) -> tuple[str, str]:
+    """A column's joint and its axis; ``z`` for every number that is not used."""
+    match = _AXIS_THEN_JOINT.fullmatch(column) if re.match(r"[xyzv][\s_.\-\[]*\d", column, re.I) else None
+    if match:
+        return match[2], match[1].lower()
+    match = _JOINT_THEN_AXIS.fullmatch(column)
+    if match is None:
+        raise ValueError(f"'{column}'")
+    return match[1], _AXES[match[2].lower()]
+
+
 def read_cells(path: Path, text: str) -> list[list[str]]:
     """The cells of a table's lines, without blanks around them.
 
@@ -41,7 +125,7 @@ def read_cells(path: Path, text: str) -> list[list[str]]:
         text: Its content.
 
     Raises:
-        UserError: It is no table.
+        UserError: It is not a table.
     """
     given = _SEPARATOR_LINE.match(text)
     text = text[given.end() :] if given else text
@@ -57,7 +141,7 @@ def read_cells(path: Path, text: str) -> list[list[str]]:
 def table_rows(path: Path, cells: Sequence[Sequence[str]], images: Path) -> list[Row]:
     """The hands of a table under one header line: ``wrist_x`` … px, ``wrist_x_m`` … m, ``fx`` …
 
-    Columns of other names are read where they mean these (:mod:`gesturehand.own_data.columns`).
+    Columns of other names are read where they mean these (:mod:`gesturehand.own_data.table`).
 
     Args:
         path: The file, for messages.
@@ -65,7 +149,7 @@ def table_rows(path: Path, cells: Sequence[Sequence[str]], images: Path) -> list
         images: Folder of the images.
 
     Raises:
-        UserError: A column is unknown or there twice, a line has more cells than columns, a cell is no number, or a
+        UserError: A column is unknown or occurs twice, a line has more cells than columns, a cell is not a number, or a
             table of other names names an image that is not there.
     """
     columns = list(cells[0]) if cells else []
@@ -141,7 +225,7 @@ def _entry(where: str, cells: Mapping[str, str], comma: bool) -> dict[str, Any]:
         try:
             return float(text.replace(",", ".") if comma else text)
         except ValueError:
-            raise UserError(f"{where} has '{text[:40]}' as {name}, which is no number: correct it.") from None
+            raise UserError(f"{where} has '{text[:40]}' as {name}, which is not a number: correct it.") from None
 
     entry: dict[str, Any] = {name: cells[name] for name in _TEXTS if name in cells}
     for key, endings in _POINTS.items():

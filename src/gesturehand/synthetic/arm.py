@@ -13,10 +13,10 @@ import numpy.typing as npt
 from scipy.spatial.transform import Rotation
 
 from gesturehand.skeleton import WRIST, Side
+from gesturehand.synthetic.articulation import hand_model
 from gesturehand.synthetic.cameras import DomeCamera
 from gesturehand.synthetic.capture import CapturedHand
 from gesturehand.synthetic.clothes import Cloth
-from gesturehand.synthetic.posed_hand import hand_model
 from gesturehand.synthetic.render import Mesh, Surface, boundary_loops, surface_of
 
 FloatArray = npt.NDArray[np.float64]

@@ -1,4 +1,4 @@
-"""From anatomical angles, in degrees, to the 16 rotations of MANO's joints.
+"""From anatomical angles, in degrees, to the 16 rotations of MANO's joints, its pose vector and the posed mesh.
 
 Angles are measured on the right hand against the palm and the bones, not against a model's rest pose. The table of the
 gestures' poses, ``assets/gesture_poses.csv``, therefore serves every model in MANO's layout:
@@ -24,13 +24,16 @@ import numpy.typing as npt
 from scipy.spatial.transform import Rotation
 
 from gesturehand.gestures import vocabulary
+from gesturehand.hand.load import open_hand
 from gesturehand.hand.mano_file import ManoData
+from gesturehand.hand.skinning import skin
 from gesturehand.skeleton import (
     EANET_TIP_VERTICES,
     JOINT_NAMES,
     JOINTS_FROM_MANO_AND_TIPS,
     MANO_JOINT_NAMES,
     NUM_MANO_JOINTS,
+    Side,
 )
 
 FloatArray = npt.NDArray[np.float64]
@@ -215,3 +218,56 @@ def gesture_poses() -> npt.NDArray[np.float64]:
 def neutral_pose() -> npt.NDArray[np.float64]:
     """(21,) degrees: the relaxed hand."""
     return pose_table()[NEUTRAL]
+
+
+@cache
+def hand_model(side: Side) -> ManoData:
+    """The open hand, read once per process."""
+    return open_hand(side)
+
+
+@cache
+def right_articulation() -> Articulation:
+    """Axes of the right hand, measured once per process."""
+    return articulation_of(hand_model("right"))
+
+
+def posed_mesh(
+    side: Side, pose: npt.NDArray[np.float32], betas: npt.NDArray[np.float32]
+) -> tuple[FloatArray, FloatArray]:
+    """Vertices and the 21 joints of a hand that is not moved yet."""
+    data = hand_model(side)
+    rotations = rotations_from_pose(pose.astype(np.float64), data.hands_mean)
+    vertices, joints = skin(data, rotations[None], betas[None].astype(np.float64), np.zeros((1, 3)))
+    with_tips = np.concatenate([joints[0], vertices[0, list(EANET_TIP_VERTICES)]])
+    return vertices[0], with_tips[list(JOINTS_FROM_MANO_AND_TIPS)]
+
+
+def pose_from_rotations(rotations: FloatArray, hands_mean: FloatArray) -> FloatArray:
+    """The pose vector of joint rotations: the mean is subtracted from the fingers' axis-angle vectors.
+
+    Args:
+        rotations: (16, 3, 3), mean pose included.
+        hands_mean: (45,) axis-angle, of the same hand.
+
+    Returns:
+        (48,) axis-angle.
+    """
+    pose = Rotation.from_matrix(rotations).as_rotvec().reshape(-1)
+    pose[3:] -= hands_mean
+    return pose
+
+
+def rotations_from_pose(pose: FloatArray, hands_mean: FloatArray) -> FloatArray:
+    """Joint rotations of a pose vector: R(pose + mean), added as axis-angle vectors.
+
+    Args:
+        pose: (48,) axis-angle.
+        hands_mean: (45,) axis-angle, of the same hand.
+
+    Returns:
+        (16, 3, 3), mean pose included.
+    """
+    rotvec = np.array(pose, np.float64)
+    rotvec[3:] += hands_mean
+    return Rotation.from_rotvec(rotvec.reshape(NUM_MANO_JOINTS, 3)).as_matrix()

@@ -8,14 +8,19 @@ import numpy as np
 import numpy.typing as npt
 
 from gesturehand.skeleton import NUM_JOINTS, Side
-from gesturehand.synthetic.articulation import mirror_rotations, rotations_from_angles
+from gesturehand.synthetic.articulation import (
+    hand_model,
+    mirror_rotations,
+    pose_from_rotations,
+    posed_mesh,
+    right_articulation,
+    rotations_from_angles,
+)
 from gesturehand.synthetic.cameras import DomeCamera, dome_cameras
 from gesturehand.synthetic.placement import hands_apart, inside_image, palm_centre, place_hands, reach_of
 from gesturehand.synthetic.plan import PlannedFrame
-from gesturehand.synthetic.posed_hand import hand_model, pose_from_rotations, posed_mesh, right_articulation
-from gesturehand.synthetic.seeds import generator
-from gesturehand.synthetic.sequence import sequence_angles, wrist_rotation
-from gesturehand.synthetic.subjects import Subject, make_subject
+from gesturehand.synthetic.sequence import Subject, make_subject, sequence_angles, wrist_rotation
+from gesturehand.synthetic.settings import generator
 
 FloatArray = npt.NDArray[np.float64]
 

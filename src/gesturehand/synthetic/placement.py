@@ -9,9 +9,8 @@ from scipy.spatial import ConvexHull, cKDTree
 
 from gesturehand.hand.skinning import skin
 from gesturehand.skeleton import EANET_TIP_VERTICES, JOINTS_FROM_MANO_AND_TIPS, Side
-from gesturehand.synthetic.articulation import pose_table, rotations_from_angles
+from gesturehand.synthetic.articulation import hand_model, pose_table, right_articulation, rotations_from_angles
 from gesturehand.synthetic.cameras import DOME_CENTRE, DomeCamera
-from gesturehand.synthetic.posed_hand import hand_model, right_articulation
 
 FloatArray = npt.NDArray[np.float64]
 

@@ -1,13 +1,32 @@
-"""What a synthetic set is made of, and the settings of the benchmark ``openhand-v1``."""
+"""What a synthetic set is made of, the settings of the benchmark ``openhand-v1``, and the random numbers of a seed."""
 
+import zlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Final
+
+import numpy as np
 
 from gesturehand.errors import UserError
 from gesturehand.gestures import fine_index
 from gesturehand.splits import SPLITS
 from gesturehand.synthetic.cameras import CAMERA_NAMES
+
+
+def generator(seed: int, purpose: str, *numbers: int) -> np.random.Generator:
+    """A generator of its own for a purpose within a set.
+
+    Args:
+        seed: of the set, not negative.
+        purpose: what the numbers are for.
+        numbers: which subject, capture, frame … they are for, not negative.
+
+    Example:
+        >>> a, b = generator(0, "subject", 3), generator(0, "subject", 3)
+        >>> bool(a.random() == b.random() != generator(0, "capture", 3).random())
+        True
+    """
+    return np.random.default_rng([seed, zlib.crc32(purpose.encode()), *numbers])
 
 
 @dataclass(frozen=True)

@@ -54,8 +54,8 @@ class GrowingSet:
                 return sum(1 for _ in self.progress.glob("chunk*.json"))
             if not anew:
                 raise UserError(
-                    f"'{self.folder}' is left of an interrupted run with other settings or another version: run that "
-                    "command again to finish it, or pass --overwrite=true to start again."
+                    f"'{self.folder}' is left over from an interrupted run with other settings or another version: run "
+                    "that command again to finish it, or pass --overwrite=true to start again."
                 )
         for leftover in (self.folder, self.progress):
             shutil.rmtree(leftover, ignore_errors=True)

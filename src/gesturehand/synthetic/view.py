@@ -9,14 +9,14 @@ import numpy.typing as npt
 
 from gesturehand.skeleton import Side
 from gesturehand.synthetic.arm import Arm, limb_mesh, limb_surface, make_arm
+from gesturehand.synthetic.articulation import hand_model
 from gesturehand.synthetic.background import add_grain, draw_background, make_grain
 from gesturehand.synthetic.cameras import CAMERA_NAMES, DOME_CENTRE, DomeCamera, is_grey
 from gesturehand.synthetic.capture import CapturedFrame, cameras_of
 from gesturehand.synthetic.clothes import Body, Cloth, draw_body, make_cloth
 from gesturehand.synthetic.placement import palm_centre
-from gesturehand.synthetic.posed_hand import hand_model
 from gesturehand.synthetic.render import Light, Mesh, Surface, label_meshes, render_meshes, surface_of
-from gesturehand.synthetic.seeds import generator
+from gesturehand.synthetic.settings import generator
 
 FloatArray = npt.NDArray[np.float64]
 

@@ -22,6 +22,7 @@ class GesturePretrainer(TrainingStage):
         weight_fine: Weight of the fine cross-entropy.
         weight_hierarchy: Weight of the agreement between the two levels.
         label_smoothing: Label smoothing of the fine cross-entropy.
+        encoder_lr_factor: Factor on the learning rate of the encoder, for one that starts from weights.
         **shared: Arguments of :class:`~gesturehand.trainers.training_stage.TrainingStage`.
     """
 
@@ -33,6 +34,7 @@ class GesturePretrainer(TrainingStage):
         weight_fine: float = 1.0,
         weight_hierarchy: float = 0.2,
         label_smoothing: float = 0.05,
+        encoder_lr_factor: float = 1.0,
         **shared: Any,
     ) -> None:
         super().__init__(backbone=backbone, **shared)
@@ -42,6 +44,7 @@ class GesturePretrainer(TrainingStage):
             self.encoder.merge.requires_grad_(False)
         self.gesture_head = self.build_gesture_head(self.encoder, dropout)
         self.label_smoothing = label_smoothing
+        self.encoder_lr_factor = encoder_lr_factor
 
     @property
     def weights(self) -> dict[str, float]:
@@ -67,9 +70,11 @@ class GesturePretrainer(TrainingStage):
         self._evaluate(batch, "test")
 
     def configure_optimizers(self) -> Any:
-        """AdamW, warm-up, cosine."""
+        """AdamW, warm-up, cosine; the encoder at a learning rate of its own."""
+        # One group where the rates are the same, as in the checkpoints of trainings without such a factor.
+        own_rate = [] if self.encoder_lr_factor == 1.0 else [(self.encoder, self.encoder_lr_factor)]
         return adamw_with_cosine(
-            [(self, 1.0)],
+            [*own_rate, (self, 1.0)],
             learning_rate=self.learning_rate,
             weight_decay=self.weight_decay,
             warmup_share=self.warmup_share,

@@ -20,7 +20,7 @@ from gesturehand.losses import (
 )
 from gesturehand.metrics.hand_metrics import HandMetrics
 from gesturehand.metrics.joints_2d import Joints2DError
-from gesturehand.metrics.metric_dict import MetricDict
+from gesturehand.metrics.sum_metric import MetricDict
 from gesturehand.models.encoder import Encoder
 from gesturehand.models.gesture_head import GestureHead
 from gesturehand.settings import ExistingPath

@@ -9,15 +9,14 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor
 from torchmetrics import Metric
-from torchmetrics.classification import MulticlassAccuracy
 
 from gesturehand.batch import Batch, GesturePrediction
 from gesturehand.errors import UserError
-from gesturehand.gestures import NO_GESTURE, GestureClasses, OwnLabels, class_names, class_parents
+from gesturehand.gestures import GestureClasses, OwnLabels, class_names, class_parents
 from gesturehand.losses import MaskedSum, counted_labels, label_cross_entropy
-from gesturehand.metrics.gesture_accuracy import GestureMetrics
-from gesturehand.metrics.metric_dict import MetricDict
+from gesturehand.metrics.gesture_accuracy import GestureMetrics, LabelAccuracy
 from gesturehand.metrics.objective import ObjectiveMetrics
+from gesturehand.metrics.sum_metric import MetricDict
 from gesturehand.models.encoder import Encoder, Freeze
 from gesturehand.models.gesture_head import GestureHead, OwnLabelHead
 from gesturehand.settings import check_model_settings
@@ -90,12 +89,8 @@ class TrainingStage(pl.LightningModule, ABC):
         self.validated_sets: dict[int, str] = {0: "val"}
         labels = self.own_labels
         self.own_label_head = OwnLabelHead(embedding_dim, labels) if labels else None
-        self.own_label_top1: MetricDict[MulticlassAccuracy] = MetricDict(
-            {
-                stage: MulticlassAccuracy(len(labels), average="micro", ignore_index=NO_GESTURE)
-                for stage in ("val", "test")
-                if len(labels) > 1
-            }
+        self.own_label_top1: MetricDict[LabelAccuracy] = MetricDict(
+            {stage: LabelAccuracy(len(labels)) for stage in ("val", "test") if len(labels) > 1}
         )
         self.objective_metrics: MetricDict[ObjectiveMetrics] = MetricDict(
             {stage: ObjectiveMetrics(self.weights) for stage in ("val", "test")}
@@ -129,7 +124,7 @@ class TrainingStage(pl.LightningModule, ABC):
         labels = self.hparams["own_labels"]
         if labels == "auto":
             raise UserError(
-                "model.own_labels is auto, which only the command line puts the data's labels in for: give "
+                "model.own_labels is auto, which only the command line replaces by the data's labels: give "
                 "label_vocabulary() of the data module."
             )
         if labels and not self.has_gesture_head:
@@ -229,8 +224,7 @@ class TrainingStage(pl.LightningModule, ABC):
         self.objective_metrics[name] = ObjectiveMetrics(self.weights).to(self.device)
         labels = len(self.own_labels)
         if labels > 1:
-            top1 = MulticlassAccuracy(labels, average="micro", ignore_index=NO_GESTURE)
-            self.own_label_top1[name] = top1.to(self.device)
+            self.own_label_top1[name] = LabelAccuracy(labels).to(self.device)
         if self.has_gesture_head:
             self.gesture_metrics[name] = GestureMetrics(*self.num_classes).to(self.device)
 

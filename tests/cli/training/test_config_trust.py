@@ -109,7 +109,7 @@ def test_no_gpu(capsys):
 def test_devices_that_cannot_be(capsys, synthetic_root):
     code, said = fit(capsys, "--trainer.devices=0", f"--data.root={synthetic_root}")
     assert code == 2
-    assert said.strip().splitlines()[-1].startswith("gesturehand: The trainer cannot be set up so:")
+    assert said.strip().splitlines()[-1].startswith("gesturehand: The trainer cannot be set up like this:")
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EDQUOT])

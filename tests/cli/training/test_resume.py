@@ -265,4 +265,4 @@ def test_killed_worker_is_one_sentence(command, signal_at_step, tmp_path, capsys
     signal_at_step(3, signal.SIGKILL, workers_only=True)
     assert command("stopped", "--data.num_workers=2") == 2
     said = capsys.readouterr().err.strip().splitlines()[-1]
-    assert said.startswith("gesturehand: A worker process of the data loader was ended from outside")
+    assert said.startswith("gesturehand: A worker process of the data loader was killed")

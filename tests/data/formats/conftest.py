@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from gesturehand.hand.open_hand import open_hand
 from published_sets import write_dexycb, write_freihand, write_ho3d
 
+from gesturehand.hand.load import open_hand
 from gesturehand.hand.mano_file import write_npz
 
 

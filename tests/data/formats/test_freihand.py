@@ -101,7 +101,7 @@ def cut(root):
     ("spoil", "sentence"),
     [
         (spoil_list, "training_xyz.json' has 4 entries and training_K.json 6: download both again"),
-        (spoil_joints, "training_xyz.json' is no list of 21 x 3 numbers"),
+        (spoil_joints, "training_xyz.json' is not a list of 21 x 3 numbers"),
         (cut, "training_xyz.json' is not valid JSON .*download it again"),
         (lambda root: (root / "training_xyz.json").unlink(), "training_xyz.json' is missing: complete the download"),
         (lambda root: (root / "training_mano.json").unlink(), "training_mano.json' is missing.*mano_fits=false"),
@@ -126,9 +126,9 @@ def test_what_is_not_there_is_said(tmp_path, writers):
     assert read_index(root, "train", mano_fits=False).mano_valid.any() == False  # noqa: E712
     shutil.rmtree(root / "training")
     assert len(read_index(root, "train")) == 24  # annotations do without images
-    with pytest.raises(UserError, match="is not FreiHAND's folder"):
+    with pytest.raises(UserError, match="is not the folder of FreiHAND"):
         read_index(tmp_path, "train", set_format="freihand")
-    with pytest.raises(UserError, match=r"holds no set that is known here: did you mean '.*FreiHAND'"):
+    with pytest.raises(UserError, match=r"holds no data set in a known format: did you mean '.*FreiHAND'"):
         read_index(tmp_path, "train")
     with pytest.raises(UserError, match=r"data\.format=frihand is unknown: choose one of interhand, freihand"):
         read_index(root, "train", set_format="frihand")

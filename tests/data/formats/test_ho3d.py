@@ -71,7 +71,7 @@ def test_an_evaluation_set_without_joints_has_its_boxes_and_wrists(tmp_path, wri
         (
             lambda root: (root / "train.txt").write_text("ABF10 0000\n"),
             "train",
-            "lists 'ABF10', and not sequence/number",
+            "lists 'ABF10', not sequence/number",
         ),
         (lambda root: (root / "train.txt").write_text(""), "train", "train.txt' lists"),
         (

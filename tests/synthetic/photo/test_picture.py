@@ -5,6 +5,7 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import pytest
+from gesturehand.synthetic.posed_hand import hand_model
 from hand_penetration import winding_number
 
 from gesturehand.skeleton import SIDES
@@ -13,10 +14,12 @@ from gesturehand.synthetic.photo.picture import draw_photo
 from gesturehand.synthetic.photo.plan import PhotoSettings, make_photo_plan
 from gesturehand.synthetic.photo.solids import make_solid
 from gesturehand.synthetic.photo.surroundings import background
+from gesturehand.synthetic.render import surface_of
 from gesturehand.synthetic.view import MASK_LEVELS
 
 SETTINGS = PhotoSettings(subjects=(3, 1, 1), frames=(60, 5, 10), image_px=128)
 PLAN = make_photo_plan(SETTINGS)
+TIPS = [4, 8, 12, 16, 20]
 
 
 @pytest.fixture(scope="module")
@@ -76,6 +79,44 @@ def test_what_is_held_lies_between_fingers_and_palm_and_not_in_them():
         assert not inside.any()
         assert np.linalg.norm(solid.vertices.mean(0) - hand.joints[9]) < 0.1
     assert held >= 12
+
+
+def test_clasped_hands_face_each_other_and_do_not_pass_through_each_other():
+    """Judged by the plane of each palm, and by the winding number of one hand's mesh about the other's joints."""
+    settings = PhotoSettings(
+        subjects=(3, 0, 0), frames=(40, 0, 0), two_hand_share=1.0, rom_share=0.0, clasped_share=1.0
+    )
+    facing, interlaced = [], 0
+    for planned in make_photo_plan(settings):
+        hands = capture_photo(planned, settings, np.random.default_rng(planned.frame_idx), grip=False)
+        assert "second hand, clasping the first" in hands.elements
+        right, left = hands.frame.hands
+        palms = []
+        for hand, sign in ((right, 1), (left, -1)):
+            out_of_palm = sign * np.cross(hand.joints[5] - hand.joints[0], hand.joints[17] - hand.joints[0])
+            palms.append((hand.joints[[0, 5, 17]].mean(0), out_of_palm / np.linalg.norm(out_of_palm)))
+        between = palms[1][0] - palms[0][0]
+        facing.append(palms[0][1] @ palms[1][1] < -0.7 and palms[0][1] @ between > 0 and palms[1][1] @ between < 0)
+        # All joints but the tips lie below the skin by more than the 6 mm by which it may give way.
+        inner = np.delete(right.joints, TIPS, axis=0)
+        faces = surface_of(hand_model("left").faces, len(left.vertices)).faces
+        assert not (winding_number(inner, left.vertices[faces]) > 0.5).any()
+        tips, knuckles = right.joints[TIPS[1:]] - palms[1][0], left.joints[[5, 9, 13, 17]] - palms[1][0]
+        interlaced += bool((tips @ palms[1][1] < (knuckles @ palms[1][1]).max()).any())
+    assert np.mean(facing) > 0.85
+    assert interlaced >= 3
+
+
+def test_clasped_hands_are_the_share_of_the_two_hand_pictures_that_was_asked_for():
+    settings = PhotoSettings(subjects=(6, 0, 0), frames=(120, 0, 0), two_hand_share=0.5, clasped_share=0.5)
+    clasped = [
+        "second hand, clasping the first"
+        in capture_photo(planned, settings, np.random.default_rng(planned.frame_idx), grip=False).elements
+        for planned in make_photo_plan(settings)
+        if len(planned.sides) == 2
+    ]
+    assert len(clasped) == 60
+    assert 18 <= sum(clasped) <= 42  # within three standard deviations
 
 
 def test_every_split_has_its_own_photographs(tmp_path):

@@ -9,11 +9,12 @@ from gesturehand.synthetic.articulation import (
     ANGLE_LIMITS_DEG,
     ANGLE_NAMES,
     gesture_poses,
+    hand_model,
     neutral_pose,
+    right_articulation,
     rotations_from_angles,
 )
 from gesturehand.synthetic.photo.pose_sampling import amplitude, any_pose, hand_angles, overlap
-from gesturehand.synthetic.posed_hand import hand_model, right_articulation
 
 
 def depth_m(angles: np.ndarray) -> float:

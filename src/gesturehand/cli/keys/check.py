@@ -44,7 +44,7 @@ def check_line(command: str, words: Sequence[str]) -> None:
         words: The words behind it.
 
     Raises:
-        UserError: A key, value or class is none; the message says which was probably meant.
+        UserError: A key, value or class is unknown; the message says which was probably meant.
     """
     line = read_line(words)
     _check_strays(command, line)
@@ -120,7 +120,7 @@ def _source(given: Given) -> str:
 def _models_in_effect(given: Sequence[Given]) -> dict[str, str | None]:
     """The class whose keys each file, and the command line, gives: its own, or else the one before it.
 
-    A later class takes over what it knows of an earlier one's keys, so that those are no slips.
+    A later class takes over what it knows of an earlier one's keys, so that those are not slips.
     """
     models: dict[str, str | None] = {}
     last = None

@@ -125,7 +125,7 @@ def _value(node: yaml.Node) -> Any:
 
 
 def scalar(text: Any) -> Any:
-    """A word of the command line as YAML reads it; what is no YAML stays as it is."""
+    """A word of the command line as YAML reads it; what is not YAML stays as it is."""
     if not isinstance(text, str):
         return text
     try:

@@ -8,7 +8,7 @@ from gesturehand.cli.commands import GROUPS, POSITIONAL, TRAINING, all_commands
 from gesturehand.cli.keys.known import Key, KnownKeys, known_keys, model_classes
 from gesturehand.cli.keys.signature import REQUIRED, Kind, Parameter, first_sentence, plain
 
-#: Width where the output is no terminal, and the largest.
+#: Width where the output is not a terminal, and the largest width.
 _WIDTH: Final = 120
 #: Columns that keys are given at most; longer ones have a line of their own.
 _LONGEST_KEY: Final = 44

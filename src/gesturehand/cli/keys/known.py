@@ -14,7 +14,7 @@ TRAINER: Final = "pytorch_lightning.Trainer"
 CHECKPOINT: Final = "pytorch_lightning.callbacks.ModelCheckpoint"
 DATA: Final = "gesturehand.InterHandDataModule"
 #: Where a training's own keys are added to its parser.
-_RUN_KEYS: Final = "gesturehand.cli.training.run_keys"
+_RUN_KEYS: Final = "gesturehand.cli.training.parser"
 _STAGE: Final = "gesturehand.trainers.training_stage.TrainingStage"
 #: Arguments of the trainer's methods that are objects and no keys.
 _OBJECTS: Final = ("model", "datamodule", "dataloaders", "train_dataloaders", "val_dataloaders")
@@ -98,11 +98,6 @@ def known_classes(base: str) -> dict[str, str]:
     names = {name: f"{package}.{name}" for name in _reexported(package)}
     names |= {name: f"gesturehand.callbacks.{name}" for name in _reexported("gesturehand.callbacks")}
     return {name: full for name, full in names.items() if base in bases_of(full)}
-
-
-def full_class_name(name: str, known: dict[str, str]) -> str:
-    """A class's dotted name; a short one is looked up."""
-    return known.get(name, name)
 
 
 def _keys_of_function(command: str) -> KnownKeys:

@@ -12,7 +12,7 @@ from docstring_parser import parse as parse_docstring
 
 from gesturehand.cli.keys.source import Found, find_dotted, value_of
 
-#: The default of what has none and must be given.
+#: The default of an argument that has none and must be given.
 REQUIRED: Final = ...
 _PLAIN: Final = {name: name for name in ("int", "float", "bool", "str")} | {
     "ExistingPath": "path", "NonNegativeInt": "int", "PositiveInt": "int"

@@ -1,25 +1,179 @@
-"""What a run is logged to: always CSV, W&B and TensorBoard by a setting; nothing here ever asks for a login."""
+"""The loggers of a training: CSV, which survives interruptions, W&B, whose failures end nothing, and TensorBoard."""
 
+import csv
 import netrc
 import os
 import sys
-from collections.abc import Iterator
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urlparse
 
 import pytorch_lightning as pl
 import yaml
 from pytorch_lightning.cli import SaveConfigCallback
-from pytorch_lightning.loggers import Logger, TensorBoardLogger
-from pytorch_lightning.utilities import rank_zero_warn
+from pytorch_lightning.loggers import CSVLogger, Logger, TensorBoardLogger, WandbLogger
+from pytorch_lightning.loggers.csv_logs import ExperimentWriter
+from pytorch_lightning.loggers.logger import rank_zero_experiment
+from pytorch_lightning.utilities import rank_zero_only, rank_zero_warn
 
-from gesturehand.cli.training.metrics_csv import MetricsCsv
-from gesturehand.cli.training.wandb_logger import TolerantWandbLogger, answers
 from gesturehand.errors import UserError
 from gesturehand.evaluation.origin import code_version
 from gesturehand.extras import install
+from gesturehand.file_writing import durable_file
+
+#: Seconds that the server has to answer, and to take up a run.
+_PATIENCE_S: Final = 4.0
+_INIT_S: Final = 30.0
+#: Seconds that a finished run waits for what is left to upload; `wandb sync` uploads the rest.
+_FINISH_S: Final = 300.0
+
+
+class MetricsCsv(CSVLogger):
+    """Writes ``metrics.csv`` of a run.
+
+    Args:
+        folder: The run's.
+        resumed_step: Keep the rows of a former process before this step of the optimiser; None for a new run.
+    """
+
+    def __init__(self, folder: Path, resumed_step: int | None = None) -> None:
+        super().__init__(folder, name="", version="")
+        self._resumed_step = resumed_step
+
+    @property
+    def experiment(self) -> ExperimentWriter:
+        """The writer; on processes other than the first Lightning's own, which does nothing."""
+        if self._experiment is None and self._resumed_step is not None:
+            self._experiment = _ContinuedFile(self.log_dir, self._resumed_step)
+        return super().experiment
+
+
+class _ContinuedFile(ExperimentWriter):
+    def __init__(self, log_dir: str, step: int) -> None:
+        super().__init__(log_dir)
+        path = Path(self.metrics_file_path)
+        if path.is_file():
+            with path.open(encoding="utf-8", newline="") as file:
+                reader = csv.DictReader(file)
+                self.metrics_keys = list(reader.fieldnames or [])
+                rows = [row for row in reader if _whole(row) and int(row["step"]) < step]
+            self._write(rows)
+
+    def _check_log_dir_exists(self) -> None:
+        """Lightning's would delete the file."""
+
+    def _rewrite_with_new_header(self, fieldnames: list[str]) -> None:
+        with Path(self.metrics_file_path).open(encoding="utf-8", newline="") as file:
+            rows = list(csv.DictReader(file))
+        self._write(rows)
+
+    def _write(self, rows: list[dict[str, str]]) -> None:
+        lines = [",".join(self.metrics_keys), *(",".join(row.get(k) or "" for k in self.metrics_keys) for row in rows)]
+        with durable_file(self.metrics_file_path) as file:
+            file.write("".join(f"{line}\r\n" for line in lines).encode())
+
+
+def _whole(row: dict[str, str]) -> bool:
+    """Whether a killed process wrote a row to its end."""
+    return None not in row.values() and str(row.get("step", "")).isdigit()
+
+
+def answers(url: str) -> bool:
+    """Whether a server answers in time, without a server error, through the proxy that the environment names."""
+    found: list[bool] = []
+    # Looking up a name has no time limit, so a thread of its own is left behind if need be.
+    asking = threading.Thread(target=lambda: found.append(_asked(url)), daemon=True)
+    asking.start()
+    asking.join(_PATIENCE_S)
+    return found == [True]
+
+
+def _asked(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(urllib.request.Request(url, method="HEAD"), timeout=_PATIENCE_S):
+            return True
+    except urllib.error.HTTPError as error:
+        return error.code < 500
+    except Exception:  # whatever is wrong with the address, the network or its certificates
+        return False
+
+
+class TolerantWandbLogger(WandbLogger):
+    """Lightning's, without ever ending a training: what W&B refuses online is logged offline, else not at all.
+
+    Args:
+        settings: As :class:`~pytorch_lightning.loggers.WandbLogger` takes them.
+    """
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(settings={"init_timeout": _INIT_S, "finish_timeout": _FINISH_S}, **settings)
+        # Lightning passes on a setting that W&B no longer has, and W&B warns about it.
+        self._wandb_init.pop("anonymous", None)
+
+    @property
+    @rank_zero_experiment
+    def experiment(self) -> Any:
+        """W&B's run; begun when it is first asked for."""
+        if self._experiment is not None:
+            return self._experiment
+        for offline in (False, True) if not self._offline else (True,):
+            self._offline = offline
+            if offline:
+                self._wandb_init["mode"] = "offline"  # W&B has read the environment, which Lightning sets, before
+            try:
+                return super().experiment
+            except Exception as error:  # W&B has many kinds of its own, and passes on those of its libraries
+                where = "it logs nothing" if offline else "it logs offline"
+                rank_zero_warn(f"W&B does not take up the run ({_brief(error)}), so {where}.")
+        return self._give_up()
+
+    @rank_zero_only
+    def log_hyperparams(self, params: Any) -> None:
+        """As Lightning's."""
+        self._tolerate(super().log_hyperparams, params)
+
+    @rank_zero_only
+    def log_metrics(self, metrics: Any, step: int | None = None) -> None:
+        """As Lightning's."""
+        self._tolerate(super().log_metrics, metrics, step)
+
+    @rank_zero_only
+    def log_image(self, key: str, images: list[Any], step: int | None = None, **more: Any) -> None:
+        """As Lightning's."""
+        self._tolerate(super().log_image, key, images, step, **more)
+
+    @rank_zero_only
+    def log_table(self, key: str, *values: Any, **more: Any) -> None:
+        """As Lightning's."""
+        self._tolerate(super().log_table, key, *values, **more)
+
+    @rank_zero_only
+    def finalize(self, status: str) -> None:
+        """As Lightning's."""
+        self._tolerate(super().finalize, status)
+
+    def _tolerate(self, log: Callable[..., Any], *values: Any, **more: Any) -> None:
+        try:
+            log(*values, **more)
+        except Exception as error:  # as above
+            rank_zero_warn(f"W&B has failed ({_brief(error)}), so it logs nothing more of this run.")
+            self._give_up()
+
+    def _give_up(self) -> Any:
+        import wandb
+
+        self._experiment = wandb.init(mode="disabled", reinit="create_new")
+        return self._experiment
+
+
+def _brief(error: Exception) -> str:
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text[:120]}" if text else type(error).__name__
 
 
 def make_loggers(
@@ -40,7 +194,7 @@ def make_loggers(
         wandb: Log to W&B.
         wandb_project: W&B's project.
         tensorboard: Log to TensorBoard.
-        wandb_id: The run's in W&B, the same when it goes on after an interruption; None for a new one.
+        wandb_id: The run's in W&B, the same when it continues after an interruption; None for a new one.
         resumed_step: The step that a run continues from; None at its beginning.
 
     Returns:

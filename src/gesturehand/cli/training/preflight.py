@@ -1,7 +1,9 @@
-"""What can be told of a training before PyTorch is imported: numbers, settings that contradict each other, files."""
+"""What is done before PyTorch is imported: ``--run`` is replaced by the config and checkpoint that it stands for, and
+numbers out of range, settings that contradict each other and missing files are refused.
+"""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,8 +13,9 @@ from gesturehand.cli.keys.known import DATA, model_classes
 from gesturehand.cli.keys.signature import REQUIRED, signature_of
 from gesturehand.data.files import check_root, is_url
 from gesturehand.errors import UserError
+from gesturehand.runs import CONFIG_FILE, best_checkpoint, newest_run
 from gesturehand.settings import check_data_settings, check_model_settings
-from gesturehand.suggestions import did_you_mean_path, nearest_path
+from gesturehand.suggestions import did_you_mean_path, nearest, nearest_path
 
 #: NumPy's and PyTorch's seeds are smaller than this.
 SEEDS: Final = 2**32
@@ -91,3 +94,37 @@ def _check_pretraining(path: Any) -> None:
     if isinstance(path, str) and path and path not in _NO_FILES and "${" not in path and not Path(path).is_file():
         remedy = "run `make pretrain`, or set model.pretrained to none."
         raise UserError(f"The gesture pretraining '{path}' does not exist: {did_you_mean_path(path, remedy)}")
+
+
+def expand_run(words: list[str], tell: Callable[[str], object] = lambda _: None) -> list[str]:
+    """Replaces ``--run FOLDER`` by its config and best checkpoint; later words override the config's.
+
+    Args:
+        words: The command line, the subcommand first.
+        tell: Called with a sentence that says which run is the latest.
+
+    Raises:
+        UserError: There is no such run, or it has no config.
+    """
+    for place, word in enumerate(words):
+        name, has_value, value = word.partition("=")
+        if name != "--run":
+            continue
+        if not has_value and place + 1 == len(words):
+            raise UserError("--run needs the folder of a run, or 'latest'.")
+        value = value if has_value else words[place + 1]
+        rest = words[1:place] + words[place + (1 if has_value else 2) :]
+        run = Path(value)
+        if value == "latest":
+            run = newest_run("runs")
+            tell(f"Run: {run}")
+        config = run / CONFIG_FILE
+        if not config.is_file():
+            remedy = "give the folder of a run under runs/."
+            near = "latest" if nearest(value, ["latest"]) else ""
+            meant = f"did you mean '{near}'?" if near else remedy if run.is_dir() else did_you_mean_path(run, remedy)
+            raise UserError(f"The run '{run}' has no {CONFIG_FILE}: {meant}")
+        # What comes of it is kept inside the run's own folder.
+        location = [f"--runs={run.parent}", f"--name={run.name}"]
+        return [words[0], f"--config={config}", f"--ckpt_path={best_checkpoint(run)}", *location, *rest]
+    return words

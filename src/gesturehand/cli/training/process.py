@@ -43,7 +43,7 @@ def silence_what_is_meant() -> None:
     for message in (
         "LightningCLI's args parameter is intended",  # --run is expanded before Lightning sees the words
         "The dirpath has changed from",  # a test keeps its results in a folder of its own
-        "Experiment logs directory",  # the run folder is new, W&B's part of it is what is meant
+        "Experiment logs directory",  # the run folder is new, and only W&B's part of it is old
         ".*isinstance\\(treespec, LeafSpec\\)",
         "The `srun` command is available",
         "Be aware that when using `ckpt_path`",  # a test brings callbacks of its own

@@ -1,4 +1,4 @@
-"""Which folder a training run is kept in: a new one, or that of the same run, interrupted, which then goes on."""
+"""Which folder a training run is kept in: a new one, or that of the same run, interrupted, which then continues."""
 
 import hashlib
 import json
@@ -48,9 +48,9 @@ def place_of_run(parent: Path, config: str, resume: str, given: Path | None = No
     Args:
         parent: Folder of runs of one name.
         config: The resolved configuration, YAML.
-        resume: ``auto``: go on with the newest unfinished run of the same configuration that no process is working
-            on, or start a new one; ``never``: start a new one; else the folder of the run to go on with.
-        given: A folder that is there for this run, as a sweep's trial has one: it goes on in it or starts in it.
+        resume: ``auto``: continue the newest unfinished run of the same configuration that no process is working
+            on, or start a new one; ``never``: start a new one; else the folder of the run to continue.
+        given: A folder that is there for this run, as a sweep's trial has one: it continues or starts in it.
 
     Raises:
         UserError: The named run cannot be resumed.
@@ -83,7 +83,7 @@ def place_of_run(parent: Path, config: str, resume: str, given: Path | None = No
 
 
 def remember(place: RunPlace, **facts: Any) -> None:
-    """Keeps what must be the same when the run goes on."""
+    """Keeps what must be the same when the run continues."""
     place.state.update(facts)
     write_json(place.folder / _STATE_FILE, place.state)
 
@@ -133,7 +133,7 @@ def config_digest(config: str) -> str:
 
 
 def release_locks() -> None:
-    """Lets other processes go on with the runs of this one, which is done with them."""
+    """Lets other processes continue the runs of this one, which has finished with them."""
     while _locks:
         _locks.pop().release()
 

@@ -1,14 +1,22 @@
-"""What the trainer cannot do on this machine, and what it fails with, each in a sentence."""
+"""What the trainer cannot do on this machine, cannot watch, and what it fails with, each in a sentence."""
 
 import re
 import traceback
-from typing import Any
+from typing import Any, Final
 
+import pytorch_lightning as pl
 import torch
 
+from gesturehand.callbacks.training_guard import UNREADABLE_IMAGES
 from gesturehand.checkpoints.checkpoint_io import misfit
 from gesturehand.errors import UserError
-from gesturehand.suggestions import nearest
+from gesturehand.suggestions import did_you_mean, nearest
+from gesturehand.trainers.training_stage import TrainingStage
+
+#: What Lightning itself lets a checkpoint watch, and what is logged beside the module.
+_OTHERS: Final = ("epoch", "step", UNREADABLE_IMAGES)
+#: Callbacks of these packages log nothing else that can be watched.
+_KNOWN_PACKAGES: Final = ("gesturehand", "pytorch_lightning")
 
 
 def check_machine(trainer: Any) -> None:
@@ -33,7 +41,7 @@ def check_machine(trainer: Any) -> None:
     on_cpu = trainer.accelerator == "cpu" or (trainer.accelerator == "auto" and not gpu)
     if on_cpu and str(trainer.precision).startswith("16"):
         raise UserError(
-            f"trainer.precision is {trainer.precision}, with which a CPU takes for ever: use "
+            f"trainer.precision is {trainer.precision}, which would take far too long on a CPU: use "
             "--trainer.precision=bf16-mixed or --trainer.precision=32."
         )
 
@@ -44,11 +52,13 @@ def impossible_trainer(error: Exception) -> UserError:
     # Lightning names the word as `key='word'`, and then those that it knows.
     given = re.search(r"='(\w+)'`?(.*)", text)
     near = None if given is None else nearest(given[1], set(re.findall(r"\w+", given[2])) - {given[1]}, 0.7)
-    return UserError(f"The trainer cannot be set up so: {text[:200]}" + (f" … did you mean '{near}'?" if near else ""))
+    return UserError(
+        f"The trainer cannot be set up like this: {text[:200]}" + (f" … did you mean '{near}'?" if near else "")
+    )
 
 
 def known_failure(error: Exception) -> UserError | None:
-    """The sentence for what libraries raise as an error of no class of its own; None for others."""
+    """The sentence for errors that libraries raise without a class of their own; None for others."""
     if isinstance(error, RuntimeError) and (problem := misfit(error)) is not None:
         return UserError(
             f"The checkpoint does not fit the model ({problem}): give the configuration that it was trained with."
@@ -59,7 +69,35 @@ def known_failure(error: Exception) -> UserError | None:
     )
     if broken or "DataLoader worker" in str(error):
         return UserError(
-            "A worker process of the data loader was ended from outside, perhaps for want of memory: run the same "
+            "A worker process of the data loader was killed, perhaps because memory ran out: run the same "
             "command, which continues from the last point, with fewer data.num_workers if it happens again."
         )
     return None
+
+
+def check_monitors(trainer: pl.Trainer, model: pl.LightningModule) -> None:
+    """Refuses callbacks that watch what a module does not log.
+
+    A module or callback of somebody's own may log anything, so that nothing is refused beside one.
+
+    Args:
+        trainer: With its callbacks.
+        model: The module that is to be trained.
+
+    Raises:
+        UserError: A monitored name is not logged; the message names the key.
+    """
+    callbacks = trainer.callbacks  # type: ignore[attr-defined]
+    packages = {type(callback).__module__.partition(".")[0] for callback in callbacks}
+    if not isinstance(model, TrainingStage) or not packages <= set(_KNOWN_PACKAGES):
+        return
+    known = [*sorted(model.logged_names()), *_OTHERS]
+    for callback in callbacks:
+        monitor = getattr(callback, "monitor", None)
+        if monitor is None or monitor in known:
+            continue
+        own = trainer.checkpoint_callback
+        key = "checkpoint.monitor" if callback is own else f"The monitor of {type(callback).__name__}"
+        main = [name for name in known if name.startswith("val/") and "loss_" not in name]
+        meant = did_you_mean(str(monitor), known, f"choose {', '.join(main[:6])} or another that metrics.csv lists.")
+        raise UserError(f"{key} is '{monitor}', which {type(model).__name__} does not log: {meant}")

@@ -18,12 +18,11 @@ import msgspec
 import numpy as np
 from tqdm import tqdm
 
-from gesturehand.data.bone_lengths import OTHER_ORDERS, better_order, places_of
 from gesturehand.data.coco_file import CocoAnnotation, CocoHand, CocoImage, CocoJoints, CocoParts, Identity
 from gesturehand.data.files import mapped
-from gesturehand.data.formats.set_columns import set_columns
-from gesturehand.data.formats.set_format import SetFormat, Sources, state_of
+from gesturehand.data.formats.set_format import SetFormat, Sources, set_columns, state_of
 from gesturehand.data.index_build import HAND_TYPES, Columns
+from gesturehand.data.plausibility import OTHER_ORDERS, better_order, places_of
 from gesturehand.errors import UserError
 from gesturehand.skeleton import NUM_JOINTS, SIDES, Side
 from gesturehand.splits import SPLITS

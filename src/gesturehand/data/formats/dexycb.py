@@ -15,12 +15,17 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from tqdm import tqdm
 
-from gesturehand.data.formats.published_files import boxes_of_joints, read_yaml_file
-from gesturehand.data.formats.set_columns import set_columns
-from gesturehand.data.formats.set_format import SetFormat, Sources, state_of
+from gesturehand.data.formats.set_format import (
+    SetFormat,
+    Sources,
+    boxes_of_joints,
+    read_yaml_file,
+    set_columns,
+    state_of,
+)
 from gesturehand.data.index_build import HAND_TYPES, Columns
 from gesturehand.errors import UserError
-from gesturehand.hand.pose_form import PoseForm
+from gesturehand.hand.conventions import PoseForm
 from gesturehand.skeleton import NUM_JOINTS, SIDES
 
 IMAGE_SIZE_PX: Final = (640, 480)
@@ -80,7 +85,7 @@ class DexYcbFormat(SetFormat):
 
     def check_root(self, root: Path) -> None:
         if not _subjects(root):
-            raise UserError(f"'{root}' is not DexYCB's folder, which holds {self.sign}: check the path.")
+            raise self.wrong_folder(root)
         if not (root / "calibration").is_dir():
             raise UserError(f"'{root / 'calibration'}' is missing: download DexYCB's calibration too.")
 

@@ -14,12 +14,17 @@ from typing import Final
 
 import numpy as np
 
-from gesturehand.data.formats.published_files import boxes_of_joints, read_json_array
-from gesturehand.data.formats.set_columns import set_columns
-from gesturehand.data.formats.set_format import SetFormat, Sources, state_of
+from gesturehand.data.formats.set_format import (
+    SetFormat,
+    Sources,
+    boxes_of_joints,
+    read_json_array,
+    set_columns,
+    state_of,
+)
 from gesturehand.data.index_build import HAND_TYPES, Columns
 from gesturehand.errors import UserError
-from gesturehand.hand.pose_form import PoseForm
+from gesturehand.hand.conventions import PoseForm
 from gesturehand.skeleton import NUM_JOINTS, WRIST
 
 IMAGE_SIDE_PX: Final = 224
@@ -45,7 +50,7 @@ class FreiHandFormat(SetFormat):
 
     def check_root(self, root: Path) -> None:
         if not self.recognises(root):
-            raise UserError(f"'{root}' is not FreiHAND's folder, which holds {self.sign}: check the path.")
+            raise self.wrong_folder(root)
 
     def splits(self, root: Path) -> list[str]:
         return [split for split, prefix in _PREFIX.items() if (root / f"{prefix}_K.json").is_file()]
@@ -53,7 +58,7 @@ class FreiHandFormat(SetFormat):
     def sources(self, root: Path, split: str, *, mano_fits: bool) -> Sources:
         prefix = self._prefix(root, split)
         paths = [root / f"{prefix}_{kind}.json" for kind in ("K", "xyz", "mano")]
-        paths.append(root / prefix / "rgb")  # whose time changes with a download that goes on
+        paths.append(root / prefix / "rgb")  # whose time changes while a download continues
         return {"files": state_of(path for path in paths if path.exists()), "mano": [int(mano_fits)]}
 
     def build(self, root: Path, split: str, *, mano_fits: bool = True, progress: bool = True) -> Columns:
@@ -92,12 +97,7 @@ class FreiHandFormat(SetFormat):
         )
 
     def _prefix(self, root: Path, split: str) -> str:
-        if split not in self.splits(root):
-            have = " and ".join(f"'{name}'" for name in self.splits(root))
-            raise UserError(
-                f"FreiHAND in '{root}' has no split '{split}', only {have}: name one of its splits, or complete the "
-                "download."
-            )
+        self.check_split(root, split)
         return _PREFIX[split]
 
     def _as_many(self, path: Path, entry: tuple[int, ...], count: int) -> np.ndarray:

@@ -15,12 +15,17 @@ from typing import Any, Final, Literal
 import numpy as np
 from tqdm import tqdm
 
-from gesturehand.data.formats.published_files import boxes_of_joints, read_json_array
-from gesturehand.data.formats.set_columns import set_columns
-from gesturehand.data.formats.set_format import SetFormat, Sources, state_of
+from gesturehand.data.formats.set_format import (
+    SetFormat,
+    Sources,
+    boxes_of_joints,
+    read_json_array,
+    set_columns,
+    state_of,
+)
 from gesturehand.data.index_build import HAND_TYPES, Columns
 from gesturehand.errors import UserError
-from gesturehand.hand.pose_form import PoseForm
+from gesturehand.hand.conventions import PoseForm
 from gesturehand.hand.restricted_pickle import load_restricted_pickle
 from gesturehand.skeleton import JOINTS_FROM_MANO_AND_TIPS, NUM_JOINTS
 from gesturehand.text_file import read_text
@@ -49,7 +54,7 @@ class Ho3dFormat(SetFormat):
 
     def check_root(self, root: Path) -> None:
         if not self.splits(root):
-            raise UserError(f"'{root}' is not HO-3D's folder, which holds {self.sign}: check the path.")
+            raise self.wrong_folder(root)
         found = version_of(root)
         if found != self.version:
             raise UserError(
@@ -143,7 +148,7 @@ class Ho3dFormat(SetFormat):
             raise UserError(f"'{path}' cannot be read ({error}): {_REMEDY}.") from None
         strange = next((name for name in names if name.count("/") != 1 or ".." in name), None)
         if strange is not None or not names:
-            raise UserError(f"'{path}' lists {strange!r}, and not sequence/number a line: {_REMEDY}.")
+            raise UserError(f"'{path}' lists {strange!r}, not sequence/number on each line: {_REMEDY}.")
         others = {count: version for version, count in EVALUATION_IMAGES.items() if version != self.version}
         if split == "test" and len(names) in others:
             raise UserError(
@@ -165,12 +170,7 @@ class Ho3dFormat(SetFormat):
         return np.array(places) @ OPENGL
 
     def _folder(self, root: Path, split: str) -> str:
-        if split not in self.splits(root):
-            have = " and ".join(f"'{name}'" for name in self.splits(root))
-            raise UserError(
-                f"HO-3D in '{root}' has no split '{split}', only {have}: name one of its splits, or complete the "
-                "download."
-            )
+        self.check_split(root, split)
         return _FOLDER[split]
 
     def _meta(self, root: Path, folder: str, name: str) -> "_Meta":

@@ -1,5 +1,6 @@
 """The hands of one picture: a main hand in the middle, and sometimes a second one that crosses or holds it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from typing import Final
@@ -11,15 +12,21 @@ from scipy.spatial.transform import Rotation
 
 from gesturehand.gestures import NO_GESTURE
 from gesturehand.skeleton import NUM_JOINTS, SIDES, Side
-from gesturehand.synthetic.articulation import mirror_rotations, rotations_from_angles
+from gesturehand.synthetic.articulation import (
+    hand_model,
+    mirror_rotations,
+    pose_from_rotations,
+    posed_mesh,
+    right_articulation,
+    rotations_from_angles,
+)
 from gesturehand.synthetic.cameras import DomeCamera
 from gesturehand.synthetic.capture import CapturedFrame, CapturedHand
 from gesturehand.synthetic.photo.people import person
 from gesturehand.synthetic.photo.plan import PhotoSettings, photo_cameras
-from gesturehand.synthetic.photo.pose_sampling import amplitude, any_pose, hand_angles
+from gesturehand.synthetic.photo.pose_sampling import amplitude, any_pose, clasp_partner, hand_angles
 from gesturehand.synthetic.placement import inside_image
 from gesturehand.synthetic.plan import PlannedFrame
-from gesturehand.synthetic.posed_hand import hand_model, pose_from_rotations, posed_mesh, right_articulation
 from gesturehand.synthetic.render import Surface, surface_of
 
 FloatArray = npt.NDArray[np.float64]
@@ -41,6 +48,8 @@ _DEEPEST_M: Final = 0.006
 #: How many of a second hand's joints lie in the picture at least.
 _SEEN_JOINTS: Final = 11
 _TRIES: Final = 12
+#: How far hands that clasp each other are turned about the palms' normal, standard deviation, rad: little or much.
+_CLASP_TURN: Final = (0.25, 0.8)
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,16 +79,25 @@ def capture_photo(plan: PlannedFrame, settings: PhotoSettings, rng: np.random.Ge
     camera = photo_cameras(settings.image_px)[plan.cameras[0]]
     betas = person(settings.seed, plan.subject).subject.betas
     two = len(plan.sides) == 2
+    # Nothing is drawn where there is no such share, so that older sets stay the same.
+    clasped = two and settings.clasped_share > 0 and rng.random() < settings.clasped_share
     if plan.labelled:
         kind, angles = "gesture", hand_angles("gesture", plan.fine[0], amplitude(plan.phase), rng)
     elif grip:
         kind, angles = "grip", hand_angles("grip", NO_GESTURE, 1.0, rng)
+    elif clasped:
+        kind, angles = "clasp", hand_angles("clasp", NO_GESTURE, 1.0, rng)
     else:
         kind, angles = any_pose(rng, gestures=two)
     rotations = rotations_from_angles(angles[None], right_articulation())[0]
     upright = rng.random() < settings.upright_share
     rotations[0] = _root_rotation(rotations, upright, rng)
-    other, facing = _second_rotations(rotations, rng) if two else (None, False)
+    other, direction = None, ""
+    if clasped:
+        other, direction = _clasping_rotations(rotations, angles, rng), "clasping the first"
+    elif two:
+        other, facing = _second_rotations(rotations, rng)
+        direction = "facing the first" if facing else "any direction"
     side: Side = plan.sides[0]
     if two:
         side = SIDES[rng.random() < settings.left_share]
@@ -89,8 +107,9 @@ def capture_photo(plan: PlannedFrame, settings: PhotoSettings, rng: np.random.Ge
     elements = [f"{kind} pose", "upright" if upright else "any turn"]
     if other is not None:
         second = _hand("left" if side == "right" else "right", other, betas)
-        hands.append(_moved(second, _second_place(main, second, camera, rng)))
-        elements.append("second hand, facing the first" if facing else "second hand, any direction")
+        place = _clasping_place if clasped else _touching_place
+        hands.append(_moved(second, _second_place(main, second, camera, place, rng)))
+        elements.append(f"second hand, {direction}")
     hands.sort(key=lambda hand: SIDES.index(hand.side))
     if plan.partly_outside:
         elements.append("partly outside")
@@ -143,6 +162,21 @@ def _second_rotations(first: FloatArray, rng: np.random.Generator) -> tuple[Floa
     return rotations, True
 
 
+def _clasping_rotations(first: FloatArray, angles: FloatArray, rng: np.random.Generator) -> FloatArray:
+    """A clasping hand's rotations, as a right one's: the first hand in a mirror before its palm, and turned a little.
+
+    Where the fingers are straight the palms lie together; where they are bent the fingers can be interlaced.
+    """
+    rotations = rotations_from_angles(clasp_partner(angles, rng)[None], right_articulation())[0]
+    normal = first[0] @ right_articulation().palmar
+    mirror = np.eye(3) - 2 * np.outer(normal, normal)
+    spread = _CLASP_TURN[int(rng.random() < 0.5)]
+    turn = Rotation.from_rotvec(normal * rng.normal() * spread) * Rotation.from_rotvec(rng.normal(size=3) * 0.18)
+    # A left hand is a right one mirrored in x; this one will be mirrored where it is made, so it is mirrored here.
+    rotations[0] = mirror_rotations(turn.as_matrix() @ mirror @ first[0] @ np.diag([-1.0, 1.0, 1.0]))
+    return rotations
+
+
 def _place(joints: FloatArray, camera: DomeCamera, partly_outside: bool, rng: np.random.Generator) -> FloatArray:
     """Translation, (3,) m, that gives the hand's joints their size and place in the picture."""
     side, focal = camera.width, float(camera.focal_px[0])
@@ -160,28 +194,60 @@ def _place(joints: FloatArray, camera: DomeCamera, partly_outside: bool, rng: np
     return place
 
 
+def _palm(hand: CapturedHand) -> tuple[FloatArray, FloatArray]:
+    """The middle of a palm, (3,) m, and its unit normal: out of a right hand's palm, out of the back of a left one."""
+    wrist, index, pinky = hand.joints[list(_PALM)]
+    normal = np.cross(index - wrist, pinky - wrist)
+    return hand.joints[list(_PALM)].mean(0), normal / np.linalg.norm(normal)
+
+
+def _touching_place(
+    first: CapturedHand, second: CapturedHand, rng: np.random.Generator
+) -> tuple[FloatArray, FloatArray]:
+    """Somewhere at the first hand, as a translation of the second, and the direction in which to pull them apart."""
+    middle, normal = _palm(first)
+    gap = normal * rng.choice([-1, 1]) * rng.uniform(0.018, 0.06)
+    if rng.random() < 0.4:
+        gap = rng.normal(size=3) * 0.03
+    own = _palm(second)[0] if rng.random() < 0.5 else second.joints.mean(0)
+    goal = middle if rng.random() < 0.5 else first.joints.mean(0)
+    return goal + gap + rng.normal(size=3) * [0.045, 0.045, 0.02] - own, gap / np.linalg.norm(gap)
+
+
+def _clasping_place(
+    first: CapturedHand, second: CapturedHand, rng: np.random.Generator
+) -> tuple[FloatArray, FloatArray]:
+    """Before the first hand's palm, half a finger to the side, so that fingers come between fingers."""
+    middle, normal = _palm(first)
+    palmar = normal if first.side == "right" else -normal
+    wrist, knuckle = first.joints[[0, 9]]
+    across = first.joints[5] - first.joints[17]
+    across /= np.linalg.norm(across)
+    along = (knuckle - wrist) / np.linalg.norm(knuckle - wrist)
+    sideways = rng.choice([-1, 1]) * rng.uniform(0.006, 0.013) + rng.normal() * 0.006
+    gap = palmar * rng.uniform(0.02, 0.06)
+    place = middle + gap + across * sideways + along * rng.normal() * 0.015 - _palm(second)[0]
+    return place, palmar
+
+
 def _second_place(
-    first: CapturedHand, second: CapturedHand, camera: DomeCamera, rng: np.random.Generator
+    first: CapturedHand,
+    second: CapturedHand,
+    camera: DomeCamera,
+    place_at: Callable[..., tuple[FloatArray, FloatArray]],
+    rng: np.random.Generator,
 ) -> FloatArray:
     """Translation, (3,) m, of a second hand that touches the first, no deeper than skin gives way.
 
     Where none is found the second hand is held beside the first.
     """
-    wrist, index, pinky = first.joints[list(_PALM)]
-    normal = np.cross(index - wrist, pinky - wrist)
-    normal /= np.linalg.norm(normal)
     depth_into = _DepthInto(first)
+    # A fingertip that pierces a palm has few vertices of the palm in it, so clasped hands are looked at from both.
+    depth_into_second = _DepthInto(second) if place_at is _clasping_place else lambda _: 0.0
     for _ in range(_TRIES):
-        gap = normal * rng.choice([-1, 1]) * rng.uniform(0.018, 0.06)
-        if rng.random() < 0.4:
-            gap = rng.normal(size=3) * 0.03
-        own = second.joints[list(_PALM)].mean(0) if rng.random() < 0.5 else second.joints.mean(0)
-        goal = first.joints[list(_PALM)].mean(0) if rng.random() < 0.5 else first.joints.mean(0)
-        place = goal + gap + rng.normal(size=3) * [0.045, 0.045, 0.02] - own
-        # Pulled apart in the direction of the gap.
-        away = gap / np.linalg.norm(gap)
+        place, away = place_at(first, second, rng)
         for _ in range(4):
-            deep = depth_into(second.vertices + place)
+            deep = max(depth_into(second.vertices + place), depth_into_second(first.vertices - place))
             if deep <= _DEEPEST_M:
                 break
             place = place + away * (deep + 0.002)

@@ -18,7 +18,7 @@ from gesturehand.synthetic.photo.surroundings import background, put_before
 from gesturehand.synthetic.placement import palm_centre
 from gesturehand.synthetic.plan import PlannedFrame
 from gesturehand.synthetic.render import Light, Mesh, render_meshes
-from gesturehand.synthetic.seeds import generator
+from gesturehand.synthetic.settings import generator
 from gesturehand.synthetic.view import MASK_LEVELS
 
 FloatArray = npt.NDArray[np.float64]

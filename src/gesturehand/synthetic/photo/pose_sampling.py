@@ -18,16 +18,17 @@ from gesturehand.synthetic.articulation import (
     LONG_FINGERS,
     NUM_ANGLES,
     gesture_poses,
+    hand_model,
     neutral_pose,
+    right_articulation,
     rotations_from_angles,
 )
-from gesturehand.synthetic.posed_hand import hand_model, right_articulation
 
 FloatArray = npt.NDArray[np.float64]
-PoseKind = Literal["gesture", "mixture", "free", "grip"]
+PoseKind = Literal["gesture", "mixture", "free", "grip", "clasp"]
 
 #: Noise on every angle of a gesture and of a mixture, degrees.
-_NOISE_DEG: Final = {"gesture": 6.0, "mixture": 8.0}
+_NOISE_DEG: Final = {"gesture": 6.0, "mixture": 8.0, "clasp": 7.0}
 #: Each long finger's angles, and the thumb's.
 _FINGERS: Final = (*(slice(4 * f, 4 * f + 4) for f in range(len(LONG_FINGERS))), slice(16, NUM_ANGLES))
 #: The share of hands without a label that have free angles; the others are mixtures.
@@ -41,6 +42,10 @@ _THUMB_DEG: Final = ((-25, 80), (-5, 75), (-20, 70), (-15, 65), (-15, 80))
 #: Bend of the fingers around an object, degrees: knuckles and middle joints; the thumb's angles against it.
 _GRIP_DEG: Final = ((10, 75), (20, 80))
 _GRIP_THUMB_DEG: Final = ((5, 60), (25, 70), (10, 75), (0, 40), (0, 45))
+#: Bend of the fingers of clasped hands, degrees: knuckles and middle joints, from palms laid together to interlaced
+#: fingers; and the thumb's angles.
+_CLASP_DEG: Final = ((0, 80), (5, 80))
+_CLASP_THUMB_DEG: Final = ((-15, 60), (0, 60), (-10, 50), (-10, 40), (-10, 50))
 #: Times a pose is drawn before it is moved back towards the relaxed hand.
 _TRIES: Final = 4
 _STEPS: Final = (0.85, 0.7, 0.5, 0.3, 0.0)
@@ -143,8 +148,13 @@ def _angles(kind: PoseKind, fine: int, formed: float, rng: np.random.Generator) 
         return np.clip(_free_angles(rng), *ANGLE_LIMITS_DEG.T)
     if kind == "grip":
         return np.clip(_grip_angles(rng), *ANGLE_LIMITS_DEG.T)
-    neutral = neutral_pose()
-    angles = neutral + formed * (gesture_poses()[fine] - neutral) if kind == "gesture" else _mixture(rng)
+    if kind == "clasp":
+        angles = _clasp_angles(rng)
+    elif kind == "gesture":
+        neutral = neutral_pose()
+        angles = neutral + formed * (gesture_poses()[fine] - neutral)
+    else:
+        angles = _mixture(rng)
     return np.clip(angles + rng.normal(size=NUM_ANGLES) * _NOISE_DEG[kind], *ANGLE_LIMITS_DEG.T)
 
 
@@ -173,6 +183,26 @@ def _free_angles(rng: np.random.Generator) -> FloatArray:
         closed = 1 - 0.8 * max(mcp, 0.0) / 95
         angles[finger] = spread * wide * closed + rng.normal() * 4, mcp, pip, 0.65 * pip + rng.normal() * 10
     angles[_FINGERS[-1]] = rng.uniform(*np.array(_THUMB_DEG, np.float64).T)
+    return angles
+
+
+def clasp_partner(angles: FloatArray, rng: np.random.Generator) -> FloatArray:
+    """(21,) degrees: the angles of the hand that is clasped by a hand with these, which are nearly the same."""
+    for _ in range(_TRIES):
+        partner = np.clip(angles + rng.normal(size=NUM_ANGLES) * _NOISE_DEG["clasp"], *ANGLE_LIMITS_DEG.T)
+        if overlap(partner[None])[0] <= _ALLOWED_M:
+            return np.asarray(partner)
+    return angles
+
+
+def _clasp_angles(rng: np.random.Generator) -> FloatArray:
+    """Long fingers bent alike, from hardly, as where palms lie together, to far, as where fingers are interlaced."""
+    angles = np.empty(NUM_ANGLES)
+    mcp, pip = (rng.uniform(*limits) for limits in _CLASP_DEG)
+    wide = rng.uniform(0.3, 1.4)
+    for finger, spread in zip(_FINGERS[:-1], _SPREAD_DEG, strict=True):
+        angles[finger] = wide * spread, mcp, pip, 0.6 * pip
+    angles[_FINGERS[-1]] = rng.uniform(*np.array(_CLASP_THUMB_DEG, np.float64).T)
     return angles
 
 

@@ -13,9 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from gesturehand.splits import Split
-from gesturehand.synthetic.photo.photographs import photographs_of, read_photograph
-from gesturehand.synthetic.photo.plan import PhotoSettings
-from gesturehand.synthetic.seeds import generator
+from gesturehand.synthetic.photo.plan import PhotoSettings, photographs_of, read_photograph
+from gesturehand.synthetic.settings import generator
 
 Picture = npt.NDArray[np.uint8]
 

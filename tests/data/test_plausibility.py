@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from gesturehand.data.bone_lengths import OTHER_ORDERS, better_order, hand_scale, in_words, is_hand, right_bend
 from gesturehand.data.index import read_index
+from gesturehand.data.plausibility import OTHER_ORDERS, better_order, hand_scale, in_words, is_hand, right_bend
 from gesturehand.skeleton import JOINT_NAMES
 
 

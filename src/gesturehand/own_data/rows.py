@@ -1,10 +1,10 @@
-"""Which file of the images' folder an annotation tool means: its names may be absolute, without an ending, or URLs."""
+"""What the readers of other tools' files share: a hand as its file gives it, and the image that its file means."""
 
 import re
 from collections import defaultdict
 from functools import cached_property
 from pathlib import Path, PurePosixPath
-from typing import Final
+from typing import Any, Final, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from gesturehand.data.image_file import IMAGE_SUFFIXES
@@ -13,6 +13,18 @@ from gesturehand.errors import UserError
 
 _ADDRESS: Final = re.compile(r"[a-zA-Z][a-zA-Z+.\-]+://")
 _DRIVE: Final = re.compile(r"^[a-zA-Z]:")
+
+
+class Row(NamedTuple):
+    """One hand as a file says it, before anything of it is checked.
+
+    Attributes:
+        where: What it is in its file, to begin a sentence with: "Entry 3 of 'joints.json'".
+        values: By the keys of docs/own_data.md.
+    """
+
+    where: str
+    values: dict[str, Any]
 
 
 class ImageNames:

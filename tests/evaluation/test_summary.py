@@ -8,7 +8,7 @@ import torch
 from scipy.spatial.transform import Rotation
 
 from gesturehand.data.datamodule import InterHandDataModule
-from gesturehand.evaluation.baselines import baseline_metrics, mean_hand
+from gesturehand.evaluation.summary import baseline_metrics, mean_hand
 from gesturehand.hand.layer import HandModel
 from gesturehand.metrics.hand_metrics import HAND_METRICS
 from gesturehand.targets import build_targets

@@ -3,8 +3,12 @@
 import json
 
 import cv2
+import numpy as np
 import pytest
+import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from gesturehand.callbacks.validation_pictures import principal_components
 
 STAGES = ("GesturePretrainer", "TokenFusionRegressor")
 LOSSES = {
@@ -86,3 +90,19 @@ def test_best_checkpoint_is_an_artifact(runs):
     for stage in STAGES:
         models = [r.artifact for r in runs[stage].of("artifact") if r.artifact.type == "model"]
         assert [entry.path for artifact in models for entry in artifact.manifest.contents] == ["best.ckpt"]
+
+
+def test_same_as_the_covariance_eigenvectors():
+    generator = np.random.default_rng(0)
+    data = generator.normal(size=(200, 6)) * [5, 3, 1, 1, 0.5, 0.1] @ np.linalg.qr(generator.normal(size=(6, 6)))[0]
+    points, shares = principal_components(torch.from_numpy(data), 3)
+    values, vectors = np.linalg.eigh(np.cov(data.T))
+    expected = (data - data.mean(0)) @ vectors[:, ::-1][:, :3]
+    np.testing.assert_allclose(np.abs(points), np.abs(expected), atol=1e-4)
+    np.testing.assert_allclose(shares, values[::-1][:3] / values.sum(), rtol=1e-5)
+
+
+def test_mirrored_directions_give_the_same_map():
+    data = torch.randn(30, 4, generator=torch.Generator().manual_seed(0))
+    order = torch.randperm(30, generator=torch.Generator().manual_seed(1))
+    torch.testing.assert_close(principal_components(data, 2)[0][order], principal_components(data[order], 2)[0])

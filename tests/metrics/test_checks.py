@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from gesturehand.metrics.precision import widest
+from gesturehand.metrics.checks import widest
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float32, torch.float64])

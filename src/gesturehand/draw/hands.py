@@ -1,16 +1,50 @@
-"""Hand meshes over images and crops."""
+"""Hands over images and crops: the 21 joints, one colour per finger, and meshes."""
 
 from collections.abc import Sequence
+from typing import Final
 
+import cv2
 import numpy as np
 import torch
 from torch import Tensor
 
 from gesturehand.camera import normalised_to_px
+from gesturehand.draw.style import FINGER_COLOURS
+from gesturehand.skeleton import BONES
 from gesturehand.synthetic.render import Light, Surface, render_hands, surface_of
 
+#: Sub-pixel bits of OpenCV's drawing functions.
+_SHIFT: Final = 4
 _SKIN_BGR = np.array([190.0, 200.0, 240.0])
 _LIGHT = Light(direction=np.array([0.25, -0.45, -0.86]), diffuse=0.75, ambient=0.35)
+
+
+def draw_skeleton(image: np.ndarray, joints_px: np.ndarray, valid: np.ndarray | None = None) -> np.ndarray:
+    """Draws bones and joints.
+
+    Args:
+        image: (H, W, 3) uint8 RGB; not changed.
+        joints_px: (21, 2) px of the image.
+        valid: (21,) bool; an invalid joint and its bones are left out.
+
+    Returns:
+        (H, W, 3) uint8 RGB.
+    """
+    canvas = np.ascontiguousarray(image)
+    canvas = canvas.copy()
+    shown = np.isfinite(joints_px).all(-1) & (np.ones(len(joints_px), bool) if valid is None else valid)
+    points = np.round(np.where(shown[:, None], joints_px, 0) * (1 << _SHIFT)).astype(int)
+    thickness = max(1, round(min(image.shape[:2]) / 110))
+    for parent, child in BONES:
+        if shown[parent] and shown[child]:
+            colour = FINGER_COLOURS[(child - 1) // 4]
+            cv2.line(canvas, points[parent].tolist(), points[child].tolist(), colour, thickness, cv2.LINE_AA, _SHIFT)
+    for joint, point in enumerate(points):
+        if shown[joint]:
+            colour = (255, 255, 255) if joint == 0 else FINGER_COLOURS[(joint - 1) // 4]
+            radius = (thickness + 1) << (_SHIFT - 1)
+            cv2.circle(canvas, point.tolist(), radius, colour, -1, cv2.LINE_AA, _SHIFT)
+    return canvas
 
 
 def place_in_camera(camera: Tensor, crop_intrinsics: Tensor, size_px: int) -> Tensor:

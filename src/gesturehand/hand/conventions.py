@@ -1,11 +1,12 @@
-"""What each set calls a hand's 21 joints, on MANO's model: a wrist or a fingertip is not the same place in all of them.
+"""What each set calls a hand's 21 joints on MANO's model, and the forms in which sets write MANO's pose and place.
 
 In every set here the 16 joints are those of MANO's posed skeleton, and the five fingertips are vertices of the posed
-mesh; which vertices, differs. A network's joints are brought into the definition of the set that its sample is of
+mesh, which differ between sets. A network's joints are brought into the definition of the set that its sample is of
 (:meth:`gesturehand.hand.layer.HandModel.joints_as_defined`) before losses and metrics compare them.
 """
 
 from dataclasses import dataclass
+from enum import IntFlag
 from typing import Final
 
 from gesturehand.skeleton import EANET_TIP_VERTICES, INTERHAND_TIP_VERTICES, SMPLX_TIP_VERTICES, Side
@@ -67,3 +68,19 @@ JOINT_DEFINITIONS: Final = (
 def definition_number(name: str | None) -> int:
     """What a batch holds for a definition: its place in :data:`JOINT_DEFINITIONS` from 1, 0 for None."""
     return 0 if name is None else [definition.name for definition in JOINT_DEFINITIONS].index(name) + 1
+
+
+class PoseForm(IntFlag):
+    """How to read 48 numbers of pose and 3 of place. Without a flag: InterHand2.6M's, axis-angle and MANO's ``trans``.
+
+    The first three numbers turn the root in every form.
+
+    Attributes:
+        FLAT: The fingers' axis-angle is whole; without the flag it is relative to the mean pose.
+        COMPONENTS: The fingers are 45 coefficients of the model's principal components, relative to the mean pose.
+        ROOT_PLACE: The place is where the root joint (the wrist) lies, not MANO's ``trans``.
+    """
+
+    FLAT = 1
+    COMPONENTS = 2
+    ROOT_PLACE = 4

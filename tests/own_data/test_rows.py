@@ -3,7 +3,7 @@
 import pytest
 
 from gesturehand.errors import UserError
-from gesturehand.own_data.image_names import ImageNames
+from gesturehand.own_data.rows import ImageNames
 
 
 @pytest.fixture
