@@ -122,7 +122,8 @@ $(PHOTO_RUNS)/finetuned: | $(READY) $(PHOTO_SET) data/photos data/photos_more
 	@touch $@
 
 $(PHOTO_RUNS)/weights/openphoto.safetensors: $(PHOTO_RUNS)/finetuned
-	$(BIN)/python scripts/build_openphoto.py "$$($(GESTUREHAND) run latest --runs $(PHOTO_RUNS))" --out $(@D) \
+	@run="$$($(GESTUREHAND) run latest --runs $(PHOTO_RUNS))" || { echo "Remove $< to train again." >&2; exit 1; }; \
+	echo "pack $$run"; $(BIN)/python scripts/build_openphoto.py "$$run" --out $(@D) \
 		--data "openphoto-v1 and photos with 2D pseudo-labels (experiments/photo/finetune.yaml)"
 
 gallery: $(READY)  ## draw the poses of the 35 gestures into runs/gallery.png

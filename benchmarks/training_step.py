@@ -68,6 +68,11 @@ def step_of(
 def regressor_step(name: str, device: str, settings: dict[str, Any], count: int) -> Callable[[], None]:
     module: pl.LightningModule = REGRESSORS[name](**settings).to(device).train()
     batch = synthetic_batch(settings["image_size"], count, "two_hand" if name == "eanet" else "per_hand")
+    return module_step(module, batch, device)
+
+
+def module_step(module: pl.LightningModule, batch: Batch, device: str) -> Callable[[], None]:
+    """A training step of either stage's module."""
     batch = {key: value.to(device) for key, value in batch.items()}  # type: ignore[assignment]
     # The step without a Trainer's loop: nothing to log to, one process.
     module.log = lambda *arguments, **named: None  # type: ignore[method-assign]

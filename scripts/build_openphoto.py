@@ -6,7 +6,8 @@
 
 WEIGHTS is a checkpoint of this library, a run's folder, whose best checkpoint is taken, or a file of the network's
 tensors alone (.safetensors, or .pt of tensors, 16 or 32 bits), in which the trunk's convolutions may be numbered,
-``encoder.net.layers.N.conv``, in the order of MediaPipe's graph. docs/openphoto.md is the model card.
+``encoder.net.layers.N.conv``, in the order of MediaPipe's graph. docs/openphoto.md is the model card. The tensors are
+written last and in one step, so that where they are, everything is.
 """
 
 import argparse
@@ -16,10 +17,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from gesturehand import __version__
+from gesturehand.checkpoints.checkpoint_io import misfit
+from gesturehand.errors import UserError
+from gesturehand.file_writing import write_bytes, write_text
 from gesturehand.runs import best_checkpoint
 from gesturehand.trainers.token_fusion_regressor import TokenFusionRegressor
 
@@ -68,12 +72,29 @@ def main() -> None:
     parser.add_argument("--data", required=True, help="what the network was trained on, for the card")
     parser.add_argument("--out", type=Path, default=ASSETS, help="folder to write (default: the package's)")
     parser.add_argument("--licence", default="MIT; the trunk's first weights: Apache-2.0 (LICENSES/mediapipe.md)")
-    options = parser.parse_args()
+    try:
+        write(parser.parse_args())
+    except UserError as error:
+        raise SystemExit(str(error)) from None
+
+
+def write(options: argparse.Namespace) -> None:
+    """Reads, checks and writes.
+
+    Raises:
+        UserError: The run has no best checkpoint, its network has other settings, or the files cannot be written.
+    """
     weights = best_checkpoint(options.weights) if options.weights.is_dir() else options.weights
 
     model = TokenFusionRegressor(**SETTINGS, encoder_weights="mediapipe_hand")
     origin = model.encoder.origin
-    model.network.load_state_dict(with_trunk_names(read_tensors(weights), model.encoder.net))
+    try:
+        model.network.load_state_dict(with_trunk_names(read_tensors(weights), model.encoder.net))
+    except RuntimeError as error:
+        raise UserError(
+            f"'{weights}' is not of the network of openphoto ({misfit(error)}): train it with the model of "
+            "experiments/photo/finetune.yaml."
+        ) from error
     state = {name: value.half() if value.is_floating_point() else value for name, value in model.state_dict().items()}
     lost = [name for name, value in state.items() if not value.isfinite().all()]
     if lost:
@@ -90,12 +111,13 @@ def main() -> None:
         "versions": {"gesturehand": __version__, "torch": torch.__version__},
     }
     tensors, card = options.out / "openphoto.safetensors", options.out / "openphoto.json"
-    options.out.mkdir(parents=True, exist_ok=True)
-    save_file({name: value.contiguous() for name, value in state.items()}, tensors, {"licence": options.licence})
-    card.write_text(json.dumps(about, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    size = tensors.stat().st_size + card.stat().st_size
+    content = save({name: value.contiguous() for name, value in state.items()}, {"licence": options.licence})
+    text = json.dumps(about, indent=2, ensure_ascii=False) + "\n"
+    size = len(content) + len(text.encode())
     if size > LARGEST_BYTES:
         raise SystemExit(f"{size:,} bytes, and {LARGEST_BYTES:,} are the limit.")
+    write_text(card, text)
+    write_bytes(tensors, content)
     print(f"{tensors} and {card.name}: {size:,} bytes")
 
 

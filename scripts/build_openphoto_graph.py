@@ -257,13 +257,17 @@ class NetworkGraph(Graph):
         )
         fingers = self.reshape(self.linear(fingers, f"{head}.joint_rotation"), -1, NUM_MANO_JOINTS - 1, 6)
         rotations = self.rotations(self.add("Concat", self.reshape(root, 0, 1, 6), fingers, axis=1))
+        # From the crop's frame into the camera's, which is turned and perhaps mirrored: that changes the wrist alone.
+        root = self.add("MatMul", "turns", self.part(rotations, 0, 1, 1))
+        rotations = self.add("Concat", root, self.part(rotations, 1, 1 << 30, 1), axis=1)
         scale, shift = self.add("Split", camera, self.constant([1, 2], np.int64), outputs=2, axis=-1)
         scale = self.add("Mul", self.add("Exp", scale), self.constant(TYPICAL_CAMERA_SCALE))
         vertices, joints = self.posed(rotations, betas)
-        relative = self.add("Sub", self.part(joints, 0, 2, 2), self.part(self.part(joints, 0, 2, 2), 0, 1, 1))
+        seen = self.add("MatMul", joints, self.reshape("turns", 0, 3, 3))  # in the crop's frame again
+        relative = self.add("Sub", self.part(seen, 0, 2, 2), self.part(self.part(seen, 0, 2, 2), 0, 1, 1))
         size, place = self.reshape(scale, 0, 1, 1), self.reshape(shift, 0, 1, 2)
         self.outputs |= {
-            "rotations": rotations,
+            "rotations": self.add("Mul", rotations, "mirrors"),
             "betas": betas,
             "camera": self.add("Concat", scale, shift, axis=-1),
             "joints_2d": self.add("Add", self.add("Mul", relative, size), place),
@@ -284,7 +288,10 @@ class NetworkGraph(Graph):
         return str(self.add("Concat", x, y, self.add("Sub", one, other), axis=3))
 
     def posed(self, rotations: str, betas: str) -> tuple[str, str]:
-        """Vertices (N, V, 3) and joints (N, 21, 3): what ``SkinningLayer`` computes, of right hands."""
+        """Vertices (N, V, 3) and joints (N, 21, 3): what ``SkinningLayer`` computes, of right hands.
+
+        Where the wrist's rotation mirrors, they are those of its mirror image, whose wrist rests at the mirrored place.
+        """
         # Points are (x, y, z, 1): the product with the betas leaves the 1 alone.
         mean, directions = [], []
         for name, shape, padding in (
@@ -302,7 +309,8 @@ class NetworkGraph(Graph):
         rest = self.reshape(rest, 0, 16, 4, 1)
         # A joint turns about its place at rest: x' = R x + (rest − R rest), and then as its parent does.
         place = self.part(rest, 0, 3, 2)
-        offset = self.add("Sub", place, self.add("MatMul", rotations, place))
+        resting = self.add("Mul", place, "places")
+        offset = self.add("Sub", resting, self.add("MatMul", rotations, place))
         steps = self.add("Concat", rotations, offset, axis=-1)  # (N, 16, 3, 4)
         fingers = self.reshape(self.part(steps, 1, 1 << 30, 1), 0, 5, 3, 3, 4)
         parent = root = self.part(steps, 0, 1, 1)
@@ -359,10 +367,18 @@ def main() -> None:
         for own in (node.input, node.output):
             own[:] = [names.get(tensor, tensor) for tensor in own]
     outputs = [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in graph.outputs]
-    images = helper.make_tensor_value_info("images", TensorProto.FLOAT, ["N", 3, graph.size, graph.size])
+    inputs = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", *shape])
+        for name, shape in {
+            "images": (3, graph.size, graph.size),
+            "turns": (1, 3, 3),
+            "mirrors": (NUM_MANO_JOINTS, 3, 3),
+            "places": (NUM_MANO_JOINTS, 3, 1),
+        }.items()
+    ]
     initialisers = [*graph.constants.values(), *(external(name, weights[name]) for name in sorted(graph.used))]
     written = helper.make_model(
-        helper.make_graph(graph.nodes, "openphoto", [images], outputs, initialisers),
+        helper.make_graph(graph.nodes, "openphoto", inputs, outputs, initialisers),
         opset_imports=[helper.make_opsetid("", OPSET), helper.make_opsetid(RUNTIME_OPERATORS, 1)],
         ir_version=9,
     )

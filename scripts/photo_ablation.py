@@ -13,8 +13,8 @@ from functools import partial
 from pathlib import Path
 
 import cv2
-import torch
 
+from gesturehand.ablation.job import accelerator_of
 from gesturehand.ablation.photographs import (
     ENCODERS,
     PHOTO_SIZES,
@@ -27,7 +27,7 @@ from gesturehand.ablation.photographs import (
 from gesturehand.ablation.photographs_report import photo_markdown, save_photo_differences
 from gesturehand.ablation.prepare import check_settings
 from gesturehand.ablation.schedule import run_all
-from gesturehand.cores import available_cores
+from gesturehand.cluster import Cluster, Failure
 from gesturehand.file_writing import write_bytes, write_text
 from gesturehand.json_files import write_json
 from gesturehand.markdown import write_between_markers
@@ -52,7 +52,7 @@ def prepare(options: argparse.Namespace, place: PhotoPlace, size: PhotoSize) -> 
             backgrounds=options.backgrounds,
             backgrounds_licence=options.backgrounds_licence,
         )
-        write_photo_set(place.rendered, settings, command="scripts/photo_ablation.py")
+        write_photo_set(place.rendered, settings, cluster=options.cluster, command="scripts/photo_ablation.py")
     for (_, root), folder in zip(place.photos, PHOTOS.values(), strict=True):
         if not Path(root).is_dir():
             images = options.photos / folder
@@ -67,6 +67,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, help="number of seeds")
     parser.add_argument("--out", type=Path, default=Path("runs/photo-ablation"))
     parser.add_argument("--processes", type=int, help="trainings at a time; one a GPU, or a core, unless given")
+    parser.add_argument("--cluster", default="local", help="local, tcp://host:8786 or a YAML file (docs/cluster.md)")
     parser.add_argument("--run", choices=("true", "false"), default="true", help="train what is not done yet")
     parser.add_argument("--backgrounds", help="folder of photographs to put behind rendered hands")
     parser.add_argument("--backgrounds-licence", help="their terms")
@@ -74,26 +75,26 @@ def main() -> None:
     options = parser.parse_args()
     size = PHOTO_SIZES[options.size]
     size = replace(size, seeds=options.seeds or size.seeds)
-    out = options.out
+    out = options.out.resolve()
     encoders = {name: asdict(encoder) for name, encoder in ENCODERS.items()}
     check_settings(out, {**asdict(replace(size, seeds=0)), "encoders": encoders})
-    gpus = torch.cuda.device_count()
     place = PhotoPlace(
         rendered=str(out / "rendered"),
         photos=tuple((name, str(out / f"photos_{name}")) for name in PHOTOS),
         out=out,
-        accelerator="gpu" if gpus else "cpu",
+        accelerator=accelerator_of(options.cluster),
     )
-    failures: list[str] = []
+    failures: list[Failure] = []
     if options.run == "true":
         prepare(options, place, size)
-        failures = run_all(
-            photo_trainings(size),
-            place,
-            partial(run_photo_training, size=size),
-            options.processes or gpus or available_cores(),
-            after_each=lambda: write_json(out / "results.json", collect_photo_results(size, place)),
-        )
+        with Cluster(options.cluster, workers=options.processes, gpu=True, folder=out / "jobs") as workers:
+            failures = run_all(
+                photo_trainings(size),
+                place,
+                partial(run_photo_training, size=size),
+                workers,
+                after_each=lambda: write_json(out / "results.json", collect_photo_results(size, place)),
+            )
     results = collect_photo_results(size, place)
     write_json(out / "results.json", results)
     write_text(out / "photo_ablation.md", photo_markdown(results))

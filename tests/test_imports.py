@@ -16,7 +16,9 @@ ROOT = Path(gesturehand.__file__).parent
 LAYERS = (
     {"skeleton", "gestures", "camera", "batch", "splits", "errors", "settings", "cores", "lazy_names", "moved"}
     | {"suggestions"}
-    | {"extras", "file_writing", "file_lock", "json_files", "markdown", "text_file", "translation", "yaml_text"},
+    | {"extras", "file_writing", "file_lock", "json_files", "markdown", "text_file", "translation", "wandb_server"}
+    | {"yaml_text"},
+    {"cluster"},
     {"hand"},
     {"data"},
     {"detection"},
@@ -31,6 +33,7 @@ LAYERS = (
     {"inference"},
     {"ablation"},
     {"app"},
+    {"doctor"},
     {"cli"},
 )
 FLOOR = {name: number for number, names in enumerate(LAYERS) for name in names}
@@ -75,6 +78,13 @@ def test_the_synthetic_set_is_made_without_what_it_tests(path):
     forbidden = ("smplx", "torch", "gesturehand.models", "gesturehand.trainers", "gesturehand.hand.layer")
     for name in imported(path):
         assert not name.startswith(forbidden), f"{path} imports {name}"
+
+
+def test_one_place_knows_of_the_pool():
+    """Whatever runs in other processes or on other machines goes through the seam."""
+    pools = ("distributed", "dask", "dask_jobqueue", "concurrent.futures.ProcessPoolExecutor", "multiprocessing.Pool")
+    users = {parts_of(path) for path in MODULES if any(name.startswith(pools) for name in imported(path))}
+    assert users == {"cluster"}
 
 
 def test_contributing_lists_the_layers_in_order():

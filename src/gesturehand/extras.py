@@ -10,6 +10,7 @@ EXTRAS: Final = {
     "heic": "photos as HEIC and AVIF files",
     "app": "the app in the browser",
     "export": "ONNX files: `gesturehand export --format onnx`",
+    "slurm": "workers as jobs of SLURM, PBS or LSF: `--cluster slurm.yaml`",
     "sweeps": "sweeps on this machine: `gesturehand sweep`",
     "tensorboard": "logs for TensorBoard: `fit --tensorboard=true`",
     "notebooks": "the notebooks that `gesturehand init` copies",

@@ -3,6 +3,8 @@
 import errno
 import os
 import secrets
+import shutil
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -37,19 +39,20 @@ def new_file(path: str | Path, remedy: str = _REMEDY, *, one_of_many: bool = Fal
     existed = False
     part: Path | None = None
     try:
-        target = Path(os.path.realpath(path))
-        existed = target.exists()
-        if existed and not target.is_file() and not target.is_dir():
+        target, existing = _target(Path(path))
+        existed = existing is not None
+        if existing is not None and stat.S_ISDIR(existing):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        if existing is not None and not stat.S_ISREG(existing):
             yield target
             return
-        if target.is_dir():
-            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-        target.parent.mkdir(parents=True, exist_ok=True)
-        part = target.with_name(f".{target.stem[:_KEPT_CHARACTERS]}.{secrets.token_hex(4)}{_PART}{target.suffix}")
+        if not existed:
+            target.parent.mkdir(parents=True, exist_ok=True)
+        part = _part_of(target)
         yield part
-        with part.open("r+b") as file:
-            os.fsync(file.fileno())
+        _sync_file(part)
         os.replace(part, target)  # noqa: PTH105 (as the other calls that matter here)
+        part = None
         if not one_of_many:
             sync_folder(target.parent)
     except OSError as error:
@@ -82,7 +85,7 @@ def durable_file(path: str | Path, remedy: str = _REMEDY, *, one_of_many: bool =
 def file_of_new_folder(path: Path) -> Iterator[BinaryIO]:
     """Opens a file for writing bytes in a folder that itself gets its name only when it is complete.
 
-    Such a file need not be hidden, and is not synced by itself.
+    The file appears when it is whole, so that two processes may write the same one, but it is not synced by itself.
 
     Args:
         path: The file; its folder is made.
@@ -92,10 +95,43 @@ def file_of_new_folder(path: Path) -> Iterator[BinaryIO]:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("wb") as file:
-            yield file
+        part = _part_of(path)
+        try:
+            with part.open("wb") as file:
+                yield file
+            part.replace(path)
+        except BaseException:
+            _remove(part)
+            raise
     except OSError as error:
         raise UserError(f"'{path}' could not be written ({_reason(error)}): {_REMEDY}.") from error
+
+
+@contextmanager
+def new_folder(path: Path, last: str) -> Iterator[Path]:
+    """A hidden folder to write to, which gets its name when everything is in it.
+
+    Two processes may make the same folder: that of the first one stays. If writing fails, nothing does.
+
+    Args:
+        path: The folder.
+        last: A file in it, by which a complete one is known. One without it is replaced.
+
+    Raises:
+        UserError: The folder cannot be made.
+    """
+    part = _part_of(path)
+    make_folder(part)
+    try:
+        yield part
+        if not (path / last).is_file():
+            _remove(path)
+            part.rename(path)
+    except OSError:
+        if not (path / last).is_file():  # another process was faster
+            raise
+    finally:
+        _remove(part)
 
 
 def write_bytes(path: str | Path, content: bytes, *, one_of_many: bool = False) -> None:
@@ -135,9 +171,35 @@ def make_folder(path: str | Path) -> None:
 
 
 def remove_parts(folder: Path) -> None:
-    """Removes what killed processes left half-written in a folder."""
+    """Removes the files and folders that killed processes left half-written in a folder."""
     for part in (*folder.glob(f".*{_PART}"), *folder.glob(f".*{_PART}.*")):
         _remove(part)
+
+
+def _target(path: Path) -> tuple[Path, int | None]:
+    """Where a path leads, absolute, and the mode of what is there; only a link in its last place is followed."""
+    target = path.absolute()
+    try:
+        mode = target.lstat().st_mode
+        if stat.S_ISLNK(mode):
+            target = Path(os.path.realpath(target))
+            mode = target.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return target, None
+    return target, mode
+
+
+def _sync_file(path: Path) -> None:
+    handle = os.open(path, os.O_RDWR)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _part_of(path: Path) -> Path:
+    """A hidden name beside a file or folder, which no other process takes."""
+    return path.with_name(f".{path.stem[:_KEPT_CHARACTERS]}.{secrets.token_hex(4)}{_PART}{path.suffix}")
 
 
 def _is_about(error: OSError, part: Path | None, path: Path) -> bool:
@@ -169,4 +231,7 @@ def sync_folder(folder: Path) -> None:
 
 def _remove(path: Path) -> None:
     with suppress(OSError):  # the disk may be read-only by now; the error that led here is the one to tell
-        path.unlink(missing_ok=True)
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)

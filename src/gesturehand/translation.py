@@ -13,8 +13,8 @@ ASSUMED_FOCAL_OVER_LONGER_SIDE: Final = 1.0
 
 #: Steps from the linear solution to the least reprojection error at most; each gains digits.
 _STEPS: Final = 6
-#: Steps are over after one that is shorter than this; the next would be a tenth as long.
-_ARRIVED_M: Final = 1e-6
+#: Steps are over after one that is shorter than this; the next would be a hundredth as long.
+_ARRIVED_M: Final = 1e-5
 #: Where a scale alone places a hand, no part of it comes nearer than this.
 _NEAREST_M: Final = 0.05
 
@@ -53,31 +53,36 @@ def solve_translation(
         [0.1, -0.05, 0.6]
     """
     joints, joints_px = np.asarray(joints, np.float64), np.asarray(joints_px, np.float64)
-    leading = joints.shape[:-2]
-    intrinsics = np.broadcast_to(np.asarray(intrinsics, np.float64), (*leading, 3, 3))
-    weight = np.ones(joints.shape[:-1]) if weights is None else np.asarray(weights, np.float64)
+    intrinsics = np.asarray(intrinsics, np.float64)
+    weight = None if weights is None else np.repeat(np.asarray(weights, np.float64), 2, axis=-1)[..., None]
     rays = rays_of(joints_px, intrinsics)[..., :2]
-    rows = np.zeros((*rays.shape, 3))
+    # Two equations a joint: three coefficients, and what they should give.
+    rows = np.zeros((*rays.shape, 4))
     rows[..., 0, 0] = rows[..., 1, 1] = 1
     rows[..., 2] = -rays
-    translation = _least_squares(rows, rays * joints[..., 2:] - joints[..., :2], weight)
-    answered = _in_front(joints, translation) & (np.ptp(rays, axis=-2) > 1e-9).any(-1)
-    place = np.where(answered[..., None], translation, [0.0, 0.0, 1e3])
-    pixels, depth, cost = _projected(joints, place, intrinsics, joints_px, weight)
+    rows[..., 3] = rays * joints[..., 2:] - joints[..., :2]
+    stepped = _least_squares(_normal_equations(rows, weight))
+    answered = _in_front(joints, stepped) & (np.ptp(rays, axis=-2) > 1e-9).any(-1)
+    stepped = np.where(answered[..., None], stepped, [0.0, 0.0, 1e3])
+    place, cost = stepped, np.array(np.inf)
+    transposed, third = np.swapaxes(intrinsics, -1, -2), intrinsics[..., None, 2:, :]
     for _ in range(_STEPS):
-        third = intrinsics[..., None, 2:3, :]
-        rows = (intrinsics[..., None, :2, :] - pixels[..., None] * third) / depth[..., None, None]
-        step = place + _least_squares(rows, joints_px - pixels, weight)
+        image = (joints + stepped[..., None, :]) @ transposed
+        depth = image[..., 2:]
+        pixels = image[..., :2] / depth
+        rows[..., :3] = (intrinsics[..., None, :2, :] - pixels[..., None] * third) / depth[..., None]
+        rows[..., 3] = joints_px - pixels
+        equations = _normal_equations(rows, weight)
         # Far from the solution a step may lead behind the camera or uphill: it is then not taken.
-        step_pixels, step_depth, stepped = _projected(joints, step, intrinsics, joints_px, weight)
-        better = _in_front(joints, step) & (stepped < cost)
+        better = _in_front(joints, stepped) & (equations[..., 3, 3] < cost)
         if not better.any():
             break
-        moved = np.abs(step - place)[better].max()
-        place, cost = np.where(better[..., None], step, place), np.where(better, stepped, cost)
-        pixels = np.where(better[..., None, None], step_pixels, pixels)
-        depth = np.where(better[..., None], step_depth, depth)
-        if moved < _ARRIVED_M:
+        taken = better[..., None]
+        place, cost = np.where(taken, stepped, place), np.where(better, equations[..., 3, 3], cost)
+        change = np.where(taken, _least_squares(equations), 0.0)
+        stepped = place + change
+        if np.abs(change).max() < _ARRIVED_M:
+            place = stepped
             break
     return np.where(answered[..., None], place, np.nan)
 
@@ -112,31 +117,29 @@ def rays_of(pixels: FloatArray, intrinsics: FloatArray) -> FloatArray:
     return homogeneous @ np.swapaxes(np.linalg.inv(intrinsics), -1, -2)
 
 
-def _least_squares(rows: FloatArray, values: FloatArray, weight: FloatArray) -> FloatArray:
-    """X of least weight · |rows x − values|²: rows (..., N, 2, 3), values (..., N, 2), weight (..., N) → (..., 3).
+def _normal_equations(rows: FloatArray, weight: FloatArray | None) -> FloatArray:
+    """All products of coefficients and values: rows (..., N, 2, 4), weight (..., 2N, 1) → (..., 4, 4).
 
-    By the normal equations, which are a third of the work of a pseudo-inverse. Their lost digits matter little: every
-    step starts from the residuals of the one before.
+    The upper left 3 × 3 are the normal equations' matrix, the last column is their right side, and its last number the
+    sum of the weighted squared values.
     """
-    count = 2 * rows.shape[-3]
-    weighted = (rows * weight[..., None, None]).reshape(*rows.shape[:-3], count, 3).swapaxes(-1, -2)
-    matrix = weighted @ rows.reshape(*rows.shape[:-3], count, 3)
-    right = weighted @ values.reshape(*rows.shape[:-3], count, 1)
+    flat = rows.reshape(*rows.shape[:-3], -1, 4)
+    weighted = flat if weight is None else flat * weight
+    return np.asarray(np.swapaxes(weighted, -1, -2) @ flat)
+
+
+def _least_squares(equations: FloatArray) -> FloatArray:
+    """(..., 3) of least weighted squares from (..., 4, 4).
+
+    The normal equations are a third of the work of a pseudo-inverse. Their lost digits matter little: every step starts
+    from the residuals of the one before.
+    """
+    matrix, right = equations[..., :3, :3], equations[..., :3, 3:]
     try:
         return np.asarray(np.linalg.solve(matrix, right)[..., 0], np.float64)
     except np.linalg.LinAlgError:  # a hand whose pixels lie in one point has no single solution
         return np.asarray((np.linalg.pinv(matrix, hermitian=True) @ right)[..., 0], np.float64)
 
 
-def _projected(
-    joints: FloatArray, place: FloatArray, intrinsics: FloatArray, joints_px: FloatArray, weight: FloatArray
-) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Pixels (..., N, 2) of placed joints, their depths (..., N), and the weighted squared distance (...), px²."""
-    image = (joints + place[..., None, :]) @ np.swapaxes(intrinsics, -1, -2)
-    depth = image[..., 2]
-    pixels = image[..., :2] / depth[..., None]
-    return pixels, depth, (weight[..., None] * (pixels - joints_px) ** 2).sum((-2, -1))
-
-
 def _in_front(joints: FloatArray, place: FloatArray) -> npt.NDArray[np.bool_]:
-    return np.asarray((joints[..., 2] + place[..., None, 2] > 1e-3).all(-1))
+    return np.asarray(joints[..., 2].min(-1) + place[..., 2] > 1e-3)

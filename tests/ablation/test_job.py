@@ -6,27 +6,20 @@ from functools import partial
 
 import cv2
 import pytest
+from small_comparison import SIZE, small_grid
 
-from gesturehand.ablation.grid import Grid, make_grid
 from gesturehand.ablation.job import Job, Place, run_job
 from gesturehand.ablation.prepare import check_settings
 from gesturehand.ablation.report import write_documents, write_report
 from gesturehand.ablation.results import collect
 from gesturehand.ablation.schedule import is_done, jobs_of, run_all
-from gesturehand.ablation.sizes import SIZES
+from gesturehand.cluster import Cluster
 from gesturehand.errors import UserError
-
-SIZE = replace(SIZES["tiny"], seeds=1, stored_crops=False, pretrain_steps=3, finetune_steps=2)
 
 
 @pytest.fixture(scope="module")
 def grid():
-    """One backbone: from scratch, pretrained and pretrained on shuffled labels, both architectures."""
-    whole = make_grid(SIZE)
-    first = [arm for arm in whole.arms if arm.backbone == SIZE.backbones[0] and arm.section in ("main", "controls")]
-    arms = tuple(arm for arm in first if not arm.label.endswith("equal total"))
-    names = {arm.name for arm in arms}
-    return Grid(SIZE, arms, tuple(c for c in whole.contrasts if {c.arm, c.reference} <= names))
+    return small_grid()
 
 
 @pytest.fixture(scope="module")
@@ -98,10 +91,11 @@ def test_done_trainings_are_left_alone_and_a_failed_one_stops_nothing(grid, plac
     """In processes: of eight, seven are done; the last one's data is not there, which is said, not raised."""
     before = {job.name: (place.folder(job) / "result.json").stat().st_mtime_ns for job in jobs_of(grid)[:-1]}
     lost = replace(place, root=str(tmp_path / "nowhere"))
-    (failure,) = run_all(jobs_of(grid), lost, partial(run_job, size=SIZE), 1, progress=False)
-    assert failure.startswith(jobs_of(grid)[-1].name)
-    assert "nowhere" in failure
-    assert run_all(jobs_of(grid), place, partial(run_job, size=SIZE), 1, progress=False) == []
+    with Cluster(workers=1) as cluster:
+        (failure,) = run_all(jobs_of(grid), lost, partial(run_job, size=SIZE), cluster, progress=False)
+        assert run_all(jobs_of(grid), place, partial(run_job, size=SIZE), cluster, progress=False) == []
+    assert failure.name == jobs_of(grid)[-1].name
+    assert "nowhere" in failure.reason
     assert all(is_done(job, place) for job in jobs_of(grid))
     after = {job.name: (place.folder(job) / "result.json").stat().st_mtime_ns for job in jobs_of(grid)[:-1]}
     assert after == before

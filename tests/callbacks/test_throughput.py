@@ -51,3 +51,29 @@ def test_share_of_waiting_and_rate(tmp_path, loading, stepping, low, high):
         assert low <= metrics["throughput/data_wait_share"] <= high
         assert 0 < metrics["throughput/images_per_s"] <= 4 / (4 * loading + stepping)
     assert len(module.seen) == 2
+
+
+class Starts(pl.Callback):
+    """Notes from when on the throughput counts."""
+
+    def __init__(self, throughput: Throughput) -> None:
+        self.throughput, self.seen = throughput, []
+
+    def on_train_batch_start(self, *_):
+        self.seen.append(self.throughput._start)
+
+
+def test_epoch_that_goes_on_is_counted_from_its_continuation(tmp_path):
+    point = tmp_path / "middle.ckpt"
+    for steps in (6, 10):
+        began = time.perf_counter()
+        throughput = Throughput(every_n_steps=4)
+        starts = Starts(throughput)
+        trainer = pl.Trainer(
+            default_root_dir=tmp_path, max_steps=steps, accelerator="cpu", logger=False, enable_checkpointing=False,
+            enable_progress_bar=False, enable_model_summary=False, callbacks=[throughput, starts],
+        )  # fmt: skip
+        trainer.fit(Module(0.0), DataLoader(Slow(0.0), 4), ckpt_path=point if steps == 10 else None)
+        trainer.save_checkpoint(point)
+    assert len(starts.seen) == 4
+    assert all(start >= began for start in starts.seen)

@@ -106,10 +106,11 @@ class Numbers(Dataset):
         return torch.tensor([key.sample, key.epoch])
 
 
-def loader(workers=0, processes=1, rank=0):
+def loader(workers=0, processes=1, rank=0, batch_size=BATCH, drop_last=False):
     data = Numbers()
     sampler = EpochSampler(data, training=True, seed=1, num_replicas=processes, rank=rank)
-    return ResumableLoader(data, BATCH, sampler=sampler, num_workers=workers, persistent_workers=workers > 0)
+    workers = {"num_workers": workers, "persistent_workers": workers > 0}
+    return ResumableLoader(data, batch_size, sampler=sampler, drop_last=drop_last, **workers)
 
 
 def batches(source, epoch, count=None):
@@ -137,6 +138,25 @@ def test_rest_of_an_epoch(workers, processes, rank, done):
     second.load_state_dict(state)
     assert begun + batches(second, 4) == whole
     assert batches(second, 5) == batches(loader(processes=processes, rank=rank), 5), "the next epoch is a whole one"
+
+
+def steps(processes, batch_size, state=None):
+    """What all processes together see in each step, in the order of one."""
+    each = []
+    for rank in range(processes):
+        source = loader(processes=processes, rank=rank, batch_size=batch_size, drop_last=True)
+        if state is not None:
+            source.load_state_dict(state)
+        each.append(batches(source, epoch=4))
+    return [[sample for row in zip(*step, strict=True) for sample in row] for step in zip(*each, strict=True)]
+
+
+@pytest.mark.parametrize("before", [(1, 6), (2, 3), (3, 2), (6, 1)])
+@pytest.mark.parametrize("after", [(1, 6), (2, 3), (3, 2), (6, 1)])
+def test_rest_of_an_epoch_with_another_number_of_processes(before, after):
+    whole = steps(*before)
+    assert len(whole) == LENGTH // 6
+    assert whole[2:] == steps(*after, {"epoch": 4, "batches": 2})
 
 
 def test_consumed_samples_are_not_read():

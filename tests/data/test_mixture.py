@@ -1,12 +1,22 @@
 """Several sets in one training: shares, order, and samples exactly as each set gives them by itself."""
 
+import json
+import pickle
+from collections import Counter
+
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from gesturehand.data.datamodule import InterHandDataModule
 from gesturehand.data.dataset import SampleKey
+from gesturehand.data.index import read_index
 from gesturehand.data.mixture import AddedSet, MixedSampler
+from gesturehand.data.selection import select, shuffled_labels
 from gesturehand.errors import UserError
+from gesturehand.own_data.convert import convert
+from gesturehand.own_data.entries import read_entries
 
 
 class Lengths:
@@ -81,6 +91,13 @@ def test_a_resumed_epoch_goes_on_where_it_was():
     assert order([40, 9], (0.8, 0.2), start=16) == order([40, 9], (0.8, 0.2))[16:]
 
 
+@pytest.mark.parametrize("processes", [2, 4])
+def test_a_resumed_epoch_may_have_another_number_of_processes(processes):
+    together = order([40, 9], (0.8, 0.2), processes=processes, start=16 // processes)
+    assert together == order([40, 9], (0.8, 0.2))[16 : 16 + len(together)]
+    assert len(together) > 20
+
+
 @pytest.fixture(scope="module")
 def mixed(synthetic_root, two_hand_root):
     sets = [AddedSet(str(two_hand_root), 0.25, hands="all"), AddedSet(str(synthetic_root), 0.25, split="val")]
@@ -139,3 +156,69 @@ def test_shares_that_cannot_be_are_refused(shares, sentence):
     with pytest.raises(UserError) as raised:
         InterHandDataModule(sets=[AddedSet("elsewhere", share) for share in shares])
     assert sentence in str(raised.value)
+
+
+def two_label_sets(folder, count=24):
+    """Photos with labels of two sets, with gestures only, and with a box that says nothing more; of train and val."""
+    hands = []
+    for number in range(count):
+        Image.fromarray(np.full((24, 24, 3), number, np.uint8)).save(folder / f"{number}.png")
+        hand = {"image": f"{number}.png", "hand": ("right", "left")[number % 2], "box": [2, 2, 20, 20]}
+        hand["split"] = "train" if number < count - 4 else "val"
+        if number % 3 == 0:
+            hand |= {"set": "digits", "label": str(number % 5), "gesture": "fist" if number % 2 else None}
+        elif number % 3 == 1:
+            hand |= {"set": "letters", "label": "ABCD"[number % 4]}
+        else:
+            hand |= {"gesture": ("fist", "palm_down")[number // 3 % 2]}
+        hands.append({key: value for key, value in hand.items() if value is not None})
+    (folder / "hands.json").write_text(json.dumps(hands))
+    convert(read_entries(folder / "hands.json"), folder, folder / "set")
+    return str(folder / "set")
+
+
+def labels_of(dataset):
+    """Of every sample its set of labels ('' where it has none), its label and its gesture."""
+    batch = dataset.__getitems__([SampleKey(number) for number in range(len(dataset))])
+    names = sorted(dataset.index.own_label_names)  # as `auto` orders them, the rendered set having none
+    pairs = [names[k] if k >= 0 else ("", "") for k in batch["own_label"].tolist()]
+    return [(*pair, fine) for pair, fine in zip(pairs, batch["gesture_fine"].tolist(), strict=True)]
+
+
+def test_shuffled_labels_stay_within_their_set(tmp_path, synthetic_root):
+    root = two_label_sets(tmp_path)
+
+    def part(shuffled, seed=0, split="train"):
+        sets = [AddedSet(root, 0.5, split=split, hands="all", min_valid_joints=0, shuffled_labels=shuffled)]
+        data = InterHandDataModule(
+            str(synthetic_root), image_size=32, batch_size=4, num_workers=0, hands="all", sets=sets, seed=seed,
+            augment=False, own_labels="auto",
+        )  # fmt: skip
+        return data.mixed_dataset().datasets[1]
+
+    true, shuffled = labels_of(part(False)), labels_of(part(True))
+    assert [name for name, _, _ in shuffled] == [name for name, _, _ in true]
+    for name in ("digits", "letters", ""):
+        own = [[said for said in labels if said[0] == name] for labels in (true, shuffled)]
+        assert len(own[0]) >= 6
+        assert Counter(own[0]) == Counter(own[1])
+        assert own[0] != own[1]
+    # Another process sees the same ones, whether it reads the set itself or gets it from this one; another seed others.
+    assert labels_of(part(True)) == shuffled
+    assert labels_of(pickle.loads(pickle.dumps(part(True)))) == shuffled
+    assert labels_of(part(True, seed=1)) != shuffled
+    assert Counter(labels_of(part(True, split="val"))) == Counter(labels_of(part(False, split="val")))
+
+
+def test_one_set_of_labels_is_shuffled_by_the_order_itself(two_hand_root):
+    """Labelled hands of a single vocabulary take the order as it is, as comparisons before label sets did."""
+    index = read_index(two_hand_root, "train")
+    selection = select(index, hands="all", labelled_only=True)
+    order = np.random.default_rng(3).permutation(len(selection))
+    assert np.array_equal(shuffled_labels(index, selection, order), order)
+    everything = select(index, hands="all")
+    labelled = (index.gesture[everything.row] >= 0).any(-1)
+    label_of = shuffled_labels(index, everything, np.random.default_rng(3).permutation(len(everything)))
+    assert not labelled.all()
+    assert np.array_equal(labelled[label_of], labelled)
+    assert sorted(label_of) == list(range(len(everything)))

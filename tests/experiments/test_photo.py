@@ -2,12 +2,18 @@
 
 import csv
 import json
+import os
+import re
+import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import load_file
 
 from gesturehand.cli.main import main
@@ -98,3 +104,92 @@ def test_files_as_they_are_can_be_read(capsys):
             main(["fit", f"--config={EXPERIMENTS / name}.yaml", "--print_config"])
         assert left.value.code == 0
         assert "class_path: gesturehand.callbacks.WeightAverage" in capsys.readouterr().out
+
+
+MAKE_PHOTO = [
+    "make",
+    "photo",
+    'PHOTO_SET_ARGS=--subjects "[2,1,1]" --frames "[12,4,4]" --processes 1',
+    "ARGS=--trainer.limit_train_batches=2 --trainer.max_epochs=2 --trainer.limit_val_batches=1 --data.batch_size=4 "
+    "--data.num_workers=0 --trainer.accelerator=cpu --wandb=false --pictures_every_n_epochs=0",
+]
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    """A folder with the recipe's files, an environment that runs this code, and photos of two lists."""
+    for name in ("Makefile", "setup.cfg", "pyproject.toml", "constraints.txt"):
+        shutil.copy(REPOSITORY / name, tmp_path)
+    for name in ("experiments", "scripts"):
+        shutil.copytree(REPOSITORY / name, tmp_path / name)
+    binaries = tmp_path / ".venv" / "bin"
+    binaries.mkdir(parents=True)
+    code = "import sys; from gesturehand.cli.main import main; sys.exit(main())"
+    for name, words in (("python", ""), ("gesturehand", f"-c '{code}' ")):
+        (binaries / name).write_text(f'#!/bin/sh\nexec {sys.executable} {words}"$@"\n')
+        (binaries / name).chmod(0o755)
+    (tmp_path / ".venv" / ".ready").touch()
+    rng = np.random.default_rng(0)
+    fingers = [[20 + 12 * finger, 70 - 15 * part] for finger in range(5) for part in range(4)]
+    for folder, splits in ((tmp_path / "mine", ("train", "val")), (tmp_path / "mine" / "more", ("train", "train"))):
+        (folder / "signs").mkdir(parents=True)
+        hands = []
+        for number in range(8):
+            Image.fromarray(rng.integers(0, 255, (96, 96, 3), np.uint8)).save(folder / "signs" / f"{number}.png")
+            label = {"label": "AB"[number % 2], "split": splits[number % 2], "presence": 0.9}
+            joints = [[44, 90], *fingers]
+            hands.append({"image": f"signs/{number}.png", "hand": "right", "joints_2d": joints, **label})
+        (folder / "labels.json").write_text(json.dumps(hands))
+    return tmp_path
+
+
+def make_photo(checkout, until=None, stop=None):
+    """What ``make photo`` prints; with ``until``, it is stopped by a signal as soon as it prints that."""
+    alone = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
+    alone |= {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(REPOSITORY / "src"), "PYTHONUNBUFFERED": "1"}
+    process = subprocess.Popen(
+        [*MAKE_PHOTO, f"PHOTOS={checkout / 'mine'}"],
+        cwd=checkout,
+        env=alone,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+        # A shell's background job ignores Ctrl-C, and what it starts inherits that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    said = b""
+    while part := process.stdout.read1():
+        said += part
+        if until is not None and re.search(until, said):
+            os.killpg(process.pid, stop)
+            until = None
+    return process.wait(), said.decode()
+
+
+@pytest.mark.slow
+def test_make_photo_goes_on_after_every_interrupt_and_ends_in_weights(checkout):
+    stops = [
+        (b"synthetic set: +[1-9]", signal.SIGINT),
+        (b"folders_are_sets=true", signal.SIGKILL),
+        (b"label_map.json", signal.SIGKILL),
+        (b"Epoch 0: 100%[^\r\n]*val/mpjpe", signal.SIGKILL),
+        (b"pack runs", signal.SIGKILL),
+    ]
+    for until, stop in stops:
+        code, said = make_photo(checkout, until, stop)
+        assert code != 0, said
+        assert not (checkout / "runs" / "photo" / "weights" / "openphoto.safetensors").exists()
+    code, said = make_photo(checkout)
+    assert code == 0, said
+    # One training alone, which went on where it was killed.
+    (run,) = (checkout / "runs" / "photo" / "finetune").glob("2*")
+    assert (run / "finished.json").is_file()
+    weights = checkout / "runs" / "photo" / "weights" / "openphoto.safetensors"
+    image = next((checkout / "mine" / "signs").glob("*.png"))
+    words = [str(image), f"--checkpoint={weights}", f"--output={checkout / 'out'}", "--box=whole", "--hand=right"]
+    assert main(["predict", *words, "--device=cpu"]) == 0
+    (hand,) = json.loads((checkout / "out" / f"{image.stem}.json").read_text())["hands"]
+    assert np.isfinite(hand["joints"]).all()
+    code, said = make_photo(checkout)
+    assert code == 0
+    assert "Nothing to be done" in said

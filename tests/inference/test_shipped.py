@@ -62,6 +62,37 @@ def test_every_tensor_is_loaded_as_it_is(tensors):
     assert loaded.model.encoder.origin["licence"] == "Apache-2.0"
 
 
+@pytest.fixture
+def copied(tmp_path):
+    """The files of the package in a folder of somebody's own."""
+    for name in ("openphoto.safetensors", "openphoto.json"):
+        (tmp_path / name).write_bytes((files("gesturehand.assets") / name).read_bytes())
+    return tmp_path / "openphoto.safetensors"
+
+
+def test_files_like_them_are_loaded_by_their_path(copied):
+    one, other = load_regressor("openphoto"), load_regressor(copied)
+    assert other.path == copied
+    assert other[2:] == one[2:]
+    for name, value in one.model.state_dict().items():
+        assert torch.equal(value, other.model.state_dict()[name]), name
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        (lambda path: path.with_suffix(".json").unlink(), "The settings of .* does not exist"),
+        (lambda path: path.with_suffix(".json").write_text("{}"), "does not say what network"),
+        (lambda path: path.write_bytes(path.read_bytes()[:5000]), "cannot be read"),
+    ],
+    ids=["no settings", "other settings", "half a file"],
+)
+def test_files_that_are_not_whole_are_one_sentence(change, named, copied):
+    change(copied)
+    with pytest.raises(UserError, match=named):
+        load_regressor(copied)
+
+
 def test_another_hand_model_is_refused(tmp_path):
     hand = open_hand("right")
     write_npz(replace(hand, v_template=1.1 * hand.v_template), tmp_path / "MANO_RIGHT.npz")

@@ -8,6 +8,7 @@ import pytest
 from gesturehand.cli.main import main
 from gesturehand.data.check import check_data
 from gesturehand.data.datamodule import InterHandDataModule
+from gesturehand.data.image_file import read_image
 from gesturehand.errors import UserError
 from gesturehand.gestures import class_names
 from gesturehand.hand.layer import HandModel
@@ -183,8 +184,13 @@ def test_wrong_label_map_is_one_sentence(content, named, own_data, tmp_path):
         ({"box": [0.1, 0.1, 0.5, 0.5]}, "pixels, not shares"),
         ({"box": [5000, 10, 50, 50]}, "outside the image"),
         ({"box": [0, 0, 50000, 50]}, "larger than its image"),
-        ({"label": None, "gesture": None}, "a box with a gesture or a label"),
-        ({"label": 3}, "as label: give text"),
+        ({"label": None, "gesture": None}, "give one of them, or a gesture or a label"),
+        ({"box": None}, "neither joints nor a box"),
+        ({"box": None, "label": None, "gesture": None}, "a box with a gesture or a label"),
+        ({"label": True}, "as label: give text"),
+        ({"label": " "}, "an empty label"),
+        ({"set": ""}, "an empty set"),
+        ({"label": "\ud83d"}, "half a character"),
         ({"presence": 1.5}, "presence 1.5"),
         ({"presence": "high"}, "presence"),
         ({"pseudo_label": 1}, "true or false"),
@@ -230,3 +236,40 @@ def test_command_says_what_was_imported(own_data, tmp_path, capsys):
     said = capsys.readouterr().out
     assert f"{joints} with joints that are pseudo-labels, {len(hands) - joints} with a box only" in said
     assert f"{classes} with a gesture class, {len(hands)} with a label of their set" in said
+
+
+def test_whole_numbers_are_labels_too(own_data, tmp_path):
+    (entry,) = entries_of([{**boxed(own_data)[1], "label": 7, "set": 2}], tmp_path)
+    assert (entry.label, entry.label_set) == ("7", "2")
+
+
+def test_hands_without_joints_and_boxes_may_fill_their_images(own_data, tmp_path):
+    hands = [{k: v for k, v in hand.items() if k != "box"} for hand in boxed(own_data) if "box" in hand]
+    with pytest.raises(UserError, match="--box whole"):
+        entries_of(hands, tmp_path)
+    convert(entries_of(hands, tmp_path, whole_images=True), own_data.images, tmp_path / "set")
+    content = data_json(tmp_path / "set")
+    for image, annotation in zip(content["images"], content["annotations"], strict=True):
+        x, y, width, height = annotation["bbox"]
+        assert (x, y) == (0, 0)
+        assert (width, height) == (image["width"] - 1, image["height"] - 1)
+
+
+def test_sets_of_boxes_are_counted_drawn_and_named_when_left_out(own_data, tmp_path, capsys):
+    hands = [hand for hand in boxed(own_data) if "box" in hand]
+    hands = [{**hand, "split": "train"} for hand in hands]
+    root = tmp_path / "set"
+    convert(entries_of(hands, tmp_path), own_data.images, root)
+    assert main(["data", "stats", f"--root={root}"]) == 0
+    said = capsys.readouterr().out
+    assert f"| hands with a box only | {len(hands)} |" in " ".join(said.split())
+    for name, label in {(hand["set"], hand["label"]) for hand in hands}:
+        count = sum((hand["set"], hand["label"]) == (name, label) for hand in hands)
+        assert f"| {name}: {label} | {count} |" in " ".join(said.split())
+    picture = tmp_path / "check.png"
+    assert main(["data", "show", f"--root={root}", "--split=train", f"--out={picture}"]) == 0
+    pixels = read_image(picture).astype(int)
+    # The boxes' colour, in which nothing else of the picture is.
+    assert (np.abs(pixels - [255, 200, 0]).max(-1) < 8).sum() > 100
+    with pytest.raises(UserError, match=r"set data\.min_valid_joints to 0"):
+        loaded(root)

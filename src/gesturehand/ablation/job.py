@@ -15,7 +15,7 @@ from gesturehand.ablation.grid import Arm, Pretrain
 from gesturehand.ablation.sizes import Size
 from gesturehand.ablation.stored_crops import StoredCropDataModule
 from gesturehand.data.datamodule import InterHandDataModule
-from gesturehand.file_writing import make_folder
+from gesturehand.file_writing import new_folder
 from gesturehand.json_files import none_for_nan, write_json
 from gesturehand.trainers.eanet_regressor import EANetRegressor
 from gesturehand.trainers.gesture_pretrainer import GesturePretrainer
@@ -84,7 +84,7 @@ class Place:
         mano: MANO's file or folder, or None for the open hand.
         out: The comparison's folder.
         crops: Folder of stored crops, or None to read images.
-        accelerator: The Trainer's.
+        accelerator: The Trainer's; "auto" where a worker has its own.
     """
 
     root: str
@@ -126,19 +126,18 @@ class Job:
         return Job(self.work.pretrain, self.seed) if isinstance(self.work, Arm) and self.work.pretrain else None
 
 
-def run_job(job: Job, place: Place, device: int = 0, *, size: Size) -> None:
-    """Trains, tests and writes ``result.json`` into the job's folder."""
+def run_job(job: Job, place: Place, *, size: Size) -> None:
+    """Trains, tests and writes ``result.json`` into the job's folder, which appears when all is in it."""
     warnings.filterwarnings("ignore")
     pl.seed_everything(job.seed, workers=True, verbose=False)
-    folder = place.folder(job)
-    make_folder(folder)
     run = _pretrain if isinstance(job.work, Pretrain) else _finetune
-    result = run(job, size, place, folder, device)
-    described = {"name": job.work.name, "seed": job.seed, "device": device_name(place.accelerator), **result}
-    write_json(folder / RESULT_FILE, none_for_nan(described))
+    with new_folder(place.folder(job), RESULT_FILE) as folder:
+        result = run(job, size, place, folder)
+        described = {"name": job.work.name, "seed": job.seed, "device": device_name(place.accelerator), **result}
+        write_json(folder / RESULT_FILE, none_for_nan(described))
 
 
-def _pretrain(job: Job, size: Size, place: Place, folder: Path, device: int) -> dict[str, Any]:
+def _pretrain(job: Job, size: Size, place: Place, folder: Path) -> dict[str, Any]:
     work = job.work
     assert isinstance(work, Pretrain)
     model = GesturePretrainer(
@@ -150,7 +149,7 @@ def _pretrain(job: Job, size: Size, place: Place, folder: Path, device: int) -> 
     )
     data = _data(job, size, place, work.architecture, labelled_only=True, hands="single", shuffled=work.shuffled)
     curve = Curve()
-    trainer = _trainer(size, place, folder, work.steps, curve, device)
+    trainer = _trainer(size, place, folder, work.steps, curve)
     trainer.fit(model, data)
     _check_whole(trainer)
     trainer.save_checkpoint(folder / _CHECKPOINT, weights_only=True)
@@ -163,7 +162,7 @@ def _pretrain(job: Job, size: Size, place: Place, folder: Path, device: int) -> 
     }
 
 
-def _finetune(job: Job, size: Size, place: Place, folder: Path, device: int) -> dict[str, Any]:
+def _finetune(job: Job, size: Size, place: Place, folder: Path) -> dict[str, Any]:
     arm = job.work
     assert isinstance(arm, Arm)
     model = _regressor(job, arm, size, place)
@@ -173,7 +172,7 @@ def _finetune(job: Job, size: Size, place: Place, folder: Path, device: int) -> 
     data = _data(job, size, place, arm.architecture, hands=hands, **few)
     curve = Curve()
     best = ModelCheckpoint(folder, "best", monitor=MONITOR, mode="min", enable_version_counter=False)
-    trainer = _trainer(size, place, folder, arm.steps, curve, device, best)
+    trainer = _trainer(size, place, folder, arm.steps, curve, best)
     trainer.fit(model, data)
     _check_whole(trainer)
     result = {
@@ -241,12 +240,12 @@ def _data(
 
 
 def _trainer(
-    size: Size, place: Place, folder: Path, steps: int, curve: Curve, device: int, best: ModelCheckpoint | None = None
+    size: Size, place: Place, folder: Path, steps: int, curve: Curve, best: ModelCheckpoint | None = None
 ) -> pl.Trainer:
     validations = _VALIDATIONS if steps <= size.pretrain_steps else _VALIDATIONS_OF_LONG
     return pl.Trainer(
         accelerator=place.accelerator,
-        devices=1 if place.accelerator == "cpu" else [device],
+        devices=1,
         precision=size.precision,
         max_steps=steps,
         max_epochs=-1,
@@ -279,8 +278,13 @@ def _epochs(trainer: pl.Trainer, data: InterHandDataModule, steps: int) -> float
     return steps * data.batch_size / len(data.dataset("train"))
 
 
+def accelerator_of(cluster: str) -> str:
+    """The Trainer's accelerator on a cluster's workers: of other machines, what each of them has."""
+    return "auto" if cluster != "local" else "gpu" if torch.cuda.device_count() else "cpu"
+
+
 def device_name(accelerator: str) -> str:
     """What a result says of the device it was trained on."""
-    if accelerator != "cpu":
+    if accelerator != "cpu" and torch.cuda.is_available():
         return torch.cuda.get_device_name()
     return f"CPU, {torch.get_num_threads()} thread(s) a training"

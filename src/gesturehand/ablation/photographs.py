@@ -19,7 +19,7 @@ from gesturehand.ablation.schedule import is_done
 from gesturehand.data.appearance import BatchAugmentation
 from gesturehand.data.datamodule import InterHandDataModule
 from gesturehand.data.mixture import AddedSet
-from gesturehand.file_writing import make_folder
+from gesturehand.file_writing import new_folder
 from gesturehand.gestures import OwnLabels
 from gesturehand.json_files import none_for_nan, read_json, write_json
 from gesturehand.trainers.gesture_pretrainer import GesturePretrainer
@@ -148,7 +148,7 @@ class PhotoPlace:
         rendered: Root of the rendered set.
         photos: Roots of the sets of photos, by the name that the table has.
         out: The comparison's folder.
-        accelerator: The Trainer's.
+        accelerator: The Trainer's; "auto" where a worker has its own.
     """
 
     rendered: str
@@ -209,8 +209,8 @@ def photo_trainings(size: PhotoSize, encoders: tuple[Encoder, ...] = tuple(ENCOD
     return found
 
 
-def run_photo_training(job: PhotoTraining, place: PhotoPlace, device: int = 0, *, size: PhotoSize) -> None:
-    """Trains, tests and writes ``result.json`` into the job's folder.
+def run_photo_training(job: PhotoTraining, place: PhotoPlace, *, size: PhotoSize) -> None:
+    """Trains, tests and writes ``result.json`` into the job's folder, which appears when all is in it.
 
     Raises:
         UserError: A data set is missing or broken, or the package of an encoder's weights is not installed.
@@ -218,12 +218,16 @@ def run_photo_training(job: PhotoTraining, place: PhotoPlace, device: int = 0, *
     """
     warnings.filterwarnings("ignore")
     pl.seed_everything(job.seed, workers=True, verbose=False)
-    folder = place.folder(job)
-    make_folder(folder)
+    with new_folder(place.folder(job), RESULT_FILE) as folder:
+        result = _trained(job, place, size, folder)
+        write_json(folder / RESULT_FILE, none_for_nan({**result, "device": device_name(place.accelerator)}))
+
+
+def _trained(job: PhotoTraining, place: PhotoPlace, size: PhotoSize, folder: Path) -> dict[str, Any]:
     trainer, tester = (
         pl.Trainer(
             accelerator=place.accelerator,
-            devices=1 if place.accelerator == "cpu" else [device],
+            devices=1,
             max_steps=job.steps,
             max_epochs=-1,
             limit_val_batches=share,
@@ -244,8 +248,7 @@ def run_photo_training(job: PhotoTraining, place: PhotoPlace, device: int = 0, *
     if job.joints_2d is None:
         trainer.save_checkpoint(folder / _CHECKPOINT, weights_only=True)
     metrics = _tested(tester, model, list(data.label_vocabulary()), place, size, job)
-    result = {"name": job.arm, "seed": job.seed, "steps": job.steps, "metrics": metrics}
-    write_json(folder / RESULT_FILE, none_for_nan({**result, "device": device_name(place.accelerator)}))
+    return {"name": job.arm, "seed": job.seed, "steps": job.steps, "metrics": metrics}
 
 
 def _first_stage(

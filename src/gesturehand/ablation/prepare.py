@@ -35,8 +35,8 @@ def check_settings(folder: Path, settings: dict[str, Any]) -> None:
     write_json(path, wanted)
 
 
-def prepare_data(size: Size, root: Path) -> None:
-    """Writes the open synthetic set of a size, unless it exists."""
+def prepare_data(size: Size, root: Path, cluster: str = "local") -> None:
+    """Writes the open synthetic set of a size by a cluster's workers, unless it exists."""
     if (root / "annotations").is_dir():
         return
     write_synthetic_set(
@@ -46,6 +46,7 @@ def prepare_data(size: Size, root: Path) -> None:
         two_hand_share=size.two_hand_share,
         wrist_cone_deg=35.0,
         without_fit_share=0.0,
+        cluster=cluster,
         command="gesturehand ablation",
     )
 

@@ -1,20 +1,13 @@
-"""Runs the trainings of a grid side by side, those that are done already left out."""
+"""The trainings of a comparison as a cluster's tasks, those that are done already left out."""
 
-import multiprocessing
-import signal
-import sys
 from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any, Protocol
 
-from tqdm import tqdm
-
 from gesturehand.ablation.grid import Arm, Grid, Pretrain
 from gesturehand.ablation.job import RESULT_FILE, Job
-from gesturehand.cores import available_cores
-from gesturehand.errors import UserError
+from gesturehand.cluster import Cluster, Failure, Task
+from gesturehand.file_writing import remove_parts
 
 
 class Training(Protocol):
@@ -37,7 +30,7 @@ class Folders(Protocol):
     """Where trainings are kept."""
 
     def folder(self, job: Any, /) -> Path:
-        """A training's folder."""
+        """A training's folder, which is there when the training is done."""
 
 
 def jobs_of(grid: Grid) -> list[Job]:
@@ -54,108 +47,63 @@ def is_done(job: Training, place: Folders) -> bool:
     return (place.folder(job) / RESULT_FILE).is_file()
 
 
+def tasks_of(
+    jobs: Sequence[Training], place: Folders | None = None, run: Callable[[Any, Any], None] | None = None
+) -> list[Task]:
+    """The trainings as tasks, each with the one that it starts from and its steps as its weight.
+
+    Args:
+        jobs: The trainings.
+        place: Where, in absolute paths.
+        run: Does one, given the job and the place; it writes the result. Workers import it.
+    """
+    return [
+        Task(job.name, _train, (run, job, place), () if job.needs is None else (job.needs.name,), job.steps)
+        for job in jobs
+    ]
+
+
 def run_all(
     jobs: Sequence[Training],
     place: Folders,
-    run: Callable[[Any, Any, int], None],
-    processes: int,
+    run: Callable[[Any, Any], None],
+    cluster: Cluster,
     *,
     after_each: Callable[[], Any] | None = None,
     progress: bool = True,
-) -> list[str]:
+) -> list[Failure]:
     """Runs every job that is not done, each after the one it starts from.
 
     Args:
         jobs: The trainings, in the order in which they are wanted.
-        place: Where.
-        run: Does one, given the job, the place and the number of a GPU; it writes the result. Processes import it.
-        processes: Trainings at a time.
+        place: As for :func:`tasks_of`.
+        run: As for :func:`tasks_of`.
+        cluster: Its workers do them, one at a time each.
         after_each: Called when a training has ended.
         progress: Show a progress bar over the steps of all trainings.
 
     Returns:
-        What went wrong, a line for each training that failed; the others are run nevertheless.
+        The trainings that failed; the others are run nevertheless.
 
     Raises:
-        UserError: A process was killed, usually because memory ran out.
+        UserError: The cluster cannot be used.
     """
     waiting = [job for job in jobs if not is_done(job, place)]
-    steps = sum(job.steps for job in jobs)
-    interval = 0.5 if sys.stderr.isatty() else 30.0
-    bar = tqdm(total=steps, desc="ablation", unit="step", disable=not progress, mininterval=interval)
-    bar.update(steps - sum(job.steps for job in waiting))
-    # A forked process would inherit OpenCV's and PyTorch's thread pools without their threads.
-    context = multiprocessing.get_context("spawn")
-    numbers = context.SimpleQueue()
-    for number in range(processes):
-        numbers.put(number)
-    failures: list[str] = []
-    running: dict[Future[None], Training] = {}
-    with bar, ProcessPoolExecutor(processes, context, _start_process, (numbers, _threads(processes))) as pool:
-        try:
-            while waiting or running:
-                for job in _ready(waiting, place, list(running.values()), processes - len(running)):
-                    waiting.remove(job)
-                    running[pool.submit(_work, run, job, place)] = job
-                if not running:
-                    failures += [f"{job.name}: what it starts from failed" for job in waiting]
-                    break
-                for future in wait(running, return_when=FIRST_COMPLETED).done:
-                    job = running.pop(future)
-                    bar.update(job.steps)
-                    bar.set_postfix_str(job.name, refresh=False)
-                    error = future.exception()
-                    if isinstance(error, BrokenProcessPool):
-                        raise error
-                    if error is not None:
-                        failures.append(f"{job.name}: {type(error).__name__}: {error}")
-                    elif after_each is not None:
-                        after_each()
-        except BrokenProcessPool:
-            raise UserError(
-                "A training's process was killed: run fewer at a time with --processes; what is done is kept."
-            ) from None
-        except KeyboardInterrupt:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    failures = cluster.run(
+        tasks_of(waiting, place, run),
+        on_done=lambda task, result: None if after_each is None else after_each(),
+        title="ablation",
+        unit="step",
+        done=sum(job.steps for job in jobs) - sum(job.steps for job in waiting),
+        progress=progress,
+    )
+    if not failures:
+        for folder in {place.folder(job).parent for job in jobs}:
+            remove_parts(folder)  # of trainings whose worker died
     return failures
 
 
-def _ready(waiting: list[Training], place: Folders, running: list[Training], free: int) -> list[Training]:
-    """The next jobs whose checkpoint is there."""
-    ready = [job for job in waiting if job.needs is None or (is_done(job.needs, place) and job.needs not in running)]
-    return ready[:free]
-
-
-def _threads(processes: int) -> int:
-    return max(1, available_cores() // processes)
-
-
-_state: dict[str, Any] = {}
-
-
-def _start_process(numbers: Any, threads: int) -> None:
-    """An interrupt ends a process at once; each has its share of the cores and its number for a GPU."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-    import cv2
-    import torch
-
-    torch.set_num_threads(threads)
-    cv2.setNumThreads(0)
-    _state["number"] = numbers.get()
-    _quiet()
-
-
-def _quiet() -> None:
-    """Lightning's remarks on devices and tips, once a training, are of no use beside a progress bar."""
-    import logging
-
-    for name in ("pytorch_lightning", "lightning.pytorch", "lightning_fabric"):
-        logging.getLogger(name).setLevel(logging.ERROR)
-
-
-def _work(run: Callable[[Any, Any, int], None], job: Training, place: Folders) -> None:
-    import torch
-
-    gpus = torch.cuda.device_count()
-    run(job, place, _state["number"] % gpus if gpus else 0)
+def _train(run: Callable[[Any, Any], None], job: Training, place: Folders) -> None:
+    # A worker that was thought lost may have ended it meanwhile.
+    if not is_done(job, place):
+        run(job, place)

@@ -22,6 +22,10 @@ class Throughput(pl.Callback):
         self._start = self._waited_since = 0.0
         self._waited, self._images, self._steps = 0.0, 0, 0
 
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Starts the count also where a run goes on in the middle of an epoch, which then does not start."""
+        self._begin(pl_module)
+
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Restarts the count, because validation runs between two epochs."""
         self._begin(pl_module)

@@ -15,6 +15,7 @@ import numpy as np
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import Checkpoint
+from pytorch_lightning.plugins.environments import SLURMEnvironment
 from pytorch_lightning.utilities import rank_zero_info, rank_zero_warn
 from pytorch_lightning.utilities.exceptions import SIGTERMException
 
@@ -22,6 +23,8 @@ from gesturehand.checkpoints.checkpoint_io import is_whole
 from gesturehand.errors import UserError
 from gesturehand.file_writing import remove_parts
 
+#: The signal by which SLURM tells a job that its time is almost over (``#SBATCH --signal``); not on Windows.
+REQUEUE_SIGNAL: Final = getattr(signal, "SIGUSR1", None)
 #: How many points are kept: one may be damaged.
 KEPT: Final = 2
 #: Steps between the processes' asking each other whether one was told to stop, for which they wait for each other.
@@ -77,7 +80,7 @@ class ResumePoints(Checkpoint):
         every_n_minutes: Also whenever this many minutes have passed, or None.
 
     Raises:
-        UserError: A point was taken with another number of processes.
+        UserError: A point was taken with another number of samples in a step, all processes together.
     """
 
     def __init__(self, folder: str | Path, every_n_steps: int = 500, every_n_minutes: float | None = 10.0) -> None:
@@ -90,26 +93,27 @@ class ResumePoints(Checkpoint):
         self._saved_step = -1
         self._saved_at = time.monotonic()
         self._world_size: int | None = None
+        self._batch_size: int | None = None
         self._loader_state: dict[str, int] | None = None
 
     def state_dict(self) -> dict[str, Any]:
-        """The seed, how many processes share an epoch, and the loader's place in it."""
-        return {"seed": self.seed, "world_size": self._world_size, "loader": self._loader_state}
+        """The seed, how many processes share an epoch, the size of their batches, and the loader's place in it."""
+        return {
+            "seed": self.seed,
+            "world_size": self._world_size,
+            "batch_size": self._batch_size,
+            "loader": self._loader_state,
+        }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Takes over the seed and, when training starts, the place in the epoch."""
         self._loader_state = state_dict["loader"]
         self.seed = state_dict["seed"]
         self._world_size = state_dict["world_size"]
+        self._batch_size = state_dict.get("batch_size")  # not in points of the first version
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Checks the number of processes and clears what a killed process left."""
-        if self._world_size not in (None, trainer.world_size):
-            raise UserError(
-                f"The run was interrupted with {self._world_size} processes and continues with {trainer.world_size}: "
-                "give it as many devices as before, or start from the beginning with --resume=never."
-            )
-        self._world_size = trainer.world_size
+        """Clears what a killed process left."""
         if trainer.is_global_zero:
             remove_parts(self.folder)
 
@@ -130,6 +134,7 @@ class ResumePoints(Checkpoint):
                 f"{trainer.global_step}: start them again, all from one folder."
             )
         self._saved_step, self._saved_at = trainer.global_step, time.monotonic()
+        self._check_samples_of_a_step(trainer)
         if self._loader_state is not None:
             trainer.train_dataloader.load_state_dict(self._loader_state)  # type: ignore[union-attr]
 
@@ -187,14 +192,38 @@ class ResumePoints(Checkpoint):
             rank_zero_info(f"Told to stop: epoch {trainer.current_epoch} is saved, and the same command continues.")
             raise Stopped(self._stop_asked)
 
+    def _check_samples_of_a_step(self, trainer: pl.Trainer) -> None:
+        """Refuses a batch of all processes of another size than before: the place in the epoch would be another one.
+
+        All processes together take the samples in the order of one, so that it does not matter how many they are.
+        """
+        batch_size = trainer.train_dataloader.batch_size  # type: ignore[union-attr]
+        processes = trainer.world_size
+        processes_before, batch_size_before = self._world_size or processes, self._batch_size or batch_size
+        self._world_size, self._batch_size = processes, batch_size
+        if (processes_before, batch_size_before) == (processes, batch_size):
+            return
+        before = _batches(processes_before, batch_size_before)
+        change = f"The run was interrupted with {before} and continues with {_batches(processes, batch_size)}"
+        together = processes_before * batch_size_before
+        if together == processes * batch_size:
+            rank_zero_info(f"{change}: every step sees the samples that it would have seen.")
+            return
+        fitting = together // processes if together % processes == 0 else None
+        remedy = f"set data.batch_size to {fitting}" if fitting else "give it as many devices as before"
+        raise UserError(f"{change}: {remedy} and name the run with --resume=FOLDER, or start anew with --resume=never.")
+
     def _listen(self) -> None:
         def stop(signum: int, frame: Any) -> None:
-            self._stop_asked = signum
+            if self._stop_asked != REQUEUE_SIGNAL:  # what SLURM sends after it does not call the job off
+                self._stop_asked = signum
             if signum == signal.SIGINT:
                 signal.signal(signal.SIGINT, signal.default_int_handler)
 
         with suppress(ValueError):  # not the main thread, which nobody signals
             signal.signal(signal.SIGTERM, stop)
+            if REQUEUE_SIGNAL is not None and SLURMEnvironment.detect():
+                signal.signal(REQUEUE_SIGNAL, stop)
             # A program in the background of a shell must not react to Ctrl-C.
             if signal.getsignal(signal.SIGINT) is signal.default_int_handler and not self._stop_asked:
                 signal.signal(signal.SIGINT, stop)
@@ -244,3 +273,7 @@ class ResumePoints(Checkpoint):
         if trainer.is_global_zero:
             for path in sorted(self.folder.glob("step-*.ckpt"), reverse=True)[KEPT:]:
                 path.unlink(missing_ok=True)
+
+
+def _batches(processes: int, size: int) -> str:
+    return f"{processes} process{'es' if processes > 1 else ''} of {size} samples each"

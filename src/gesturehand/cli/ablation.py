@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Literal
 
 from gesturehand.cli.console import say, say_deprecated
-from gesturehand.cores import available_cores
 from gesturehand.settings import ExistingPath
 
 
@@ -18,6 +17,7 @@ def ablation(
     imagenet_weights: bool | None = None,
     seeds: int | None = None,
     processes: int | None = None,
+    cluster: str = "local",
     run: bool = True,
     docs: str | None = None,
 ) -> None:
@@ -33,18 +33,19 @@ def ablation(
         imagenet_weights: Start encoders from timm's weights, which are downloaded; the default size does, "quick" not.
         seeds: Number of seeds; 3 unless given.
         processes: Trainings at a time; one per GPU, or per core without a GPU, unless given.
+        cluster: Who trains: "local", a scheduler's address as "tcp://host:8786", or a YAML file for SLURM, PBS or
+            LSF; for a file, processes is the number of its jobs. See docs/cluster.md.
         run: Run the trainings that are not done yet; otherwise only write tables and pictures.
         docs: Deprecated; scripts/document_tables.py writes documents.
     """
-    import torch
-
     from gesturehand.ablation.grid import make_grid
-    from gesturehand.ablation.job import Place, run_job
+    from gesturehand.ablation.job import Place, accelerator_of, run_job
     from gesturehand.ablation.prepare import check_settings, prepare_data, store_all_crops
     from gesturehand.ablation.report import write_documents, write_report, write_results
     from gesturehand.ablation.results import collect
     from gesturehand.ablation.schedule import jobs_of, run_all
     from gesturehand.ablation.sizes import SIZES
+    from gesturehand.cluster import Cluster, Failure
     from gesturehand.errors import UserError
 
     if (seeds is not None and seeds < 1) or (processes is not None and processes < 1):
@@ -56,26 +57,28 @@ def ablation(
     folder = Path(out)
     settings = {**asdict(chosen), "data": data, "mano": mano}
     check_settings(folder, {name: value for name, value in settings.items() if name != "seeds"})
-    gpus = torch.cuda.device_count()
+    whole = folder.resolve()  # workers begin in other folders
     place = Place(
-        root=data or str(folder / "data"),
-        mano=mano,
-        out=folder,
-        crops=folder / "crops" if chosen.stored_crops else None,
-        accelerator="gpu" if gpus else "cpu",
+        root=str(Path(data).resolve()) if data else str(whole / "data"),
+        mano=str(Path(mano).resolve()) if mano else None,
+        out=whole,
+        crops=whole / "crops" if chosen.stored_crops else None,
+        accelerator=accelerator_of(cluster),
     )
-    failures: list[str] = []
+    failures: list[Failure] = []
     if run:
+        workers = Cluster(cluster, workers=processes, gpu=True, folder=whole / "jobs")
         if data is None:
-            prepare_data(chosen, Path(place.root))
+            prepare_data(chosen, Path(place.root), cluster)
         store_all_crops(chosen, place)
-        failures = run_all(
-            jobs_of(grid),
-            place,
-            partial(run_job, size=chosen),
-            processes or gpus or available_cores(),
-            after_each=lambda: write_results(folder, collect(grid, place)),
-        )
+        with workers:
+            failures = run_all(
+                jobs_of(grid),
+                place,
+                partial(run_job, size=chosen),
+                workers,
+                after_each=lambda: write_results(folder, collect(grid, place)),
+            )
     results = collect(grid, place)
     written = write_report(folder, grid, results)
     if docs:

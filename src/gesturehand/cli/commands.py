@@ -24,6 +24,7 @@ COMMANDS: Final = {
     "ablation": "the paper's comparison, with tables and pictures: --size quick",
     "experiments": "list the experiments that come with the package",
     "init": "copy experiments, notebooks and a Makefile to start from: init FOLDER",
+    "doctor": "tell versions, devices, storage and network, and what is wrong: paste it into an issue",
     "completion": "print a script that completes commands and keys in a shell: completion bash",
 }
 GROUPS: Final = {

@@ -36,6 +36,7 @@ def synth(
     test_only_cameras: list[str] = list(OPENHAND_V1.test_only_cameras),  # noqa: B006
     seed: int = OPENHAND_V1.seed,
     processes: int | None = None,
+    cluster: str = "local",
     overwrite: bool = False,
 ) -> None:
     """Writes the open synthetic set: images, masks and annotations of the open hand in InterHand2.6M's files.
@@ -59,6 +60,8 @@ def synth(
         test_only_cameras: Cameras that only the test split uses, beside all others.
         seed: The same seed gives the same set, whatever the number of processes.
         processes: Number of processes; all cores if not given.
+        cluster: Who draws: "local", a scheduler's address as "tcp://host:8786", or a YAML file for SLURM, PBS or LSF;
+            for a file, processes is the number of its jobs. See docs/cluster.md.
         overwrite: Replace a synthetic set that is already there, or start anew where a run with other settings was
             interrupted; any other folder is refused.
     """
@@ -77,6 +80,7 @@ def synth(
         test_only_cameras=test_only_cameras,
         seed=seed,
         processes=processes,
+        cluster=cluster,
         overwrite=overwrite,
         command=shlex.join(["gesturehand", *sys.argv[1:]]),
     )
@@ -143,6 +147,8 @@ def show(
         train_split=split,
         test_split=split,
         augment=augment,
+        # Hands with a box only are drawn too.
+        min_valid_joints=0,
         num_workers=0,
         format=format,
     )

@@ -16,7 +16,12 @@ EXPERIMENTS: Final = "experiments"
 _SUFFIXES: Final = (".yaml", ".sbatch")
 _CONFIG_OPTIONS: Final = ("--config", "-c")
 #: How the files of a folder are used; all others are for ``fit``.
-_USES: Final = {"sweeps": "sweep --file", "sets": "data synth --config", "slurm": "sbatch"}
+_USES: Final = {
+    "sweeps": "sweep --file",
+    "sets": "data synth --config",
+    "slurm": "sbatch",
+    "slurm/cluster": "ablation --cluster",
+}
 
 
 def travelling_folder(name: str) -> Path:
@@ -113,7 +118,7 @@ def experiments() -> None:
     for heading in ("experiment", "used with", "what it is"):
         table.add_column(heading, no_wrap=heading != "what it is")
     for name, path in experiment_names().items():
-        table.add_row(name, _USES.get(name.partition("/")[0], "fit --config"), summary_of(path))
+        table.add_row(name, _USES.get(name) or _USES.get(name.partition("/")[0], "fit --config"), summary_of(path))
     print_table(table, width=140)
     say(
         f"Your own files of these names, also under {EXPERIMENTS}/, come first. `gesturehand init FOLDER` copies these."

@@ -1,7 +1,7 @@
 """``gesturehand data import``: a folder of images and their joints as a set to train on."""
 
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 from gesturehand.cli.console import say
 from gesturehand.own_data.convert import convert
@@ -36,6 +36,7 @@ def import_(
     label_map: ExistingPath | None = None,
     folders_are_sets: bool = False,
     swap_hands: bool = False,
+    box: Literal["whole"] | None = None,
 ) -> None:
     """Makes images with 2D (and 3D) joints, or gestures in boxes, a set in InterHand2.6M's files; docs/own_data.md.
 
@@ -55,9 +56,15 @@ def import_(
         folders_are_sets: Labels of images in different folders are of different sets, where the file names no set.
         swap_hands: The hands that the file calls right are left ones, as older versions of MediaPipe have it on images
             that are not mirrored.
+        box: whole: a hand with a gesture or a label, and with neither joints nor a box, fills its image.
     """
     entries = read_entries(
-        Path(joints), hand, images=Path(images), folders_are_sets=folders_are_sets, swap_hands=swap_hands
+        Path(joints),
+        hand,
+        images=Path(images),
+        folders_are_sets=folders_are_sets,
+        swap_hands=swap_hands,
+        whole_images=box == "whole",
     )
     written = convert(
         with_gestures(entries, Path(label_map)) if label_map else entries,

@@ -40,8 +40,8 @@ def predict(
     Args:
         inputs: Images, folders of images, videos; a number for a camera (0 is the first one) or an address
             (http, https, rtsp, rtmp), which are predicted until Ctrl-C.
-        checkpoint: "openphoto": the weights that come with the package; a checkpoint file; the folder of a run; or
-            "latest": the newest finished run under runs/.
+        checkpoint: "openphoto": the weights that come with the package; a checkpoint file; the .safetensors of `make
+            photo`; the folder of a run; or "latest": the newest finished run under runs/.
         output: Folder of the results; made if it is not there.
         boxes: JSON file of boxes: {"a.jpg": [{"box": [x, y, w, h], "hand": "right"}, ...], ...}.
         box: x,y,w,h in pixels: the hand in every image; whole: it fills the image. Without box and boxes, hands and

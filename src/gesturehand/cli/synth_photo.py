@@ -28,6 +28,7 @@ def synth_photo(
     occluder_share: float = OPENPHOTO_V1.occluder_share,
     seed: int = OPENPHOTO_V1.seed,
     processes: int | None = None,
+    cluster: str = "local",
     overwrite: bool = False,
 ) -> None:
     """Writes the photo-like open set: the open hand as phones and webcams see hands, in InterHand2.6M's files.
@@ -55,6 +56,8 @@ def synth_photo(
         occluder_share: Share of pictures with something flat before the hand.
         seed: The same seed gives the same set, whatever the number of processes.
         processes: Number of processes; all cores if not given.
+        cluster: Who draws: "local", a scheduler's address as "tcp://host:8786", or a YAML file for SLURM, PBS or LSF;
+            for a file, processes is the number of its jobs. See docs/cluster.md.
         overwrite: Replace a synthetic set that is already there, or start anew where a run with other settings was
             interrupted; any other folder is refused.
     """
@@ -76,7 +79,8 @@ def synth_photo(
         seed=seed,
     )
     command = shlex.join(["gesturehand", *sys.argv[1:]])
-    say_what_was_written(write_photo_set(out, settings, processes=processes, overwrite=overwrite, command=command))
+    written = write_photo_set(out, settings, processes=processes, cluster=cluster, overwrite=overwrite, command=command)
+    say_what_was_written(written)
 
 
 def say_what_was_written(written: WrittenSet) -> None:

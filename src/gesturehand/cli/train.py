@@ -12,7 +12,8 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import LearningRateMonitor, ModelCheckpoint, TQDMProgressBar
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
-from pytorch_lightning.utilities import rank_zero_info, rank_zero_only, rank_zero_warn
+from pytorch_lightning.plugins.environments import SLURMEnvironment
+from pytorch_lightning.utilities import rank_zero_info, rank_zero_warn
 from pytorch_lightning.utilities.exceptions import MisconfigurationException, SIGTERMException
 
 from gesturehand.callbacks.checkpoint_artifact import CheckpointArtifact
@@ -23,6 +24,7 @@ from gesturehand.callbacks.trial_report import TRIAL_FOLDER_VARIABLE, TrialRepor
 from gesturehand.callbacks.validation_pictures import EmbeddingMap, GestureConfusion, PredictionPictures
 from gesturehand.checkpoints.checkpoint_io import DurableCheckpointIO
 from gesturehand.checkpoints.resume_points import (
+    REQUEUE_SIGNAL,
     ResumePoints,
     Stopped,
     newest_point,
@@ -34,19 +36,19 @@ from gesturehand.cli.keys.known import model_classes
 from gesturehand.cli.parser import guard_yaml
 from gesturehand.cli.submission import check_submission, write_and_score
 from gesturehand.cli.training.config_trust import distrust_configs, take_trust
+from gesturehand.cli.training.first_process import Choice, is_first_process, leave_others, tell_others, told_by_first
 from gesturehand.cli.training.loggers import RunConfig, make_loggers, wandb_run_finished
 from gesturehand.cli.training.parser import TrainingParser, add_run_keys
 from gesturehand.cli.training.preflight import check_root_exists, check_seed, expand_run
 from gesturehand.cli.training.pretraining import encoder_settings, find_pretraining, mirrors_left
 from gesturehand.cli.training.process import keep_freed_memory, share_cores, silence_what_is_meant
+from gesturehand.cli.training.requeue import requeue
 from gesturehand.cli.training.resume import (
     POINTS,
     RunPlace,
     place_of_run,
     release_locks,
     remember,
-    tell_others,
-    told_by_first,
 )
 from gesturehand.cli.training.trainer_limits import check_machine, check_monitors, impossible_trainer, known_failure
 from gesturehand.data.datamodule import InterHandDataModule
@@ -58,10 +60,6 @@ from gesturehand.runs import CONFIG_FILE, mark_finished, new_run
 from gesturehand.trainers.gesture_pretrainer import GesturePretrainer
 from gesturehand.trainers.hand_regressor import HandRegressor
 
-#: Processes that Lightning starts for the other devices find the first one's run folder here.
-_RUN_FOLDER_VARIABLE: Final = "GESTUREHAND_RUN_FOLDER"
-#: … and the checkpoint that all of them continue from.
-_RESUME_POINT_VARIABLE: Final = "GESTUREHAND_RESUME_POINT"
 #: Exit code of a run that was told to stop, as a shell gives it for SIGTERM.
 _STOPPED: Final = 143
 
@@ -107,25 +105,17 @@ class TrainingCLI(LightningCLI):
         trial = os.environ.get(TRIAL_FOLDER_VARIABLE)
         self.place: RunPlace | None = None
         self.resume_point: str | None = None
-        if rank_zero_only.rank == 0:  # type: ignore[attr-defined]
-            if self.subcommand == "fit":
-                self.place = place_of_run(
-                    parent, self._dumped(), self._setting("resume"), Path(trial) if trial else None
-                )
-                self.run_folder = self.place.folder
-                self.resume_point = str(self.place.point) if self.place.point else None
-                tell_others(parent, self.place)
-            else:
-                self.run_folder = new_run(parent, f"{self.subcommand}-")
-            os.environ[_RUN_FOLDER_VARIABLE] = str(self.run_folder)
-            os.environ[_RESUME_POINT_VARIABLE] = self.resume_point or ""
-        elif _RUN_FOLDER_VARIABLE in os.environ:
-            self.run_folder = Path(os.environ[_RUN_FOLDER_VARIABLE])
-            self.resume_point = os.environ.get(_RESUME_POINT_VARIABLE) or None
+        first = is_first_process()
+        if not first:
+            choice = told_by_first(settings.num_nodes)
+            self.run_folder, self.resume_point = Path(choice.folder), choice.point
+            self._check_resume_point()
         elif self.subcommand == "fit":
-            self.run_folder, self.resume_point = told_by_first(parent)
+            self.place = place_of_run(parent, self._dumped(), self._setting("resume"), Path(trial) if trial else None)
+            self.run_folder = self.place.folder
+            self.resume_point = str(self.place.point) if self.place.point else None
         else:
-            self.run_folder = parent
+            self.run_folder = new_run(parent, f"{self.subcommand}-")
         if settings.accelerator == "cpu":
             share_cores(self._setting("data").num_workers)
         if settings.accelerator == "cpu" or not torch.cuda.is_available():
@@ -139,12 +129,17 @@ class TrainingCLI(LightningCLI):
                 model.init_args.own_labels = labels
         model_class = pydoc.locate(model.class_path)
         if isinstance(model_class, type) and issubclass(model_class, HandRegressor):
-            if self.place is not None and "pretrained" in self.place.state:
+            if not first:
+                model.init_args.pretrained = choice.pretrained
+            elif self.place is not None and "pretrained" in self.place.state:
                 model.init_args.pretrained = self.place.state["pretrained"]
             else:
                 model.init_args.pretrained = self._pretraining(model.init_args)
                 if self.place is not None:
                     remember(self.place, pretrained=model.init_args.pretrained)
+        if first:
+            pretrained = model.init_args.get("pretrained")
+            tell_others(Choice(str(self.run_folder), self.resume_point, pretrained), settings.num_nodes)
 
     def instantiate_trainer(self, **kwargs: Any) -> pl.Trainer:
         """Keeps everything in the run folder: CSV and W&B logs, checkpoints, config."""
@@ -183,6 +178,9 @@ class TrainingCLI(LightningCLI):
             extra.append(ResumePoints(self.run_folder / POINTS, self._setting("resume_every_n_steps")))
         if settings.plugins is None:
             kwargs["plugins"] = [DurableCheckpointIO()]
+            if SLURMEnvironment.detect() and any(isinstance(callback, ResumePoints) for callback in extra):
+                # Lightning would save a checkpoint of its own amid a step; a resume point is taken between two.
+                kwargs["plugins"].append(SLURMEnvironment(auto_requeue=False))
         self.trainer_defaults["callbacks"] = extra
         try:
             return super().instantiate_trainer(**kwargs)
@@ -255,6 +253,13 @@ class TrainingCLI(LightningCLI):
             "epoch's checkpoint counts as the best."
         )
 
+    def _check_resume_point(self) -> None:
+        if self.resume_point is not None and not Path(self.resume_point).is_file():
+            raise UserError(
+                f"The run continues from '{self.resume_point}', which is not on this machine: keep runs in a folder "
+                "that all machines share (--runs), or copy it here."
+            )
+
     def _dumped(self) -> str:
         parser = self._parser(self.subcommand)
         return parser.dump(self.config[str(self.subcommand)], skip_none=False, skip_validation=True, format="yaml")
@@ -312,6 +317,8 @@ def train(words: list[str]) -> None:
     except Stopped as stop:
         if stop.signal == signal.SIGINT:
             raise KeyboardInterrupt from None
+        if stop.signal == REQUEUE_SIGNAL:
+            requeue()
         sys.exit(_STOPPED)
     except SIGTERMException:
         sys.exit(_STOPPED)
@@ -328,6 +335,7 @@ def train(words: list[str]) -> None:
         raise impossible_trainer(error) from error
     finally:
         release_locks()
+        leave_others()
 
 
 def run_cli(cli: type[TrainingCLI], words: list[str]) -> TrainingCLI:

@@ -20,7 +20,7 @@ from gesturehand.data.index import InterHandIndex, read_index
 from gesturehand.data.loading import EpochSampler, ResumableLoader, prepare_worker
 from gesturehand.data.mixture import AddedSet, MixedDataset, check_shares, mixed_sampler
 from gesturehand.data.remote import local_folder
-from gesturehand.data.selection import Hands, Layout, Selection, fitted_samples, kept_fits, select
+from gesturehand.data.selection import Hands, Layout, Selection, fitted_samples, kept_fits, select, shuffled_labels
 from gesturehand.errors import UserError
 from gesturehand.gestures import GestureClasses, OwnLabels
 from gesturehand.settings import ExistingPath, check_data_settings
@@ -87,7 +87,8 @@ class InterHandDataModule(pl.LightningDataModule):
         seed: Seed of the order and the augmentation, which is a function of (seed, epoch, sample).
         read_images: Read images; otherwise they are black, for uses that need annotations only.
         shuffled_images: Control experiment: every training sample shows another training sample's image.
-        shuffled_labels: Control experiment: every training sample has another training sample's gesture label.
+        shuffled_labels: Control experiment: every training sample has another training sample's gesture and label, of
+            the same set of labels (:func:`~gesturehand.data.selection.shuffled_labels`).
         fit_share: Share of the captured training frames with MANO fits that keep them.
         fitted_only: Train on samples with a MANO fit only; otherwise the others train the terms that need none.
         unreadable: What happens in training and validation when an image cannot be read: ``error`` ends the run,
@@ -311,7 +312,9 @@ class InterHandDataModule(pl.LightningDataModule):
             image_of=others if self.shuffled_images else None,
             joints=added is None or added.joints,
             gesture_labels=added is None or added.gesture_labels,
-            label_of=others if self.shuffled_labels or (added and added.shuffled_labels) else None,
+            label_of=shuffled_labels(index, selection, others)
+            if others is not None and (self.shuffled_labels or (added and added.shuffled_labels))
+            else None,
             kept_fits=kept,
             unreadable="error" if stage == "test" else self.unreadable,
         )

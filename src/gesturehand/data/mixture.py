@@ -36,7 +36,8 @@ class AddedSet:
             takes hands of which only the annotated box is known.
         joints: Train on its joints and MANO fits; without, only its gestures and labels count.
         gesture_labels: Train on its gestures and labels; without, only its joints and MANO fits count.
-        shuffled_labels: Control experiment: every sample has another one's gesture and label.
+        shuffled_labels: Control experiment: every sample has another one's gesture and label, of the same set of
+            labels, so that only the pairing differs (:func:`~gesturehand.data.selection.shuffled_labels`).
         format: Name of its format; it is recognised if not given.
         name: By which its metrics are called; the folder's name if not given.
         val_split: Its split to validate on, whose losses and metrics are ``val_{name}/…``; if not given, it is not

@@ -118,6 +118,11 @@ def select(
             "gestures": gestures,
             "min_valid_joints": min_valid_joints if min_valid_joints > 1 else None,
         }
+        if min_valid_joints and (present & ~valid.astype(bool)).any() and not valid.any():
+            raise UserError(
+                f"The hands of '{index.root}', split '{index.split}', have no valid joint: set data.min_valid_joints "
+                "to 0 to train on the gestures of hands with a box only."
+            )
         raise UserError(
             f"Nothing of '{index.address}', split '{index.split}', is left by hands={hands}, "
             f"labelled_only={labelled_only}"
@@ -169,6 +174,33 @@ def _in_subset(index: InterHandIndex, path: Path) -> np.ndarray:
             f"does not have (the first: {min(unknown)}): check that list and split belong together."
         )
     return chosen
+
+
+def shuffled_labels(index: InterHandIndex, selection: Selection, order: np.ndarray) -> np.ndarray:
+    """(M,) int64, the sample whose gesture and label each sample has in the control with shuffled labels.
+
+    Labels change places within their own set of labels only. Hands that have a gesture class and no label, and hands
+    that have neither, are sets of their own. So every set keeps the number of each of its labels, and hands without a
+    label stay without one.
+
+    Args:
+        index: The split.
+        selection: Its samples.
+        order: (M,) int64, a permutation of the samples, from which the order within each set is taken.
+    """
+    names = [name for name, _ in index.own_label_names]
+    # By the index's number of a label; its -1 for none takes the last entry.
+    set_of_label = np.array([*(names.index(name) for name in names), -1])
+    # A sample that shows two hands has no label of a set: its gesture is the picture's.
+    one_hand = selection.hand.shape[1] == 1
+    own = index.own_label[selection.row, selection.hand[:, 0].astype(np.int64)] if one_hand else NO_GESTURE
+    has_gesture = (index.gesture[selection.row] != NO_GESTURE).any(-1)
+    label_set = np.broadcast_to(set_of_label[own], len(selection))
+    group = np.where(label_set >= 0, label_set, np.where(has_gesture, -1, -2))
+    label_of = np.empty(len(selection), np.int64)
+    for number in np.unique(group):
+        label_of[group == number] = order[group[order] == number]
+    return label_of
 
 
 def kept_fits(index: InterHandIndex, share: float, seed: int) -> np.ndarray:

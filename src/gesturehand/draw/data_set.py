@@ -64,7 +64,9 @@ def frame_sheet(
 
 
 def save_annotations(path: Path, dataset: InterHandDataset, hand_model: HandModel, samples: int) -> int:
-    """Saves crops with their annotated joints and, where there are fits, their meshes.
+    """Saves crops with their annotated joints, or the box of a hand without joints, and the meshes of fits.
+
+    Each is named by its annotation and its gesture, or its label where it has no gesture.
 
     Args:
         path: PNG to write.
@@ -86,14 +88,17 @@ def save_annotations(path: Path, dataset: InterHandDataset, hand_model: HandMode
         joints, mesh = crop, crop
         for hand in range(batch["is_right"].shape[1]):
             points = normalised_to_px(targets["joints_2d"][sample, hand].numpy(), dataset.image_size)
-            joints = draw_skeleton(joints, points, targets["joint_valid_2d"][sample, hand].numpy())
+            valid = targets["joint_valid_2d"][sample, hand].numpy()
+            joints = draw_skeleton(joints, points, valid)
+            if not valid.any() and batch["hand_present"][sample, hand]:
+                joints = _with_box(joints, dataset, int(numbers[sample]), batch["crop_affine"][sample].numpy())
             if targets["mano_valid"][sample, hand]:
                 faces = hand_model.faces[int(not batch["is_right"][sample, hand])].numpy()
                 vertices, intrinsics = targets["vertices"][sample, hand], targets["crop_intrinsics"][sample]
                 mesh = draw_mesh(mesh, vertices.numpy(), faces, intrinsics.numpy())[0]
         rows.append([crop, joints, mesh] if with_mesh else [crop, joints])
         label = int(batch["gesture_fine"][sample])
-        gesture = "no label" if label == NO_GESTURE else names[label]
+        gesture = _own_label(dataset, int(numbers[sample])) if label == NO_GESTURE else names[label]
         captions.append(f"{int(batch['annotation_id'][sample])}: {gesture}")
     save_panels(
         path,
@@ -104,6 +109,23 @@ def save_annotations(path: Path, dataset: InterHandDataset, hand_model: HandMode
         title=f"{dataset.index.address}, {dataset.index.split}",
     )
     return len(rows)
+
+
+def _with_box(
+    crop: npt.NDArray[np.uint8], dataset: InterHandDataset, number: int, affine: npt.NDArray[np.float32]
+) -> npt.NDArray[np.uint8]:
+    """A crop with the annotated box of its sample."""
+    x, y, width, height = dataset.index.bbox_px[dataset.selection.row[number]].tolist()
+    corners = np.array([[x, y], [x + width, y], [x + width, y + height], [x, y + height]])
+    corners = corners @ affine[:, :2].T + affine[:, 2]
+    return np.asarray(cv2.polylines(crop.copy(), [corners.round().astype(np.int32)], True, (255, 200, 0), 2), np.uint8)
+
+
+def _own_label(dataset: InterHandDataset, number: int) -> str:
+    """A sample's label in the words of its set."""
+    index, row = dataset.index, dataset.selection.row[number]
+    own = int(index.own_label[row, dataset.selection.hand[number, 0]])
+    return "no label" if own == NO_GESTURE else ": ".join(filter(None, index.own_label_names[own]))
 
 
 def _shape(picture: npt.NDArray[np.uint8]) -> float:

@@ -76,12 +76,22 @@ def _counts(index: InterHandIndex) -> dict[str, Any]:
         "frames_with_fit": int(index.mano_valid.any(1).sum()),
         "images_by_hand_type": {name: types[bits] for name, bits in HAND_TYPES.items()},
         "frames_by_gesture": dict(sorted(Counter(names[fine].tolist()).items())),
+        "hands_with_a_box_only": int((_shown_hands(index) & ~index.joint_valid_frame[index.frame].any(-1)).sum()),
+        "hands_by_own_label": {
+            ": ".join(filter(None, index.own_label_names[k])): count
+            for k, count in sorted(Counter(index.own_label[index.own_label >= 0].tolist()).items())
+        },
         "frames_by_subject": {str(k): v for k, v in sorted(Counter(index.subject[first].tolist()).items())},
         "images_by_camera": dict(sorted(cameras.items())),
         "joints_where_validity_flags_differ": int(
             (index.joint_valid_image != index.joint_valid_frame[index.frame]).sum()
         ),
     }
+
+
+def _shown_hands(index: InterHandIndex) -> np.ndarray:
+    """(N, 2) bool, whether an image's annotation is of a right and of a left hand."""
+    return np.asarray(index.hand_type[:, None] & np.array([1, 2], np.uint8) > 0)
 
 
 class _Hands:
@@ -170,7 +180,7 @@ def model_row(run: str | Path) -> dict[str, Any]:
 
 
 def statistics_markdown(statistics: dict[str, Any]) -> str:
-    """Two tables: errors of guesses and models, and labelled frames by gesture and split.
+    """Two tables: errors of guesses and models, and labelled frames by gesture and split, with hands by own label.
 
     Args:
         statistics: as written to JSON: ``splits``, ``poses`` and ``models``.
@@ -193,4 +203,10 @@ def statistics_markdown(statistics: dict[str, Any]) -> str:
     ]
     for key, label in (("captured_frames", "**all**"), ("images", "images"), ("frames_with_fit", "with a MANO fit")):
         rows.append([label, *(str(counts[key]) for counts in splits.values())])
+    if any(counts.get("hands_with_a_box_only") for counts in splits.values()):
+        rows.append(["hands with a box only", *(str(counts["hands_with_a_box_only"]) for counts in splits.values())])
+    labels = sorted({name for counts in splits.values() for name in counts.get("hands_by_own_label", ())})
+    if labels:
+        rows.append(["**hands with a label**", *("" for _ in splits)])
+    rows += [[name, *(str(counts["hands_by_own_label"].get(name, 0)) for counts in splits.values())] for name in labels]
     return text + markdown_table(rows)

@@ -2,6 +2,7 @@
 
 from typing import Any, Final
 
+import cv2
 import numpy as np
 import roma
 import torch
@@ -97,22 +98,23 @@ def assemble_hands(
         hands_mean: (2, 45) likewise.
         names: Class names by level.
     """
-    back = np.linalg.inv(np.vstack([crop_affine, [0, 0, 1]]))[:2]
+    back = cv2.invertAffineTransform(crop_affine)
     joints = arrays["joints"][slots].astype(np.float64)
-    roots = joints[:, WRIST : WRIST + 1].copy()
+    roots = joints[:, WRIST : WRIST + 1]
+    relative = joints - roots
     seen_px = transform_affine(normalised_to_px(seen_joints(arrays, slots, joints_25d_share), image_size), back)
     # Two hands whose relative place is predicted are placed as one body.
     way = np.zeros((len(slots), 3))
     if "way" in arrays and len(slots) == 2:
         way[1] = arrays["way"]
-        shifted = (joints - roots + way[:, None]).reshape(1, -1, 3)
+        shifted = (relative + way[:, None]).reshape(1, -1, 3)
         wrists = solve_translation(shifted, seen_px.reshape(1, -1, 2), intrinsics) + way
     else:
-        wrists = solve_translation(joints - roots, seen_px, intrinsics)
+        wrists = solve_translation(relative, seen_px, intrinsics)
     lost = np.asarray(np.isnan(wrists).any(-1))
     if lost.any():
         scale = arrays["camera"][slots, 0] * (image_size / 2) * np.sqrt(abs(np.linalg.det(back[:, :2])))
-        wrists = np.where(lost[:, None], scaled_translation(joints - roots, seen_px, scale, intrinsics), wrists)
+        wrists = np.where(lost[:, None], scaled_translation(relative, seen_px, scale, intrinsics), wrists)
     scores = request.scores or (None,) * len(slots)
     return [
         _result(

@@ -1,5 +1,6 @@
 """A trained regressor from its checkpoint: a class of this library, never one that the file names."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -7,7 +8,7 @@ from gesturehand.checkpoints.checkpoint_io import load_checkpoint, misfit
 from gesturehand.errors import UserError
 from gesturehand.inference.assemble import JOINTS_25D_SHARE
 from gesturehand.inference.boxes import BOX_SCALE
-from gesturehand.inference.shipped import SHIPPED, shipped_checkpoint
+from gesturehand.inference.shipped import SHIPPED, WEIGHTS_SUFFIX, read_weights, shipped_checkpoint
 from gesturehand.runs import best_checkpoint, newest_run, run_config
 from gesturehand.suggestions import did_you_mean, did_you_mean_path
 from gesturehand.trainers.eanet_regressor import EANetRegressor
@@ -40,7 +41,7 @@ class LoadedRegressor(NamedTuple):
     Attributes:
         model: In evaluation mode, on the CPU.
         path: Of its checkpoint; of shipped weights their name alone.
-        crops: What it was trained on: from the run's config, or as shipped weights say; else the defaults.
+        crops: What it was trained on: from the run's config, or as weights to hand on say; else the defaults.
         for_photos: It is meant for photographs, though its hand model is the open hand.
         joints_25d_share: Weight of its 2.5D joints in where joints are seen
             (:func:`~gesturehand.inference.assemble.seen_joints`).
@@ -58,7 +59,8 @@ def find_checkpoint(checkpoint: str | Path, runs: str | Path = "runs") -> Path:
 
     Args:
         checkpoint: A file, the folder of a run (its best checkpoint), or "latest" (see
-            :func:`~gesturehand.runs.newest_run`).
+            :func:`~gesturehand.runs.newest_run`). A file that ends in ``.safetensors`` has a JSON beside it
+            (:func:`~gesturehand.inference.shipped.read_weights`).
         runs: Where "latest" is searched.
 
     Raises:
@@ -90,7 +92,13 @@ def load_regressor(checkpoint: str | Path, mano: str | None = None) -> LoadedReg
     """
     shipped = checkpoint in SHIPPED
     path = Path(checkpoint) if shipped else find_checkpoint(checkpoint)
-    content = shipped_checkpoint(str(path)) if shipped else load_checkpoint(path)
+    says_crops = shipped or path.suffix == WEIGHTS_SUFFIX
+    if shipped:
+        content = shipped_checkpoint(str(path))
+    elif says_crops:
+        content = read_weights(path)
+    else:
+        content = load_checkpoint(path)
     settings = content.get("hyper_parameters")
     if not isinstance(settings, dict):
         raise UserError(f"'{path}' is not a checkpoint of a hand regressor: give one that `gesturehand fit` wrote.")
@@ -113,8 +121,8 @@ def load_regressor(checkpoint: str | Path, mano: str | None = None) -> LoadedReg
             f"'{path}' does not fit {regressor.__name__} ({misfit(error)}): it is of another version of this library."
         ) from error
     model.eval()
-    if shipped:
-        return LoadedRegressor(model, path, CropSettings(**content["crops"]), True, content["joints_25d_share"])
+    if says_crops:
+        return LoadedRegressor(model, path, _given_crops(content["crops"], path), True, content["joints_25d_share"])
     return LoadedRegressor(model, path, _crop_settings(path))
 
 
@@ -134,6 +142,14 @@ def _class_of(content: dict[str, Any], path: Path) -> type[HandRegressor]:
         f"'{path}' holds {name or 'no model that is known here'}, not a hand regressor: give a checkpoint of "
         f"{' or '.join(REGRESSORS)}."
     )
+
+
+def _given_crops(crops: Mapping[str, Any], path: Path) -> CropSettings:
+    """What weights say of their crops."""
+    unknown = sorted(crops.keys() - set(CropSettings._fields))
+    if unknown:
+        raise UserError(f"'{path}' has crops with the unknown key '{unknown[0]}': it is of another version.")
+    return CropSettings(**crops)
 
 
 def _crop_settings(path: Path) -> CropSettings:

@@ -32,7 +32,7 @@ class ImageWindow:
         Args:
             square: (3,) centre x, centre y and side, px of the image.
             size_px: Side of the crops.
-            reach: Side of what is kept over that of the square: √2 for a turned crop.
+            reach: Side of what is kept over that of the square: √2 for a crop of any turn.
 
         Returns:
             A view where nothing is averaged; outside the image black.
@@ -71,7 +71,7 @@ class ImageWindow:
             crop.
         """
         affine = crop_affine(square, size_px, angle=angle, mirror=mirror)
-        window = self.around(square, size_px, 1.0 if angle == 0 else math.sqrt(2))
+        window = self.around(square, size_px, abs(math.cos(angle)) + abs(math.sin(angle)))
         # Centres of the window's pixels: px = factor · small + (factor − 1) / 2 + low.
         back = np.diag([window.factor, window.factor, 1.0])
         back[:2, 2] = (window.factor - 1) / 2 + np.array(window.low)

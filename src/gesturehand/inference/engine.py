@@ -6,6 +6,7 @@ and the open hand runs on it: new weights of ``openphoto``, and checkpoints that
 
 import importlib.util
 import json
+import math
 from concurrent.futures import ThreadPoolExecutor
 from importlib.resources import files
 from typing import Any, Final, Literal
@@ -31,6 +32,17 @@ _SETTINGS: Final = (
     *("backbone", "feature_stride", "image_size", "embedding_dim", "gesture_classes", "fusion", "gesture_levels"),
     *("width", "depth", "heads", "mlp_ratio", "volume_depth", "mano", "tips"),
 )
+#: What describes a crop, not a hand of it.
+_OF_CROPS: Final = ("coarse", "fine", "embedding")
+#: Of a left and a right hand, what a mirrored crop's rotations and wrist are multiplied by, as in
+#: evaluation.predictions.camera_rotations: diag(-1, 1, 1) on both sides of the fingers' rotations, on one side of the
+#: wrist's, which the turn of the crop mirrors on the other.
+_FLIP: Final = np.array([-1.0, 1, 1], np.float32)
+_MIRRORS: Final = np.ones((2, NUM_MANO_JOINTS, 3, 3), np.float32)
+_MIRRORS[0, 1:] = _FLIP[:, None] * _FLIP
+_MIRRORS[0, WRIST] = _FLIP
+_PLACES: Final = np.ones((2, NUM_MANO_JOINTS, 3, 1), np.float32)
+_PLACES[0, WRIST] = _FLIP[:, None]
 #: Crops of one run: two share the weights that are read, more no longer fit the cache.
 _CROPS: Final = 2
 
@@ -113,45 +125,38 @@ class OnnxEngine:
         Returns:
             What :func:`~gesturehand.inference.assemble.numpy_prediction` gives, of one hand a crop.
         """
-        found = self._run(images)
-        linear = crop_affine[:, :, :2].astype(np.float32)
-        area = linear[:, 0, 0] * linear[:, 1, 1] - linear[:, 0, 1] * linear[:, 1, 0]
-        frame = np.zeros((len(images), 3, 3), np.float32)  # that of camera.frame_of_affine
-        frame[:, :2, :2] = linear / np.sqrt(np.abs(area))[:, None, None]
-        frame[:, 2, 2] = 1
-        mirror = np.ones((len(images), 3), np.float32)
-        mirror[:, 0] = np.sign(area)
-        # As in evaluation.prediction_writer.camera_rotations: the frame turns the root, the mirror changes all.
-        rotations = found.pop("rotations")
-        root = frame.swapaxes(1, 2) @ rotations[:, 0] * mirror[:, None, :]
-        rotations *= mirror[:, None, :, None] * mirror[:, None, None, :]
-        rotations[:, 0] = root
+        # Plain numbers: after the network, each of NumPy's functions takes as long as fifty of these.
+        linear = crop_affine[:, :, :2].tolist()
+        areas = [a * d - b * c for (a, b), (c, d) in linear]
+        turns = []  # the inverse of camera.frame_of_affine
+        for ((a, b), (c, d)), area in zip(linear, areas, strict=True):
+            scale = math.sqrt(abs(area))
+            turns.append([[[a / scale, c / scale, 0.0], [b / scale, d / scale, 0.0], [0.0, 0.0, 1.0]]])
+        is_right = [area > 0 for area in areas]
+        kinds = [int(right) for right in is_right]
+        found = self._run(images, np.array(turns, np.float32), _MIRRORS[kinds], _PLACES[kinds])
         # SciPy takes ten times as long to see that matrices are rotations.
-        axis_angle = [cv2.Rodrigues(rotation)[0] for rotation in rotations.reshape(-1, 3, 3).astype(np.float64)]
-        # The right hand is posed in the crop's frame; the hand in the image's is turned and mirrored about its root.
-        wrist = found["joints"][:, WRIST : WRIST + 1].copy()
-        for name in ("vertices", "joints"):
-            found[name] = (found[name] - wrist) @ frame + wrist * mirror[:, None]
-        whole = {name: found.pop(name) for name in ("coarse", "fine", "embedding")}
-        hands = {
-            **found,
-            "rotations": rotations,
-            "axis_angle": np.reshape(axis_angle, (-1, NUM_MANO_JOINTS, 3)),
-            "is_right": area > 0,
-        }
-        return {**{name: array[:, None] for name, array in hands.items()}, **whole}
+        axis_angle = [
+            cv2.Rodrigues(rotation)[0] for rotation in found["rotations"].reshape(-1, 3, 3).astype(np.float64)
+        ]
+        found["axis_angle"] = np.reshape(axis_angle, (-1, NUM_MANO_JOINTS, 3))
+        found["is_right"] = np.array(is_right)
+        return {name: array if name in _OF_CROPS else array[:, None] for name, array in found.items()}
 
-    def _run(self, images: np.ndarray) -> dict[str, np.ndarray]:
+    def _run(
+        self, images: np.ndarray, turns: np.ndarray, mirrors: np.ndarray, places: np.ndarray
+    ) -> dict[str, np.ndarray]:
         """The graph's outputs by name."""
 
-        def run(part: np.ndarray) -> list[np.ndarray]:
-            planes = part.transpose(0, 3, 1, 2).astype(np.float32, order="C")
-            found: list[np.ndarray] = self._session.run(self._outputs, {"images": planes})
+        def run(part: slice) -> list[np.ndarray]:
+            planes = images[part].transpose(0, 3, 1, 2).astype(np.float32, order="C")
+            given = {"images": planes, "turns": turns[part], "mirrors": mirrors[part], "places": places[part]}
+            found: list[np.ndarray] = self._session.run(self._outputs, given)
             return found
 
-        parts = [images[start : start + _CROPS] for start in range(0, len(images), _CROPS)]
+        parts = [slice(start, start + _CROPS) for start in range(0, len(images), _CROPS)]
         if len(parts) == 1:
-            return dict(zip(self._outputs, run(images), strict=True))
+            return dict(zip(self._outputs, run(parts[0]), strict=True))
         with ThreadPoolExecutor(torch.get_num_threads()) as pool:
             runs = list(pool.map(run, parts))
         return {

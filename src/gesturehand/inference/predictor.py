@@ -110,8 +110,9 @@ class HandPredictor:
         """Loads a predictor.
 
         Args:
-            checkpoint: A checkpoint file, the folder of a run (its best checkpoint), "latest": the newest finished run
-                under ``runs/``, or "openphoto": the weights that come with the package.
+            checkpoint: A checkpoint file, the ``.safetensors`` of ``make photo``, the folder of a run (its best
+                checkpoint), "latest": the newest finished run under ``runs/``, or "openphoto": the weights that come
+                with the package.
             device: "auto" (CUDA where there is one), "cpu", "cuda", "cuda:1", …
             mano: MANO's file or folder on this machine; the one of the training if not given.
             box_scale: Side of a crop over the longer side of its box; if not given, that of the weights.

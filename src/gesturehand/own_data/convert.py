@@ -5,7 +5,7 @@ import shutil
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import Any, Final
@@ -204,6 +204,7 @@ def convert(
             if format_name(content_of[:16]) in HEIF_FORMATS:
                 # So that the set is read everywhere, also without pillow-heif.
                 content_of, suffix, as_jpeg = _jpeg(pixels), ".jpg", as_jpeg + 1
+            hands = [_with_whole_image(hand, size) for hand in hands]
             calibration = _calibration(hands, intrinsics, size)
             camera = cameras.setdefault(calibration, f"{400000 + len(cameras)}")
             for hand in hands:
@@ -232,6 +233,13 @@ def convert(
 def _annotations(hands: list[HandEntry]) -> list[list[HandEntry]]:
     """The hands of an image by annotation: a right and a left one together, and each by itself where there are more."""
     return [hands] if len({hand.hand for hand in hands}) == len(hands) else [[hand] for hand in hands]
+
+
+def _with_whole_image(hand: HandEntry, size: tuple[int, int]) -> HandEntry:
+    """A hand of which neither joints nor a box are known fills its image."""
+    if hand.has_joints or hand.box is not None:
+        return hand
+    return replace(hand, box=(0.0, 0.0, float(size[0]), float(size[1])))
 
 
 def _jpeg(pixels: npt.NDArray[np.uint8]) -> bytes:

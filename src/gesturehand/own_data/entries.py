@@ -57,7 +57,7 @@ class HandEntry:
         subject: Whose hand, or None.
         mano: ``pose`` (48, axis-angle, relative to the mean pose), ``shape`` (10) and ``trans`` (3, m) in the camera's
             frame, or None.
-        box: x, y, width, height px around the hand, or None.
+        box: x, y, width, height px around the hand, or None; of a hand without joints, the whole image is then meant.
         label: What the hand shows, in the words of its own set, or None.
         label_set: Whose words these are; a label means something within its set alone.
         presence: How sure the detector was that made the joints, 0 to 1, or None.
@@ -102,6 +102,7 @@ def read_entries(
     images: Path | None = None,
     folders_are_sets: bool = False,
     swap_hands: bool = False,
+    whole_images: bool = False,
 ) -> list[HandEntry]:
     """Reads a file of annotated hands, this library's own or another tool's (:mod:`gesturehand.own_data.file_formats`).
 
@@ -111,11 +112,12 @@ def read_entries(
         images: Folder of the images, by which other tools' names of them are understood; the file's own if not given.
         folders_are_sets: The set of labels that an entry does not name is the first folder of its image's name.
         swap_hands: Hands that the file calls right are left ones, and the other way round.
+        whole_images: Hands with neither joints nor a box fill their images.
 
     Raises:
         UserError: The file cannot be read, or an entry is incomplete; the message names the entry and the key.
     """
-    entries = [_entry(row, hand) for row in read_rows(path, path.parent if images is None else images)]
+    entries = [_entry(row, hand, whole_images) for row in read_rows(path, path.parent if images is None else images)]
     if swap_hands:
         entries = [replace(entry, hand=SIDES[1 - SIDES.index(entry.hand)]) for entry in entries]
     if not folders_are_sets:
@@ -128,7 +130,20 @@ def read_entries(
     ]
 
 
-def _entry(given: Row, hand: Side | None) -> HandEntry:
+def _check_jointless(where: str, has_box: bool, is_labelled: bool) -> None:
+    """A hand without joints needs a box and a gesture or a label."""
+    if has_box and is_labelled:
+        return
+    if is_labelled:
+        raise UserError(
+            f"{where} has neither joints nor a box: give a box around the hand, px, or say --box whole if hands "
+            "without one fill their images."
+        )
+    also = "a gesture or a label" if has_box else "a box with a gesture or a label"
+    raise UserError(f"{where} has neither joints_2d nor joints_3d: give one of them, or {also}.")
+
+
+def _entry(given: Row, hand: Side | None, whole_images: bool) -> HandEntry:
     where, row = given
     if not isinstance(row, dict) or not row.get("image"):
         raise UserError(f"{where} names no image: give its file name as 'image'.")
@@ -154,12 +169,10 @@ def _entry(given: Row, hand: Side | None) -> HandEntry:
     relative = _joints(where, row, "joints_relative", 3)
     if relative is not None and (flat is None or deep is not None):
         raise UserError(f"{where} has joints_relative, which joints_2d place: give both of them, and no joints_3d.")
-    label = _text(where, row, "label")
+    label = _label(where, row, "label")
     box = _box(where, row.get("box"))
-    if flat is None and deep is None and (box is None or (label is None and row.get("gesture") is None)):
-        raise UserError(
-            f"{where} has neither joints_2d nor joints_3d: give one of them, or a box with a gesture or a label."
-        )
+    if flat is None and deep is None:
+        _check_jointless(where, box is not None or whole_images, label is not None or row.get("gesture") is not None)
     presence = row.get("presence")
     if presence is not None:
         (presence,) = _numbers(where, "presence", [presence], 1)
@@ -194,7 +207,7 @@ def _entry(given: Row, hand: Side | None) -> HandEntry:
         mano=mano,
         box=box,
         label=label,
-        label_set=_text(where, row, "set"),
+        label_set=_label(where, row, "set"),
         presence=presence,
         pseudo_label=pseudo,
         joints_relative=relative,
@@ -215,7 +228,18 @@ def _text(where: str, row: Mapping[str, Any], key: str) -> str | None:
     value = row.get(key)
     if value is not None and not isinstance(value, str):
         raise UserError(f"{where} has {shortened(value)} as {key}: give text.")
+    if value is not None and any("\ud800" <= letter <= "\udfff" for letter in value):
+        raise UserError(f"{where} has half a character ({shortened(value)}) as {key}: write the file in UTF-8.")
     return value
+
+
+def _label(where: str, row: Mapping[str, Any], key: str) -> str | None:
+    """A label or the name of its set: text, or a whole number, which becomes text."""
+    value = row.get(key)
+    text = str(value) if _is_integer(value) else _text(where, row, key)
+    if text is not None and not text.strip():
+        raise UserError(f"{where} has an empty {key}: give text, or leave the key out.")
+    return text
 
 
 def _is_integer(value: Any) -> bool:

@@ -1,33 +1,31 @@
-"""Writes a planned set in InterHand2.6M's files: frames in parallel, annotations, data card.
+"""Writes a planned set in InterHand2.6M's files: frames by a cluster's workers, annotations, data card.
 
-A seed gives the same annotations and pixels whatever the number of processes. An interrupted run continues where it
+A seed gives the same annotations and pixels whoever draws them. An interrupted run continues where it
 stopped (:mod:`gesturehand.synthetic.storage`); a folder of the target's name is complete.
 """
 
 import hashlib
 import json
-import sys
+import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files as package_files
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import cv2
-from tqdm import tqdm
 
 from gesturehand import __version__
-from gesturehand.cores import available_cores
+from gesturehand.cluster import Cluster, Task
 from gesturehand.data.files import annotation_path, image_path
 from gesturehand.errors import UserError
-from gesturehand.file_writing import file_of_new_folder, write_text
+from gesturehand.file_writing import file_of_new_folder, remove_parts, write_text
 from gesturehand.splits import SPLITS
 from gesturehand.synthetic.cameras import DomeCamera
 from gesturehand.synthetic.interhand_files import FrameEntries, merge_split
 from gesturehand.synthetic.plan import PlannedFrame
-from gesturehand.synthetic.pool import CHUNK, Chunk, WriteFrame, write_chunks
 from gesturehand.synthetic.storage import GrowingSet
 
 _CARD: Final = "README.md"
@@ -35,6 +33,24 @@ _CARD: Final = "README.md"
 TITLE: Final = "# Open synthetic hands in InterHand2.6M's format"
 #: Little work for the encoder: masks are flat.
 _MASK_OPTIONS: Final = [cv2.IMWRITE_PNG_COMPRESSION, 1]
+#: Frames that a worker takes at a time.
+CHUNK: Final = 16
+#: Draws a planned frame into a folder: its annotations, and the seconds that saving took. Workers import it.
+WriteFrame = Callable[[PlannedFrame, Path], tuple[FrameEntries, float]]
+
+
+class WrittenChunk(NamedTuple):
+    """What came of the frames that a worker took at a time.
+
+    Attributes:
+        entries: annotations of its frames.
+        seconds_drawing: spent on posing and drawing.
+        seconds_saving: spent on encoding and writing.
+    """
+
+    entries: list[FrameEntries]
+    seconds_drawing: float
+    seconds_saving: float
 
 
 @dataclass(frozen=True)
@@ -46,8 +62,8 @@ class WrittenSet:
         frames: captured frames per split.
         images: images per split.
         resumed: captured frames that an interrupted run had already written.
-        seconds_drawing: spent by all processes on posing and drawing.
-        seconds_saving: spent by all processes on encoding and writing JPEG and PNG files.
+        seconds_drawing: spent by all workers on posing and drawing.
+        seconds_saving: spent by all workers on encoding and writing JPEG and PNG files.
     """
 
     root: Path
@@ -82,6 +98,7 @@ def write_set(
     planned: PlannedSet,
     *,
     processes: int | None = None,
+    cluster: str = "local",
     overwrite: bool = False,
     progress: bool = True,
 ) -> WrittenSet:
@@ -91,28 +108,27 @@ def write_set(
         out: folder of the set.
         planned: what is to be written.
         processes: number of processes; all cores if not given.
+        cluster: whose workers draw, see :class:`~gesturehand.cluster.client.Cluster`.
         overwrite: replace a synthetic set that is already there, or what an interrupted run with other settings left.
         progress: show a progress bar.
 
     Raises:
-        UserError: the number of processes is not positive, ``out`` is not empty, another process writes it, or a run
-            with other settings was interrupted here.
+        UserError: the number of processes is not positive, ``out`` is not empty, another process writes it, a run with
+            other settings was interrupted here, or the cluster cannot be used.
     """
-    processes = available_cores() if processes is None else processes
-    if processes < 1:
-        raise UserError(f"processes must be at least 1 and is {processes}.")
     root, plan = Path(out), list(planned.frames)
-    _check_target(root, overwrite)
     growing = GrowingSet(root)
+    workers = Cluster(cluster, workers=processes, folder=growing.progress)
+    _check_target(root, overwrite)
     with growing.locked():
         done = growing.begin({"settings": planned.settings, "code": _code()}, anew=overwrite)
-        chunks = [
-            Chunk(k, plan[k * CHUNK : (k + 1) * CHUNK], planned.write_frame) for k in range(-(-len(plan) // CHUNK))
-        ]
-        drawing, saving = _write_frames(growing, chunks, processes, progress)
-        entries = growing.entries(len(chunks))
+        with workers:
+            drawing, saving = _write_frames(growing, plan, planned.write_frame, workers, progress)
+        entries = growing.entries(-(-len(plan) // CHUNK))
         _write_annotations(growing.folder, plan, entries, planned.cameras_of)
         write_text(growing.folder / _CARD, planned.card(entries))
+        for folder, _, _ in os.walk(growing.folder):
+            remove_parts(Path(folder))  # of workers that were killed
         growing.move_into_place()
     counts = {split: [frame for frame in plan if frame.split == split] for split in SPLITS}
     return WrittenSet(
@@ -148,26 +164,33 @@ def _save(path: Path, image: cv2.typing.MatLike, options: list[int]) -> None:
         file.write(data.tobytes())
 
 
-def _write_frames(growing: GrowingSet, chunks: list[Chunk], processes: int, progress: bool) -> tuple[float, float]:
-    """Writes what is not done yet; the seconds that all processes spent on drawing and on saving."""
-    rest = [chunk for chunk in chunks if not growing.is_done(chunk.number)]
-    # In a log file every update is a line.
-    interval = 0.2 if sys.stderr.isatty() else 10.0
-    total = sum(len(chunk.frames) for chunk in chunks)
+def _write_frames(
+    growing: GrowingSet, plan: list[PlannedFrame], write_frame: WriteFrame, workers: Cluster, progress: bool
+) -> tuple[float, float]:
+    """Writes what is not done yet; the seconds that all workers spent on drawing and on saving."""
+    chunks = [plan[begin : begin + CHUNK] for begin in range(0, len(plan), CHUNK)]
+    rest = {number: chunk for number, chunk in enumerate(chunks) if not growing.is_done(number)}
+    tasks = (
+        Task(f"frames from {number * CHUNK}", write_chunk, (chunk, write_frame, growing.folder), weight=len(chunk))
+        for number, chunk in rest.items()
+    )
+    done = len(plan) - sum(map(len, rest.values()))
     drawing = saving = 0.0
-    with tqdm(
-        total=total,
-        initial=total - sum(len(chunk.frames) for chunk in rest),
-        desc="synthetic set",
-        unit="frame",
-        disable=not progress,
-        mininterval=interval,
-    ) as bar:
-        for chunk, written in write_chunks(growing.folder, rest, processes):
-            growing.finish_chunk(chunk.number, written.entries)
-            drawing, saving = drawing + written.seconds_drawing, saving + written.seconds_saving
-            bar.update(len(chunk.frames))
+    results = workers.stream(tasks, title="synthetic set", unit="frame", total=len(plan), done=done, progress=progress)
+    for number, (_, written) in zip(rest, results, strict=True):
+        growing.finish_chunk(number, written.entries)
+        drawing, saving = drawing + written.seconds_drawing, saving + written.seconds_saving
     return drawing, saving
+
+
+def write_chunk(frames: Sequence[PlannedFrame], write_frame: WriteFrame, folder: Path) -> WrittenChunk:
+    """Draws and saves some frames, as a worker does; it may do so twice, since the same files come of it."""
+    start, entries, saving = time.perf_counter(), [], 0.0
+    for planned in frames:
+        entry, seconds = write_frame(planned, folder)
+        entries.append(entry)
+        saving += seconds
+    return WrittenChunk(entries, time.perf_counter() - start - saving, saving)
 
 
 @cache

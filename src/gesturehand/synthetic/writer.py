@@ -25,6 +25,7 @@ def write_synthetic_set(
     out: str | Path,
     *,
     processes: int | None = None,
+    cluster: str = "local",
     overwrite: bool = False,
     progress: bool = True,
     command: str = "gesturehand data synth",
@@ -37,6 +38,7 @@ def write_synthetic_set(
     Args:
         out: folder of the set.
         processes: number of processes; all cores if not given.
+        cluster: whose workers draw, see :class:`~gesturehand.cluster.client.Cluster`.
         overwrite: replace a synthetic set that is already there, or what an interrupted run with other settings left.
         progress: show a progress bar.
         command: noted in the data card.
@@ -55,7 +57,7 @@ def write_synthetic_set(
         cameras_of=partial(cameras_of, of_set.seed),
         card=lambda entries: data_card(plan, of_set, command=command),
     )
-    return write_set(out, planned, processes=processes, overwrite=overwrite, progress=progress)
+    return write_set(out, planned, processes=processes, cluster=cluster, overwrite=overwrite, progress=progress)
 
 
 def write_frame(plan: PlannedFrame, folder: Path, settings: SetSettings) -> tuple[FrameEntries, float]:

@@ -15,7 +15,7 @@ import torch
 from gesturehand.checkpoints.resume_points import ResumePoints
 from gesturehand.cli import train
 from gesturehand.cli.main import main
-from gesturehand.cli.training.resume import place_of_run, release_locks, tell_others, told_by_first
+from gesturehand.cli.training.resume import place_of_run, release_locks
 from gesturehand.data.dataset import InterHandDataset
 from gesturehand.errors import UserError
 from gesturehand.runs import mark_finished
@@ -139,6 +139,17 @@ def test_stopped_with_changes_on_the_device_and_averaged_weights(command, sigter
         assert_same(one[key], two[key], key)
 
 
+def test_steps_of_another_size_are_refused(command, sigterm_at_sample, tmp_path, capsys):
+    sigterm_at_sample(40)
+    assert command("stopped", "--trainer.max_epochs=1") == 143
+    (run,) = (tmp_path / "stopped" / "runs" / "demo" / "pretrain").iterdir()
+    assert command("stopped", "--trainer.max_epochs=1", "--data.batch_size=4", f"--resume={run}") == 2
+    assert (
+        "The run was interrupted with 1 process of 8 samples each and continues with 1 process of 4 samples each: set "
+        "data.batch_size to 8 and name the run with --resume=FOLDER" in capsys.readouterr().err
+    )
+
+
 CONFIG = "name: a\nseed: 0\nresume: auto\n"
 
 
@@ -179,19 +190,13 @@ def test_run_of_a_living_process_is_left_alone(tmp_path):
     release_locks()
 
 
-def test_processes_that_a_cluster_started_are_told(tmp_path, monkeypatch):
-    place = place_of_run(tmp_path, CONFIG, "auto")
-    for job in ("7", "8"):
-        monkeypatch.setenv("SLURM_JOB_ID", job)
-        monkeypatch.setenv("SLURM_STEP_ID", "0")
-        if job == "7":
-            tell_others(tmp_path, place._replace(point=tmp_path / "step-000000005-epoch-000000.ckpt"))
-            folder, point = told_by_first(tmp_path, patience_s=5)
-            assert folder == place.folder
-            assert point == str(tmp_path / "step-000000005-epoch-000000.ckpt")
-        else:
-            with pytest.raises(UserError, match="has not said within"):
-                told_by_first(tmp_path, patience_s=0.3)
+def test_run_goes_on_with_other_machines_and_devices(tmp_path):
+    config = "name: a\ntrainer:\n  num_nodes: 2\n  devices: 4\n  max_epochs: 3\n"
+    first = place_of_run(tmp_path, config, "auto")
+    release_locks()
+    assert place_of_run(tmp_path, config.replace("2", "1").replace("4", "8"), "auto").folder == first.folder
+    release_locks()
+    assert place_of_run(tmp_path, config.replace("3", "5"), "auto").folder != first.folder, "another training"
     release_locks()
 
 

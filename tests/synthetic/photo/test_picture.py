@@ -5,10 +5,10 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import pytest
-from gesturehand.synthetic.posed_hand import hand_model
 from hand_penetration import winding_number
 
 from gesturehand.skeleton import SIDES
+from gesturehand.synthetic.articulation import hand_model
 from gesturehand.synthetic.photo.hands import capture_photo
 from gesturehand.synthetic.photo.picture import draw_photo
 from gesturehand.synthetic.photo.plan import PhotoSettings, make_photo_plan

@@ -1,17 +1,12 @@
 """The loggers of a training: CSV, which survives interruptions, W&B, whose failures end nothing, and TensorBoard."""
 
 import csv
-import netrc
 import os
 import sys
-import threading
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import urlparse
 
 import pytorch_lightning as pl
 import yaml
@@ -25,9 +20,9 @@ from gesturehand.errors import UserError
 from gesturehand.evaluation.origin import code_version
 from gesturehand.extras import install
 from gesturehand.file_writing import durable_file
+from gesturehand.wandb_server import answers, logged_in_to_wandb, wandb_server
 
-#: Seconds that the server has to answer, and to take up a run.
-_PATIENCE_S: Final = 4.0
+#: Seconds that the server has to take up a run.
 _INIT_S: Final = 30.0
 #: Seconds that a finished run waits for what is left to upload; `wandb sync` uploads the rest.
 _FINISH_S: Final = 300.0
@@ -48,7 +43,8 @@ class MetricsCsv(CSVLogger):
     @property
     def experiment(self) -> ExperimentWriter:
         """The writer; on processes other than the first Lightning's own, which does nothing."""
-        if self._experiment is None and self._resumed_step is not None:
+        first = rank_zero_only.rank == 0  # type: ignore[attr-defined]
+        if self._experiment is None and self._resumed_step is not None and first:
             self._experiment = _ContinuedFile(self.log_dir, self._resumed_step)
         return super().experiment
 
@@ -81,26 +77,6 @@ class _ContinuedFile(ExperimentWriter):
 def _whole(row: dict[str, str]) -> bool:
     """Whether a killed process wrote a row to its end."""
     return None not in row.values() and str(row.get("step", "")).isdigit()
-
-
-def answers(url: str) -> bool:
-    """Whether a server answers in time, without a server error, through the proxy that the environment names."""
-    found: list[bool] = []
-    # Looking up a name has no time limit, so a thread of its own is left behind if need be.
-    asking = threading.Thread(target=lambda: found.append(_asked(url)), daemon=True)
-    asking.start()
-    asking.join(_PATIENCE_S)
-    return found == [True]
-
-
-def _asked(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(urllib.request.Request(url, method="HEAD"), timeout=_PATIENCE_S):
-            return True
-    except urllib.error.HTTPError as error:
-        return error.code < 500
-    except Exception:  # whatever is wrong with the address, the network or its certificates
-        return False
 
 
 class TolerantWandbLogger(WandbLogger):
@@ -230,14 +206,14 @@ def wandb_is_online() -> bool:
         UserError: ``WANDB_MODE`` is "online" without a login, where W&B would ask for one.
     """
     mode = os.environ.get("WANDB_MODE")
-    logged_in = _logged_in_to_wandb()
+    logged_in = logged_in_to_wandb()
     if mode == "online" and not logged_in:
         raise UserError(
             "WANDB_MODE is online but nobody is logged in to W&B: `wandb login` first, or unset it to log offline."
         )
     if not logged_in or mode not in (None, "online", "shared"):
         return False
-    url = _server()
+    url = wandb_server()
     if answers(url):
         return True
     rank_zero_warn(f"W&B's server {url} does not answer, so this run is logged offline: `wandb sync` uploads it later.")
@@ -258,20 +234,6 @@ def wandb_run_finished() -> Iterator[None]:
                 wandb.finish(exit_code=int(failed))
             except Exception as error:  # W&B passes on whatever its libraries raise
                 rank_zero_warn(f"W&B could not finish its run ({type(error).__name__}): the training is unharmed.")
-
-
-def _server() -> str:
-    return os.environ.get("WANDB_BASE_URL") or "https://api.wandb.ai"
-
-
-def _logged_in_to_wandb() -> bool:
-    if os.environ.get("WANDB_API_KEY"):
-        return True
-    try:
-        host = urlparse(_server()).hostname
-        return host is not None and netrc.netrc().authenticators(host) is not None
-    except (OSError, ValueError, netrc.NetrcParseError):
-        return False
 
 
 class RunConfig(SaveConfigCallback):

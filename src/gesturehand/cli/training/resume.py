@@ -2,9 +2,7 @@
 
 import hashlib
 import json
-import os
 import secrets
-import time
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -23,6 +21,8 @@ POINTS: Final = Path("checkpoints") / "resume"
 _STATE_FILE: Final = "resume.json"
 #: Settings that do not make another run.
 _NOT_COMPARED: Final = ("config", "resume")
+#: … and those of the trainer: a run may go on elsewhere, as long as its steps stay what they are (ResumePoints).
+_NOT_COMPARED_OF_TRAINER: Final = ("num_nodes", "devices")
 
 #: Held until the process ends, however it ends.
 _locks: list[BaseFileLock] = []
@@ -88,47 +88,12 @@ def remember(place: RunPlace, **facts: Any) -> None:
     write_json(place.folder / _STATE_FILE, place.state)
 
 
-def tell_others(parent: Path, place: RunPlace) -> None:
-    """Leaves a note for processes that a cluster started beside this one, which choose nothing themselves."""
-    note = _note(parent)
-    if note is not None:
-        write_json(note, {"folder": str(place.folder), "point": str(place.point) if place.point else None})
-
-
-def told_by_first(parent: Path, patience_s: float = 120.0) -> tuple[Path, str | None]:
-    """Run folder and resume point that the first process chose, from its note.
-
-    Raises:
-        UserError: There is no note after some time.
-    """
-    note = _note(parent)
-    if note is None:  # nothing says which processes belong together; Lightning's own are told by the environment
-        return parent, None
-    began = time.time()
-    while time.time() - began < patience_s:
-        content = _read(note)
-        if content and note.stat().st_mtime > began - patience_s:
-            return Path(content["folder"]), content["point"]
-        time.sleep(0.2)
-    raise UserError(f"The first process has not said within {patience_s:.0f} s where the run is kept: see its output.")
-
-
-def _note(parent: Path) -> Path | None:
-    """One file for all processes of one start of one job."""
-    names = (
-        "SLURM_JOB_ID",
-        "SLURM_STEP_ID",
-        "SLURM_RESTART_COUNT",
-        "TORCHELASTIC_RUN_ID",
-        "TORCHELASTIC_RESTART_COUNT",
-    )
-    known = [os.environ[name] for name in names if name in os.environ]
-    return parent / f".start-{'-'.join(known).replace('/', '_')}.json" if known else None
-
-
 def config_digest(config: str) -> str:
     """SHA-256 of a configuration without what does not make another run."""
     settings = {key: value for key, value in yaml.safe_load(config).items() if key not in _NOT_COMPARED}
+    trainer = settings.get("trainer")
+    if isinstance(trainer, dict):
+        settings["trainer"] = {key: value for key, value in trainer.items() if key not in _NOT_COMPARED_OF_TRAINER}
     return hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode()).hexdigest()
 
 

@@ -12,7 +12,6 @@ import msgspec
 import numpy as np
 import yaml
 
-from gesturehand.camera import project
 from gesturehand.data.flags import pack_flags
 from gesturehand.data.index_build import Columns, text_column
 from gesturehand.errors import UserError
@@ -86,6 +85,9 @@ def boxes_of_joints(joints: np.ndarray, valid: np.ndarray, intrinsics: np.ndarra
     Returns:
         (N, 4) float32 x, y, w, h px; NaN for a hand without a valid joint in front of the camera.
     """
+    # Imported here because an index is found and opened without PyTorch.
+    from gesturehand.camera import project
+
     seen = valid & (joints[..., 2] > 0)
     points = project(np.where(seen[..., None], joints, 1.0), intrinsics)
     low = np.where(seen[..., None], points, np.inf).min(1)

@@ -50,6 +50,7 @@ class Photo:
         image: (H, W, 3) uint8 BGR.
         mask: (H, W) uint8 (:data:`~gesturehand.synthetic.view.MASK_LEVELS`): the hands as far as nothing hides them.
         elements: names of what is in it.
+        skin_bgr: (hands, 3) 0-255, each hand's skin in full light; a second hand may be somebody else's.
         possible: whether a camera could take it: no limb goes through it.
         rng: of the picture, for what remains to be drawn.
     """
@@ -59,6 +60,7 @@ class Photo:
     image: npt.NDArray[np.uint8]
     mask: npt.NDArray[np.uint8]
     elements: list[str]
+    skin_bgr: FloatArray
     possible: bool
     rng: np.random.Generator
 
@@ -91,6 +93,7 @@ def _draw(plan: PlannedFrame, settings: PhotoSettings, rng: np.random.Generator)
     image = background(settings, plan.split, plan.subject, rng)
     light = _light(rng)
     meshes, tones = _limbs(frame, settings.seed, rng)
+    skin = np.stack(tones[: len(frame.hands)])
     possible = all(float(np.linalg.norm(mesh.vertices, axis=1).min()) > _ROOM_M for mesh in meshes)
     solid = make_solid(frame.hands[hands.main], rng, held=held) if with_solid else None
     if solid is not None:
@@ -107,7 +110,7 @@ def _draw(plan: PlannedFrame, settings: PhotoSettings, rng: np.random.Generator)
         labels[put_before(image, settings, plan.split, plan.subject, rng)] = 0
         elements.append("flat thing before")
     image, effects = take_picture(image, settings.seed, rng)
-    return Photo(frame, hands.main, image, _mask(labels, frame), elements + effects, possible, rng)
+    return Photo(frame, hands.main, image, _mask(labels, frame), elements + effects, skin, possible, rng)
 
 
 def _limbs(frame: CapturedFrame, seed: int, rng: np.random.Generator) -> tuple[list[Mesh], list[FloatArray]]:

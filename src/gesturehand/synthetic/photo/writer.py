@@ -30,6 +30,7 @@ def write_photo_set(
     settings: PhotoSettings,
     *,
     processes: int | None = None,
+    cluster: str = "local",
     overwrite: bool = False,
     progress: bool = True,
     command: str = "gesturehand data synth_photo",
@@ -42,6 +43,7 @@ def write_photo_set(
         out: folder of the set.
         settings: of the set.
         processes: number of processes; all cores if not given.
+        cluster: whose workers draw, see :class:`~gesturehand.cluster.client.Cluster`.
         overwrite: replace a synthetic set that is already there, or what an interrupted run with other settings left.
         progress: show a progress bar.
         command: noted in the data card.
@@ -57,7 +59,7 @@ def write_photo_set(
         cameras_of=partial(_cameras_of, settings.image_px),
         card=lambda entries: photo_card(plan, entries, settings, command=command),
     )
-    return write_set(out, planned, processes=processes, overwrite=overwrite, progress=progress)
+    return write_set(out, planned, processes=processes, cluster=cluster, overwrite=overwrite, progress=progress)
 
 
 def write_photo(plan: PlannedFrame, folder: Path, settings: PhotoSettings) -> tuple[FrameEntries, float]:

@@ -1,0 +1,259 @@
+"""What the seam to a cluster costs, and how long the paper's comparison takes on many GPUs, on paper.
+
+    python benchmarks/cluster.py overhead --before CHECKOUT [--frames 800] [--repeats 3]
+    python benchmarks/cluster.py jobs
+    python benchmarks/cluster.py grid [--images 2]
+
+``overhead`` runs ``data synth`` and the smallest ablation of this version and of another checkout in turns; processor
+seconds of all processes count, the best of each, since other programs may run beside it. ``jobs`` lets 32 workers,
+which are threads of one process, do 1,000 jobs of 10 ms with needs. ``grid`` measures a training step of each network
+of the comparison's default size, and schedules the comparison's real jobs on 8, 64 and 512 GPUs. Each writes its part
+of docs/results/cluster.json and the tables of docs/performance.md.
+"""
+
+import argparse
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from heapq import heappop, heappush
+from pathlib import Path
+from typing import Any
+
+from gesturehand.ablation.grid import Arm, Pretrain, make_grid
+from gesturehand.ablation.schedule import jobs_of
+from gesturehand.ablation.sizes import SIZES
+from gesturehand.cluster import Cluster, Task
+from gesturehand.json_files import read_json, write_json
+from gesturehand.markdown import markdown_table, write_between_markers
+
+DOCS = Path(__file__).parents[1] / "docs"
+RESULTS = DOCS / "results" / "cluster.json"
+MARKERS = ("<!-- cluster:begin -->", "<!-- cluster:end -->")
+GPUS = (1, 8, 64, 512)
+JOBS, JOB_S, WORKERS = 1000, 0.01, 32
+Network = tuple[str, str, str]
+
+
+def seconds_of(command: list[str], source: Path) -> tuple[float, float]:
+    """Wall and processor seconds of a command with all its processes, with the package of a checkout."""
+    before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+    environment = {**os.environ, "PYTHONPATH": str(source / "src"), "OMP_NUM_THREADS": "1"}
+    program = "import sys; from gesturehand.cli.main import main; sys.exit(main())"
+    subprocess.run([sys.executable, "-c", program, *command], env=environment, check=True, capture_output=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return time.perf_counter() - start, cpu
+
+
+def overhead(options: argparse.Namespace) -> dict[str, Any]:
+    """Seconds of both versions by command; the best of the repeats."""
+    here = Path(__file__).parents[1]
+    commands = {
+        f"`data synth`, {options.frames:,} frames, 2 processes": lambda out: [
+            "data", "synth", "--out", out, "--frames", f"[{options.frames},0,0]", "--subjects", "[8,0,0]",
+            "--views=1", "--processes=2",
+        ],
+        "`ablation --size tiny --seeds 1`, 2 processes": lambda out: [
+            "ablation", "--size=tiny", "--seeds=1", "--out", out, "--processes=2",
+        ],
+    }  # fmt: skip
+    found: dict[str, Any] = {}
+    for name, command in commands.items():
+        best: dict[str, list[float]] = {"before": [1e9, 1e9], "now": [1e9, 1e9]}
+        for _ in range(options.repeats):
+            for version, source in (("before", options.before), ("now", here)):
+                with tempfile.TemporaryDirectory() as folder:
+                    taken = seconds_of(command(str(Path(folder, "out"))), source)
+                best[version] = [min(pair) for pair in zip(best[version], taken, strict=True)]
+                print(f"{name}, {version}: {taken[0]:.1f} s, of processors {taken[1]:.1f} s", flush=True)
+        found[name] = {version: {"wall_s": wall, "cpu_s": cpu} for version, (wall, cpu) in best.items()}
+    return found
+
+
+def pause(seconds: float) -> None:
+    time.sleep(seconds)
+
+
+def chain_of(number: int) -> tuple[str, ...]:
+    """Every fourth job starts a chain of three further ones, as trainings need a pretraining."""
+    return () if number % 4 == 0 else (f"job {number - number % 4}",)
+
+
+def many_jobs(options: argparse.Namespace) -> dict[str, Any]:
+    """Seconds for the jobs through the seam, and at best."""
+    from distributed import LocalCluster
+
+    tasks = [Task(f"job {number}", pause, (JOB_S,), chain_of(number)) for number in range(JOBS)]
+    with (
+        LocalCluster(
+            n_workers=WORKERS, threads_per_worker=1, processes=False, dashboard_address=None, memory_limit=0
+        ) as workers,
+        Cluster(workers.scheduler_address) as cluster,
+    ):
+        cluster.run(tasks[:WORKERS], progress=False)
+        start, cpu = time.perf_counter(), time.process_time()
+        assert cluster.run(tasks, progress=False) == []
+        taken, cpu = time.perf_counter() - start, time.process_time() - cpu
+    best = makespan([(JOB_S, None if not chain_of(n) else n - n % 4) for n in range(JOBS)], WORKERS)
+    return {"wall_s": taken, "best_s": best, "per_job_ms": 1000 * cpu / JOBS}
+
+
+def makespan(jobs: list[tuple[float, int | None]], machines: int) -> float:
+    """When the last job ends if each free machine takes the first job that can begin.
+
+    Args:
+        jobs: Each one's length, and the number of the job that it needs.
+        machines: How many do one job at a time each.
+    """
+    waiting: dict[int, list[int]] = {}
+    ready: list[int] = []
+    for number, (_, needed) in enumerate(jobs):
+        if needed is None:
+            heappush(ready, number)
+        else:
+            waiting.setdefault(needed, []).append(number)
+    running: list[tuple[float, int]] = []
+    now = 0.0
+    while ready or running:
+        while ready and len(running) < machines:
+            number = heappop(ready)
+            heappush(running, (now + jobs[number][0], number))
+        now, ended = heappop(running)
+        for number in waiting.get(ended, ()):
+            heappush(ready, number)
+    return now
+
+
+def network_of(work: Pretrain | Arm) -> Network:
+    return type(work).__name__, work.architecture, work.backbone
+
+
+def step_seconds(images: int, repeats: int = 2) -> dict[Network, float]:
+    """Seconds of a training step of each network of the default size; on a CPU, of its processors."""
+    import torch
+    from training_step import module_step, quiet_lightning, synthetic_batch
+
+    from gesturehand.trainers.eanet_regressor import EANetRegressor
+    from gesturehand.trainers.gesture_pretrainer import GesturePretrainer
+    from gesturehand.trainers.token_fusion_regressor import TokenFusionRegressor
+
+    size = SIZES["default"]
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    clock = time.perf_counter if device == "cuda" else time.process_time
+    batches = {layout: synthetic_batch(size.image_size, images, layout) for layout in ("per_hand", "two_hand")}
+    found: dict[Network, float] = {}
+    for work in (job.work for job in jobs_of(make_grid(size))):
+        network = network_of(work)
+        if network in found:
+            continue
+        two_hands = work.architecture == "EANet"
+        shared = {"backbone": work.backbone, "image_size": size.image_size, "feature_stride": size.feature_stride}
+        if isinstance(work, Pretrain):
+            module = GesturePretrainer(**shared)
+        elif two_hands:
+            module = EANetRegressor(**shared, width=size.width, depth=size.eanet_depth)
+        else:
+            module = TokenFusionRegressor(**shared, width=size.width, depth=size.depth)
+        batch = batches["two_hand" if two_hands and isinstance(work, Arm) else "per_hand"]
+        with quiet_lightning():
+            step = module_step(module.to(device).train(), batch, device)
+        taken = []
+        for _ in range(repeats + 1):  # the first one allocates
+            start = clock()
+            step()
+            taken.append(clock() - start)
+        found[network] = min(taken[1:])
+        print(*network, f"{found[network]:.2f} s", flush=True)
+    return found
+
+
+def grid(options: argparse.Namespace) -> dict[str, Any]:
+    """Makespans of the default comparison, in steps of its first network's stage 2."""
+    import torch
+
+    seconds = step_seconds(options.images)
+    unit = seconds["Arm", "TokenFusion", SIZES["default"].backbones[0]]
+    works = jobs_of(make_grid(SIZES["default"]))
+    place = {job: number for number, job in enumerate(works)}
+    jobs = [
+        (job.steps * seconds[network_of(job.work)] / unit, None if job.needs is None else place[job.needs])
+        for job in works
+    ]
+    chains = [length + (0 if needed is None else jobs[needed][0]) for length, needed in jobs]
+    return {
+        "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "a CPU",
+        "jobs": len(jobs),
+        "relative_step": {" ".join(network): value / unit for network, value in seconds.items()},
+        "work": sum(length for length, _ in jobs),
+        "longest_chain": max(chains),
+        "makespan": {str(gpus): makespan(jobs, gpus) for gpus in GPUS},
+    }
+
+
+def overhead_table(found: dict[str, Any]) -> str:
+    rows = [["command", "processor seconds before", "now", "ratio", "asked"]]
+    for name, versions in found.items():
+        before, now = versions["before"]["cpu_s"], versions["now"]["cpu_s"]
+        rows.append([name, f"{before:.1f}", f"{now:.1f}", f"{now / before:.2f}", "≤ 1.05"])
+    return "Through the local cluster, against the version before it:\n\n" + markdown_table(rows)
+
+
+def jobs_table(found: dict[str, Any]) -> str:
+    rows = [
+        ["1,000 jobs of 10 ms with needs, 32 workers", ""],
+        ["at best", f"{found['best_s']:.2f} s"],
+        ["through the seam, beside other programs", f"{found['wall_s']:.2f} s"],
+        ["processor time a job, of client, scheduler and workers", f"{found['per_job_ms']:.1f} ms"],
+    ]
+    return markdown_table(rows)
+
+
+def grid_table(found: dict[str, Any]) -> str:
+    rows = [["GPUs", "makespan, 1,000 steps", "speed-up", "GPUs' time in use"]]
+    for gpus, length in found["makespan"].items():
+        speed = found["work"] / length
+        rows.append([gpus, f"{length / 1000:.1f}", f"{speed:.1f} ×", f"{speed / int(gpus):.0%}"])
+    relative = ", ".join(f"{name} {value:.2f}" for name, value in found["relative_step"].items())
+    return (
+        f"The comparison at its default size, {found['jobs']} trainings, on paper: each free GPU takes the first\n"
+        f"training that can begin. The unit is a step of TokenFusion with {SIZES['default'].backbones[0]}: times a\n"
+        "step's seconds on a GPU of yours, the makespan is in seconds. The steps' ratios, which are what the table\n"
+        f"needs, were measured on {found['device']}.\n\n{markdown_table(rows)}\n"
+        f"The longest chain of trainings takes {found['longest_chain'] / 1000:.1f} thousand steps: no number\n"
+        f"of GPUs comes below that. Seconds of a step in that unit: {relative}.\n"
+    )
+
+
+PARTS: dict[str, tuple[Callable[[argparse.Namespace], dict[str, Any]], Callable[[dict[str, Any]], str]]] = {
+    "overhead": (overhead, overhead_table),
+    "jobs": (many_jobs, jobs_table),
+    "grid": (grid, grid_table),
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("part", choices=[*PARTS, "tables"], help="tables: only write the document again")
+    parser.add_argument("--before", type=Path, help="checkout of the version to compare with")
+    parser.add_argument("--frames", type=int, default=800)
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--images", type=int, default=2, help="images of a measured step; 64 on a GPU")
+    options = parser.parse_args()
+    found = read_json(RESULTS, "The results", "remove it") if RESULTS.is_file() else {}
+    if options.part in PARTS:
+        found[options.part] = PARTS[options.part][0](options)
+        write_json(RESULTS, found)
+    texts = [
+        f"<!-- written by `python benchmarks/cluster.py {name}` -->\n{table(found[name])}"
+        for name, (_, table) in PARTS.items()
+        if name in found
+    ]
+    write_between_markers(DOCS / "performance.md", "\n".join(texts), MARKERS)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,58 @@
+"""``gesturehand doctor``: what is installed, what this machine can do, and what is wrong."""
+
+import json as json_module
+import sys
+
+from rich.console import Console
+from rich.text import Text
+
+from gesturehand.cli.console import say
+from gesturehand.doctor.finding import State
+
+_STYLES: dict[State, str] = {"ok": "green", "warning": "yellow", "problem": "bold red"}
+
+
+def doctor(
+    root: str = "data/openhand",
+    runs: str = "runs",
+    mano: str | None = None,
+    cluster: str | None = None,
+    network: bool = True,
+    json: bool = False,
+) -> None:
+    """Tells versions, devices, storage, network and extras, and what is wrong with them.
+
+    Its text can be pasted into an issue: home folders, names of people and machines, and keys are left out. It exits
+    with 1 if there is a problem, and works where PyTorch does not.
+
+    Args:
+        root: The data set's folder, whose file system is measured; a temporary file is written into it.
+        runs: Folder of all runs.
+        mano: Folder or file of MANO; only the open hand is looked at if not given.
+        cluster: Address of a cluster's scheduler, as tcp://10.0.0.1:8786.
+        network: Ask W&B, the model hub and the scheduler whether they answer.
+        json: Print JSON instead of text.
+    """
+    from gesturehand.doctor.network import address_of
+    from gesturehand.doctor.report import WIDTH, examine, report_json, report_lines, worst
+
+    if cluster is not None:
+        address_of(cluster)
+    settings = {"runs": runs, "mano": mano, "cluster": cluster, "network": network}
+    aside = Console(stderr=True)
+    with aside.status("") as status:
+        found = examine(root, **settings, begins=lambda subject: status.update(f"examining {subject} …"))  # type: ignore[arg-type]
+    if json:
+        say(json_module.dumps(report_json(found), indent=2, ensure_ascii=False))
+    else:
+        console = Console()
+        width = console.width if sys.stdout.isatty() else WIDTH
+        for state, line in report_lines(found, width):
+            text = Text(line)
+            if state is not None:
+                text.stylize(_STYLES[state], 2, 11)
+            elif line and not line.startswith(" "):
+                text.stylize("bold")
+            console.print(text, soft_wrap=True)
+    if worst(found) == "problem":
+        raise SystemExit(1)

@@ -1,0 +1,311 @@
+"""Runs tasks on a cluster's workers: in the order of their needs, with progress, and with what went wrong named."""
+
+import secrets
+import sys
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, suppress
+from graphlib import TopologicalSorter
+from heapq import heappop, heappush
+from importlib.util import find_spec
+from itertools import count
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import Any, Final, Self
+
+from tqdm import tqdm
+
+from gesturehand.cluster.machines import LOCAL, connected
+from gesturehand.cluster.task import Failure, Task, Terms, Unfit, do_task, version_of
+from gesturehand.cores import available_cores
+from gesturehand.errors import UserError
+from gesturehand.file_writing import write_bytes
+
+#: What must be the same on all machines.
+_PACKAGES: Final = ("python", "gesturehand", "torch", "numpy", "opencv-python-headless", "distributed")
+#: Seconds between two looks at how many workers there are.
+_LOOK_S: Final = 1.0
+#: Tasks of a stream a worker: one is done, one waits, one is done and waits for its turn.
+_STREAMED: Final = 3
+
+
+class Cluster:
+    """Workers, on this machine or on others; a context manager, and nothing is started before the first task.
+
+    Args:
+        address: "local": workers on this machine; "tcp://host:8786": those of a running scheduler; the name of a YAML
+            file: jobs of SLURM, PBS or LSF, see docs/cluster.md.
+        workers: How many: of "local", one for every core (or GPU) unless given; of a batch system, its jobs. It cannot
+            be given for a running scheduler.
+        gpu: The tasks use a GPU: "local" has a worker for each, where there are some.
+        folder: A folder that every worker must see, where results are; it is made.
+
+    Raises:
+        UserError: A setting is wrong.
+    """
+
+    def __init__(
+        self, address: str = LOCAL, *, workers: int | None = None, gpu: bool = False, folder: Path | None = None
+    ) -> None:
+        if workers is not None and workers < 1:
+            raise UserError(f"The number of processes must be at least 1 and is {workers}.")
+        if workers is not None and "://" in address:
+            raise UserError(
+                f"The scheduler at '{address}' has the workers that were started for it: leave out how many."
+            )
+        self.address = address
+        self.workers = workers
+        self.gpu = gpu
+        self.folder = folder
+        self._stack = ExitStack()
+        self._client: Any = None
+        self._terms = Terms(None, ())
+        self._size, self._looked = -1, 0.0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._stack.close()
+
+    def run(
+        self,
+        tasks: Sequence[Task],
+        *,
+        retries: int = 2,
+        on_done: Callable[[Task, Any], Any] | None = None,
+        title: str = "tasks",
+        unit: str = "task",
+        done: float = 0.0,
+        progress: bool = True,
+    ) -> list[Failure]:
+        """Does all tasks, each after those that it needs, and otherwise in their order as workers get free.
+
+        Args:
+            tasks: What is to be done.
+            retries: How often a task is done again whose worker died.
+            on_done: Called in this process with each task that is done and its result.
+            title: Of the progress bar.
+            unit: Of the tasks' weights.
+            done: Weight of what an earlier run has done, for the progress bar.
+            progress: Show it.
+
+        Returns:
+            The tasks that failed, and those that need them. The others are done nevertheless.
+
+        Raises:
+            UserError: No scheduler answers, or it is gone; a worker has other versions or sees no shared folder.
+        """
+        if not tasks:
+            return []
+        place = {task.name: number for number, task in enumerate(tasks)}
+        order = TopologicalSorter({task.name: [name for name in task.needs if name in place] for task in tasks})
+        order.prepare()
+        ready: list[int] = []
+        running = 0
+        deaths: Counter[str] = Counter()
+        ended: SimpleQueue[tuple[Task, Any]] = SimpleQueue()
+        failures: dict[str, Failure] = {}
+        with _bar(title, unit, done + sum(task.weight for task in tasks), done, progress) as bar:
+            self._connect(progress)
+            while True:
+                for name in order.get_ready():
+                    heappush(ready, place[name])
+                while ready and running < self._workers():
+                    task = tasks[heappop(ready)]
+                    future = self._submit(task)
+                    future.add_done_callback(lambda future, task=task: ended.put((task, future)))
+                    running += 1
+                if not running and not ready:
+                    break
+                try:
+                    task, future = ended.get(timeout=_LOOK_S)
+                except Empty:
+                    continue
+                running -= 1
+                error = self._error(future)
+                deaths[task.name] += _is_loss(error)
+                if _is_loss(error) and deaths[task.name] <= retries:
+                    heappush(ready, place[task.name])
+                    continue
+                bar.update(task.weight)
+                bar.set_postfix_str(task.name, refresh=False)
+                if error is not None:
+                    failures[task.name] = Failure(task.name, _reason(error, deaths[task.name]))
+                    continue
+                order.done(task.name)
+                if on_done is not None:
+                    on_done(task, future.result())
+        for task in tasks:
+            for name in task.needs:
+                if name in failures and task.name not in failures:
+                    failures[task.name] = Failure(task.name, f"it needs '{name}', which failed")
+        return [failures[task.name] for task in tasks if task.name in failures]
+
+    def stream(
+        self,
+        tasks: Iterable[Task],
+        *,
+        retries: int = 2,
+        title: str = "tasks",
+        unit: str = "task",
+        total: float | None = None,
+        done: float = 0.0,
+        progress: bool = True,
+    ) -> Iterator[tuple[Task, Any]]:
+        """Does tasks without needs and yields each with its result, in their order.
+
+        Only a few more tasks than there are workers are taken, and results kept, at a time. With one local worker, the
+        tasks are done in this process.
+
+        Args:
+            tasks: What is to be done.
+            retries: How often a task is done again whose worker died.
+            title: Of the progress bar.
+            unit: Of the tasks' weights.
+            total: Weight of all tasks and of what an earlier run has done, if it is known.
+            done: Weight of what an earlier run has done.
+            progress: Show the progress bar.
+
+        Raises:
+            UserError: As :meth:`run`; or a worker died again and again.
+            Exception: What a task raised.
+        """
+        with _bar(title, unit, total, done, progress) as bar:
+            for task, value in self._in_order(tasks, retries, progress):
+                bar.update(task.weight)
+                yield task, value
+
+    def _in_order(self, tasks: Iterable[Task], retries: int, progress: bool) -> Iterator[tuple[Task, Any]]:
+        if self.address == LOCAL and self._wanted() == 1:
+            for task in tasks:
+                yield task, task.run(*task.arguments)
+            return
+        self._connect(progress)
+        pending: deque[tuple[Task, Any]] = deque()
+        for task in tasks:
+            pending.append((task, self._submit(task)))
+            while len(pending) >= _STREAMED * max(1, self._workers()):
+                yield self._awaited(*pending.popleft(), retries)
+        while pending:
+            yield self._awaited(*pending.popleft(), retries)
+
+    def _awaited(self, task: Task, future: Any, retries: int) -> tuple[Task, Any]:
+        for deaths in count():
+            while not future.done():
+                with suppress(TimeoutError):
+                    future.exception(timeout=_LOOK_S)
+                self._workers()
+            error = self._error(future)
+            if error is None:
+                return task, future.result()
+            if not _is_loss(error):
+                raise error
+            if deaths == retries:
+                raise UserError(f"{task.name}: {_reason(error, deaths + 1)}.") from None
+            future = self._submit(task)
+        raise AssertionError
+
+    def _wanted(self) -> int:
+        """Workers of "local"."""
+        gpus = 0
+        if self.gpu and self.workers is None:
+            import torch
+
+            gpus = torch.cuda.device_count()
+        return self.workers or gpus or available_cores()
+
+    def _connect(self, progress: bool) -> None:
+        if self._client is None:
+            if self.address != LOCAL:
+                self._terms = Terms(self._proof(), tuple((name, version_of(name)) for name in _PACKAGES))
+            workers = self._wanted() if self.address == LOCAL else self.workers
+            self._client = self._stack.enter_context(connected(self.address, workers))
+            if progress and find_spec("bokeh") is not None:
+                _say(f"What the workers do is shown at {self._client.dashboard_link}")
+            # A task whose worker died comes back at once and waits here for a free worker. In Dask it would wait behind
+            # another task, and that one's deaths would count against it too.
+            before = self._client.run_on_scheduler(_allow_failures, 0)
+            self._stack.callback(self._restore, before)
+
+    def _restore(self, allowed: int) -> None:
+        with suppress(Exception):  # the scheduler may be gone, and there is nothing to restore then
+            self._client.run_on_scheduler(_allow_failures, allowed)
+
+    def _proof(self) -> str | None:
+        """A new file by which workers see that they see the folder; ``remove_parts`` removes a killed client's."""
+        if self.folder is None:
+            return None
+        proof = self.folder.resolve() / f".cluster.{secrets.token_hex(4)}.part"
+        write_bytes(proof, b"")
+        self._stack.callback(proof.unlink, missing_ok=True)
+        return str(proof)
+
+    def _submit(self, task: Task) -> Any:
+        import cloudpickle
+
+        pickled = cloudpickle.dumps((task.run, task.arguments))
+        key = f"{task.name}-{secrets.token_hex(8)}"
+        return self._client.submit(do_task, pickled, self._terms, key=key, pure=False)
+
+    def _workers(self) -> int:
+        """How many workers there are now."""
+        now = time.monotonic()
+        if now - self._looked > _LOOK_S:
+            had = self._size
+            threads = self._client.nthreads()
+            for address, number in threads.items():
+                if number != 1:
+                    raise UserError(f"The worker {address} does {number} tasks at a time: start it with --nthreads 1.")
+            self._size, self._looked = len(threads), now
+            if not self._size and had and self.address != LOCAL:
+                _say(f"No worker is there: waiting for one at {self._client.scheduler.address}")
+        return self._size
+
+    def _error(self, future: Any) -> BaseException | None:
+        """What a task raised.
+
+        Raises:
+            UserError: It is of no use to go on.
+        """
+        if future.cancelled():
+            raise UserError(
+                f"The scheduler at '{self.address}' is gone: what is done is kept; the same command goes on."
+            )
+        error = future.exception() if future.status == "error" else None
+        if isinstance(error, Unfit):
+            raise error
+        if _is_loss(error):
+            self._looked = 0.0  # there is one worker less
+        return error
+
+
+def _allow_failures(number: int, dask_scheduler: Any) -> int:
+    """Sets how many deaths of its worker a task survives by itself; what it was before."""
+    before, dask_scheduler.allowed_failures = dask_scheduler.allowed_failures, number
+    return before
+
+
+def _is_loss(error: BaseException | None) -> bool:
+    from distributed import KilledWorker
+
+    return isinstance(error, KilledWorker)
+
+
+def _reason(error: BaseException, deaths: int) -> str:
+    if _is_loss(error):
+        times = "once" if deaths == 1 else f"{deaths} times"
+        return f"its worker was killed {times}, for want of memory as a rule: use fewer workers on a machine"
+    return str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
+
+
+def _say(text: str) -> None:
+    """A line above the progress bar."""
+    tqdm.write(text, file=sys.stderr)
+
+
+def _bar(title: str, unit: str, total: float | None, done: float, progress: bool) -> tqdm:
+    # In a log file every update is a line.
+    interval = 0.5 if sys.stderr.isatty() else 10.0
+    return tqdm(total=total, initial=done, desc=title, unit=unit, disable=not progress, mininterval=interval)

@@ -1,0 +1,161 @@
+"""Versions: this library's, Python's, and those of the libraries it needs, against what it asks for."""
+
+import importlib
+import platform
+import sys
+from collections.abc import Iterator
+from importlib import metadata
+from typing import Final
+
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
+
+from gesturehand.doctor.finding import Examination, Finding, brief, examined_apart
+
+_PACKAGE: Final = "gesturehand"
+#: Distributions that are named one by one, and the module that each installs; of the others only what is wrong.
+MODULES: Final = {
+    "torch": "torch",
+    "torchvision": "torchvision",
+    "pytorch-lightning": "pytorch_lightning",
+    "torchmetrics": "torchmetrics",
+    "timm": "timm",
+    "smplx": "smplx",
+    "albumentations": "albumentations",
+    "opencv-python-headless": "cv2",
+}
+#: Importing all of them takes seconds; on a cold network file system it takes minutes.
+_PATIENCE_S: Final = 300.0
+
+
+def versions() -> Iterator[Finding]:
+    """Findings on Python, on every library that this one needs, on who provides ``cv2``, and on what is importable."""
+    own = metadata.metadata(_PACKAGE)
+    yield Finding(_PACKAGE, own["Version"])
+    asked = own["Requires-Python"] or ""
+    good = SpecifierSet(asked).contains(platform.python_version(), prereleases=True)
+    yield Finding(
+        "Python",
+        f"{platform.python_version()} ({asked}), {platform.python_implementation()}",
+        "ok" if good else "problem",
+        "" if good else f"make an environment with Python {asked}",
+    )
+    yield Finding("platform", f"{platform.system()} {platform.release()}, {platform.machine()}")
+    yield Finding("environment", "a virtual environment" if sys.prefix != sys.base_prefix else "the system's Python")
+    needed = [one for one in requirements_of(_PACKAGE) if one.marker is None or one.marker.evaluate({"extra": ""})]
+    others = 0
+    for requirement in needed:
+        finding = compared(requirement)
+        if canonicalize_name(requirement.name) in MODULES or finding.state != "ok":
+            yield finding
+        else:
+            others += 1
+    yield Finding("other libraries", f"{others} in the range that is asked for")
+    yield from pairs()
+    yield from providers_of_cv2()
+    yield from examined_apart(__name__, "imports", _PATIENCE_S)
+
+
+def requirements_of(distribution: str) -> list[Requirement]:
+    """What an installed distribution asks for, from its metadata; nothing if it is not installed."""
+    try:
+        return [Requirement(line) for line in metadata.requires(distribution) or ()]
+    except metadata.PackageNotFoundError:
+        return []
+
+
+def installed_version(distribution: str) -> str | None:
+    """The version of a distribution; None if it is not installed, or so damaged that it has none."""
+    try:
+        return metadata.version(distribution)
+    except (metadata.PackageNotFoundError, KeyError):
+        return None
+
+
+def compared(requirement: Requirement) -> Finding:
+    """An installed version against what is asked for."""
+    installed, asked = installed_version(requirement.name), str(requirement.specifier) or "any version"
+    remedy = f"pip install '{requirement.name}{requirement.specifier}'"
+    if installed is None:
+        return Finding(requirement.name, f"not installed ({asked})", "problem", remedy)
+    good = requirement.specifier.contains(installed, prereleases=True)
+    return Finding(requirement.name, f"{installed} ({asked})", "ok" if good else "problem", "" if good else remedy)
+
+
+def pairs() -> Iterator[Finding]:
+    """Whether torchvision is built for the torch that is installed; each of its releases names one."""
+    vision, torch = installed_version("torchvision"), installed_version("torch")
+    if vision is None or torch is None:
+        return
+    asked = next((one for one in requirements_of("torchvision") if canonicalize_name(one.name) == "torch"), None)
+    if asked is None:
+        return
+    good = asked.specifier.contains(torch, prereleases=True)
+    yield Finding(
+        "torch and torchvision",
+        f"torchvision {vision} is built for torch{asked.specifier}, and torch is {torch}"
+        if not good
+        else "go together",
+        "ok" if good else "problem",
+        "" if good else f"pip install 'torchvision=={vision}' 'torch{asked.specifier}', from one package index",
+    )
+
+
+def providers_of_cv2() -> Iterator[Finding]:
+    """Which distributions install ``cv2``: all of OpenCV's write the same folder, and the last one wins."""
+    names = sorted(set(metadata.packages_distributions().get("cv2", [])))
+    provided = ", ".join(f"{name} {installed_version(name)}" for name in names) or "no distribution"
+    if len(names) > 1:
+        yield Finding(
+            "cv2 is provided by",
+            f"{provided}: they overwrite each other's files",
+            "warning",
+            f"pip uninstall -y {' '.join(names)} && pip install opencv-python-headless",
+        )
+    else:
+        yield Finding("cv2 is provided by", provided)
+
+
+def imports() -> Examination:
+    """Imports the libraries that are named one by one; whatever one of them raises is a finding."""
+    failed = False
+    for distribution, module in MODULES.items():
+        yield f"import {module}"
+        try:
+            imported = importlib.import_module(module)
+        except ModuleNotFoundError as error:
+            if error.name == module:
+                failed = True  # that it is not installed is said with its version
+                continue
+            failed = True
+            yield _not_imported(distribution, module, error)
+        except BaseException as error:  # a broken library may raise anything
+            failed = True
+            yield _not_imported(distribution, module, error)
+        else:
+            yield from _its_own_version(distribution, module, getattr(imported, "__version__", None))
+    if not failed:
+        yield Finding("imports", "all of them can be imported")
+
+
+def _not_imported(distribution: str, module: str, error: BaseException) -> Finding:
+    return Finding(
+        f"import {module}", brief(error), "problem", f"pip install --force-reinstall --no-deps {distribution}"
+    )
+
+
+def _its_own_version(distribution: str, module: str, own: object) -> Examination:
+    """A module that says another version than its distribution comes from somewhere else: a folder, another package."""
+    installed = installed_version(distribution)
+    if not isinstance(own, str) or installed is None:
+        return
+    # Builds for a kind of device add a word to the version, and OpenCV's package a number.
+    said, noted = own.partition("+")[0], installed.partition("+")[0]
+    if noted != said and not noted.startswith(f"{said}."):
+        yield Finding(
+            f"import {module}",
+            f"is version {own}, and {distribution} is {installed}: another package or a folder comes first",
+            "warning",
+            f"pip install --force-reinstall --no-deps {distribution}",
+        )

@@ -1,0 +1,13 @@
+"""Distributions that are made up: their metadata in a folder that comes first on the path."""
+
+from pathlib import Path
+
+
+def make_distribution(folder: Path, name: str, version: str, *files: str, requires: tuple[str, ...] = ()) -> None:
+    """Installs a made-up distribution in a folder: its metadata, and the list of its files."""
+    info = folder / f"{name.replace('-', '_')}-{version}.dist-info"
+    info.mkdir(parents=True)
+    lines = [f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"]
+    lines += [f"Requires-Dist: {line}\n" for line in requires]
+    (info / "METADATA").write_text("".join(lines))
+    (info / "RECORD").write_text("".join(f"{file},,\n" for file in (*files, f"{info.name}/METADATA")))
