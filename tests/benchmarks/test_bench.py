@@ -13,6 +13,7 @@ def test_bench_has_a_figure_for_every_row():
     import bench
     import help_speed
     import index_scale
+    import packed_images
     import prediction_speed
     import sample_path
     import training_step
@@ -21,6 +22,7 @@ def test_bench_has_a_figure_for_every_row():
     result = {
         "index": index_scale.measure(600, 52),
         "samples": sample_path.measure(image_size=64, samples=64, repeats=1),
+        "packed": packed_images.measure(images=64, entries=600, frames=52, repeats=1),
         "step": training_step.measure("test_resnet", image_size=64, count=2, repeats=1),
         "prediction": prediction_speed.measure(repeats=1, batch=2),
         "help": help_speed.measure(repeats=1, commands=["fit", "predict", *help_speed.COMMANDS]),
