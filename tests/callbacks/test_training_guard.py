@@ -97,8 +97,9 @@ def test_left_out_sample_does_not_change_the_others(synthetic_root, tmp_path):
     """The batch keeps its shape, and the loss is that of the readable samples."""
     whole = data_of(synthetic_root).dataset("val")
     copy = InterHandDataModule(str(synthetic_root), image_size=32, num_workers=0, unreadable="skip").dataset("val")
-    real, missing = copy.image_file, tmp_path / "nothing.jpg"
-    copy.image_file = lambda number: real(number) if number != 1 else missing
+    images, unreadable = copy.index.images, copy.index.file_name[copy.selection.row[1]].decode()
+    real, missing = images.of, tmp_path / "nothing.jpg"
+    images.of = lambda name: missing if name == unreadable else real(name)
     with pytest.warns(UserWarning, match="Left out"):
         batch = copy.__getitems__([0, 1, 2])
     expected = whole.__getitems__([0, 1, 2])

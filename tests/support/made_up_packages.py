@@ -1,5 +1,6 @@
 """Distributions that are made up: their metadata in a folder that comes first on the path."""
 
+import importlib
 from pathlib import Path
 
 
@@ -11,3 +12,5 @@ def make_distribution(folder: Path, name: str, version: str, *files: str, requir
     lines += [f"Requires-Dist: {line}\n" for line in requires]
     (info / "METADATA").write_text("".join(lines))
     (info / "RECORD").write_text("".join(f"{file},,\n" for file in (*files, f"{info.name}/METADATA")))
+    # A folder that changes twice within a tick of the clock would look unchanged.
+    importlib.invalidate_caches()

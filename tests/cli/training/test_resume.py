@@ -16,7 +16,7 @@ from gesturehand.checkpoints.resume_points import ResumePoints
 from gesturehand.cli import train
 from gesturehand.cli.main import main
 from gesturehand.cli.training.resume import place_of_run, release_locks
-from gesturehand.data.dataset import InterHandDataset
+from gesturehand.data.set_images import SetImages
 from gesturehand.errors import UserError
 from gesturehand.runs import mark_finished
 
@@ -66,18 +66,18 @@ def command(synthetic_root, tmp_path, monkeypatch):
 @pytest.fixture
 def sigterm_at_sample(monkeypatch):
     """Sends this process the signal a cluster sends, when so many samples of an epoch's training have been read."""
-    real = InterHandDataset.image_file
+    real = SetImages.of
     read = []
 
     def arm(count: int) -> None:
-        def reading(self, *asked):
-            read.append(asked)
+        def reading(self, name):
+            read.append(name)
             if len(read) == count:
                 os.kill(os.getpid(), signal.SIGTERM)
-            return real(self, *asked)
+            return real(self, name)
 
         read.clear()
-        monkeypatch.setattr(InterHandDataset, "image_file", reading)
+        monkeypatch.setattr(SetImages, "of", reading)
 
     return arm
 
