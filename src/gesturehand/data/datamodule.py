@@ -206,6 +206,7 @@ class InterHandDataModule(pl.LightningDataModule):
         self.datasets: dict[Stage, InterHandDataset] = {}
         self.mixture: MixedDataset | None = None
         self.mixed_validation: MixedDataset | None = None
+        #: What the loader's workers still do to a training batch, as the module that is trained wants it.
         self.finish_batch: Callable[[Batch], Batch] | None = None
 
     def dataset(self, stage: Stage) -> InterHandDataset:
