@@ -1,6 +1,6 @@
 """Every figure of docs/performance.md in one run: `make bench`. Takes about five minutes and 10 GB of memory.
 
-    python benchmarks/bench.py [--only index,samples,step,launches,prediction,help] [--without-plain]
+    python benchmarks/bench.py [--only index,samples,packed,step,launches,prediction,help] [--without-plain]
 
 Writes docs/results/bench.json and the table between the markers of docs/performance.md. With ``--only`` the other
 figures stay as they were measured.
@@ -17,6 +17,7 @@ from typing import Any
 import help_speed
 import index_scale
 import launches
+import packed_images
 import prediction_speed
 import sample_path
 import torch
@@ -65,6 +66,8 @@ def rows(result: dict[str, Any]) -> list[tuple[str, str, str]]:
                 ("… of decoding and one warp", f"{100 * n['of_decode_and_warp']:.0f} %", "≥ 80 %"),
                 ("… against the usual loader", f"{n['times_the_usual']:.1f} ×", "≥ 3 ×"),
             ]
+    if "packed" in result:
+        table += packed_rows(result["packed"])
     if "step" in result:
         n = result["step"]
         title = f"{n['backbone']}, {n['image_size']} px, batch {n['batch_size']}, {n['device']}"
@@ -91,6 +94,35 @@ def rows(result: dict[str, Any]) -> list[tuple[str, str, str]]:
     if "help" in result:
         table += help_rows(result["help"], result.get("help_before"))
     return table
+
+
+def packed_rows(n: dict[str, Any]) -> list[tuple[str, str, str]]:
+    """What, measured, wanted, of images in shards."""
+    read, pack = n["reading"], n["packing"]
+
+    def against(name: str) -> str:
+        rates = read[name]
+        return f"{rates['ratio']:.2f} × ({rates['packed']:,.0f} / {rates['loose']:,.0f} per s)"
+
+    amount = " / ".join(f"{read['ways'][way]['bytes_read_of_wanted']:.1f}" for way in ("pread", "mmap"))
+    title = f"`data pack`, {read['images']:,} images: one worker, 256 px, from shards against files"
+    return [
+        (f"{title}, warm", against("samples_warm"), "≥ 1 ×"),
+        ("… cold: files and shards dropped from the page cache", against("samples_cold"), "> 1 ×"),
+        ("… their bytes alone, cold", against("bytes_cold"), "> 1 ×"),
+        ("… shards and table against the sum of the files' sizes", f"+{100 * read['larger_by']:.2f} %", "< 1 %"),
+        ("… bytes read for each byte wanted, cold, at random: `pread` / memory map", amount, "for comparison"),
+        (
+            f"`data pack`, {pack['images']:,} made-up entries: time, of it processor",
+            f"{pack['seconds'] / 60:.1f} min, {pack['cpu_seconds'] / 60:.1f} min",
+            "–",
+        ),
+        (
+            "… peak memory, with what imports and the mapped index held before",
+            f"{pack['peak_mb']:,.0f} MB, {pack['before_mb']:,.0f} MB before",
+            "< 2 GB",
+        ),
+    ]
 
 
 def prediction_rows(n: dict[str, Any]) -> list[tuple[str, str, str]]:
@@ -173,7 +205,7 @@ def write(result: dict[str, Any]) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--only", default="index,samples,step,launches,prediction,help")
+    parser.add_argument("--only", default="index,samples,packed,step,launches,prediction,help")
     parser.add_argument("--without-plain", action="store_true")
     arguments = parser.parse_args()
     path = DOCS / "results" / "bench.json"
@@ -191,6 +223,7 @@ def main() -> None:
             index_scale.IMAGES, index_scale.FRAMES, with_plain=not arguments.without_plain
         ),
         "samples": sample_path.measure,
+        "packed": packed_images.measure,
         "step": training_step.measure,
         "launches": launches.measure,
         "prediction": prediction_speed.measure,

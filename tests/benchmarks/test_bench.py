@@ -16,6 +16,7 @@ def test_bench_has_a_figure_for_every_row():
     import help_speed
     import index_scale
     import launches
+    import packed_images
     import prediction_speed
     import sample_path
     import training_step
@@ -24,6 +25,7 @@ def test_bench_has_a_figure_for_every_row():
     result = {
         "index": index_scale.measure(600, 52),
         "samples": sample_path.measure(image_size=64, samples=64, repeats=1),
+        "packed": packed_images.measure(images=64, entries=600, frames=52, repeats=1),
         "step": training_step.measure("test_resnet", image_size=64, count=2, repeats=1),
         "launches": launches.measure("test_resnet", compiled=False),
         "prediction": prediction_speed.measure(repeats=1, batch=2),

@@ -1,6 +1,8 @@
 """The jobs that a batch system is given, and files that cannot be used."""
 
 import os
+import signal
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -27,8 +29,11 @@ def slurm(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(("jobs", "number"), [(None, 8), (2, 2)])
 def test_the_example_submits_jobs_of_one_task_with_all_cores_each_and_cancels_them(slurm, jobs, number):
-    pytest.importorskip("dask_jobqueue", reason="dask-jobqueue is not installed")
+    if not find_spec("dask_jobqueue"):
+        pytest.skip("dask-jobqueue is not installed")
+    interrupts = signal.getsignal(signal.SIGINT)
     cluster = batch_cluster(EXAMPLE, jobs)
+    assert signal.getsignal(signal.SIGINT) is interrupts  # which importing dask-jobqueue would have changed
     try:
         script = cluster.job_script()
         cluster.sync(cluster._correct_state)
@@ -62,7 +67,7 @@ def test_what_is_wrong_with_a_file_is_named(tmp_path, text, message):
     path = tmp_path / "missing.yaml"
     if text is not None:
         path.write_text(text)
-    if "wall-time" in (text or ""):
-        pytest.importorskip("dask_jobqueue", reason="dask-jobqueue is not installed")
+    if "wall-time" in (text or "") and not find_spec("dask_jobqueue"):
+        pytest.skip("dask-jobqueue is not installed")
     with pytest.raises(UserError, match=message):
         batch_cluster(path, None)

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from gesturehand.data import index_file
+from gesturehand.data import column_file
 from gesturehand.data.files import annotation_path
 from gesturehand.data.formats import interhand
 from gesturehand.data.formats.interhand import InterHandFormat
@@ -180,7 +180,7 @@ def test_full_disk_is_a_sentence_and_leaves_nothing(root, monkeypatch):
         path.write_bytes(b"half")
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(index_file, "save_file", full)
+    monkeypatch.setattr(column_file, "save_file", full)
     with pytest.raises(UserError, match="No space left on device"):
         read_index(root, "val")
     assert {file.suffix for file in (root / "annotations" / "val").iterdir()} == {".json", ".lock"}

@@ -38,6 +38,7 @@ GROUPS: Final = {
         "import": "make a set of your own images and joints",
         "index": "build the memory-mapped index of annotation files",
         "check": "list what is wrong in a data set",
+        "pack": "put a split's images into few large files, for network file systems and buckets",
     },
     "hand": {"info": "show a hand model", "convert": "turn a MANO pickle into .npz"},
     "submission": {

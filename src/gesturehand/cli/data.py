@@ -8,6 +8,7 @@ import cv2
 
 from gesturehand.cli.console import print_table, say, say_deprecated
 from gesturehand.cli.import_data import import_ as import_
+from gesturehand.cli.pack import pack as pack
 from gesturehand.cli.synth_photo import say_what_was_written
 from gesturehand.cli.synth_photo import synth_photo as synth_photo
 from gesturehand.data.boxes import BoxSource
@@ -249,7 +250,7 @@ def index(
     """
     from gesturehand.data.index_summary import index_table
 
-    print_table(index_table(Path(root), split, mano_fits=mano_fits, rebuild=rebuild, set_format=format))
+    print_table(index_table(root, split, mano_fits=mano_fits, rebuild=rebuild, set_format=format))
 
 
 def check(

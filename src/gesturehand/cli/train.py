@@ -100,7 +100,7 @@ class TrainingCLI(LightningCLI):
         check_machine(settings)
         if self.subcommand == "test" and self._setting("submission"):
             check_submission(self._setting("data"))
-        check_root_exists(Path(self._setting("data").root))
+        check_root_exists(self._setting("data").root)
         parent = Path(self._setting("runs")) / self._setting("name")
         trial = os.environ.get(TRIAL_FOLDER_VARIABLE)
         self.place: RunPlace | None = None

@@ -141,7 +141,7 @@ def batch_cluster(path: Path, jobs: int | None) -> Any:
     if not isinstance(jobs, int) or jobs < 1:
         raise UserError(f"'{path}': jobs must be a whole number above 0 and is {jobs!r}.")
     try:
-        import dask_jobqueue
+        dask_jobqueue = _imported_jobqueue()
     except ImportError:
         raise UserError(f"Workers as jobs of a batch system need dask-jobqueue: {install('slurm')}.") from None
     processes = settings.get("processes", 1)
@@ -162,6 +162,18 @@ def batch_cluster(path: Path, jobs: int | None) -> Any:
     except (OSError, RuntimeError, TypeError, ValueError) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise UserError(f"The jobs of '{path}' could not be submitted: {reason}") from error
+
+
+def _imported_jobqueue() -> Any:
+    """dask-jobqueue, whose import would make Ctrl-C a quiet and successful end of this process."""
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        import dask_jobqueue
+
+        return dask_jobqueue
+    finally:
+        if threading.current_thread() is threading.main_thread() and before is not None:
+            signal.signal(signal.SIGINT, before)
 
 
 def _content(path: Path) -> Any:

@@ -26,9 +26,12 @@ from gesturehand.data.plausibility import (
     implausible_pixels,
     implausible_size,
 )
+from gesturehand.data.remote import local_folder
+from gesturehand.data.set_images import SetImages
 from gesturehand.errors import UserError
 from gesturehand.hand.conventions import PoseForm
 from gesturehand.skeleton import SIDES
+from gesturehand.splits import SPLITS
 
 #: Hands whose proportions are enough to tell the joints' order.
 _HANDS_FOR_ORDER = 2000
@@ -193,9 +196,9 @@ def check_data(
     Raises:
         UserError: The folder does not exist or holds no annotations.
     """
-    root = Path(root)
-    known = format_of(root, set_format)
     report = CheckReport(str(root))
+    root = local_folder(root, splits or SPLITS)
+    known = format_of(root, set_format)
     splits = splits or _splits(known, root)
     if not splits:
         raise UserError(f"'{root}' has no split's annotation files: give the folder of a set.")
@@ -204,7 +207,7 @@ def check_data(
             annotations = annotation_problems(root, split, mano_fits=mano_fits)
         else:
             annotations = index_problems(str(root), split, known.name, mano_fits=mano_fits)
-        folder = known.image_folder(root, split)
+        files = SetImages(root, split, known.image_folder(root, split))
         images = annotations.images
         report.images[split], report.annotations[split] = len(images), annotations.annotations
         report.problems += annotations.problems
@@ -212,7 +215,7 @@ def check_data(
         with bar, ThreadPoolExecutor(threads) as pool:
             for start in range(0, len(images), _CHUNK):
                 chunk = images[start : start + _CHUNK]
-                for found in pool.map(partial(_image_problem, folder, split, decode), chunk):
+                for found in pool.map(partial(_image_problem, files, split, decode), chunk):
                     bar.update()
                     report.problems += [found] if found else []
     return report
@@ -225,14 +228,14 @@ def _splits(known: SetFormat, root: Path) -> list[str]:
     return known.splits(root)
 
 
-def _image_problem(folder: Path, split: str, decode: bool, image: dict[str, Any]) -> Problem | None:
+def _image_problem(files: SetImages, split: str, decode: bool, image: dict[str, Any]) -> Problem | None:
     name = image.get("file_name")
     if not isinstance(name, str) or not stays_inside(name):
         return Problem("path leaves the images' folder", split, repr(name))
     size = image.get("width"), image.get("height")
     announced = size if all(isinstance(side, int) for side in size) else None
     try:
-        (read_image if decode else look_at_image)(folder / name, announced)  # type: ignore[arg-type]
+        (read_image if decode else look_at_image)(files.of(name), announced)  # type: ignore[arg-type]
     except UnreadableImageError as error:
         return Problem(error.kind, split, name, error.detail)
     return None

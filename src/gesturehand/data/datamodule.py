@@ -3,7 +3,6 @@
 import math
 from collections.abc import Callable, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Literal, TypeAlias
 
 import cv2
@@ -16,11 +15,13 @@ from gesturehand.batch import Batch
 from gesturehand.data.appearance import AppearanceJitter, BatchAugmentation
 from gesturehand.data.boxes import BoxSource, CropBoxes, crop_boxes
 from gesturehand.data.crop import CropJitter, TurnJitter
-from gesturehand.data.dataset import Augmentation, InterHandDataset, Unreadable, collate
+from gesturehand.data.dataset import Augmentation, InterHandDataset, collate
 from gesturehand.data.formats.registry import format_of
+from gesturehand.data.image_file import Unreadable
 from gesturehand.data.index import InterHandIndex, read_index
 from gesturehand.data.loading import EpochSampler, ResumableLoader, prepare_worker
 from gesturehand.data.mixture import AddedSet, MixedDataset, check_shares, mixed_sampler
+from gesturehand.data.remote import local_folder
 from gesturehand.data.selection import Hands, Layout, Selection, fitted_samples, kept_fits, select, shuffled_labels
 from gesturehand.errors import UserError
 from gesturehand.gestures import GestureClasses, OwnLabels
@@ -36,7 +37,7 @@ class InterHandDataModule(pl.LightningDataModule):
 
     Args:
         root: Folder that holds ``annotations/`` and ``images/``, or that of a set in another format
-            (docs/datasets.md).
+            (docs/datasets.md). Or a URL that fsspec reads, such as ``s3://bucket/set`` (docs/packed.md).
         format: Name of the set's format, such as ``freihand``; it is recognised by its files if not given.
         sets: Further sets to train on, mixed into every batch by their shares: a list of ``{root, share, …}`` with the
             keys of :class:`~gesturehand.data.mixture.AddedSet`. Where a set lacks a label, the terms that need it are
@@ -287,7 +288,7 @@ class InterHandDataModule(pl.LightningDataModule):
         return tuple((name, label) for name, label in self.own_labels or ())
 
     def _added_index(self, added: AddedSet, split: str) -> InterHandIndex:
-        return read_index(Path(added.root), split, mano_fits=added.mano_fits, set_format=added.format)
+        return read_index(added.root, split, mano_fits=added.mano_fits, set_format=added.format)
 
     def _dataset_of(
         self, index: InterHandIndex, selection: Selection, stage: Stage, seed: int, added: AddedSet | None = None
@@ -341,7 +342,8 @@ class InterHandDataModule(pl.LightningDataModule):
         split = self.splits["val"]
         if split != "val":
             return True
-        return format_of(self.root, self.format).has_split(Path(self.root), split) and len(self._index("val")) > 0
+        folder = local_folder(self.root, [split])
+        return format_of(folder, self.format).has_split(folder, split) and len(self._index("val")) > 0
 
     def prepare_data(self) -> None:
         """Builds missing indices on one process of a machine, before the others ask for them."""
@@ -353,7 +355,8 @@ class InterHandDataModule(pl.LightningDataModule):
             if split is not None
         ]
         for root, name, split, mano_fits in splits:
-            if split in format_of(root, name).splits(Path(root)):
+            folder = local_folder(root, [split])
+            if split in format_of(folder, name).splits(folder):
                 read_index(root, split, mano_fits=mano_fits, set_format=name)
 
     def setup(self, stage: str) -> None:
@@ -395,7 +398,7 @@ class InterHandDataModule(pl.LightningDataModule):
         return self._loader(stage, training=False)
 
     def _index(self, stage: Stage) -> InterHandIndex:
-        return read_index(Path(self.root), self.splits[stage], mano_fits=self.mano_fits, set_format=self.format)
+        return read_index(self.root, self.splits[stage], mano_fits=self.mano_fits, set_format=self.format)
 
     def _loader(
         self, stage: Stage, dataset: InterHandDataset | MixedDataset | None = None, *, training: bool = False

@@ -4,7 +4,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -16,15 +16,13 @@ from gesturehand.batch import Batch
 from gesturehand.data.appearance import AppearanceJitter
 from gesturehand.data.boxes import CropBoxes, image_joints
 from gesturehand.data.crop import CropJitter, TurnJitter, crop_affine, upright_turns
-from gesturehand.data.image_file import UnreadableImageError, read_image
+from gesturehand.data.image_file import Unreadable, UnreadableImageError, read_image
 from gesturehand.data.index import HAND_TYPES, InterHandIndex
 from gesturehand.data.selection import Selection
+from gesturehand.data.set_images import ImageSource
 from gesturehand.gestures import NO_GESTURE, GestureClasses, vocabulary
 from gesturehand.hand.conventions import definition_number
 from gesturehand.skeleton import SIDES
-
-#: ``error`` ends the run at an image that cannot be read, ``skip`` leaves its sample out.
-Unreadable = Literal["error", "skip"]
 
 
 class SampleKey(NamedTuple):
@@ -233,8 +231,9 @@ class InterHandDataset(Dataset[Batch]):
         if self.image_of is not None:
             affines = np.stack([self._map_of_other(*pair) for pair in zip(numbers.tolist(), affines, strict=True)])
             numbers = self.image_of[numbers]
-        files = [self.image_file(number) for number in numbers.tolist()]
-        sizes = self.index.image_size_px[self.selection.row[numbers]].tolist()
+        rows = self.selection.row[numbers]
+        files = self.index.images.of_all([self.index.file_name[row].decode() for row in rows.tolist()])
+        sizes = self.index.image_size_px[rows].tolist()
         # Pixels in a loop of their own: whatever is done between two images has left the processor's cache by the next.
         # Colours are written to the batch from a buffer that stays in the cache.
         unchanged = np.empty_like(images[0])
@@ -263,10 +262,10 @@ class InterHandDataset(Dataset[Batch]):
         return affine @ np.linalg.inv(back) @ move
 
     def image_file(self, number: int) -> Path:
-        """Path of a sample's image."""
+        """Path of a sample's image as a single file, whether or not it is there."""
         return self.index.image_file(int(self.selection.row[number]))
 
-    def _read(self, file: Path, size: tuple[int, int]) -> np.ndarray:
+    def _read(self, file: ImageSource, size: tuple[int, int]) -> np.ndarray:
         """The whole image, (height, width, 3) uint8 RGB, of the annotated size."""
         remedy = (
             f"complete the download of split '{self.index.split}', give the images you have as a subset list, or set "

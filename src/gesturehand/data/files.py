@@ -17,6 +17,7 @@ KINDS: Final[tuple[Kind, ...]] = ("data", "camera", "joint_3d", "MANO_NeuralAnno
 
 
 T = TypeVar("T")
+_URL: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.:-]+://")
 #: What Python's json module writes and JSON does not know.
 _NO_NUMBER: Final = re.compile(rb"(?<=[\[,:\s])-?(?:NaN|Infinity)(?=[\],}\s])")
 
@@ -24,6 +25,11 @@ _NO_NUMBER: Final = re.compile(rb"(?<=[\[,:\s])-?(?:NaN|Infinity)(?=[\],}\s])")
 def annotation_path(root: Path, split: str, kind: Kind) -> Path:
     """``<root>/annotations/{split}/InterHand2.6M_{split}_{kind}.json``."""
     return root / "annotations" / split / f"InterHand2.6M_{split}_{kind}.json"
+
+
+def is_url(root: str | Path) -> bool:
+    """Whether a set's root is a URL (:mod:`gesturehand.data.remote`) and no folder of this machine."""
+    return isinstance(root, str) and _URL.match(root) is not None
 
 
 def stays_inside(file_name: str) -> bool:

@@ -8,8 +8,10 @@ import os
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import Any, BinaryIO, Final, Literal
 
 import cv2
 import numpy as np
@@ -44,6 +46,10 @@ _TURNS: Final[dict[int, Callable[[Any], Any]]] = {
 }
 
 
+#: ``error`` ends at an image that cannot be read, ``skip`` leaves it out.
+Unreadable = Literal["error", "skip"]
+
+
 class UnreadableImageError(UserError):
     """An image is missing, damaged, too large, of another format or not the announced one.
 
@@ -57,21 +63,40 @@ class UnreadableImageError(UserError):
     detail = ""
 
 
+@dataclass(frozen=True)
+class StoredImage:
+    """An image that is no file of its own: a part of a shard, or behind a URL.
+
+    Attributes:
+        place: What messages call it.
+        content: Reads its bytes; raises OSError.
+        remedy: What to do where it is missing or damaged, for messages.
+    """
+
+    place: str
+    content: Callable[[], bytes]
+    remedy: str
+
+    def __str__(self) -> str:
+        return self.place
+
+
 def image_suffixes() -> tuple[str, ...]:
     """How the names of files end that are read with what is installed: also HEIC's and AVIF's."""
     return (*IMAGE_SUFFIXES, *heif_suffixes())
 
 
 def read_image(
-    path: str | Path, announced: tuple[int, int] | None = None, *, remedy: str = "get it again"
+    path: str | Path | StoredImage, announced: tuple[int, int] | None = None, *, remedy: str = "get it again"
 ) -> npt.NDArray[np.uint8]:
     """Decodes an image after checking its header.
 
     Args:
         path: A JPEG, PNG, WebP or BMP file, or a HEIC or AVIF where what they take is installed; if it does not exist,
-            other spellings of the name are tried (:func:`gesturehand.data.spelling.find_file`).
+            other spellings of the name are tried (:func:`gesturehand.data.spelling.find_file`). Or an image that is no
+            file of its own.
         announced: Width and height that it should have when shown, px; None for any.
-        remedy: What to do about an image that is missing or damaged, for the message.
+        remedy: What to do about an image that is missing or damaged, for the message; a stored image has its own.
 
     Returns:
         (height, width, 3) uint8 RGB as a viewer shows it: turned as its Exif orientation says; the first picture of an
@@ -81,18 +106,35 @@ def read_image(
         UnreadableImageError: It is missing, not a regular file, not an image of these formats, damaged, cut short, of
             another size, or has more than :data:`MAX_IMAGE_PIXELS`.
     """
-    with _opened(path, announced, remedy) as (file, header):
-        file.seek(0)
-        content = file.read()
-    if content[:2] == b"\xff\xd8" and content.rfind(_JPEG_END, header.pixels_at) < 0:
-        # Some decoders fill missing parts with grey without an error.
-        raise _refused(path, "image cut short", "is cut short, the end of the JPEG is missing", remedy)
+    remedy = path.remedy if isinstance(path, StoredImage) else remedy
+    content, header = _read(path, announced, remedy)
     image = decode_heif(content) if format_name(content[:16]) in HEIF_FORMATS else _decoded(content)
     if image is None or image.shape[1::-1] != header.size:
         raise _refused(path, "image unreadable", "is not a readable image", remedy)
     if header.orientation != 1:
         image = _TURNS[header.orientation](image)
     return np.asarray(image, np.uint8)
+
+
+def read_image_bytes(
+    path: str | Path | StoredImage, announced: tuple[int, int] | None = None, *, remedy: str = "get it again"
+) -> bytes:
+    """An image's bytes as they are, checked as :func:`read_image` does, as far as that goes without decoding.
+
+    Raises:
+        UnreadableImageError: As for :func:`read_image`.
+    """
+    return _read(path, announced, path.remedy if isinstance(path, StoredImage) else remedy)[0]
+
+
+def _read(path: str | Path | StoredImage, announced: tuple[int, int] | None, remedy: str) -> tuple[bytes, ImageHeader]:
+    with _opened(path, announced, remedy) as (file, header):
+        file.seek(0)
+        content = file.read()
+    if content[:2] == b"\xff\xd8" and content.rfind(_JPEG_END, header.pixels_at) < 0:
+        # Some decoders fill missing parts with grey without an error.
+        raise _refused(path, "image cut short", "is cut short, the end of the JPEG is missing", remedy)
+    return content, header
 
 
 def _decoded(content: bytes) -> npt.NDArray[np.uint8] | None:
@@ -103,23 +145,26 @@ def _decoded(content: bytes) -> npt.NDArray[np.uint8] | None:
     return None if image is None else np.asarray(image, np.uint8)
 
 
-def look_at_image(path: str | Path, announced: tuple[int, int] | None = None) -> tuple[int, int]:
+def look_at_image(path: str | Path | StoredImage, announced: tuple[int, int] | None = None) -> tuple[int, int]:
     """Width and height of an image as it is shown, px, from its header alone.
 
     Raises:
         UnreadableImageError: As for :func:`read_image`, as far as the header shows it.
     """
-    with _opened(path, announced, "get it again") as (_, header):
+    remedy = path.remedy if isinstance(path, StoredImage) else "get it again"
+    with _opened(path, announced, remedy) as (_, header):
         return header.shown
 
 
 @contextmanager
-def _opened(path: str | Path, announced: tuple[int, int] | None, remedy: str) -> Iterator[tuple[BinaryIO, ImageHeader]]:
+def _opened(
+    path: str | Path | StoredImage, announced: tuple[int, int] | None, remedy: str
+) -> Iterator[tuple[BinaryIO, ImageHeader]]:
     """The file, open, and its header, with which nothing is wrong."""
     try:
         file = _open(path)
     except (FileNotFoundError, NotADirectoryError):
-        similar = similar_name(Path(path))
+        similar = None if isinstance(path, StoredImage) else similar_name(Path(path))
         there = f" ('{similar}' is there)" if similar else ""
         raise _refused(path, "image missing", f"is missing{there}", remedy) from None
     except IsADirectoryError:
@@ -129,11 +174,11 @@ def _opened(path: str | Path, announced: tuple[int, int] | None, remedy: str) ->
         raise _refused(path, "image unreadable", f"cannot be read ({reason})", remedy) from None
     with file:
         try:
-            state = os.fstat(file.fileno())
-            header = read_header(file, state.st_size) if stat.S_ISREG(state.st_mode) else None
+            size = _size(file)
+            header = None if size is None else read_header(file, size)
         except OSError as error:
             raise _refused(path, "image unreadable", f"cannot be read ({error.strerror})", remedy) from None
-        if not stat.S_ISREG(state.st_mode):
+        if size is None:
             raise _refused(path, *_NO_FILE)
         if header is None:
             file.seek(0)
@@ -154,8 +199,8 @@ def _opened(path: str | Path, announced: tuple[int, int] | None, remedy: str) ->
         if width * height > MAX_IMAGE_PIXELS:
             text = f"claims {width} x {height} pixels, more than {MAX_IMAGE_PIXELS} in all"
             raise _refused(path, "image too large", text, "scale it down")
-        if state.st_size > _MAX_FILE_BYTES:
-            text = f"has {state.st_size} bytes, more than any image of {MAX_IMAGE_PIXELS} pixels"
+        if size > _MAX_FILE_BYTES:
+            text = f"has {size} bytes, more than any image of {MAX_IMAGE_PIXELS} pixels"
             raise _refused(path, "image too large", text, "save it again")
         if announced is not None and header.shown != tuple(announced):
             turned = f" (turned as its Exif orientation {header.orientation} says)" if header.orientation > 1 else ""
@@ -170,7 +215,17 @@ _NO_FILE: Final = ("image unreadable", "is not a regular file", "give an image f
 _RESIZED: Final = "put back the image that was annotated, or correct its width and height and the joints that lie in it"
 
 
-def _open(path: str | Path) -> BinaryIO:
+def _size(file: BinaryIO) -> int | None:
+    """Bytes of an open file; None: it is no regular file."""
+    if isinstance(file, BytesIO):
+        return file.getbuffer().nbytes
+    state = os.fstat(file.fileno())
+    return state.st_size if stat.S_ISREG(state.st_mode) else None
+
+
+def _open(path: str | Path | StoredImage) -> BinaryIO:
+    if isinstance(path, StoredImage):
+        return BytesIO(path.content())
     try:
         return open(path, "rb", opener=_without_waiting)
     except (FileNotFoundError, NotADirectoryError):
@@ -185,7 +240,7 @@ def _without_waiting(path: str, flags: int) -> int:
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
-def _refused(path: str | Path, kind: str, detail: str, remedy: str) -> UnreadableImageError:
+def _refused(path: str | Path | StoredImage, kind: str, detail: str, remedy: str) -> UnreadableImageError:
     error = UnreadableImageError(f"The image '{path}' {detail}: {remedy}.")
     error.kind, error.detail = kind, detail
     return error

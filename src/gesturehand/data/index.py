@@ -14,6 +14,8 @@ from gesturehand.data.formats.registry import format_of, named_format
 from gesturehand.data.formats.set_format import SetFormat
 from gesturehand.data.index_build import HAND_TYPES as HAND_TYPES
 from gesturehand.data.index_file import current_index, open_columns
+from gesturehand.data.remote import local_folder
+from gesturehand.data.set_images import ImageSource, SetImages
 from gesturehand.data.spelling import spelled
 
 #: How InterHand2.6M names its images.
@@ -134,6 +136,7 @@ class InterHandIndex:
         split: "train", "val" or "test", or another name that the set's format knows.
         set_format: The format of its files, which says how poses are written and what a joint is.
         mano_fits: MANO fits are shown.
+        images: Its images, which are single files or in shards.
         own_label_names: The labels that hands of the split have in vocabularies of their sets: set and label.
         file_name: (N,) bytes, relative to the format's image folder; made where it is asked for.
         annotation_id: (N,) int64.
@@ -163,6 +166,7 @@ class InterHandIndex:
     split: str
     set_format: SetFormat
     mano_fits: bool
+    images: SetImages
     file_name: FileNames
     annotation_id: np.ndarray
     image_size_px: np.ndarray
@@ -199,8 +203,21 @@ class InterHandIndex:
         """(N,) bytes, the camera's name."""
         return self.file_name.camera_name[self.camera]
 
+    @property
+    def address(self) -> str:
+        """What the user knows the set by: its folder, or its URL."""
+        return str(self.root) if self.images.remote is None else self.images.remote.url
+
+    def image(self, row: int) -> ImageSource:
+        """Where an annotation's image is: a file, or a place in a shard; for ``read_image``.
+
+        Raises:
+            UserError: Its name would lead out of the images' folder.
+        """
+        return self.images.of(self.file_name[row].decode())
+
     def image_file(self, row: int) -> Path:
-        """Path of an annotation's image.
+        """Path of an annotation's image as a single file, whether or not it is there.
 
         Raises:
             UserError: Its name would lead out of the images' folder.
@@ -217,7 +234,7 @@ def read_index(
     """Opens one split's index; the first time, and when the annotation files have changed, it is built.
 
     Args:
-        root: The data set's folder.
+        root: The data set's folder, or a URL (:mod:`gesturehand.data.remote`).
         split: "train", "val" or "test".
         mano_fits: Read the MANO fits too; without them ``mano_valid`` is False everywhere.
         set_format: Name of the format; None: it is recognised (:func:`gesturehand.data.formats.registry.format_of`).
@@ -226,7 +243,7 @@ def read_index(
         UserError: A file is missing or broken, or one refers to a frame or camera that another does not have; or the
             index can be kept nowhere.
     """
-    root = Path(root)
+    root = local_folder(root, [split])
     known = format_of(root, set_format)
     path, _ = current_index(known, root, split, mano_fits=mano_fits)
     return open_index(path, root, split, mano_fits, known.name)
@@ -254,12 +271,14 @@ def open_index(
     names, flags = FileNames(columns), JointFlags(columns["joint_flags"])
     own_labels = zip(*(words(columns[f"own_label_{part}"]).tolist() for part in ("set", "name")), strict=True)
     held = {field.name for field in fields(InterHandIndex)}
+    known = named_format(set_format)
     return InterHandIndex(
         path=path,
         root=root,
         split=split,
-        set_format=named_format(set_format),
+        set_format=known,
         mano_fits=mano_fits,
+        images=SetImages(root, split, known.image_folder(root, split)),
         file_name=names,
         joint_valid_image=flags,
         own_label_names=tuple((name.decode(), label.decode()) for name, label in own_labels),

@@ -20,6 +20,7 @@ from gesturehand.data.annotation_entries import (
     frame_joints,
     list_entries,
 )
+from gesturehand.data.column_file import Columns as Columns
 from gesturehand.data.files import Kind, MisfitError, annotation_path, decode, mapped, misfit
 from gesturehand.data.flags import FlagReader, unpack_flags
 from gesturehand.errors import UserError
@@ -29,7 +30,6 @@ from gesturehand.skeleton import JOINTS_FROM_INTERHAND, NUM_JOINTS, SIDES
 #: ``hand_type`` of an annotation; the value is the bit mask of the hands it shows (1 right, 2 left).
 HAND_TYPES: Final = {"right": 1, "left": 2, "interacting": 3}
 
-Columns = dict[str, np.ndarray]
 Entry = TypeVar("Entry")
 
 

@@ -1,28 +1,20 @@
 """The index on disk: one safetensors file a split, mapped into memory; made once, made anew when the JSON changes."""
 
-import json
 import os
-import struct
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
 from filelock import FileLock
-from safetensors import SafetensorError
-from safetensors.numpy import save_file
 
+from gesturehand.data.column_file import Columns, map_columns, read_column_header, write_columns
 from gesturehand.data.formats.set_format import SetFormat, Sources
-from gesturehand.data.index_build import Columns
 from gesturehand.errors import UserError
-from gesturehand.file_writing import new_file
 
 #: Of the columns and their meaning. Another version's file is made anew.
 FORMAT_VERSION: Final = 2
 #: Folder for indices of data sets that cannot be written to.
 CACHE_VARIABLE: Final = "GESTUREHAND_CACHE"
-_DTYPES: Final = {"BOOL": "?", "U8": "u1", "I16": "<i2", "I32": "<i4", "U32": "<u4", "I64": "<i8", "F32": "<f4"}
-_DTYPES_HELD: Final = {np.dtype(name) for name in _DTYPES.values()}
 
 
 def cache_folder() -> Path:
@@ -94,32 +86,18 @@ def open_columns(path: Path) -> Columns:
     Raises:
         UserError: The file is gone or of another version.
     """
-    header = read_header(path)
-    if header is None or header["version"] != FORMAT_VERSION:
+    header = read_column_header(path)
+    if header is None or header.note.get("version") != FORMAT_VERSION:
         raise UserError(f"The index '{path}' is missing, damaged or of another version: run `gesturehand data index`.")
-    content = np.asarray(np.memmap(path, np.uint8, "r"))
-    return {
-        name: content[start:end].view(dtype).reshape(shape)
-        for name, (dtype, shape, start, end) in header["columns"].items()
-    }
+    return map_columns(path, header)
 
 
 def read_header(path: Path) -> dict[str, Any] | None:
     """``version``, ``sources`` and ``columns`` (dtype, shape, first and last byte); None if there is no whole index."""
-    try:
-        size = path.stat().st_size
-        with path.open("rb") as file:
-            (length,) = struct.unpack("<Q", file.read(8))
-            header = json.loads(file.read(length)) if length < size else {}
-        note = json.loads(header.pop("__metadata__")["gesturehand"])
-        columns = {}
-        for name, entry in header.items():
-            start, end = (8 + length + offset for offset in entry["data_offsets"])
-            columns[name] = (np.dtype(_DTYPES[entry["dtype"]]), entry["shape"], start, end)
-        whole = max(end for _, _, _, end in columns.values()) == size
-        return {"version": note["version"], "sources": note["sources"], "columns": columns} if whole else None
-    except (OSError, ValueError, KeyError, TypeError, struct.error):
+    header = read_column_header(path)
+    if header is None or not {"version", "sources"} <= header.note.keys():
         return None
+    return {"version": header.note["version"], "sources": header.note["sources"], "columns": header.places}
 
 
 def _serves(path: Path, sources: Sources) -> bool:
@@ -147,13 +125,5 @@ def _check_writable(folder: Path, *, create: bool) -> None:
 
 
 def _write(path: Path, columns: Columns, sources: Sources) -> None:
-    arrays = {name: np.ascontiguousarray(array) for name, array in columns.items()}
-    for name, array in arrays.items():
-        if array.dtype not in _DTYPES_HELD:
-            raise TypeError(f"column {name} is {array.dtype}")
-    note = {"gesturehand": json.dumps({"version": FORMAT_VERSION, "sources": sources})}
-    with new_file(path, f"make room there, or set {CACHE_VARIABLE} to another folder") as part:
-        try:
-            save_file(arrays, part, note)
-        except SafetensorError as error:  # which hides what the file system said
-            raise OSError(None, str(error)) from error
+    remedy = f"make room there, or set {CACHE_VARIABLE} to another folder"
+    write_columns(path, columns, {"version": FORMAT_VERSION, "sources": sources}, remedy)

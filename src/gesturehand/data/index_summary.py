@@ -10,11 +10,13 @@ from gesturehand.data.formats.registry import format_of
 from gesturehand.data.formats.set_format import SetFormat
 from gesturehand.data.index import HAND_TYPES, open_index
 from gesturehand.data.index_file import current_index
+from gesturehand.data.remote import local_folder
 from gesturehand.errors import UserError
+from gesturehand.splits import SPLITS
 
 
 def index_table(
-    root: Path,
+    root: str | Path,
     split: str | None = None,
     *,
     mano_fits: bool = True,
@@ -36,11 +38,12 @@ def index_table(
     Raises:
         UserError: There is no split, or a file of one is missing or broken.
     """
-    known = format_of(root, set_format)
-    splits = [split] if split else known.splits(root)
+    folder = local_folder(root, [split] if split else SPLITS)
+    known = format_of(folder, set_format)
+    splits = [split] if split else known.splits(folder)
     if not splits:
         raise UserError(f"'{root}' has no split's annotation files: download them first.")
-    columns = [_column(known, root, name, mano_fits, rebuild) for name in splits]
+    columns = [_column(known, folder, name, mano_fits, rebuild) for name in splits]
     table = Table(title=f"Index of {root}")
     table.add_column("")
     for name in splits:

@@ -124,7 +124,8 @@ def select(
                 "to 0 to train on the gestures of hands with a box only."
             )
         raise UserError(
-            f"Nothing of '{index.root}', split '{index.split}', is left by hands={hands}, labelled_only={labelled_only}"
+            f"Nothing of '{index.address}', split '{index.split}', is left by hands={hands}, "
+            f"labelled_only={labelled_only}"
             f"{''.join(f', {name}={value}' for name, value in further.items() if value)}: loosen one of these settings."
         )
     return selection
@@ -138,7 +139,7 @@ def _among(setting: str, index: InterHandIndex, wanted: list[Any], column: np.nd
     if unknown:
         listed = ", ".join(sorted(_shown(value) for value in known))
         raise UserError(
-            f"data.{setting} names '{_shown(unknown[0])}', which split '{index.split}' of '{index.root}' does not "
+            f"data.{setting} names '{_shown(unknown[0])}', which split '{index.split}' of '{index.address}' does not "
             f"have: choose from {listed}."
         )
     return np.isin(column, wanted)
@@ -169,8 +170,8 @@ def _in_subset(index: InterHandIndex, path: Path) -> np.ndarray:
     chosen |= in_files
     if unknown:
         raise UserError(
-            f"The subset list '{path}' names {len(unknown)} entries that split '{index.split}' of '{index.root}' does "
-            f"not have (the first: {min(unknown)}): check that list and split belong together."
+            f"The subset list '{path}' names {len(unknown)} entries that split '{index.split}' of '{index.address}' "
+            f"does not have (the first: {min(unknown)}): check that list and split belong together."
         )
     return chosen
 
@@ -237,6 +238,6 @@ def fitted_samples(index: InterHandIndex, selection: Selection, kept: np.ndarray
         fitted &= kept[frame]
     if not fitted.any():
         raise UserError(
-            f"No sample of '{index.root}', split '{index.split}', has a MANO fit: set data.fitted_only to false."
+            f"No sample of '{index.address}', split '{index.split}', has a MANO fit: set data.fitted_only to false."
         )
     return Selection(selection.row[fitted], selection.hand[fitted])

@@ -56,7 +56,7 @@ def frame_sheet(
     chosen = np.random.default_rng(0).permutation(len(index))[:count]
     pictures = []
     for row in chosen:
-        picture = read_image(index.image_file(int(row)), remedy="write or download the set again")
+        picture = read_image(index.image(int(row)), remedy="write or download the set again")
         pictures.append(tones[picture[..., ::-1]])
     rows = _even_rows(pictures, columns)
     width = round(float(np.mean([height_px * sum(map(_shape, row)) + len(row) * _GAP_PX for row in rows])))
@@ -106,7 +106,7 @@ def save_annotations(path: Path, dataset: InterHandDataset, hand_model: HandMode
         columns=("crop", "annotated joints", "MANO fit")[: len(rows[0])],
         captions=captions,
         samples_per_row=2 if with_mesh else 3,
-        title=f"{dataset.index.root}, {dataset.index.split}",
+        title=f"{dataset.index.address}, {dataset.index.split}",
     )
     return len(rows)
 

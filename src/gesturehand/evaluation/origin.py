@@ -29,7 +29,7 @@ def data_fingerprint(data: InterHandDataModule) -> dict[str, Any]:
     present = (hand_type[:, None] & np.array([1, 2])[hand]) > 0
     fitted = index.mano_valid[index.frame[row, None], hand] & present
     return {
-        "root": str(index.root),
+        "root": index.address,
         "split": index.split,
         "format": index.set_format.title,
         "joints": _joints(index.set_format.joints),

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from gesturehand.data.formats.registry import format_of
 from gesturehand.data.index import HAND_TYPES, InterHandIndex, read_index
+from gesturehand.data.remote import local_folder
 from gesturehand.errors import UserError
 from gesturehand.gestures import NO_GESTURE, class_names
 from gesturehand.hand.layer import HandModel
@@ -46,8 +47,9 @@ def set_statistics(root: str | Path, hand_model: HandModel, set_format: str | No
     Raises:
         UserError: the folder has no split, or a split's files are broken.
     """
-    known = format_of(root, set_format)
-    there = [split for split in known.splits(Path(root)) if split in SPLITS]
+    folder = local_folder(root)
+    known = format_of(folder, set_format)
+    there = [split for split in known.splits(folder) if split in SPLITS]
     if not there:
         raise UserError(f"'{root}' has no annotations of train, val or test: give InterHand2.6M's folder or a set's.")
     indices = {split: read_index(root, split, set_format=known.name) for split in there}

@@ -16,6 +16,7 @@ import numpy as np
 from tqdm import tqdm
 
 from gesturehand.data.formats.ho3d import EVALUATION_IMAGES, OPENGL, Ho3dFormat
+from gesturehand.data.formats.packed import annotated_format
 from gesturehand.data.formats.registry import format_of
 from gesturehand.data.formats.set_format import SetFormat, read_json_array
 from gesturehand.data.index import read_index
@@ -113,7 +114,7 @@ def write_submission(
     Raises:
         UserError: Predictions are missing, or without vertices, or nothing says where the hands are.
     """
-    known = format_of(root, set_format)
+    known = annotated_format(format_of(root, set_format))
     form = submission_form(known.name)
     saved = read_predictions(predictions)
     if saved.vertices is None:
@@ -225,7 +226,7 @@ def score_submission(
     Raises:
         UserError: As :func:`read_submission`; or the annotations are missing.
     """
-    known = format_of(root, set_format)
+    known = annotated_format(format_of(root, set_format))
     form = submission_form(known.name)
     true_joints = read_json_array(Path(root) / "evaluation_xyz.json", (NUM_JOINTS, 3), known.title)
     true_vertices = read_json_array(Path(root) / "evaluation_verts.json", (-1, 3), known.title)

@@ -22,7 +22,7 @@ from gesturehand.cli.keys.given import (
 from gesturehand.cli.keys.known import KnownKeys, known_classes, known_keys, model_classes
 from gesturehand.cli.keys.signature import REQUIRED, Kind, Signature, first_sentence, is_record, signature_of
 from gesturehand.cli.keys.source import find_dotted
-from gesturehand.data.files import check_root
+from gesturehand.data.files import check_root, is_url
 from gesturehand.data.spelling import find_file
 from gesturehand.errors import UserError
 from gesturehand.suggestions import did_you_mean, did_you_mean_path, nearest
@@ -74,6 +74,8 @@ def check_paths(command: str, words: Sequence[str]) -> None:
         key = known.by_path.get(path)
         value = each.value
         if key is None or "path" not in key.parameter.kind.types or not isinstance(value, str) or "${" in value:
+            continue
+        if key.parameter.name in ("root", "data") and is_url(value):
             continue
         if value and value not in key.parameter.kind.words and find_file(Path(value)) is None:
             if key.parameter.name in ("root", "data"):

@@ -11,7 +11,7 @@ from gesturehand.cli.keys.check import all_given, check_paths, model_of
 from gesturehand.cli.keys.given import read_line
 from gesturehand.cli.keys.known import DATA, model_classes
 from gesturehand.cli.keys.signature import REQUIRED, signature_of
-from gesturehand.data.files import check_root
+from gesturehand.data.files import check_root, is_url
 from gesturehand.errors import UserError
 from gesturehand.runs import CONFIG_FILE, best_checkpoint, newest_run
 from gesturehand.settings import check_data_settings, check_model_settings
@@ -46,19 +46,19 @@ def check_training(command: str, words: Sequence[str]) -> None:
         check_model_settings(_settings(str(model), "model.init_args.", values))
     check_paths(command, words)
     root = data.get("root")
-    if isinstance(root, str) and not Path(root).is_dir() and nearest_path(root) is not None:
+    if isinstance(root, str) and not is_url(root) and not Path(root).is_dir() and nearest_path(root) is not None:
         check_root(Path(root))  # a slip; that there is no data at all is said of a configuration that is read
     _check_pretraining(values.get("model.init_args.pretrained"))
 
 
-def check_root_exists(root: Path) -> None:
-    """Refuses a folder of data that is not there; what is in it is for its reader to say.
+def check_root_exists(root: str) -> None:
+    """Refuses a folder of data that is not there; what is in it, or behind a URL, is for its reader to say.
 
     Raises:
         UserError: There is none.
     """
-    if not root.is_dir():
-        check_root(root)
+    if not is_url(root) and not Path(root).is_dir():
+        check_root(Path(root))
 
 
 def check_seed(seed: Any) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 from gesturehand.data.files import KINDS, annotation_path, check_root, file_state
 from gesturehand.data.formats.set_format import SetFormat, Sources
 from gesturehand.data.index_build import Columns, build_columns
-from gesturehand.splits import SPLITS
+from gesturehand.splits import in_usual_order
 
 
 class InterHandFormat(SetFormat):
@@ -25,7 +25,7 @@ class InterHandFormat(SetFormat):
         check_root(root)
         folders = [path.name for path in (root / "annotations").iterdir() if path.is_dir()]
         there = [name for name in folders if annotation_path(root, name, "data").is_file()]
-        return sorted(there, key=lambda name: (SPLITS.index(name) if name in SPLITS else len(SPLITS), name))
+        return in_usual_order(there)
 
     def has_split(self, root: Path, split: str) -> bool:
         return annotation_path(root, split, "data").parent.is_dir()

@@ -8,7 +8,9 @@ from gesturehand.data.formats.dexycb import DexYcbFormat
 from gesturehand.data.formats.freihand import FreiHandFormat
 from gesturehand.data.formats.ho3d import Ho3dV2Format, Ho3dV3Format
 from gesturehand.data.formats.interhand import InterHandFormat
+from gesturehand.data.formats.packed import PackedSet, format_name
 from gesturehand.data.formats.set_format import SetFormat
+from gesturehand.data.remote import local_folder
 from gesturehand.errors import UserError
 
 #: In the order in which a folder is tried. InterHand2.6M's comes first: its files say their own name.
@@ -40,13 +42,18 @@ def format_of(root: str | Path, name: str | None = None) -> SetFormat:
     """The format of a set, checked.
 
     Args:
-        root: Its folder (or file).
+        root: Its folder (or file), or its URL.
         name: ``data.format``; None: it is recognised by its files.
 
     Raises:
         UserError: The name is unknown, or the folder is not one of that format, or of none.
     """
-    root = Path(root)
+    root = local_folder(root)
+    packed = format_name(root)
+    if packed is not None and name in (None, packed):
+        known = PackedSet(named_format(packed))
+        if known.is_needed(root):
+            return known
     chosen = _recognised(root) if name is None else named_format(name)
     if chosen is None:
         nearby = _nearby(root)

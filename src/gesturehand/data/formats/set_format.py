@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -205,11 +205,11 @@ class SetFormat(ABC):
         pose_form: How it writes MANO's pose and place.
     """
 
-    name: ClassVar[str]
-    title: ClassVar[str]
-    sign: ClassVar[str]
-    joints: ClassVar[str | None] = None
-    pose_form: ClassVar[PoseForm] = PoseForm(0)
+    name: str
+    title: str
+    sign: str
+    joints: str | None = None
+    pose_form: PoseForm = PoseForm(0)
 
     @abstractmethod
     def recognises(self, root: Path) -> bool:

@@ -1,0 +1,72 @@
+"""``gesturehand data pack``: a split's images in shards, for folders that many machines read."""
+
+import sys
+
+from gesturehand.cli.console import say
+from gesturehand.data.image_file import Unreadable
+from gesturehand.settings import ExistingPath
+
+
+def pack(
+    root: ExistingPath,
+    split: str = "train",
+    out: str | None = None,
+    shard_mb: float = 1000,
+    workers: int = 8,
+    unreadable: Unreadable = "error",
+    unreadable_limit: int = 100,
+    mano_fits: bool = True,
+    overwrite: bool = False,
+    verify: bool = False,
+    format: str | None = None,
+) -> None:
+    """Puts a split's images into few large files, which are read by ranges of bytes; docs/packed.md.
+
+    ROOT/packed/SPLIT/ then holds plain ZIP files, a table of what lies where, and the index: complete by itself, so
+    that it can be copied to another machine or into a bucket and trained on there. Images are packed byte for byte, and
+    the single files stay. Given again, the command goes on where it was interrupted, and packs what has been added.
+
+    Args:
+        root: The set's folder, in any format, or its URL.
+        split: Split to pack.
+        out: Folder to write packed/ to; the set's own if not given.
+        shard_mb: Size of a shard, MB, up to 4000.
+        workers: Images that are read at a time.
+        unreadable: What happens where an image cannot be read: error ends, skip leaves it out and names it.
+        unreadable_limit: How many images may be left out before the command ends.
+        mano_fits: The index beside the shards has the MANO fits.
+        overwrite: Begin anew, also with images that are in shards already, as after they have changed.
+        verify: Pack nothing, but read the shards from end to end and compare them with their sums; exits with 1 if
+            anything is wrong.
+        format: The set's format; recognised by its files if not given.
+    """
+    from gesturehand.data.pack import pack_split
+    from gesturehand.data.verify_shards import verify_split
+
+    if verify:
+        problems = verify_split(out or root, split, set_format=format)
+        for problem in problems:
+            say(f"{problem.kind}: {problem.where}")
+        say(f"{out or root}: split {split} {f'has {len(problems)} problems' if problems else 'is as it was packed'}")
+        if problems:
+            sys.exit(1)
+        return
+    report = pack_split(
+        root,
+        split,
+        out=out,
+        shard_mb=shard_mb,
+        workers=workers,
+        unreadable=unreadable,
+        unreadable_limit=unreadable_limit,
+        mano_fits=mano_fits,
+        overwrite=overwrite,
+        set_format=format,
+    )
+    kept = f" ({report.kept:,} of them were there)" if report.kept else ""
+    more = 100 * (report.disk_bytes / report.image_bytes - 1)
+    shards = f"{report.shards} shard{'' if report.shards == 1 else 's'}"
+    say(f"{report.folder}: {report.images:,} images{kept} in {shards}")
+    say(f"{report.disk_bytes / 1e6:,.1f} MB, {more:.2f} % more than the images themselves")
+    if report.left_out:
+        say(f"{len(report.left_out)} could not be read and are left out; they are named above.")
