@@ -1,6 +1,6 @@
 """Every figure of docs/performance.md in one run: `make bench`. Takes about five minutes and 10 GB of memory.
 
-    python benchmarks/bench.py [--only index,samples,packed,step,prediction,help] [--without-plain]
+    python benchmarks/bench.py [--only index,samples,packed,step,launches,prediction,help] [--without-plain]
 
 Writes docs/results/bench.json and the table between the markers of docs/performance.md. With ``--only`` the other
 figures stay as they were measured.
@@ -16,6 +16,7 @@ from typing import Any
 
 import help_speed
 import index_scale
+import launches
 import packed_images
 import prediction_speed
 import sample_path
@@ -86,6 +87,8 @@ def rows(result: dict[str, Any]) -> list[tuple[str, str, str]]:
             table.append((f"… {words}: {rate_of}", f"{n['images_per_s'][name]:.1f}, {share:.0f} %", "–"))
         if not on_gpu:
             table.append(("… the same on a GPU", "not measured: no GPU", "–"))
+    if "launches" in result:
+        table += launch_rows(result["launches"], result.get("launches_before"))
     if "prediction" in result:
         table += prediction_rows(result["prediction"])
     if "help" in result:
@@ -145,6 +148,23 @@ def prediction_rows(n: dict[str, Any]) -> list[tuple[str, str, str]]:
     ]
 
 
+def launch_rows(n: dict[str, Any], before: dict[str, Any] | None) -> list[tuple[str, str, str]]:
+    """What, measured, wanted, of the operations that a step starts; with an older commit's, where they were counted."""
+    table = []
+    words = ("operations launched by TokenFusion's step beyond the backbone's: float32", "… under bfloat16's autocast")
+    for precision, what in zip(launches.PRECISIONS, words, strict=True):
+        counted = f"{n[precision]['beyond']:,}"
+        if before is None:
+            table.append((what, counted, "–"))
+        else:
+            old = before[precision]["beyond"]
+            table.append((what, f"{counted} (before: {old:,})", f"≤ {old // 3}"))
+    if "compiled" in n:
+        wanted = "–" if before is None else f"≤ {before['32-true']['beyond'] // 3}"
+        table.append(("… float32, head and losses compiled", f"{n['compiled']['beyond']:,}", wanted))
+    return table
+
+
 def help_rows(n: dict[str, Any], before: dict[str, Any] | None) -> list[tuple[str, str, str]]:
     """What, measured, wanted, of help; with what an older commit took, where it was measured."""
 
@@ -185,12 +205,13 @@ def write(result: dict[str, Any]) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--only", default="index,samples,packed,step,prediction,help")
+    parser.add_argument("--only", default="index,samples,packed,step,launches,prediction,help")
     parser.add_argument("--without-plain", action="store_true")
     arguments = parser.parse_args()
     path = DOCS / "results" / "bench.json"
     result = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     result["help_before"] = json.loads((DOCS / "results" / "help_before.json").read_text(encoding="utf-8"))
+    result["launches_before"] = json.loads((DOCS / "results" / "launches_before.json").read_text(encoding="utf-8"))
     result["machine"] = {
         "cpu": platform.processor(),
         "cores": os.cpu_count(),
@@ -204,6 +225,7 @@ def main() -> None:
         "samples": sample_path.measure,
         "packed": packed_images.measure,
         "step": training_step.measure,
+        "launches": launches.measure,
         "prediction": prediction_speed.measure,
         "help": help_speed.measure,
     }

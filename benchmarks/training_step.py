@@ -18,17 +18,20 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
+from lightning_fabric.utilities import move_data_to_device
 from torch.utils.flop_counter import FlopCounterMode
 
 from gesturehand.batch import Batch
 from gesturehand.data.datamodule import InterHandDataModule
 from gesturehand.models.encoder import Encoder
 from gesturehand.synthetic.writer import write_synthetic_set
+from gesturehand.targets import with_training_targets
 from gesturehand.trainers.eanet_regressor import EANetRegressor
+from gesturehand.trainers.hand_regressor import HandRegressor
 from gesturehand.trainers.optimisation import adamw_with_cosine
 from gesturehand.trainers.token_fusion_regressor import TokenFusionRegressor
 
-REGRESSORS = {"token_fusion": TokenFusionRegressor, "eanet": EANetRegressor}
+REGRESSORS: dict[str, Any] = {"token_fusion": TokenFusionRegressor, "eanet": EANetRegressor}
 
 
 def synthetic_batch(size: int, count: int, layout: str) -> Batch:
@@ -66,14 +69,16 @@ def step_of(
 
 
 def regressor_step(name: str, device: str, settings: dict[str, Any], count: int) -> Callable[[], None]:
-    module: pl.LightningModule = REGRESSORS[name](**settings).to(device).train()
+    module: HandRegressor = REGRESSORS[name](**settings).train()
     batch = synthetic_batch(settings["image_size"], count, "two_hand" if name == "eanet" else "per_hand")
-    return module_step(module, batch, device)
+    # As the loader's workers give it.
+    return module_step(module, with_training_targets(batch, module.hand_model), device)
 
 
 def module_step(module: pl.LightningModule, batch: Batch, device: str) -> Callable[[], None]:
     """A training step of either stage's module."""
-    batch = {key: value.to(device) for key, value in batch.items()}  # type: ignore[assignment]
+    module.to(device)
+    batch = move_data_to_device(batch, torch.device(device))
     # The step without a Trainer's loop: nothing to log to, one process.
     module.log = lambda *arguments, **named: None  # type: ignore[method-assign]
     module._trainer = pl.Trainer(accelerator="cpu" if device == "cpu" else "gpu", devices=1, logger=False,

@@ -14,7 +14,19 @@ import gesturehand
 ROOT = Path(gesturehand.__file__).parent
 #: Layers from the ground up; modules of one layer may import each other.
 LAYERS = (
-    {"skeleton", "gestures", "camera", "batch", "splits", "errors", "settings", "cores", "lazy_names", "moved"}
+    {
+        "skeleton",
+        "gestures",
+        "camera",
+        "batch",
+        "device_constants",
+        "splits",
+        "errors",
+        "settings",
+        "cores",
+        "lazy_names",
+        "moved",
+    }
     | {"suggestions"}
     | {"extras", "file_writing", "file_lock", "json_files", "markdown", "text_file", "translation", "wandb_server"}
     | {"yaml_text"},

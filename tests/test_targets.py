@@ -22,7 +22,7 @@ from gesturehand.losses import TERMS, layered_objective
 from gesturehand.metrics.hand_metrics import HandMetrics
 from gesturehand.skeleton import JOINT_PARENTS
 from gesturehand.synthetic.set_writer import mask_path
-from gesturehand.targets import build_targets
+from gesturehand.targets import build_targets, with_training_targets
 
 SIZE = 128
 MIRROR = np.diag([-1.0, 1.0, 1.0])
@@ -548,3 +548,18 @@ def test_targets_are_float32_and_need_no_gradient_also_under_autocast(synthetic_
         assert value.dtype in (torch.float32, torch.bool), name
         assert not value.requires_grad
         assert torch.equal(value, plain[name]), name
+
+
+def test_loaders_targets_give_the_losses_of_a_steps_own(batch, hand_model):
+    """What the loader makes beforehand is what the losses would be compared with otherwise."""
+    targets = build_targets(batch, hand_model)
+    prediction = prediction_near(targets, hand_model, batch["is_right"])
+    finished = with_training_targets(batch, hand_model)
+    assert {name: value for name, value in finished.items() if name != "training_targets"} == dict(batch)
+    ready = layered_objective(prediction, finished["training_targets"])
+    for name, term in layered_objective(prediction, targets).items():
+        assert torch.equal(ready[name].total, term.total)
+        assert torch.equal(ready[name].count, term.count)
+    assert not finished["training_targets"]["defined_joints"]
+    own = changed(batch, joint_definition=torch.ones_like(batch["joint_definition"]))
+    assert with_training_targets(own, hand_model)["training_targets"]["defined_joints"]

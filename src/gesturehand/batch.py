@@ -11,7 +11,7 @@ Frames:
 - *normalised crop coordinates*: -1 … 1 over the crop (:mod:`gesturehand.camera`).
 """
 
-from typing import Final, NotRequired, TypedDict
+from typing import Final, NamedTuple, NotRequired, TypedDict
 
 from torch import Tensor
 
@@ -55,6 +55,7 @@ class Batch(TypedDict):
         gesture_fine: (B,) int64, class of the sequence, -1 for none.
         own_label: (B,) int64, what the hand shows in the vocabulary of its own set of labels, a number of
             :meth:`gesturehand.data.datamodule.InterHandDataModule.label_vocabulary`; -1 for none.
+        training_targets: What the second stage's losses compare with, where the loader has made it already.
     """
 
     image: Tensor
@@ -82,6 +83,7 @@ class Batch(TypedDict):
     gesture_coarse: Tensor
     gesture_fine: Tensor
     own_label: Tensor
+    training_targets: NotRequired["TrainingTargets"]
 
 
 class Targets(TypedDict):
@@ -130,6 +132,38 @@ class Targets(TypedDict):
     joints_mano: Tensor
     relative_translation: Tensor
     relative_translation_valid: Tensor
+
+
+class ObjectiveTargets(NamedTuple):
+    """The targets of the layered objective's terms in one row a hand, one term after the other.
+
+    :func:`gesturehand.losses.objective_targets` makes it of :class:`Targets`.
+
+    Attributes:
+        values: (B, H, E) what the terms' E entries should be; invalid ones hold anything.
+        valid: (B, H, E) bool.
+        counts: (8,) float32 number of valid entries of each term.
+    """
+
+    values: Tensor
+    valid: Tensor
+    counts: Tensor
+
+
+class TrainingTargets(TypedDict):
+    """What a training step compares with: of :class:`Targets`, only what the losses need.
+
+    Attributes:
+        objective: Of the layered objective.
+        relative_translation: As the targets'; only where H = 2.
+        relative_translation_valid: As the targets'; only where H = 2.
+        defined_joints: Whether a sample's set may have a joint definition of its own (``Batch.joint_definition``).
+    """
+
+    objective: ObjectiveTargets
+    relative_translation: NotRequired[Tensor]
+    relative_translation_valid: NotRequired[Tensor]
+    defined_joints: bool
 
 
 class GesturePrediction(TypedDict):

@@ -9,15 +9,17 @@ All terms are L1, as in EANet. The list of terms is this library's design; the p
 joints and structural constraints without listing them.
 """
 
+from collections.abc import Mapping
 from typing import Final, Literal, NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from gesturehand.batch import Batch, GesturePrediction, HandPrediction, Targets
+from gesturehand.batch import Batch, GesturePrediction, HandPrediction, ObjectiveTargets, Targets, TrainingTargets
+from gesturehand.device_constants import constant
 from gesturehand.gestures import NO_GESTURE, Level
-from gesturehand.skeleton import BONES
+from gesturehand.skeleton import JOINT_PARENTS, WRIST
 
 #: The layers of the objective and their terms.
 LAYERS: Final = {
@@ -26,6 +28,8 @@ LAYERS: Final = {
     "structure": ("bone_length", "bone_direction"),
 }
 TERMS: Final = tuple(term for terms in LAYERS.values() for term in terms)
+#: Each bone's parent; its child is the joint after the bone's own number.
+_PARENTS: Final = tuple(parent for parent in JOINT_PARENTS if parent >= WRIST)
 
 
 class MaskedSum(NamedTuple):
@@ -44,7 +48,7 @@ def masked_l1(prediction: Tensor, target: Tensor, valid: Tensor) -> MaskedSum:
     """Sum of absolute differences over valid entries.
 
     Args:
-        prediction: (…, event).
+        prediction: (…, event), finite.
         target: Same shape; invalid entries may hold anything, even NaN.
         valid: (...) bool; one flag for all entries of an event.
 
@@ -52,9 +56,18 @@ def masked_l1(prediction: Tensor, target: Tensor, valid: Tensor) -> MaskedSum:
         >>> masked_l1(torch.tensor([[1.0, 2.0], [5.0, 5.0]]), torch.zeros(2, 2), torch.tensor([True, False]))
         MaskedSum(total=tensor(3.), count=tensor(2.))
     """
-    valid = valid.reshape(valid.shape + (1,) * (prediction.ndim - valid.ndim)).expand_as(prediction)
-    difference = (prediction - torch.where(valid, target, prediction.detach())).abs()
-    return MaskedSum(torch.where(valid, difference, 0.0).sum(), valid.sum().float())
+    valid = _for_every_entry(valid, prediction)
+    return MaskedSum(_differences(prediction, target, valid).sum(), valid.sum(dtype=torch.float32))
+
+
+def _for_every_entry(valid: Tensor, event: Tensor) -> Tensor:
+    """A flag for each event as a flag for each of its entries."""
+    return valid.reshape(valid.shape + (1,) * (event.ndim - valid.ndim)).expand_as(event)
+
+
+def _differences(prediction: Tensor, target: Tensor, valid: Tensor) -> Tensor:
+    """Absolute differences; an invalid entry differs from itself: by zero, with a gradient of zero."""
+    return (prediction - torch.where(valid, target, prediction.detach())).abs()
 
 
 def mean_of(sums: MaskedSum) -> Tensor:
@@ -62,7 +75,7 @@ def mean_of(sums: MaskedSum) -> Tensor:
     return sums.total / torch.where(sums.count > 0, sums.count, 1.0)
 
 
-def layered_objective(prediction: HandPrediction, targets: Targets) -> dict[str, MaskedSum]:
+def layered_objective(prediction: HandPrediction, targets: Targets | TrainingTargets) -> dict[str, MaskedSum]:
     """The eight terms, by name.
 
     - ``pose``: 16 rotation matrices against the MANO fit's.
@@ -77,29 +90,79 @@ def layered_objective(prediction: HandPrediction, targets: Targets) -> dict[str,
     If a sample's depth is unknown, only ``joint_2d`` and the image-plane part of ``joint_25d`` count.
 
     Normalised coordinates make the 2D terms' weights independent of image and map sizes.
+
+    All terms are compared at once, as one row of entries a hand, because a GPU takes as long to start comparing one
+    term as to compare all of them.
     """
+    wanted: ObjectiveTargets = targets["objective"] if "objective" in targets else objective_targets(targets)  # type: ignore[typeddict-item]
     joints = prediction["joints"]
-    annotated = targets["joints"] - targets["joints"][..., :1, :]
-    fitted = targets["joints_mano"] - targets["joints_mano"][..., :1, :]
     lengths, directions = _bones(joints)
-    true_lengths, true_directions = _bones(targets["joints"])
-    parents, children = (list(ends) for ends in zip(*BONES, strict=True))
-    # A bone needs its two ends and their depth, not the wrist.
-    valid = targets["joint_valid_2d"] & targets["depth_known"][:, None, None]
-    bone_valid = valid[..., parents] & valid[..., children]
+    predicted = {
+        "pose": prediction["rotations"],
+        "shape": prediction["betas"],
+        "joint_25d": prediction["joints_25d"],
+        "joint_3d": joints,
+        "joint_mano": joints,
+        "joint_2d": prediction["joints_2d"],
+        "bone_length": lengths,
+        "bone_direction": directions,
+    }
+    differences = _differences(_row(predicted), wanted.values, wanted.valid)
+    totals = _sum_of_each_term(differences, predicted)
     return {
-        "pose": masked_l1(prediction["rotations"], targets["rotations"], targets["mano_valid"]),
-        "shape": masked_l1(prediction["betas"], targets["betas"], targets["betas_valid"]),
-        "joint_25d": masked_l1(prediction["joints_25d"], targets["joints_25d"], targets["joint_valid_25d"]),
-        "joint_3d": masked_l1(joints, annotated, targets["joint_valid_3d"]),
-        "joint_mano": masked_l1(joints, fitted, targets["mano_valid"]),
-        "joint_2d": masked_l1(prediction["joints_2d"], targets["joints_2d"], targets["joint_valid_2d"]),
-        "bone_length": masked_l1(lengths, true_lengths, bone_valid),
-        "bone_direction": masked_l1(directions, true_directions, bone_valid),
+        term: MaskedSum(total, count)
+        for term, total, count in zip(TERMS, totals.unbind(), wanted.counts.unbind(), strict=True)
     }
 
 
-def relative_translation_loss(prediction: HandPrediction, targets: Targets) -> MaskedSum:
+def objective_targets(targets: Targets) -> ObjectiveTargets:
+    """What the eight terms of :func:`layered_objective` are compared with, and where."""
+    annotated = targets["joints"] - targets["joints"][..., :1, :]
+    fitted = targets["joints_mano"] - targets["joints_mano"][..., :1, :]
+    lengths, directions = _bones(targets["joints"])
+    wanted = {
+        "pose": targets["rotations"],
+        "shape": targets["betas"],
+        "joint_25d": targets["joints_25d"],
+        "joint_3d": annotated,
+        "joint_mano": fitted,
+        "joint_2d": targets["joints_2d"],
+        "bone_length": lengths,
+        "bone_direction": directions,
+    }
+    # A bone needs its two ends and their depth, not the wrist.
+    known = targets["joint_valid_2d"] & targets["depth_known"][:, None, None]
+    parents, children = _ends_of_bones(known[..., None])
+    bone_valid = (parents & children)[..., 0]
+    valid = {
+        "pose": targets["mano_valid"],
+        "shape": targets["betas_valid"],
+        "joint_25d": targets["joint_valid_25d"],
+        "joint_3d": targets["joint_valid_3d"],
+        "joint_mano": targets["mano_valid"],
+        "joint_2d": targets["joint_valid_2d"],
+        "bone_length": bone_valid,
+        "bone_direction": bone_valid,
+    }
+    row = _row({term: _for_every_entry(valid[term], wanted[term]) for term in TERMS})
+    return ObjectiveTargets(_row(wanted), row, _sum_of_each_term(row, wanted))
+
+
+def _row(terms: Mapping[str, Tensor]) -> Tensor:
+    """(B, H, …) each → (B, H, E), in the terms' order."""
+    return torch.cat([terms[term].flatten(2) for term in TERMS], -1)
+
+
+def _sum_of_each_term(row: Tensor, terms: Mapping[str, Tensor]) -> Tensor:
+    """(B, H, E) → (8,) float, the sum over all hands and a term's entries, whose number is that of ``terms``."""
+    sizes = [terms[term].shape[2:].numel() for term in TERMS]
+    term_of_entry = constant(tuple(term for term, size in enumerate(sizes) for _ in range(size)), row.device)
+    is_of = term_of_entry[:, None] == constant(tuple(range(len(TERMS))), row.device)
+    summed = row.sum((0, 1), dtype=row.dtype if row.is_floating_point() else torch.float32)
+    return (summed[:, None] * is_of).sum(0)
+
+
+def relative_translation_loss(prediction: HandPrediction, targets: Targets | TrainingTargets) -> MaskedSum:
     """The left wrist relative to the right one against the annotated one, m; only frames with both wrists valid.
 
     EANet's term in addition to the layered objective, which concerns single hands.
@@ -110,11 +173,16 @@ def relative_translation_loss(prediction: HandPrediction, targets: Targets) -> M
 
 def _bones(joints: Tensor) -> tuple[Tensor, Tensor]:
     """Lengths (..., 20) and unit vectors (..., 20, 3) of the bones."""
-    parents, children = (list(ends) for ends in zip(*BONES, strict=True))
-    vectors = joints[..., children, :] - joints[..., parents, :]
+    parents, children = _ends_of_bones(joints)
+    vectors = children - parents
     # A bone of length zero would have an infinite gradient; 0.01 mm is far below any real one.
-    lengths = vectors.square().sum(-1).clamp_min(1e-10).sqrt()
-    return lengths, vectors / lengths[..., None]
+    lengths = torch.linalg.vector_norm(vectors, dim=-1, keepdim=True).clamp_min(1e-5)
+    return lengths[..., 0], vectors / lengths
+
+
+def _ends_of_bones(joints: Tensor) -> tuple[Tensor, Tensor]:
+    """What 21 joints (..., 21, C) hold at the parents and at the children of the 20 bones, (..., 20, C) each."""
+    return joints.index_select(-2, constant(_PARENTS, joints.device)), joints[..., 1:, :]
 
 
 def counted_labels(batch: Batch, level: Level | Literal["own"]) -> Tensor:
@@ -160,7 +228,7 @@ def label_cross_entropy(logits: Tensor, labels: Tensor, label_smoothing: float =
         label_smoothing: Label smoothing.
     """
     total = F.cross_entropy(logits, labels, ignore_index=NO_GESTURE, reduction="sum", label_smoothing=label_smoothing)
-    return MaskedSum(total, (labels != NO_GESTURE).sum().float())
+    return MaskedSum(total, (labels != NO_GESTURE).sum(dtype=torch.float32))
 
 
 def _hierarchy(prediction: GesturePrediction, parents: Tensor, labelled: Tensor) -> MaskedSum:
@@ -171,6 +239,9 @@ def _hierarchy(prediction: GesturePrediction, parents: Tensor, labelled: Tensor)
     coarse = prediction["coarse_logits"].softmax(-1)
     fine = prediction["fine_logits"].softmax(-1)
     summed = torch.zeros_like(coarse).index_add(-1, parents, fine)
-    middle = ((coarse + summed) / 2).clamp_min(1e-12).log()
-    divergence = sum(F.kl_div(middle, p.clamp_min(1e-12), reduction="none").sum(-1) / 2 for p in (coarse, summed))
-    return MaskedSum(torch.where(labelled, divergence, 0.0).sum(), labelled.sum().float())
+    heads = torch.stack([coarse, summed])
+    # The logarithms' own derivatives add up to zero, as probabilities add up to one: they are constants here.
+    with torch.no_grad():
+        likely = heads.clamp_min(1e-12)
+        surprise = (likely / likely.mean(0)).log() * (labelled[:, None] / 2)
+    return MaskedSum((heads * surprise).sum(), labelled.sum(dtype=torch.float32))

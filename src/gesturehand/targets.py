@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from gesturehand.batch import DEPTH_HALF_RANGE_M, Batch, HandPrediction, Targets
+from gesturehand.batch import DEPTH_HALF_RANGE_M, Batch, HandPrediction, Targets, TrainingTargets
 from gesturehand.camera import (
     crop_intrinsics,
     frame_of_affine,
@@ -16,6 +16,7 @@ from gesturehand.camera import (
 from gesturehand.hand.conventions import PoseForm
 from gesturehand.hand.layer import HandModel
 from gesturehand.hand.transform import change_frame, mirror_x
+from gesturehand.losses import objective_targets
 from gesturehand.skeleton import WRIST
 
 #: A shape coefficient beyond this is not credible: EANet's bound for the shape target.
@@ -38,6 +39,33 @@ def build_targets(batch: Batch, hand_model: HandModel) -> Targets:
     """
     with torch.autocast(batch["image"].device.type, enabled=False):
         return _build(batch, hand_model)
+
+
+def training_targets(batch: Batch, hand_model: HandModel) -> TrainingTargets:
+    """What a training step compares with.
+
+    It depends on nothing that is learned, so that a loader's workers make it while the device computes
+    (:func:`with_training_targets`): two hundred operations that a GPU does not have to start.
+
+    Args:
+        batch: As the loader gives it, on any device.
+        hand_model: Hand model, on the batch's device.
+    """
+    targets = build_targets(batch, hand_model)
+    with torch.no_grad():
+        objective = objective_targets(targets)
+    definition = batch["joint_definition"]
+    # Whether a tensor of the GPU holds anything is only known after waiting for it.
+    made = TrainingTargets(objective=objective, defined_joints=definition.is_cuda or bool(definition.any()))
+    if batch["is_right"].shape[1] == 2:
+        made["relative_translation"] = targets["relative_translation"]
+        made["relative_translation_valid"] = targets["relative_translation_valid"]
+    return made
+
+
+def with_training_targets(batch: Batch, hand_model: HandModel) -> Batch:
+    """A loader's batch with its training targets."""
+    return Batch(**(dict(batch) | {"training_targets": training_targets(batch, hand_model)}))  # type: ignore[typeddict-item]
 
 
 def as_defined(prediction: HandPrediction, batch: Batch, hand_model: HandModel) -> HandPrediction:

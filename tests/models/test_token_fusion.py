@@ -11,7 +11,14 @@ from gesturehand.hand.layer import HandModel
 from gesturehand.models.encoder import Encoder
 from gesturehand.models.gesture_head import GestureHead
 from gesturehand.models.hand_prediction import TYPICAL_CAMERA_SCALE
-from gesturehand.models.token_fusion import GestureTokens, JointTokens, ManoHead, TokenFusion, TokenFusionNetwork
+from gesturehand.models.token_fusion import (
+    GestureTokens,
+    JointTokens,
+    ManoHead,
+    SelfAttentionBlock,
+    TokenFusion,
+    TokenFusionNetwork,
+)
 
 SIZE = 64
 FUSIONS = [(fusion, levels) for fusion in ("concat", "cross", "none") for levels in ("both", "coarse", "fine")]
@@ -359,3 +366,19 @@ def test_a_finger_joints_rotation_comes_from_its_own_token(mano_head):
         changed[:, tip] += 1
         moved = (mano_head(changed, pooled).rotations - before).abs().amax((0, 2, 3)) > 1e-6
         assert moved.nonzero()[:, 0].tolist() == [0], "a fingertip has no rotation but is part of the whole"
+
+
+def test_attention_is_torchs():
+    """The block computes what torch's layer of the same weights computes, and its gradients."""
+    torch.manual_seed(0)
+    block = SelfAttentionBlock(16, 4, 32, dropout=0.0, activation="gelu", batch_first=True, norm_first=True).double()
+    plain = torch.nn.TransformerEncoderLayer(
+        16, 4, 32, dropout=0.0, activation="gelu", batch_first=True, norm_first=True
+    ).double()
+    plain.load_state_dict(block.state_dict())
+    tokens = torch.randn(3, 5, 16, dtype=torch.float64, requires_grad=True)
+    results = []
+    for layer in (block, plain):
+        out = layer(tokens)
+        results.append((out, *torch.autograd.grad(out.square().sum(), [tokens, *layer.parameters()])))
+    torch.testing.assert_close(*results)

@@ -1,6 +1,8 @@
 """Loaders for training, validation and test from folders in InterHand2.6M's layout."""
 
 import math
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Literal, TypeAlias
 
 import cv2
@@ -205,6 +207,8 @@ class InterHandDataModule(pl.LightningDataModule):
         self.datasets: dict[Stage, InterHandDataset] = {}
         self.mixture: MixedDataset | None = None
         self.mixed_validation: MixedDataset | None = None
+        #: What the loader's workers still do to a training batch, as the module that is trained wants it.
+        self.finish_batch: Callable[[Batch], Batch] | None = None
 
     def dataset(self, stage: Stage) -> InterHandDataset:
         """The data set of one stage, read on first use; of the training, ``root``'s.
@@ -428,6 +432,10 @@ class InterHandDataModule(pl.LightningDataModule):
             prefetch_factor=self.prefetch_factor if self.num_workers else None,
             pin_memory=torch.cuda.is_available(),
             persistent_workers=training and self.num_workers > 0,
-            collate_fn=collate,
+            collate_fn=partial(_finished, self.finish_batch) if training and self.finish_batch else collate,
             worker_init_fn=prepare_worker,
         )
+
+
+def _finished(finish: Callable[[Batch], Batch], samples: Batch | Sequence[Batch]) -> Batch:
+    return finish(collate(samples))

@@ -40,9 +40,8 @@ class HandModel(nn.Module):
     faces: Tensor
     hands_mean: Tensor
     _components: Tensor
-    _tips: Tensor
     _set_tips: Tensor
-    _order: Tensor
+    _joints: Tensor
     _regressors: Tensor
 
     def __init__(self, mano: str | Path | None = None, tips: str = "eanet") -> None:
@@ -80,9 +79,10 @@ class HandModel(nn.Module):
             "faces": torch.from_numpy(np.stack([hand.faces for hand in hands])),
             "hands_mean": _float32([hand.hands_mean for hand in hands]),
             "_components": _float32([hand.hands_components for hand in hands]),
-            "_tips": torch.tensor(TIP_VERTICES[tips]),
             "_set_tips": self._tips_of_sets(),
-            "_order": torch.tensor(JOINTS_FROM_MANO_AND_TIPS),
+            "_joints": torch.tensor((*range(NUM_MANO_JOINTS), *(NUM_MANO_JOINTS + tip for tip in TIP_VERTICES[tips])))[
+                list(JOINTS_FROM_MANO_AND_TIPS)
+            ],
             "_regressors": _float32([hand.J_regressor for hand in hands]),
         }
         for name, tensor in buffers.items():
@@ -115,7 +115,7 @@ class HandModel(nn.Module):
             fingertip vertices.
         """
         leading = rotations.shape[:-3]
-        with _full_precision(rotations.device):
+        with full_precision(rotations.device):
             rotations = rotations.to(self.dtype).reshape(-1, NUM_MANO_JOINTS, 3, 3)
             betas = betas.to(self.dtype).expand(*leading, NUM_BETAS).reshape(-1, NUM_BETAS)
             if transl is not None:
@@ -137,7 +137,7 @@ class HandModel(nn.Module):
         Returns:
             (..., 21, 3) joints, in the unit of the vertices.
         """
-        with _full_precision(vertices.device):
+        with full_precision(vertices.device):
             vertices = vertices.to(self.dtype)
             right, left = (regressor @ vertices for regressor in self._regressors)
             return self.with_tips(torch.where(is_right[..., None, None], right, left), vertices)
@@ -169,7 +169,7 @@ class HandModel(nn.Module):
         Returns:
             (..., 3) metres.
         """
-        with _full_precision(betas.device):
+        with full_precision(betas.device):
             return self.skinning.rest_joints(betas.to(self.dtype), is_right)[..., 0, :]
 
     def rotations_from_file_pose(self, pose: Tensor, is_right: Tensor, form: Tensor | None = None) -> Tensor:
@@ -186,7 +186,7 @@ class HandModel(nn.Module):
         Returns:
             (..., 16, 3, 3) rotations in MANO's order.
         """
-        with _full_precision(pose.device):
+        with full_precision(pose.device):
             pose = pose.to(self.dtype)
             side = (~is_right).long()
             fingers, mean = pose[..., 3:], self.hands_mean[side]
@@ -200,7 +200,7 @@ class HandModel(nn.Module):
 
     def with_tips(self, joints: Tensor, vertices: Tensor) -> Tensor:
         """From (..., 16, 3) joints in MANO's order and the mesh to the 21 joints in the papers' order."""
-        return torch.cat([joints, vertices[..., self._tips, :]], dim=-2)[..., self._order, :]
+        return torch.cat([joints, vertices], dim=-2).index_select(-2, self._joints)
 
 
 def _float32(arrays: list[np.ndarray]) -> Tensor:
@@ -208,13 +208,26 @@ def _float32(arrays: list[np.ndarray]) -> Tensor:
 
 
 @contextlib.contextmanager
-def _full_precision(device: torch.device) -> Iterator[None]:
-    """No autocast, and no TF32 or bfloat16 inside float32 matrix products, whatever the trainer has chosen."""
+def full_precision(device: torch.device) -> Iterator[None]:
+    """No autocast, and no TF32 or bfloat16 inside float32 matrix products, whatever the trainer has chosen.
+
+    Who compiles what this surrounds has to choose the products' precision outside.
+    """
+    with torch.autocast(device.type, enabled=False):
+        if torch.compiler.is_compiling():
+            yield
+        else:
+            with full_matmul_precision():
+                yield
+
+
+@contextlib.contextmanager
+def full_matmul_precision() -> Iterator[None]:
+    """No TF32 or bfloat16 inside float32 matrix products."""
     precision = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision("highest")
     try:
-        with torch.autocast(device.type, enabled=False):
-            yield
+        yield
     finally:
         torch.set_float32_matmul_precision(precision)
 
@@ -229,6 +242,9 @@ class SkinningLayer(nn.Module):
     Each row uses the arrays of its own side without sorting the rows: both sides' arrays are multiplied as one matrix,
     with zeros for the other side's coefficients. No shape depends on the data, so the layer can be exported.
 
+    Points are homogeneous rows (x, y, z, 1), which a (4, 3) matrix M turns and moves: p' = p M. The fourth coordinate
+    is a column of the arrays, so that no operation appends it.
+
     Args:
         hands: The right and the left hand, V vertices each.
     """
@@ -237,6 +253,9 @@ class SkinningLayer(nn.Module):
     _rest_joints: Tensor
     _pose: Tensor
     _weights: Tensor
+    _sides: Tensor
+    _one: Tensor
+    _fourth_column: Tensor
 
     def __init__(self, hands: Sequence[ManoData]) -> None:
         super().__init__()
@@ -246,16 +265,21 @@ class SkinningLayer(nn.Module):
         # Vertices come last, so that sums over joints and coordinates run along contiguous memory.
         shape = [np.concatenate([hand.v_template[None], np.moveaxis(hand.shapedirs, -1, 0)]) for hand in hands]
         joints = [hand.J_regressor @ rows for hand, rows in zip(hands, shape, strict=True)]
+        template = np.arange(2 * (1 + NUM_BETAS)) % (1 + NUM_BETAS) == 0
         arrays = {
-            "_shape": np.concatenate(shape).swapaxes(1, 2),  # (22, 3, V)
-            "_rest_joints": np.concatenate(joints),  # (22, 16, 3)
-            "_pose": np.concatenate([hand.posedirs.T for hand in hands]),  # (270, 3, V)
+            "_shape": _with_fourth(np.concatenate(shape), template).swapaxes(1, 2),  # (22, 4, V)
+            "_rest_joints": _with_fourth(np.concatenate(joints), template),  # (22, 16, 4)
+            "_pose": _with_fourth(np.concatenate([hand.posedirs.T.swapaxes(1, 2) for hand in hands]), 0).swapaxes(1, 2),
             "_weights": np.concatenate([hand.weights.T for hand in hands]),  # (32, V)
         }
         if not self.has_posedirs:
             del arrays["_pose"]
-        for name, array in arrays.items():
-            self.register_buffer(name, torch.from_numpy(array).float().flatten(1).contiguous(), persistent=False)
+        buffers = {name: torch.from_numpy(array).float().flatten(1).contiguous() for name, array in arrays.items()}
+        buffers["_sides"] = torch.tensor([True, False])
+        buffers["_one"] = torch.ones(1)
+        buffers["_fourth_column"] = torch.tensor([[0.0], [0.0], [0.0], [1.0]])
+        for name, tensor in buffers.items():
+            self.register_buffer(name, tensor, persistent=False)
 
     def forward(
         self, rotations: Tensor, betas: Tensor, transl: Tensor | None, is_right: Tensor
@@ -271,17 +295,18 @@ class SkinningLayer(nn.Module):
         Returns:
             Vertices (N, V, 3) and the posed skeleton's 16 joints (N, 16, 3), metres.
         """
-        vertices = _of_own_side(_with_one(betas), is_right) @ self._shape  # (N, 3 · V)
+        own = self._own_side(is_right)
+        coefficients = self._coefficients(betas, own)
+        vertices = coefficients @ self._shape  # (N, 4 · V)
         if self.has_posedirs:
             features = (rotations[:, 1:] - torch.eye(3).to(rotations)).flatten(1)
-            vertices = vertices + _of_own_side(features, is_right) @ self._pose
-        rest = self.rest_joints(betas, is_right)
-        world, joints = _posed_skeleton(rotations, rest)
-        offsets = joints - (world @ rest[..., None])[..., 0]
-        transforms = _of_own_side(torch.cat([world, offsets[..., None]], -1), is_right)  # (N, 32, 3, 4)
-        blended = transforms.permute(0, 2, 3, 1) @ self._weights  # (N, 3, 4, V)
-        vertices = (blended[:, :, :3] * vertices.unflatten(1, (1, 3, -1))).sum(2) + blended[:, :, 3]
-        vertices = vertices.mT.contiguous()
+            vertices = vertices + _of_own_side(features, own) @ self._pose
+        rest = (coefficients @ self._rest_joints).unflatten(-1, (-1, 4))
+        transforms = self._posed_skeleton(rotations, rest)  # (N, 16, 4, 3)
+        joints = (rest[:, :, None] @ transforms)[:, :, 0]
+        by_side = _of_own_side(transforms.flatten(2), own).mT  # (N, 12, 32)
+        blended = torch.bmm(by_side, self._weights.expand(by_side.shape[0], -1, -1))  # (N, 12, V)
+        vertices = (blended.unflatten(1, (4, 3)) * vertices.unflatten(1, (4, 1, -1))).sum(1).mT
         if transl is None:
             return vertices, joints
         return vertices + transl[:, None], joints + transl[:, None]
@@ -292,7 +317,11 @@ class SkinningLayer(nn.Module):
         Returns:
             ``shape`` (11, 3 · V) and ``rest_joints`` (11, 16 · 3), metres, and ``weights`` (16, V) of skinning.
         """
-        arrays = {"shape": self._shape, "rest_joints": self._rest_joints, "weights": self._weights}
+        arrays = {
+            "shape": self._shape.unflatten(1, (4, -1))[:, :3].flatten(1),
+            "rest_joints": self._rest_joints.unflatten(1, (-1, 4))[..., :3].flatten(1),
+            "weights": self._weights,
+        }
         return {name: array[: len(array) // 2] for name, array in arrays.items()}
 
     def rest_joints(self, betas: Tensor, is_right: Tensor) -> Tensor:
@@ -305,32 +334,47 @@ class SkinningLayer(nn.Module):
         Returns:
             (..., 16, 3) metres, in MANO's order. The first is J₀(β), about which the root rotation turns the hand.
         """
-        return (_of_own_side(_with_one(betas), is_right) @ self._rest_joints).unflatten(-1, (-1, 3))
+        return (self._coefficients(betas, self._own_side(is_right)) @ self._rest_joints).unflatten(-1, (-1, 4))[..., :3]
+
+    def _own_side(self, is_right: Tensor) -> Tensor:
+        """(..., 2) bool: which of the right and the left hand's arrays are a hand's own."""
+        return is_right[..., None] == self._sides
+
+    def _coefficients(self, betas: Tensor, own: Tensor) -> Tensor:
+        """(..., 22): the template's coefficient, which is 1, and the betas, for the arrays of both hands."""
+        return _of_own_side(torch.cat([self._one.expand(*betas.shape[:-1], 1), betas], -1), own)
+
+    def _posed_skeleton(self, rotations: Tensor, rest: Tensor) -> Tensor:
+        """What posing does to the points at rest that move with each joint.
+
+        A joint turns what hangs on it about its place at rest, then its parent does the same with the whole of it.
+
+        Args:
+            rotations: (N, 16, 3, 3) relative to the parents.
+            rest: (N, 16, 4) joints at rest.
+
+        Returns:
+            (N, 16, 4, 3) from points at rest to posed ones.
+        """
+        turn, place = rotations.mT, rest[:, :, None, :3]
+        about = torch.cat([turn, place - place @ turn], 2)  # (N, 16, 4, 3)
+        root, fingers = about[:, :1], about[:, 1:]
+        fingers = torch.cat([fingers, self._fourth_column.expand(*fingers.shape[:-1], 1)], -1).unflatten(1, _CHAINS)
+        posed, parent = [], root
+        for k in range(_CHAINS[1]):
+            parent = fingers[:, :, k] @ parent
+            posed.append(parent)
+        return torch.cat([root, torch.stack(posed, 2).flatten(1, 2)], 1)
 
 
-def _with_one(betas: Tensor) -> Tensor:
-    """(..., 11): the template's coefficient, which is 1, and the betas."""
-    return torch.cat([torch.ones_like(betas[..., :1]), betas], -1)
-
-
-def _of_own_side(rows: Tensor, is_right: Tensor) -> Tensor:
+def _of_own_side(rows: Tensor, own: Tensor) -> Tensor:
     """(..., K, …) of hands (...) → (..., 2K, …): K for the right hand's arrays, K for the left's, one of them zero."""
-    mask = is_right.reshape(is_right.shape + (1,) * (rows.ndim - is_right.ndim))
-    return torch.cat([torch.where(mask, rows, 0.0), torch.where(mask, 0.0, rows)], is_right.ndim)
+    axis = own.ndim - 1
+    own = own.reshape(own.shape + (1,) * (rows.ndim - axis))
+    return (rows.unsqueeze(axis) * own).flatten(axis, axis + 1)
 
 
-def _posed_skeleton(rotations: Tensor, rest: Tensor) -> tuple[Tensor, Tensor]:
-    """Rotations relative to the parents and joints at rest → rotations (N, 16, 3, 3) and joints (N, 16, 3) as posed."""
-    fingers, resting = rotations[:, 1:].unflatten(1, _CHAINS), rest[:, 1:].unflatten(1, _CHAINS)
-    turned, joint, parent_at_rest = rotations[:, None, 0], rest[:, None, 0], rest[:, None, 0]
-    turns, joints = [], []
-    for k in range(_CHAINS[1]):
-        joint = joint + (turned @ (resting[:, :, k] - parent_at_rest)[..., None])[..., 0]
-        turned = turned @ fingers[:, :, k]
-        parent_at_rest = resting[:, :, k]
-        turns.append(turned)
-        joints.append(joint)
-    return (
-        torch.cat([rotations[:, :1], torch.stack(turns, 2).flatten(1, 2)], 1),
-        torch.cat([rest[:, :1], torch.stack(joints, 2).flatten(1, 2)], 1),
-    )
+def _with_fourth(rows: np.ndarray, fourth: np.ndarray | int) -> np.ndarray:
+    """(K, N, 3) rows of coordinates → (K, N, 4), the fourth one the row's in ``fourth`` (K,)."""
+    column = np.broadcast_to(np.reshape(fourth, (-1, 1, 1)), (*rows.shape[:2], 1))
+    return np.concatenate([rows, column], -1)

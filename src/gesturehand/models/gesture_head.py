@@ -5,6 +5,7 @@ from torch import Tensor, nn
 
 from gesturehand.batch import GesturePrediction
 from gesturehand.gestures import NO_GESTURE, OwnLabels
+from gesturehand.models.joined_linear import joined_linear
 
 
 class GestureHead(nn.Module):
@@ -34,11 +35,8 @@ class GestureHead(nn.Module):
         """Predicts from the pooled feature (B, in_channels); logits are float32."""
         embedding = self.embed(pooled)
         kept = self.dropout(embedding)
-        return GesturePrediction(
-            gesture_embedding=embedding,
-            coarse_logits=self.coarse(kept).float(),
-            fine_logits=self.fine(kept).float(),
-        )
+        coarse, fine = joined_linear(kept, [self.coarse, self.fine])
+        return GesturePrediction(gesture_embedding=embedding, coarse_logits=coarse.float(), fine_logits=fine.float())
 
 
 class OwnLabelHead(nn.Module):

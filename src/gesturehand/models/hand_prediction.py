@@ -1,21 +1,21 @@
 """The hands that every architecture predicts: 2.5D joints from a volume, MANO's parameters, and the posed mesh."""
 
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-import roma
 import torch
 from torch import Tensor, nn
 
 from gesturehand.batch import HandPrediction
 from gesturehand.camera import weak_perspective
-from gesturehand.hand.layer import HandModel
+from gesturehand.hand.layer import HandModel, full_precision
 from gesturehand.skeleton import NUM_JOINTS, WRIST
 
 #: Normalised crop units per metre of a hand that fills a crop: about 1.6 units for 0.2 m.
 TYPICAL_CAMERA_SCALE: Final = 8.0
 
 
-def soft_argmax(volume: Tensor) -> Tensor:
+def soft_argmax(volume: Tensor, centres: Tensor | None = None) -> Tensor:
     """Expected position of a softmax over a volume's cells, in normalised coordinates.
 
     A cell stands at its centre, (i + 0.5) · 2 / n - 1 along an axis of n cells, so the outermost half cell cannot be
@@ -23,6 +23,7 @@ def soft_argmax(volume: Tensor) -> Tensor:
 
     Args:
         volume: (..., D, h, w) logits.
+        centres: :func:`cell_centres` of the volume, where they are at hand.
 
     Returns:
         (..., 3) float32, x, y, z in -1 … 1.
@@ -33,16 +34,15 @@ def soft_argmax(volume: Tensor) -> Tensor:
         >>> soft_argmax(volume).tolist()
         [0.875, -0.875, 0.125]
     """
-    with torch.autocast(volume.device.type, enabled=False):
-        shape = volume.shape[-3:]
-        probability = volume.float().flatten(-3).softmax(-1).unflatten(-1, shape)
-        expected = []
-        for axis in (-1, -2, -3):
-            others = tuple(a for a in (-1, -2, -3) if a != axis)
-            n = volume.shape[axis]
-            centres = (torch.arange(n, device=volume.device, dtype=torch.float32) + 0.5) * (2 / n) - 1
-            expected.append((probability.sum(others) * centres).sum(-1))
-        return torch.stack(expected, -1)
+    centres = cell_centres(volume.shape[-3:], volume.device) if centres is None else centres
+    with full_precision(volume.device):
+        return volume.float().flatten(-3).softmax(-1) @ centres
+
+
+def cell_centres(shape: Sequence[int], device: torch.device | None = None) -> Tensor:
+    """(D · h · w, 3) float32, x, y, z of the centres of a volume's cells (D, h, w): (i + 0.5) · 2 / n - 1 of n."""
+    z, y, x = (torch.linspace(1 / n - 1, 1 - 1 / n, n, device=device) for n in shape)
+    return torch.stack(torch.meshgrid(z, y, x, indexing="ij")[::-1], -1).view(-1, 3)
 
 
 class JointVolumeHead(nn.Module):
@@ -51,11 +51,15 @@ class JointVolumeHead(nn.Module):
     Args:
         in_channels: Channels of the feature map.
         depth: D, cells along the root-relative depth (EANet: 8).
+        map_size: h = w of the usual feature map; maps of other sizes are taken too.
     """
 
-    def __init__(self, in_channels: int, depth: int = 8) -> None:
+    centres: Tensor
+
+    def __init__(self, in_channels: int, depth: int = 8, map_size: int = 8) -> None:
         super().__init__()
         self.depth = depth
+        self.register_buffer("centres", cell_centres((depth, map_size, map_size)), persistent=False)
         self.conv = nn.Conv2d(in_channels, NUM_JOINTS * depth, 1)
         # A nearly flat volume puts every joint at the centre at first, where all cells receive gradients.
         nn.init.normal_(self.conv.weight, std=0.01)
@@ -63,7 +67,9 @@ class JointVolumeHead(nn.Module):
 
     def forward(self, feature_map: Tensor) -> Tensor:
         """Feature map (B, C, h, w) → joints (B, 21, 3) float32, normalised 2.5D coordinates."""
-        return soft_argmax(self.conv(feature_map).unflatten(1, (NUM_JOINTS, self.depth)))
+        volume = self.conv(feature_map).unflatten(1, (NUM_JOINTS, self.depth))
+        usual = feature_map.shape[-2:].numel() * self.depth == len(self.centres)
+        return soft_argmax(volume, self.centres if usual and feature_map.shape[-1] == feature_map.shape[-2] else None)
 
 
 def rotation_from_6d(six: Tensor) -> Tensor:
@@ -80,7 +86,11 @@ def rotation_from_6d(six: Tensor) -> Tensor:
         [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]
     """
     with torch.autocast(six.device.type, enabled=False):
-        return roma.special_gramschmidt(six.float().unflatten(-1, (3, 2)))
+        first, second = six.float().unflatten(-1, (3, 2)).unbind(-1)
+        # The third axis is perpendicular to both columns; the second one completes the frame.
+        along = torch.stack([first, torch.linalg.cross(first, second)], -1)
+        x, z = (along / torch.linalg.vector_norm(along, dim=-2, keepdim=True)).unbind(-1)
+        return torch.stack([x, torch.linalg.cross(z, x), z], -1)
 
 
 class ManoParameters(NamedTuple):
@@ -111,12 +121,12 @@ def predicted_hands(
     vertices, joints = hand_model(mano.rotations, mano.betas, None, is_right)
     wrist = joints[..., WRIST : WRIST + 1, :]
     joints, vertices = joints - wrist, vertices - wrist
-    return HandPrediction(
-        joints_25d=joints_25d,
-        rotations=mano.rotations,
-        betas=mano.betas,
-        camera=mano.camera,
-        vertices=vertices,
-        joints=joints,
-        joints_2d=weak_perspective(joints, mano.camera),
-    )
+    return {
+        "joints_25d": joints_25d,
+        "rotations": mano.rotations,
+        "betas": mano.betas,
+        "camera": mano.camera,
+        "vertices": vertices,
+        "joints": joints,
+        "joints_2d": weak_perspective(joints, mano.camera),
+    }

@@ -22,6 +22,7 @@ from gesturehand.models.hand_prediction import (
     predicted_hands,
     rotation_from_6d,
 )
+from gesturehand.models.joined_linear import joined_linear
 from gesturehand.skeleton import JOINT_OF_MANO_ROTATION, NUM_JOINTS
 
 #: ``concat``: self-attention over gesture and joint tokens. ``cross``: joint tokens attend to each other, then to the
@@ -68,7 +69,7 @@ class TokenFusionNetwork(nn.Module):
         self.encoder = encoder
         self.gesture_head = gesture_head
         self.hand_model = hand_model
-        self.joint_volume = JointVolumeHead(encoder.channels, volume_depth)
+        self.joint_volume = JointVolumeHead(encoder.channels, volume_depth, encoder.map_size)
         self.joint_tokens = JointTokens(encoder.channels, width)
         self.gesture_tokens = (
             None
@@ -124,7 +125,10 @@ class JointTokens(nn.Module):
         """Feature map (B, C, h, w) and normalised joints (B, 21, 3) → tokens (B, 21, width)."""
         places = joints_25d.detach()
         sampled = F.grid_sample(feature_map.float(), places[:, :, None, :2], align_corners=False)
-        return self.feature(sampled[..., 0].mT) + self.coordinate(places) + self.joint
+        # Both layers as one: the sum of two products is the product of what stands side by side.
+        weight = torch.cat([self.feature.weight, self.coordinate.weight], 1)
+        bias = self.feature.bias + self.coordinate.bias
+        return F.linear(torch.cat([sampled[..., 0].mT, places], -1), weight, bias) + self.joint
 
 
 class GestureTokens(nn.Module):
@@ -169,7 +173,7 @@ class TokenFusion(nn.Module):
     ) -> None:
         super().__init__()
         self.fusion = fusion
-        block = nn.TransformerDecoderLayer if fusion == "cross" else nn.TransformerEncoderLayer
+        block = nn.TransformerDecoderLayer if fusion == "cross" else SelfAttentionBlock
         self.blocks = nn.ModuleList(
             block(
                 width,
@@ -202,8 +206,25 @@ class TokenFusion(nn.Module):
         return self.norm(tokens[:, -joint_tokens.shape[1] :])
 
 
+class SelfAttentionBlock(nn.TransformerEncoderLayer):
+    """torch's encoder layer, its attention without the copies that torch makes of queries, keys and values."""
+
+    def _sa_block(
+        self, x: Tensor, attn_mask: Tensor | None, key_padding_mask: Tensor | None, is_causal: bool = False
+    ) -> Tensor:
+        """Self-attention of tokens (B, N, width), all of which see each other."""
+        attention = self.self_attn
+        joined = F.linear(x, attention.in_proj_weight, attention.in_proj_bias)
+        query, key, value = joined.unflatten(-1, (3, attention.num_heads, -1)).permute(2, 0, 3, 1, 4).unbind()
+        dropout = attention.dropout if self.training else 0.0
+        attended = F.scaled_dot_product_attention(query, key, value, dropout_p=dropout)
+        return self.dropout1(attention.out_proj(attended.transpose(1, 2).flatten(2)))
+
+
 class ManoHead(nn.Module):
     """Finger joints' rotations from their own tokens; root, shape and camera from all tokens and the pooled feature."""
+
+    finger_joints: Tensor
 
     def __init__(self, width: int, pooled_channels: int) -> None:
         super().__init__()
@@ -218,15 +239,17 @@ class ManoHead(nn.Module):
         identity = torch.eye(3)[:, :2].flatten()
         for layer in (self.joint_rotation, self.global_rotation):
             layer.bias.data.copy_(identity)
+        self.register_buffer("finger_joints", torch.tensor(JOINT_OF_MANO_ROTATION[1:]), persistent=False)
 
     def forward(self, joint_tokens: Tensor, pooled: Tensor) -> ManoParameters:
         """Joint tokens (B, 21, width) and the pooled feature (B, C') → :class:`ManoParameters`."""
         whole = torch.cat([joint_tokens.mean(1), self.pooled(pooled)], -1)
-        fingers = self.joint_rotation(joint_tokens[:, list(JOINT_OF_MANO_ROTATION[1:])])
-        six = torch.cat([self.global_rotation(whole)[:, None], fingers], 1)
-        scale, shift = self.camera(whole).float().split([1, 2], -1)
+        root, betas, camera = joined_linear(whole, [self.global_rotation, self.shape, self.camera])
+        fingers = self.joint_rotation(joint_tokens.index_select(1, self.finger_joints))
+        six = torch.cat([root[:, None], fingers], 1)
+        scale, shift = camera.float().split([1, 2], -1)
         return ManoParameters(
             rotations=rotation_from_6d(six),
-            betas=self.shape(whole).float(),
+            betas=betas.float(),
             camera=torch.cat([TYPICAL_CAMERA_SCALE * scale.exp(), shift], -1),
         )

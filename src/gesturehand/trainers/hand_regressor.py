@@ -1,13 +1,17 @@
 """The base of all second stages: targets, losses, metrics, the hand-over from the first stage, the optimiser."""
 
+import copy
 from abc import abstractmethod
+from functools import partial
 from typing import Any, ClassVar, Protocol, TypedDict
 
+import pytorch_lightning as pl
 from pytorch_lightning.utilities import rank_zero_info
+from pytorch_lightning.utilities.model_helpers import is_overridden
 from torch import Tensor, nn
 from torchmetrics import Metric
 
-from gesturehand.batch import Batch, GesturePrediction, HandPrediction, Targets
+from gesturehand.batch import Batch, GesturePrediction, HandPrediction, Targets, TrainingTargets
 from gesturehand.data.selection import Layout
 from gesturehand.errors import UserError
 from gesturehand.hand.layer import HandModel
@@ -25,7 +29,7 @@ from gesturehand.models.encoder import Encoder
 from gesturehand.models.gesture_head import GestureHead
 from gesturehand.settings import ExistingPath
 from gesturehand.skeleton import Tips
-from gesturehand.targets import as_defined, build_targets
+from gesturehand.targets import as_defined, build_targets, training_targets, with_training_targets
 from gesturehand.trainers.hand_over import hand_over
 from gesturehand.trainers.optimisation import adamw_with_cosine
 from gesturehand.trainers.training_stage import Measured, TrainingStage, part_of
@@ -197,6 +201,15 @@ class HandRegressor(TrainingStage):
             loaded = hand_over(self.pretrained, modules)
             self.encoder.origin = loaded.encoder_weights_origin
             rank_zero_info(f"{loaded}{note}")
+        if stage == "fit" and data is not None and hasattr(data, "finish_batch") and not _changes_batches(self, data):
+            hand_model = copy.deepcopy(self.hand_model).cpu()
+            data.finish_batch = partial(with_training_targets, hand_model=hand_model)
+
+    def teardown(self, stage: str) -> None:
+        """The data's next user may be another module."""
+        data = getattr(self.trainer, "datamodule", None)
+        if stage == "fit" and data is not None and hasattr(data, "finish_batch"):
+            data.finish_batch = None
 
     def add_metrics(self, name: str) -> None:
         """Also those of hands."""
@@ -207,9 +220,15 @@ class HandRegressor(TrainingStage):
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """The layered objective and the auxiliary gesture losses of a batch."""
         batch = self.augmented(batch, batch_idx)
+        targets = batch.get("training_targets") or training_targets(batch, self.hand_model)
+        return self.training_objective(self.training_losses(batch, targets))
+
+    def training_losses(self, batch: Batch, targets: TrainingTargets) -> dict[str, MaskedSum]:
+        """All loss terms of a batch, before they are added up over the processes: what can be compiled as a whole."""
         hand, gesture = self(batch["image"], batch["is_right"])
-        hand = as_defined(hand, batch, self.hand_model)
-        return self.training_objective(self._losses(hand, gesture, build_targets(batch, self.hand_model), batch))
+        if targets["defined_joints"]:
+            hand = as_defined(hand, batch, self.hand_model)
+        return self._losses(hand, gesture, targets, batch)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> Evaluated:
         """Losses and metrics of a validation batch; returns predictions and targets."""
@@ -288,7 +307,11 @@ class HandRegressor(TrainingStage):
             self.measure_own_labels(gesture, batch, name)
 
     def _losses(
-        self, hand: HandPrediction, gesture: GesturePrediction | None, targets: Targets, batch: Batch
+        self,
+        hand: HandPrediction,
+        gesture: GesturePrediction | None,
+        targets: Targets | TrainingTargets,
+        batch: Batch,
     ) -> dict[str, MaskedSum]:
         sums = layered_objective(hand, targets)
         if "relative_translation" in hand:
@@ -299,3 +322,9 @@ class HandRegressor(TrainingStage):
             )
             sums |= self.own_label_losses(gesture, batch)
         return sums
+
+
+def _changes_batches(module: pl.LightningModule, data: pl.LightningDataModule) -> bool:
+    """Whether a hook may change a batch after it left the loader: targets that were made before would not know."""
+    hooks = ("on_before_batch_transfer", "transfer_batch_to_device", "on_after_batch_transfer")
+    return any(is_overridden(hook, owner) for hook in hooks for owner in (module, data))

@@ -7,8 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from gesturehand.device_constants import constant
 from gesturehand.errors import UserError
-from gesturehand.losses import MaskedSum, mean_of
+from gesturehand.losses import MaskedSum
 
 
 def adamw_with_cosine(
@@ -89,9 +90,12 @@ def weighted_loss(
         >>> weighted_loss({"pose": one}, {"pose": 0.5}, lambda x: x)
         (tensor(1.), tensor(1.), {'pose': tensor(2.)})
     """
-    own = torch.stack([torch.stack([term.total.detach(), term.count]) for term in sums.values()])
-    totals, counts = mean_over_processes(own).unbind(-1)
-    factors = totals.new_tensor([weights[name] for name in sums])
-    share = mean_of(MaskedSum(torch.stack([term.total for term in sums.values()]), counts))
-    means = mean_of(MaskedSum(totals, counts))
-    return (factors * share).sum(), (factors * means).sum(), dict(zip(sums, means.unbind(), strict=True))
+    own = torch.stack([term.total for term in sums.values()])
+    totals, counts = mean_over_processes(
+        torch.stack([own.detach(), torch.stack([term.count for term in sums.values()])], -1)
+    ).unbind(-1)
+    # A term without a valid entry is zero, with a gradient of zero.
+    numbers = torch.where(counts > 0, counts, 1.0)
+    factors = constant(tuple(weights[name] for name in sums), totals.device) / numbers
+    means = (totals / numbers).unbind()
+    return (factors * own).sum(), (factors * totals).sum(), dict(zip(sums, means, strict=True))

@@ -16,6 +16,7 @@ from gesturehand.gestures import GestureClasses, OwnLabels, class_names, class_p
 from gesturehand.losses import MaskedSum, counted_labels, label_cross_entropy
 from gesturehand.metrics.gesture_accuracy import GestureMetrics, LabelAccuracy
 from gesturehand.metrics.objective import ObjectiveMetrics
+from gesturehand.metrics.step_value import StepValue
 from gesturehand.metrics.sum_metric import MetricDict
 from gesturehand.models.encoder import Encoder, Freeze
 from gesturehand.models.gesture_head import GestureHead, OwnLabelHead
@@ -52,6 +53,7 @@ class TrainingStage(pl.LightningModule, ABC):
     Attributes:
         gesture_metrics: Metrics of validation and test; empty without a gesture head.
         objective_metrics: The losses of validation and test.
+        step_values: The losses of the training step.
         validated_sets: What the metrics of each validated set begin with, by its number in a batch.
         own_label_head: The classifier of ``own_labels``, if there are any.
         own_label_top1: Its accuracy in validation and test.
@@ -91,6 +93,9 @@ class TrainingStage(pl.LightningModule, ABC):
         self.own_label_head = OwnLabelHead(embedding_dim, labels) if labels else None
         self.own_label_top1: MetricDict[LabelAccuracy] = MetricDict(
             {stage: LabelAccuracy(len(labels)) for stage in ("val", "test") if len(labels) > 1}
+        )
+        self.step_values: MetricDict[StepValue] = MetricDict(
+            {name: StepValue() for name in ("loss", *(f"loss_{term}" for term in self.weights))}
         )
         self.objective_metrics: MetricDict[ObjectiveMetrics] = MetricDict(
             {stage: ObjectiveMetrics(self.weights) for stage in ("val", "test")}
@@ -214,9 +219,9 @@ class TrainingStage(pl.LightningModule, ABC):
         Every process must call it in every step, also with nothing valid: sums are averaged over the processes.
         """
         loss, logged, means = weighted_loss(sums, self.weights, self.trainer.strategy.reduce)
-        self.log("train/loss", logged, prog_bar=True)
-        for name, mean in means.items():
-            self.log(f"train/loss_{name}", mean)
+        for name, value in {"loss": logged, **{f"loss_{name}": mean for name, mean in means.items()}}.items():
+            self.step_values[name].update(value)
+            self.log(f"train/{name}", self.step_values[name], on_step=True, on_epoch=False, prog_bar=name == "loss")
         return loss
 
     def add_metrics(self, name: str) -> None:
