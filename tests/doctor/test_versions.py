@@ -38,7 +38,7 @@ def test_second_provider_of_cv2_is_a_warning(first):
     (alone,) = providers_of_cv2()
     assert alone.state == "ok"
     assert alone.value.startswith("opencv-python-headless ")
-    make_distribution(first, "opencv-contrib-python", "4.9.0.80", "cv2/__init__.py")
+    make_distribution(first, "opencv-contrib-python", "4.9.0.80", "cv2/contrib.py")
     (both,) = providers_of_cv2()
     assert both.state == "warning"
     assert "opencv-contrib-python 4.9.0.80, opencv-python-headless" in both.value

@@ -71,10 +71,11 @@ def test_errors_of_single_and_two_hand_frames_are_those_of_either_alone(metrics,
         group = hand_groups(~targets["source_is_right"], batch["interacting"])
         valid = targets["joint_valid_eval"] & counted[..., None]
         expected = mpjpe(*regressed, valid, group, "eanet")
-        torch.testing.assert_close(values[f"mpjpe_eanet_{name}_mm"], expected)
+        # Joints are regressed in float32, whose last digits depend on how many hands are regressed together.
+        torch.testing.assert_close(values[f"mpjpe_eanet_{name}_mm"], expected, rtol=1e-6, atol=0)
         meshes = prediction["vertices"], targets["vertices"]
         expected = mpvpe(*meshes, *regressed, counted, batch["interacting"], "eanet")
-        torch.testing.assert_close(values[f"mpvpe_eanet_{name}_mm"], expected)
+        torch.testing.assert_close(values[f"mpvpe_eanet_{name}_mm"], expected, rtol=1e-6, atol=0)
 
 
 def test_f_scores_are_the_mean_over_hands_with_a_fit(metrics, everything):

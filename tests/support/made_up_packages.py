@@ -5,7 +5,10 @@ from pathlib import Path
 
 
 def make_distribution(folder: Path, name: str, version: str, *files: str, requires: tuple[str, ...] = ()) -> None:
-    """Installs a made-up distribution in a folder: its metadata, and the list of its files."""
+    """Installs a made-up distribution in a folder: its metadata, and its files, which are empty."""
+    for file in files:
+        (folder / file).parent.mkdir(parents=True, exist_ok=True)
+        (folder / file).touch()
     info = folder / f"{name.replace('-', '_')}-{version}.dist-info"
     info.mkdir(parents=True)
     lines = [f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"]
