@@ -3,6 +3,7 @@
 import logging
 import os
 import signal
+import sys
 import threading
 import warnings
 from collections.abc import Iterator
@@ -110,7 +111,10 @@ def _local(workers: int) -> Any:
 @contextmanager
 def _deaf_to_interrupts() -> Iterator[None]:
     """Processes that are started within, and by threads that are, hear no Ctrl-C: it is the client's to handle."""
-    if not hasattr(signal, "pthread_sigmask") or threading.current_thread() is not threading.main_thread():
+    if sys.platform == "win32":
+        yield
+        return
+    if threading.current_thread() is not threading.main_thread():
         yield
         return
     from multiprocessing import resource_tracker

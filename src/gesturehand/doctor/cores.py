@@ -1,6 +1,7 @@
 """Cores, threads and memory: what the machine has, and what this process may use of it."""
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Final
@@ -56,6 +57,8 @@ def _variable(name: str, allowed: int) -> Iterator[Finding]:
 
 def machine_memory() -> int | None:
     """Bytes of the machine's memory; None where the system does not say."""
+    if sys.platform == "win32":
+        return None
     try:
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (AttributeError, OSError, ValueError):

@@ -203,7 +203,7 @@ def small_files(folder: Path) -> list[Path]:
 
 def _forget(handle: int) -> None:
     """Asks the system to read a file from the disk again, where it can be asked."""
-    if hasattr(os, "posix_fadvise"):
+    if sys.platform == "linux":
         with suppress(OSError):
             os.posix_fadvise(handle, 0, 0, os.POSIX_FADV_DONTNEED)
 
