@@ -19,9 +19,9 @@ from gesturehand.inference.boxes import BOX_SCALE, HandBox, square_of
 from gesturehand.inference.crop import crop_image
 from gesturehand.inference.predictor import BATCH_SIZE, HandPredictor
 from gesturehand.inference.query import ImageQuery
-from gesturehand.json_files import write_json
 from gesturehand.markdown import markdown_table, write_between_markers
 from gesturehand.skeleton import SIDES, WRIST
+from gesturehand.text_file import write_json
 from gesturehand.translation import solve_translation
 
 DOCS = Path(__file__).parent.parent / "docs"

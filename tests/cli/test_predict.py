@@ -12,7 +12,7 @@ import pytest
 
 from gesturehand.cli.main import main
 from gesturehand.inference.prediction_run import FOUND, WHOLE_IMAGE
-from gesturehand.inference.result_json import HAND_KEYS
+from gesturehand.inference.result import HAND_KEYS
 
 
 @pytest.fixture

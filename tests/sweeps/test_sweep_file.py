@@ -9,8 +9,8 @@ from gesturehand.cli.main import main
 from gesturehand.errors import UserError
 from gesturehand.runs import CONFIG_FILE
 from gesturehand.sweeps.local import example_values
-from gesturehand.sweeps.preflight import check_metric, logged_metrics
 from gesturehand.sweeps.sweep_file import DEFAULT_COMMAND, read_sweep, render_command
+from gesturehand.sweeps.trial_process import check_metric, logged_metrics
 
 from .conftest import SWEEPS, TINY
 

@@ -12,7 +12,7 @@ import yaml
 from gesturehand.errors import UserError
 from gesturehand.suggestions import did_you_mean, did_you_mean_path
 from gesturehand.sweeps.parameters import Parameter, grid_points, read_parameters
-from gesturehand.yaml_text import read_yaml
+from gesturehand.text_file import read_yaml
 
 Method = Literal["grid", "random", "bayes"]
 #: The last four, W&B's address and descriptions, have no meaning for a local run.

@@ -1,12 +1,14 @@
-"""What the process of a training sets up for itself: its share of the cores, its memory, the warnings it leaves out."""
+"""What a training sets up in its process (cores, memory, warnings), and how its SLURM job gets back into the queue."""
 
 import ctypes
 import logging
 import os
+import subprocess
 import warnings
 from typing import Final
 
 import torch
+from pytorch_lightning.utilities import rank_zero_info, rank_zero_only, rank_zero_warn
 
 #: glibc's names for ``mallopt``'s parameters (malloc.h).
 _M_TRIM_THRESHOLD: Final = -1
@@ -66,3 +68,17 @@ _SAID_ALWAYS: Final = (
 def _matters(record: logging.LogRecord) -> bool:
     message = record.getMessage()
     return "Tip:" not in message and not message.startswith(_SAID_ALWAYS)
+
+
+@rank_zero_only
+def requeue() -> None:
+    """Asks SLURM to start this job again; by the first process."""
+    array = os.environ.get("SLURM_ARRAY_JOB_ID")
+    job = os.environ["SLURM_JOB_ID"] if array is None else f"{array}_{os.environ['SLURM_ARRAY_TASK_ID']}"
+    try:
+        subprocess.run(["scontrol", "requeue", job], check=True, capture_output=True, text=True, timeout=60)
+    except (OSError, subprocess.SubprocessError) as error:
+        said = (getattr(error, "stderr", None) or str(error)).strip()
+        rank_zero_warn(f"SLURM does not put job {job} back into its queue ({said}): submit it again.")
+    else:
+        rank_zero_info(f"Job {job} is back in SLURM's queue.")
