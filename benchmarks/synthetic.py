@@ -15,7 +15,7 @@ from pathlib import Path
 
 import cv2
 
-from gesturehand.synthetic.settings import BENCHMARK, OPENHAND_V1
+from gesturehand.synthetic.plan import BENCHMARK, OPENHAND_V1
 from gesturehand.synthetic.writer import write_synthetic_set
 from gesturehand.text_file import write_json
 

@@ -28,7 +28,7 @@ LAYERS = (
         "moved",
     }
     | {"suggestions"}
-    | {"extras", "file_writing", "markdown", "text_file", "translation", "wandb_server"},
+    | {"extras", "file_writing", "markdown", "text_file", "wandb_server"},
     {"cluster"},
     {"hand"},
     {"data"},

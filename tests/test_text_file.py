@@ -89,11 +89,11 @@ DEEP = {
 }
 
 
-def fault_of_json_files(variant, outcome="one sentence"):
+def deep_fault(variant, outcome="one sentence"):
     return pytest.mark.fault(kind="deeply nested JSON", variant=variant, outcome=outcome)
 
 
-@pytest.fixture(params=[pytest.param(text, id=name, marks=fault_of_json_files(name)) for name, text in DEEP.items()])
+@pytest.fixture(params=[pytest.param(text, id=name, marks=deep_fault(name)) for name, text in DEEP.items()])
 def deep(request, tmp_path):
     path = tmp_path / "deep.json"
     path.write_text(request.param)
@@ -105,20 +105,20 @@ def test_deeply_nested_json_is_one_sentence(deep):
         read_json(deep, "The file", "mend it")
 
 
-@fault_of_json_files("joints to import")
+@deep_fault("joints to import")
 def test_joints(deep, tmp_path, capsys):
     assert main(["data", "import", f"--joints={deep}", f"--images={tmp_path}", f"--out={tmp_path / 'set'}"]) == 2
     assert capsys.readouterr().err.startswith(f"gesturehand: The joints file '{deep}'")
 
 
-@fault_of_json_files("a subset list")
+@deep_fault("a subset list")
 def test_subset(deep, synthetic_root):
     data = InterHandDataModule(str(synthetic_root), num_workers=0, test_split="val", test_subset=str(deep))
     with pytest.raises(UserError, match=r"The subset list '.*deep.json' is not valid JSON"):
         data.dataset("test")
 
 
-@fault_of_json_files("RootNet's boxes")
+@deep_fault("RootNet's boxes")
 def test_rootnet(deep, synthetic_root):
     data = InterHandDataModule(
         str(synthetic_root), num_workers=0, test_split="val", boxes="rootnet", rootnet_file=str(deep)
@@ -127,7 +127,7 @@ def test_rootnet(deep, synthetic_root):
         data.dataset("test")
 
 
-@fault_of_json_files("annotation files", "named by index and check")
+@deep_fault("annotation files", "named by index and check")
 def test_annotations(deep, synthetic_root, tmp_path, capsys):
     root = tmp_path / "set"
     shutil.copytree(synthetic_root / "annotations" / "val", root / "annotations" / "val")
@@ -142,7 +142,7 @@ def test_annotations(deep, synthetic_root, tmp_path, capsys):
     assert "annotation file unreadable" in capsys.readouterr().out
 
 
-@fault_of_json_files("the report of a test")
+@deep_fault("the report of a test")
 def test_report(deep, tmp_path):
     (tmp_path / "config.yaml").write_text("{}")
     shutil.copy(deep, tmp_path / "report.json")

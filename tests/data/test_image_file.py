@@ -33,12 +33,8 @@ from gesturehand.inference.query import ImageQuery, exif_intrinsics, image_of
 from gesturehand.inference.sources import find_sources
 
 WIDTH, HEIGHT = 70, 50
-HEIC_HEIF_IMAGE = pytest.param(
-    "HEIF", ".heic", marks=pytest.mark.skipif(not heic_is_read(), reason="pillow-heif is missing")
-)
-AVIF_HEIF_IMAGE = pytest.param(
-    "AVIF_HEIF_IMAGE", ".avif", marks=pytest.mark.skipif(not avif_is_read(), reason="Pillow has no AVIF_HEIF_IMAGE")
-)
+HEIC_FILE = pytest.param("HEIF", ".heic", marks=pytest.mark.skipif(not heic_is_read(), reason="pillow-heif is missing"))
+AVIF_FILE = pytest.param("AVIF", ".avif", marks=pytest.mark.skipif(not avif_is_read(), reason="Pillow has no AVIF"))
 
 
 def smooth() -> np.ndarray:
@@ -490,7 +486,7 @@ def written(path, kind, image=None, **tags):
     return path
 
 
-@pytest.mark.parametrize(("kind", "suffix"), [HEIC_HEIF_IMAGE, AVIF_HEIF_IMAGE])
+@pytest.mark.parametrize(("kind", "suffix"), [HEIC_FILE, AVIF_FILE])
 @pytest.mark.parametrize("orientation", [1, 3, 6, 8])
 def test_read_as_a_viewer_shows_it(tmp_path, kind, suffix, orientation):
     path = written(tmp_path / f"a{suffix}", kind, Orientation=orientation)
@@ -506,14 +502,14 @@ def test_read_as_a_viewer_shows_it(tmp_path, kind, suffix, orientation):
     np.testing.assert_array_equal(read_image(tmp_path / "b.jpg"), found)
 
 
-@pytest.mark.parametrize(("kind", "suffix"), [HEIC_HEIF_IMAGE, AVIF_HEIF_IMAGE])
+@pytest.mark.parametrize(("kind", "suffix"), [HEIC_FILE, AVIF_FILE])
 def test_the_focal_length_is_read(tmp_path, kind, suffix):
     path = written(tmp_path / f"a{suffix}", kind, FocalLengthIn35mmFilm=26)
     expected = 26 / np.hypot(36, 24) * np.hypot(96, 64)
     assert exif_intrinsics(path, 96, 64)[0, 0] == pytest.approx(expected)
 
 
-@pytest.mark.parametrize(("kind", "suffix"), [HEIC_HEIF_IMAGE, AVIF_HEIF_IMAGE])
+@pytest.mark.parametrize(("kind", "suffix"), [HEIC_FILE, AVIF_FILE])
 def test_what_is_damaged_is_refused_in_one_sentence(tmp_path, kind, suffix):
     content = written(tmp_path / f"a{suffix}", kind).read_bytes()
     rng = np.random.default_rng(0)
@@ -527,7 +523,7 @@ def test_what_is_damaged_is_refused_in_one_sentence(tmp_path, kind, suffix):
     assert decode_heif(b"") is None
 
 
-@pytest.mark.parametrize(("kind", "suffix"), [HEIC_HEIF_IMAGE, AVIF_HEIF_IMAGE])
+@pytest.mark.parametrize(("kind", "suffix"), [HEIC_FILE, AVIF_FILE])
 def test_sixteen_bits_grey_and_transparency(tmp_path, kind, suffix):
     for mode in ("L", "RGBA", "LA"):
         Image.fromarray(picture()).convert(mode).save(tmp_path / f"{mode}{suffix}", kind, quality=95)
@@ -535,7 +531,7 @@ def test_sixteen_bits_grey_and_transparency(tmp_path, kind, suffix):
         assert (found.shape, found.dtype) == ((64, 96, 3), np.uint8)
 
 
-@pytest.mark.parametrize(("kind", "suffix"), [HEIC_HEIF_IMAGE, AVIF_HEIF_IMAGE])
+@pytest.mark.parametrize(("kind", "suffix"), [HEIC_FILE, AVIF_FILE])
 def test_folders_give_them_too(tmp_path, kind, suffix):
     path = written(tmp_path / f"IMG_1{suffix.upper()}", kind)
     assert find_sources([tmp_path]).images == (path,)
@@ -547,31 +543,26 @@ def test_without_pillow_heif_a_sentence_names_the_extra(tmp_path, monkeypatch):
     with pytest.raises(UnreadableImageError) as caught:
         read_image(tmp_path / "a.heic")
     assert str(caught.value) == (
-        f"The image '{tmp_path / 'a.heic'}' is not a readable image but HEIC_HEIF_IMAGE: read it after pip install "
+        f"The image '{tmp_path / 'a.heic'}' is not a readable image but HEIC: read it after pip install "
         "'gesturehand[heic]', or convert it to JPEG, PNG, WebP or BMP."
     )
     assert ".heic" not in image_suffixes()
     (tmp_path / "b.jpg").write_bytes(b"")
     (sentence,) = find_sources([tmp_path]).left_out
-    assert (
-        "Images have to be JPEG, PNG, WebP or BMP (after pip install 'gesturehand[heic]' also HEIC_HEIF_IMAGE);"
-        in sentence
-    )
+    assert "Images have to be JPEG, PNG, WebP or BMP (after pip install 'gesturehand[heic]' also HEIC);" in sentence
 
 
 def test_without_avif_in_pillow_likewise(tmp_path, monkeypatch):
     monkeypatch.setattr(features, "check", lambda name: False)
     (tmp_path / "a.avif").write_bytes(b"\0\0\0\x1cftypavif" + bytes(99))
-    with pytest.raises(
-        UnreadableImageError, match=r"but AVIF_HEIF_IMAGE: read it after pip install 'gesturehand\[heic\]', or"
-    ):
+    with pytest.raises(UnreadableImageError, match=r"but AVIF: read it after pip install 'gesturehand\[heic\]', or"):
         read_image(tmp_path / "a.avif")
 
 
 def test_a_claim_of_too_many_pixels_is_refused_before_anything_is_decoded(tmp_path):
     if not avif_is_read():
-        pytest.skip("Pillow has no AVIF_HEIF_IMAGE")
-    content = bytearray(written(tmp_path / "a.avif", "AVIF_HEIF_IMAGE").read_bytes())
+        pytest.skip("Pillow has no AVIF")
+    content = bytearray(written(tmp_path / "a.avif", "AVIF").read_bytes())
     place = content.index(b"ispe") + 8
     content[place : place + 8] = (60_000).to_bytes(4) * 2
     (tmp_path / "a.avif").write_bytes(content)
@@ -579,7 +570,7 @@ def test_a_claim_of_too_many_pixels_is_refused_before_anything_is_decoded(tmp_pa
         read_image(tmp_path / "a.avif")
 
 
-@pytest.mark.parametrize(("kind", "suffix"), [HEIC_HEIF_IMAGE, AVIF_HEIF_IMAGE])
+@pytest.mark.parametrize(("kind", "suffix"), [HEIC_FILE, AVIF_FILE])
 def test_import_makes_them_jpeg_and_says_so(tmp_path, capsys, kind, suffix):
     path = written(tmp_path / f"a{suffix}", kind)
     hand = {
@@ -591,7 +582,7 @@ def test_import_makes_them_jpeg_and_says_so(tmp_path, capsys, kind, suffix):
     (tmp_path / "joints.json").write_text(json.dumps([hand]))
     words = [f"--images={tmp_path}", f"--joints={tmp_path / 'joints.json'}", f"--out={tmp_path / 'set'}"]
     assert main(["data", "import", *words]) == 0
-    assert "HEIC_HEIF_IMAGE or AVIF_HEIF_IMAGE: 1 image is JPEG in the set." in capsys.readouterr().out
+    assert "HEIC or AVIF: 1 image is JPEG in the set." in capsys.readouterr().out
     (copy,) = (file for file in (tmp_path / "set" / "images").rglob("*") if file.is_file())
     assert copy.suffix == ".jpg"
     with Image.open(copy) as image:

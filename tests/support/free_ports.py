@@ -2,7 +2,7 @@
 
 import socket
 
-from gesturehand.cli.training import first_process
+from gesturehand.cli.training import process
 
 
 def free_port() -> int:
@@ -11,7 +11,7 @@ def free_port() -> int:
         with socket.create_server(("127.0.0.1", 0)) as one:
             port = one.getsockname()[1]
         try:
-            with socket.create_server(("127.0.0.1", first_process._aside(port))):
+            with socket.create_server(("127.0.0.1", process._aside(port))):
                 return port
         except OSError:
             continue

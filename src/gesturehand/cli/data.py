@@ -17,7 +17,7 @@ from gesturehand.errors import UserError
 from gesturehand.file_writing import write_bytes
 from gesturehand.settings import ExistingPath
 from gesturehand.synthetic.gallery import draw_gallery
-from gesturehand.synthetic.settings import OPENHAND_V1
+from gesturehand.synthetic.plan import OPENHAND_V1
 from gesturehand.synthetic.writer import write_synthetic_set
 
 

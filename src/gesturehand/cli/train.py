@@ -36,12 +36,21 @@ from gesturehand.cli.keys.known import model_classes
 from gesturehand.cli.parser import guard_yaml
 from gesturehand.cli.submission import check_submission, write_and_score
 from gesturehand.cli.training.config_trust import distrust_configs, take_trust
-from gesturehand.cli.training.first_process import Choice, is_first_process, leave_others, tell_others, told_by_first
 from gesturehand.cli.training.loggers import RunConfig, make_loggers, wandb_run_finished
 from gesturehand.cli.training.parser import TrainingParser, add_run_keys
 from gesturehand.cli.training.preflight import check_root_exists, check_seed, expand_run
 from gesturehand.cli.training.pretraining import encoder_settings, find_pretraining, mirrors_left
-from gesturehand.cli.training.process import keep_freed_memory, requeue, share_cores, silence_what_is_meant
+from gesturehand.cli.training.process import (
+    Choice,
+    is_first_process,
+    keep_freed_memory,
+    leave_others,
+    requeue,
+    share_cores,
+    silence_what_is_meant,
+    tell_others,
+    told_by_first,
+)
 from gesturehand.cli.training.resume import (
     POINTS,
     RunPlace,

@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from gesturehand import __version__
+from gesturehand.camera import ASSUMED_FOCAL_OVER_LONGER_SIDE
 from gesturehand.data.image_file import read_image
 from gesturehand.detection.detector import MIN_SCORE, SMALLEST_PX
 from gesturehand.draw.prediction import PredictionPainter
@@ -20,7 +21,6 @@ from gesturehand.inference.predictor import BATCH_SIZE, HandPredictor
 from gesturehand.inference.query import ImageCamera, ImageQuery, Intrinsics, camera_of, intrinsics_matrix
 from gesturehand.inference.result import HandResult, image_dictionary
 from gesturehand.inference.tracks import DETECT_EVERY
-from gesturehand.translation import ASSUMED_FOCAL_OVER_LONGER_SIDE
 
 WHOLE_IMAGE: Final = "No box: the whole image is taken as the hand. Say where it is with --box x,y,w,h or --boxes FILE."
 FOUND: Final = "Hands and their sides are looked for. Say where they are with --box x,y,w,h or --boxes FILE."

@@ -13,6 +13,7 @@ import numpy.typing as npt
 import PIL.Image
 from PIL import ExifTags
 
+from gesturehand.camera import assumed_intrinsics
 from gesturehand.data.image_file import heic_is_read, read_image
 from gesturehand.errors import UserError
 from gesturehand.inference.boxes import (
@@ -26,7 +27,6 @@ from gesturehand.inference.boxes import (
     square_of,
 )
 from gesturehand.skeleton import SIDES, Side
-from gesturehand.translation import assumed_intrinsics
 
 #: Diagonal of 35 mm film (36 × 24 mm), which equivalent focal lengths refer to (CIPA DCG-001).
 _FILM_DIAGONAL_MM: Final = math.hypot(36, 24)

@@ -13,9 +13,8 @@ from tqdm import tqdm
 
 from gesturehand.errors import UserError
 from gesturehand.file_writing import make_folder, try_lock
-from gesturehand.sweeps.parameters import arguments, grid_points
 from gesturehand.sweeps.study import completed, distributions, finished, open_study
-from gesturehand.sweeps.sweep_file import Sweep, render_command
+from gesturehand.sweeps.sweep_file import Sweep, arguments, grid_points, render_command
 from gesturehand.sweeps.trial_process import (
     LOG_FILE,
     check_metric,

@@ -15,9 +15,8 @@ from gesturehand.synthetic.photo.people import Person, nail_faces, person, skin_
 from gesturehand.synthetic.photo.plan import PhotoSettings, photo_cameras
 from gesturehand.synthetic.photo.surroundings import Solid, background, make_solid, put_before
 from gesturehand.synthetic.placement import palm_centre
-from gesturehand.synthetic.plan import PlannedFrame
+from gesturehand.synthetic.plan import PlannedFrame, generator
 from gesturehand.synthetic.render import Light, Mesh, render_meshes
-from gesturehand.synthetic.settings import generator
 from gesturehand.synthetic.view import MASK_LEVELS
 
 FloatArray = npt.NDArray[np.float64]

@@ -18,8 +18,8 @@ from scipy.spatial.transform import Rotation
 from gesturehand.splits import Split
 from gesturehand.synthetic.capture import CapturedHand
 from gesturehand.synthetic.photo.plan import PhotoSettings, photographs_of, read_photograph
+from gesturehand.synthetic.plan import generator
 from gesturehand.synthetic.render import Surface, surface_as_it_is
-from gesturehand.synthetic.settings import generator
 
 Picture = npt.NDArray[np.uint8]
 
