@@ -21,7 +21,7 @@ from gesturehand.text_file import read_yaml, write_json
 
 FINISHED_FILE: Final = "finished.json"
 CONFIG_FILE: Final = "config.yaml"
-#: Of a test or an evaluation.
+#: The report of a test or an evaluation.
 REPORT_FILE: Final = "report.json"
 #: Locked by the process that trains.
 RUNNING_FILE: Final = ".running"

@@ -109,7 +109,7 @@ class CocoJoints:
     """What the key points of each category are.
 
     Args:
-        categories: Of the file.
+        categories: Categories of the file.
 
     Raises:
         ValueError: A category does not name its key points as joints of hands; the text ends a sentence.

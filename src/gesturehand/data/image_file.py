@@ -106,7 +106,7 @@ def decode_heif(content: bytes) -> npt.NDArray[np.uint8] | None:
     """Decodes a HEIC or AVIF whose header has been looked at.
 
     Args:
-        content: Of the file.
+        content: Content of the file.
 
     Returns:
         (height, width, 3) uint8 RGB as stored; the first picture, 16 bits as 8, transparency left out; None: damaged.

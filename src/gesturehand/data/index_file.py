@@ -11,7 +11,7 @@ from gesturehand.data.column_file import Columns, map_columns, read_column_heade
 from gesturehand.data.formats.set_format import SetFormat, Sources
 from gesturehand.errors import UserError
 
-#: Of the columns and their meaning. Another version's file is made anew.
+#: Version of the columns and their meaning. Another version's file is made anew.
 FORMAT_VERSION: Final = 2
 #: Folder for indices of data sets that cannot be written to.
 CACHE_VARIABLE: Final = "GESTUREHAND_CACHE"

@@ -26,7 +26,7 @@ class NamedJoint(NamedTuple):
     """What a name says.
 
     Attributes:
-        side: Of which hand, or None.
+        side: The side of its hand, or None.
         joint: Number among :data:`~gesturehand.skeleton.JOINT_NAMES`.
     """
 
@@ -40,7 +40,7 @@ def read_joint_names(names: Sequence[str]) -> list[NamedJoint]:
     Numbers alone are places in the papers' order, from 0, or from 1 where none is 0; likewise numbers within a finger.
 
     Args:
-        names: Of one hand's joints, or of both hands'.
+        names: Names of one hand's joints, or of both hands'.
 
     Raises:
         ValueError: A name means no joint, two of them mean the same one, or they are numbers and not 21; its text

@@ -34,7 +34,7 @@ from gesturehand.file_writing import make_folder, new_file, remove_parts, try_lo
 #: What a plain ZIP holds, without the extension for larger ones.
 MOST_SHARD_MB: Final = 4000
 _MOST_IMAGES: Final = 65_535
-#: Of a member in front of its name, and what the directory at the end takes for it beside the name (APPNOTE, 4.3).
+#: Bytes of a member in front of its name, and of its entry in the directory at the end without the name (APPNOTE, 4.3).
 _LOCAL_BYTES: Final = 30
 _DIRECTORY_BYTES: Final = 46
 #: Images that are read ahead, for each worker.
@@ -51,7 +51,7 @@ class PackReport:
     """What a packing did.
 
     Attributes:
-        folder: Of the shards.
+        folder: Folder of the shards.
         images: Images in the shards.
         kept: How many of them were there before.
         image_bytes: Sum of the images' sizes.

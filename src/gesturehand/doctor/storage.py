@@ -20,7 +20,7 @@ from gesturehand.file_writing import try_lock
 
 _MB: Final = 1e6
 _GIB: Final = 2**30
-#: Of the file that is written and read again.
+#: Size of the file that is written and read again.
 _FILE_MB: Final = 64
 _BLOCK: Final = 2**20
 #: How many of the data's files are read, and how many are looked at to choose them.

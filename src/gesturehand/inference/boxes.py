@@ -228,8 +228,8 @@ def check_crop(square: np.ndarray, width: int, height: int, where: str) -> None:
 
     Args:
         square: (3,) centre x, centre y and side, px.
-        width: Of the image.
-        height: Of the image.
+        width: Width of the image.
+        height: Height of the image.
         where: Names the image.
     """
     if square[2] > _LARGEST_CROP * max(width, height):
@@ -253,8 +253,8 @@ def square_of(box: Sequence[float] | None, width: int, height: int, scale: float
 
     Args:
         box: x, y, w, h px; None for the whole image, which is taken as it is.
-        width: Of the image.
-        height: Of the image.
+        width: Width of the image.
+        height: Height of the image.
         scale: Side of the crop over the longer side of the box.
     """
     if box is None:

@@ -155,7 +155,7 @@ def mesh_bytes(hands: Sequence[HandResult], kind: MeshFormat, *, y_up: bool = Fa
     """A file of a format.
 
     Args:
-        hands: Of an image.
+        hands: Hands in an image.
         kind: The format.
         y_up: Turn OBJ and PLY by 180° about x. GLB always is turned so: glTF has y up and z towards the viewer.
 

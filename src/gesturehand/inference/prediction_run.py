@@ -45,7 +45,7 @@ class Settings:
         output: Folder of the results; files of the same names are replaced.
         boxes: Where hands are; looked for, if not given.
         hand: Side of hands whose own is not given; of all hands that are found.
-        intrinsics: Of every image; if not given, from its Exif data or assumed.
+        intrinsics: Intrinsics of every image; if not given, from its Exif data or assumed.
         min_score: Hands that are found with less certainty are left out.
         max_hands: At most so many are found in an image or frame, the most certain ones.
         smallest_px: Size of the smallest hands that are looked for; None: :data:`SMALLEST_PX` in images, and a tenth of
@@ -88,7 +88,7 @@ class Frame(NamedTuple):
         image: Where it is drawn from; None where it is not drawn.
         camera: Its intrinsics.
         tracks: Numbers of the tracks of a video's hands, where they are known before the prediction.
-        settings_sha256: Of the network and of what is asked of an image.
+        settings_sha256: Digest of the network and of what is asked of an image.
     """
 
     name: str
@@ -179,7 +179,7 @@ class PredictionRun:
 
         Args:
             boxes: They.
-            name: Of the image's or video's file.
+            name: Name of the image's or video's file.
             frame: Number of the frame.
             image: (H, W, 3).
         """
@@ -216,7 +216,7 @@ class PredictionRun:
         Left out is what changes only the last digits: what runs the network, where, and how many crops at a time.
 
         Args:
-            name: Of the image's file.
+            name: Name of the image's file.
         """
         boxes = self.settings.boxes
         given = boxes.of(name) if isinstance(boxes, BoxFile) else [boxes]

@@ -136,7 +136,7 @@ class HandPredictor:
 
     @cached_property
     def sha256(self) -> str:
-        """Of the network's weights, its hand model, and how it looks at hands."""
+        """Digest of the network's weights, its hand model, and how it looks at hands."""
         looks = (self.image_size, self.box_scale, self.mirror_left, self.upright, self._joints_25d_share)
         hand_model = self.model.hand_model.fingerprint
         digest = hashlib.sha256(repr((type(self.model).__name__, hand_model, looks)).encode())
@@ -314,7 +314,7 @@ class HandPredictor:
 
         Args:
             crops: Pixels (S, S, 3), the map (2, 3) from px of the image to px of the crop, and whether it mirrors.
-            is_right: Of each crop, the side of its hand as the image shows it; not used by two-hand networks.
+            is_right: Whether each crop's hand is a right one in the image; not used by two-hand networks.
 
         Returns:
             See :func:`~gesturehand.inference.assemble.numpy_prediction`.

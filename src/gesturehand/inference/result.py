@@ -43,9 +43,9 @@ class GestureResult:
     """A gesture at one level.
 
     Attributes:
-        name: Of the most probable class.
+        name: Name of the most probable class.
         probability: Its probability.
-        names: Of all C classes.
+        names: Names of all C classes.
         probabilities: (C,) float32, sums to 1.
     """
 
@@ -150,14 +150,14 @@ def image_dictionary(
     """What is written of an image; docs/predict.md describes every key.
 
     Args:
-        name: Of the image.
+        name: Name of the image.
         size: Its width and height, px.
         intrinsics: (3, 3) px.
         source: What they rest on: "given", "exif" or "assumed".
         hands: Predicted.
         model: What predicted them.
-        tracks: Of each hand of a video, the number of its track.
-        settings_sha256: Of the network and of what was asked, of an image's file.
+        tracks: Number of the track of each hand in a video.
+        settings_sha256: Digest of the network and of what was asked, for an image's file.
     """
     return {
         "image": name,

@@ -92,7 +92,7 @@ class Camera:
     """A camera's frames, until it is stopped.
 
     Args:
-        number: Of the camera, from 0.
+        number: Number of the camera, counted from 0.
 
     Attributes:
         frames: 0: it does not say how many there will be.

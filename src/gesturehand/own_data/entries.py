@@ -247,7 +247,7 @@ def _is_integer(value: Any) -> bool:
 
 
 def _number(value: Any) -> float:
-    """Of a number or of text that is one; NaN for null.
+    """The value of a number, or of text that is one; NaN for null.
 
     Raises:
         ValueError: It is something else, infinity included.

@@ -39,7 +39,7 @@ def check_hand(hand: HandEntry, intrinsics: Intrinsics, size: tuple[int, int]) -
 
     Args:
         hand: As it was read.
-        intrinsics: Of its image's camera.
+        intrinsics: Intrinsics of its image's camera.
         size: Width and height of its image, px.
 
     Raises:
@@ -87,7 +87,7 @@ def check_order(entries: Sequence[HandEntry]) -> None:
 
 
 def check_distinct(name: str, hands: Sequence[HandEntry]) -> None:
-    """Of an image with several hands of a side, no two may be the same one.
+    """Where an image has several hands of a side, no two may be the same one.
 
     Raises:
         UserError: They have the same joints or the same box, or nothing tells them apart.

@@ -20,7 +20,7 @@ _PLANE_MM: Final = 1000.0
 _MOST_DISAGREEMENT: Final = 0.1
 _NO_GESTURE: Final = "unlabelled"
 _BOX_FACTOR: Final = 1.2
-#: Of a box around a hand: a crop's side is then 1.4 times as long, as where `predict` is given a box.
+#: Factor on a box around a hand: a crop's side is then 1.4 times as long, as where `predict` is given a box.
 _HAND_BOX_FACTOR: Final = 1.12
 
 
@@ -61,7 +61,7 @@ def add_image(
         camera: Name of the calibration.
         calibration: Its intrinsics.
         subject: Whose hands.
-        suffix: Of the image's file name.
+        suffix: Ending of the image's file name.
 
     Returns:
         The image's file name, relative to ``images/{split}``.
