@@ -13,13 +13,8 @@ import numpy.typing as npt
 from gesturehand.skeleton import Side
 
 FloatArray = npt.NDArray[np.float32]
-#: What is written of a hand; of a video's hand also ``track``.
-HAND_KEYS: Final = (
-    "side",
-    "box",
-    "score",
-    "gesture",
-    "intrinsics",
+#: The arrays that are written of a hand.
+_ARRAYS: Final = (
     "cam_t",
     "global_orient",
     "hand_pose",
@@ -32,8 +27,9 @@ HAND_KEYS: Final = (
     "joints_2d_image",
     "weak_perspective",
     "crop_affine",
-    "mesh_object",
 )
+#: What is written of a hand; of a video's hand also ``track``.
+HAND_KEYS: Final = ("side", "box", "score", "gesture", "intrinsics", *_ARRAYS, "mesh_object")
 
 _ENCODER: Final = json.JSONEncoder(ensure_ascii=False)
 
@@ -180,20 +176,6 @@ def image_dictionary(
 
 def hand_dictionary(number: int, hand: HandResult, track: int | None = None) -> dict[str, Any]:
     """One hand's entry; of a video's hand with its track."""
-    arrays = (
-        ("cam_t", hand.cam_t),
-        ("global_orient", hand.global_orient),
-        ("hand_pose", hand.hand_pose),
-        ("betas", hand.betas),
-        ("global_orient_axis_angle", hand.global_orient_axis_angle),
-        ("hand_pose_axis_angle", hand.hand_pose_axis_angle),
-        ("hand_pose_axis_angle_flat", hand.hand_pose_axis_angle_flat),
-        ("joints", hand.joints),
-        ("joints_2d", hand.joints_2d),
-        ("joints_2d_image", hand.joints_2d_image),
-        ("weak_perspective", hand.camera),
-        ("crop_affine", hand.crop_affine),
-    )
     return {
         "side": hand.side,
         **({} if track is None else {"track": track}),
@@ -201,7 +183,7 @@ def hand_dictionary(number: int, hand: HandResult, track: int | None = None) -> 
         "score": None if hand.score is None else round(hand.score, 6),
         "gesture": _gestures(hand),
         "intrinsics": hand.intrinsics_source,
-        **{name: _numbers(array) for name, array in arrays},
+        **{name: _numbers(getattr(hand, "camera" if name == "weak_perspective" else name)) for name in _ARRAYS},
         "mesh_object": object_name(number, hand),
     }
 
