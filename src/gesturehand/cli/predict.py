@@ -106,7 +106,7 @@ def predict(
     settings = Settings(
         Path(output),
         boxes=where,
-        hand=side,
+        side=side,
         min_score=MIN_SCORE if min_score is None else min_score,
         max_hands=max_hands,
         smallest_px=smallest_px,

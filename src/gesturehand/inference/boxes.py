@@ -39,28 +39,28 @@ class HandBox:
 
     Attributes:
         box: x, y, width, height, px: a box around what is seen of the hand. None: the whole image is the hand.
-        hand: Which hand it is. None: the network's default (a right hand; both, where it sees two).
+        side: Which hand it is. None: the network's default (a right hand; both, where it sees two).
         turn_deg: How the picture must be turned, clockwise, so that wrist → middle knuckle points up. None: not known,
             and a network of upright crops finds it. Networks that see two hands do not turn.
         score: 0…1, how certain the detector was of it. None: it was not found but given.
     """
 
     box: tuple[float, float, float, float] | None = None
-    hand: Hand | None = None
+    side: Hand | None = None
     turn_deg: float | None = None
     score: float | None = None
 
     @classmethod
-    def of(cls, detection: HandDetection, hand: Hand | None, *, upright: bool) -> "HandBox":
+    def of(cls, detection: HandDetection, side: Hand | None, *, upright: bool) -> "HandBox":
         """A hand that was found.
 
         Args:
             detection: What was found.
-            hand: Which hand it is, if that is known better.
+            side: Which hand it is, if that is known better.
             upright: The network sees upright hands, so the turn counts.
         """
         turn_deg = detection.turn_deg if upright else None
-        return cls(detection.box, hand or detection.side, turn_deg, detection.score)
+        return cls(detection.box, side or detection.side, turn_deg, detection.score)
 
 
 def parse_box(value: Any, where: str) -> tuple[float, float, float, float]:

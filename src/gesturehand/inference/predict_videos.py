@@ -97,7 +97,7 @@ def _asked(
         run.once(FOUND)
         tracker = HandTracker(
             run.predictor.detector,
-            settings.hand,
+            settings.side,
             upright=run.predictor.upright,
             min_score=settings.min_score,
             max_hands=settings.max_hands,

@@ -183,7 +183,7 @@ class HandPredictor:
         query = ImageQuery(image, given, intrinsics, name)
         if boxes is None:
             pixels = image_of(query)
-            found = self.find(pixels, given[0].hand, min_score=min_score, max_hands=max_hands)
+            found = self.find(pixels, given[0].side, min_score=min_score, max_hands=max_hands)
             if given[0].turn_deg is not None:
                 found = tuple(replace(hand, turn_deg=given[0].turn_deg) for hand in found)
             file = image if isinstance(image, (str, Path)) else None

@@ -270,7 +270,7 @@ def crops_of(query: ImageQuery, image: np.ndarray, two_hand: bool, box_scale: fl
     height, width = image.shape[:2]
     requests = []
     for number, hand in enumerate(query.hands or ()):
-        side = hand.hand or ("both" if two_hand else "right")
+        side = hand.side or ("both" if two_hand else "right")
         if hand.box is not None:
             check_inside(hand.box, width, height, query.name)
         if side == "both" and not two_hand:

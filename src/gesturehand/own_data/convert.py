@@ -208,7 +208,7 @@ def convert(
             camera = cameras.setdefault(calibration, f"{400000 + len(cameras)}")
             for hand in hands:
                 check_hand(hand, calibration, size)
-            hands = sorted(hands, key=lambda hand: SIDES.index(hand.hand))
+            hands = sorted(hands, key=lambda hand: SIDES.index(hand.side))
             subject = subjects.get(hands[0].subject or "", 0)
             file_name = add_image(content, number, hands, size, camera, calibration, subject, suffix)
             with file_of_new_folder(image_path(folder, split, file_name)) as target:
@@ -231,7 +231,7 @@ def convert(
 
 def _annotations(hands: list[HandEntry]) -> list[list[HandEntry]]:
     """The hands of an image by annotation: a right and a left one together, and each by itself where there are more."""
-    return [hands] if len({hand.hand for hand in hands}) == len(hands) else [[hand] for hand in hands]
+    return [hands] if len({hand.side for hand in hands}) == len(hands) else [[hand] for hand in hands]
 
 
 def _with_whole_image(hand: HandEntry, size: tuple[int, int]) -> HandEntry:
