@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Final
 
 from gesturehand.data.index_file import CACHE_VARIABLE, cache_folder
-from gesturehand.doctor.finding import Finding, brief
-from gesturehand.errors import UserError
+from gesturehand.doctor.finding import Finding
+from gesturehand.errors import UserError, brief
 from gesturehand.file_writing import try_lock
 
 _MB: Final = 1e6
