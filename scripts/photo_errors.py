@@ -19,7 +19,7 @@ import numpy as np
 
 from gesturehand.data.crop import upright_turns
 from gesturehand.data.image_file import read_image
-from gesturehand.draw.prediction import DrawnHand, PredictionPainter
+from gesturehand.draw.hands import DrawnHand, PredictionPainter
 from gesturehand.inference.boxes import HandBox
 from gesturehand.inference.predictor import HandPredictor
 from gesturehand.inference.query import ImageQuery

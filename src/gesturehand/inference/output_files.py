@@ -15,7 +15,7 @@ import av
 import cv2
 import numpy as np
 
-from gesturehand.draw.prediction import SIDE_TONES, DrawnHand, fitted
+from gesturehand.draw.hands import SIDE_TONES, DrawnHand, fitted
 from gesturehand.errors import UserError
 from gesturehand.extras import install
 from gesturehand.file_writing import new_file

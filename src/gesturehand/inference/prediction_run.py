@@ -13,7 +13,7 @@ from gesturehand import __version__
 from gesturehand.camera import ASSUMED_FOCAL_OVER_LONGER_SIDE
 from gesturehand.data.image_file import read_image
 from gesturehand.detection.detector import MIN_SCORE, SMALLEST_PX
-from gesturehand.draw.prediction import PredictionPainter
+from gesturehand.draw.hands import PredictionPainter
 from gesturehand.file_writing import write_bytes
 from gesturehand.inference.boxes import BoxFile, Hand, HandBox, seems_corners
 from gesturehand.inference.output_files import DEFAULT_FORMATS, MeshFormat, drawn_hands, mesh_bytes

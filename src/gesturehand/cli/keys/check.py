@@ -20,8 +20,15 @@ from gesturehand.cli.keys.given import (
     scalar,
 )
 from gesturehand.cli.keys.known import KnownKeys, known_classes, known_keys, model_classes
-from gesturehand.cli.keys.signature import REQUIRED, Kind, Signature, first_sentence, is_record, signature_of
-from gesturehand.cli.keys.source import find_dotted
+from gesturehand.cli.keys.signature import (
+    REQUIRED,
+    Kind,
+    Signature,
+    find_dotted,
+    first_sentence,
+    is_record,
+    signature_of,
+)
 from gesturehand.data.files import check_root, is_url
 from gesturehand.data.spelling import find_file
 from gesturehand.errors import UserError, one_line

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from gesturehand.camera import project
-from gesturehand.draw.prediction import SIDE_TONES, DrawnHand, PredictionPainter
+from gesturehand.draw.hands import SIDE_TONES, DrawnHand, PredictionPainter
 from gesturehand.hand.load import open_hand
 
 K = np.array([[600.0, 0, 200], [0, 600, 150], [0, 0, 1]])
