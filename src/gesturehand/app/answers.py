@@ -40,7 +40,7 @@ _IMAGE_BRANDS: Final = (b"hei", b"hev", b"mif1", b"msf1", b"avi", b"crx")
 
 
 class VisitEndedError(Exception):
-    """The visitor has left, or has asked something else, while an answer was made."""
+    """The visitor has left, or has asked something else, while an answer was being made."""
 
 
 @dataclass
@@ -80,7 +80,7 @@ class Visits:
         return visit
 
     def check(self, session: str, visit: Visit) -> None:
-        """Nothing, as long as the visitor waits for this answer.
+        """Does nothing as long as the visitor waits for this answer.
 
         Raises:
             VisitEndedError: Nobody waits for it any more. What was written meanwhile is removed.
@@ -241,7 +241,7 @@ class Answerer:
 
 
 def _is_video(path: Path) -> bool:
-    """By its name, and where that says nothing, by its first bytes."""
+    """Whether a file is a video, by its name or, where that says nothing, by its first bytes."""
     if path.suffix.lower() in VIDEO_SUFFIXES:
         return True
     try:

@@ -214,7 +214,7 @@ class InterHandDataModule(pl.LightningDataModule):
         self.finish_batch: Callable[[Batch], Batch] | None = None
 
     def dataset(self, stage: Stage) -> InterHandDataset:
-        """The data set of one stage, read on first use; of the training, ``root``'s.
+        """The data set of one stage, read on first use; for training, ``root``'s.
 
         Raises:
             UserError: The folder or a file is missing or broken, or nothing is left to load.

@@ -150,7 +150,7 @@ class StoredImage:
 
 
 def image_suffixes() -> tuple[str, ...]:
-    """How the names of files end that are read with what is installed: also HEIC's and AVIF's."""
+    """Suffixes of all files that are read with what is installed, HEIC's and AVIF's included."""
     return (*IMAGE_SUFFIXES, *heif_suffixes())
 
 

@@ -101,7 +101,7 @@ def read_header(path: Path) -> dict[str, Any] | None:
 
 
 def _serves(path: Path, sources: Sources) -> bool:
-    """It is of this version and made from these files; that it knows fits which nobody asked for does not matter."""
+    """Whether it is of this version and made from these files; fits that nobody asked for do not matter."""
     header = read_header(path)
     if header is None or header["version"] != FORMAT_VERSION:
         return False

@@ -334,14 +334,14 @@ def _start(entry: zipfile.ZipInfo) -> int:
 
 
 def _sequence(index: InterHandIndex) -> np.ndarray:
-    """(N,) the number of each row's sequence; of sets without sequences, that of its image's folder."""
+    """(N,) the number of each row's sequence; in sets without sequences, that of its image's folder."""
     folders: dict[bytes, int] = {}
     names = (name.rpartition(b"/")[0].partition(b"/cam")[0] for name in index.file_name)
     return np.fromiter((folders.setdefault(name, len(folders)) for name in names), np.int32, len(index))
 
 
 def _check_hashes(index: InterHandIndex, hashes: np.ndarray, chosen: np.ndarray) -> None:
-    """Refuses two names of one hash: with 64 bits, one set of this size in twenty million has them."""
+    """Refuses two names with one hash: with 64 bits, one set of this size in twenty million has them."""
     if len(chosen) == len(hashes):
         return
     of = dict(zip(hashes[chosen].tolist(), chosen.tolist(), strict=True))

@@ -46,7 +46,7 @@ class Network(NamedTuple):
 
 
 class GroupDone(NamedTuple):
-    """What a worker says of a group of images.
+    """What a worker reports of a group of images.
 
     Attributes:
         said: What had to be assumed.

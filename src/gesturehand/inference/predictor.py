@@ -245,7 +245,7 @@ class HandPredictor:
         yield from self._predict(waiting, batch_size)
 
     def _prepare(self, query: ImageQuery) -> "_Prepared":
-        """Crops a query's hands; the image itself is let go."""
+        """Crops a query's hands; the image itself is not kept."""
         image = image_of(query)
         height, width = image.shape[:2]
         if query.hands is None:

@@ -52,7 +52,7 @@ class GestureResult:
 
     @classmethod
     def of(cls, probabilities: FloatArray, names: tuple[str, ...]) -> "GestureResult":
-        """From the distribution over classes."""
+        """The most probable gesture of a distribution over classes."""
         best = int(probabilities.argmax())
         return cls(names[best], float(probabilities[best]), names, probabilities)
 
@@ -124,7 +124,7 @@ class HandResult:
 
     @property
     def intrinsics_assumed(self) -> bool:
-        """Nothing is known of the camera: the intrinsics, and with them the depth, are a guess."""
+        """Whether nothing is known of the camera: the intrinsics, and with them the depth, are then a guess."""
         return self.intrinsics_source == "assumed"
 
 
@@ -175,7 +175,7 @@ def image_dictionary(
 
 
 def hand_dictionary(number: int, hand: HandResult, track: int | None = None) -> dict[str, Any]:
-    """One hand's entry; of a video's hand with its track."""
+    """One hand's entry, with its track if it is a video's."""
     return {
         "side": hand.side,
         **({} if track is None else {"track": track}),

@@ -113,7 +113,7 @@ def _share(cutoff_hz: FloatArray, passed_s: float) -> FloatArray:
 
 
 class _Parts(NamedTuple):
-    """What is smoothed of a hand, each by itself.
+    """The parts of a hand that are smoothed, each by itself.
 
     Attributes:
         rotations: (16, 3, 3).

@@ -235,7 +235,7 @@ def _unknown_key(known: KnownKeys, given: Given, path: str) -> str:
 
 
 def nearest_key(path: str, known: Iterable[str]) -> str | None:
-    """The key most like one that is not known: of its own section first, then of any.
+    """The known key most like an unknown one, in its own section first, then in any.
 
     Args:
         path: With dots, in full.
@@ -355,7 +355,7 @@ def _wrong_value(path: str, given: Given, kind: Kind) -> str:
 
 
 def _brief(start: str, end: str, otherwise: str) -> str:
-    """A sentence, with the other end where it would be too long."""
+    """A sentence, with the other ending where it would be too long."""
     return start + (end if len(start) + len(end) < LONGEST - len("gesturehand: ") else otherwise)
 
 

@@ -107,7 +107,7 @@ def find_dotted(name: str, module: str = "") -> Found | None:
 
 
 def value_of(expression: ast.expr, module: str) -> Any:
-    """The value of an expression in a module's source, as a default has one.
+    """The value of an expression in a module's source, such as a default.
 
     Constants of this package are followed; only what is computed is imported.
 

@@ -278,7 +278,7 @@ class SetFormat(ABC):
 
 
 def state_of(paths: Iterable[Path]) -> list[int]:
-    """Number of some files and folders, and a hash of their names, sizes and times.
+    """The number of files and folders, and a hash of their names, sizes and times.
 
     Raises:
         OSError: One is missing.
