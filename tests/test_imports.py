@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from trainings import SHORT, experiment
 
 import gesturehand
 
@@ -166,18 +167,13 @@ sys.exit("smplx could be imported")
 
 @pytest.mark.slow
 def test_every_command_works_on_the_open_hand_without_smplx(tmp_path):
-    experiments = Path(__file__).parents[1] / "experiments" / "demo"
     run_without_smplx(
         f"""
-tiny = [
-    "--model.init_args.backbone=test_resnet", "--data.root=set", "--data.image_size=64", "--data.batch_size=4",
-    "--data.num_workers=0", "--trainer.max_epochs=1", "--trainer.limit_train_batches=2",
-    "--trainer.limit_val_batches=1", "--trainer.enable_progress_bar=false", "--wandb=false",
-]
+tiny = {[*SHORT, "--data.root=set"]!r}
 run("data", "synth", "--out=set", "--subjects=[2,1,1]", "--frames=[16,8,8]", "--views=1", "--processes=1")
-run("fit", "--config={experiments / "pretrain.yaml"}", *tiny)
-run("fit", "--config={experiments / "finetune.yaml"}", *tiny)
-run("fit", "--config={experiments / "eanet.yaml"}", *tiny, "--model.init_args.pretrained=none")
+run("fit", "{experiment("demo/pretrain")}", *tiny)
+run("fit", "{experiment("demo/finetune")}", *tiny)
+run("fit", "{experiment("demo/eanet")}", *tiny, "--model.init_args.pretrained=none")
 run("test", "--run=latest", "--save_predictions=true")
 run("run", "summary", "--run=latest")
 image = next(Path("set/images/test").rglob("*.jpg"))

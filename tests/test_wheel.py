@@ -9,6 +9,7 @@ import sysconfig
 from pathlib import Path
 
 import pytest
+from trainings import SHORT
 
 REPOSITORY = Path(__file__).parents[1]
 
@@ -48,17 +49,7 @@ def test_wheel_installed_elsewhere_has_its_data(tmp_path):
     assert "open hand" in result.stdout
 
 
-TINY = [
-    "--model.init_args.backbone=test_resnet",
-    "--data.image_size=64",
-    "--data.batch_size=4",
-    "--data.num_workers=1",
-    "--trainer.max_epochs=1",
-    "--trainer.limit_train_batches=2",
-    "--trainer.limit_val_batches=1",
-    "--trainer.enable_progress_bar=false",
-    "--wandb=false",
-]
+TINY = [*SHORT, "--data.num_workers=1"]
 SMALL_SET = ["--subjects=[2,1,1]", "--frames=[16,8,8]", "--views=1", "--processes=1"]
 
 

@@ -5,8 +5,8 @@ import time
 import pytest
 import pytorch_lightning as pl
 import torch
-from quiet_trainer import quiet_trainer
 from torch.utils.data import DataLoader, Dataset
+from trainings import quiet_trainer
 
 from gesturehand.callbacks.throughput import Throughput
 

@@ -7,14 +7,8 @@ from gesturehand.cli.main import main
 
 def test_a_program_and_what_it_contains(trained_checkpoint, synthetic_root, tmp_path, capsys):
     out = tmp_path / "model.pt2"
-    words = [
-        "export",
-        "--mesh=false",
-        f"--checkpoint={trained_checkpoint}",
-        "--format=pt2",
-        f"--out={out}",
-        f"--data={synthetic_root}",
-    ]
+    words = ["export", "--mesh=false", f"--checkpoint={trained_checkpoint}", "--format=pt2", f"--out={out}"]
+    words.append(f"--data={synthetic_root}")
     assert main(words) == 0
     text = capsys.readouterr().out
     assert out.is_file()

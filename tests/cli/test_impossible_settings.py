@@ -1,12 +1,9 @@
 """Settings of a training that cannot be: each ends in one sentence and exit code 2, before anything is trained."""
 
-from pathlib import Path
-
 import pytest
+from trainings import SHORT, exit_code, experiment
 
 from gesturehand.cli.main import main
-
-REPOSITORY = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -15,22 +12,7 @@ def fit(tmp_path, monkeypatch, synthetic_root, capsys):
     monkeypatch.chdir(tmp_path)
 
     def run(*words: str) -> tuple[int, str]:
-        base = [
-            f"--config={REPOSITORY / 'experiments' / 'demo' / 'pretrain'}.yaml",
-            f"--data.root={synthetic_root}",
-            "--model.init_args.backbone=test_resnet",
-            "--data.image_size=32",
-            "--data.num_workers=0",
-            "--trainer.max_epochs=1",
-            "--trainer.limit_train_batches=1",
-            "--trainer.limit_val_batches=1",
-            "--trainer.enable_progress_bar=false",
-            "--wandb=false",
-        ]
-        try:
-            code = main(["fit", *base, *words])
-        except SystemExit as left:
-            code = int(left.code or 0)
+        code = exit_code(["fit", experiment("demo/pretrain"), f"--data.root={synthetic_root}", *SHORT, *words])
         lines = capsys.readouterr().err.strip().splitlines()
         return code, lines[-1] if lines else ""
 
@@ -82,6 +64,23 @@ def test_refused_in_one_sentence(fit, word, message):
     assert said.startswith("gesturehand: ")
     assert message in said
     assert len(said) < 1000
+
+
+@pytest.mark.parametrize(
+    ("monitor", "named"),
+    [
+        ("val/gesture_fine_tp1", "did you mean 'val/gesture_fine_top1'?"),
+        ("val/mpjpe_mm", "which GesturePretrainer does not log"),
+        ("gesture_fine_top1", "did you mean 'val/gesture_fine_top1'?"),
+    ],
+)
+def test_a_checkpoint_that_watches_what_is_not_logged_is_refused_before_the_first_step(fit, tmp_path, monitor, named):
+    code, said = fit(f"--checkpoint.monitor={monitor}")
+    assert code == 2
+    assert said.startswith(f"gesturehand: checkpoint.monitor is '{monitor}'")
+    assert named in said
+    assert len(said) <= 300
+    assert not list(tmp_path.rglob("*.ckpt"))
 
 
 def bomb(levels: int) -> str:

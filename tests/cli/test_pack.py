@@ -3,6 +3,7 @@
 import shutil
 
 import pytest
+from trainings import exit_code
 
 from gesturehand.cli.main import main
 
@@ -46,9 +47,7 @@ def test_damage_is_listed_and_the_status_is_1(root, capsys):
     content[500] ^= 1
     path.write_bytes(content)
     capsys.readouterr()
-    with pytest.raises(SystemExit) as end:
-        main([*words, "--verify", "true"])
-    assert end.value.code == 1
+    assert exit_code([*words, "--verify", "true"]) == 1
     printed = capsys.readouterr().out
     assert printed.startswith(f"shard damaged: {path}\nimage damaged in its shard: Capture")
     assert printed.endswith("split val has 2 problems\n")

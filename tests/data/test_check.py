@@ -6,6 +6,7 @@ import shutil
 import cv2
 import numpy as np
 import pytest
+from trainings import exit_code
 
 from gesturehand.cli.main import main
 from gesturehand.data.check import check_data
@@ -136,9 +137,7 @@ def test_command_gives_an_exit_code_and_a_list(root, tmp_path, capsys):
     assert json.loads((tmp_path / "problems.json").read_text())["problems"] == []
     lost = images(root)[0]
     lost.unlink()
-    with pytest.raises(SystemExit) as left:
-        main(words)
-    assert left.value.code == 1
+    assert exit_code(words) == 1
     report = json.loads((tmp_path / "problems.json").read_text())
     assert report["counts"] == {"image missing": 1}
     assert report["problems"][0]["where"] in str(lost)

@@ -6,7 +6,7 @@ import pickle
 
 import pytest
 import torch
-from quiet_trainer import quiet_trainer
+from trainings import quiet_trainer
 
 from gesturehand.errors import UserError
 from gesturehand.inference.boxes import BOX_SCALE

@@ -8,6 +8,7 @@ import pytest
 import torch
 import yaml
 from torch.utils.data import default_collate
+from trainings import SHORT, experiment
 
 from gesturehand.camera import normalised_to_px
 from gesturehand.cli.main import main
@@ -103,20 +104,8 @@ def test_imported_set_is_trained_on(left_out, own_data, tmp_path, monkeypatch, c
     assert main(["data", "import", f"--images={own_data.images}", f"--joints={path}", "--out=set"]) == 0
     assert f"{len(hands) if left_out else 0} with 2D joints only" in capsys.readouterr().out
 
-    words = [
-        f"--config={__file__.rpartition('/tests/')[0]}/experiments/own_data/finetune.yaml",
-        "--data.root=set",
-        "--model.init_args.backbone=test_resnet",
-        "--data.image_size=64",
-        "--data.batch_size=4",
-        "--data.num_workers=0",
-        "--trainer.max_epochs=1",
-        "--trainer.limit_train_batches=1",
-        "--trainer.log_every_n_steps=1",
-        "--trainer.enable_progress_bar=false",
-        "--wandb=false",
-    ]
-    assert main(["fit", *words]) == 0
+    words = ["--data.root=set", *SHORT, "--trainer.limit_train_batches=1", "--trainer.log_every_n_steps=1"]
+    assert main(["fit", experiment("own_data/finetune"), *words]) == 0
     ((folder, _),) = finished_runs("runs")
     assert yaml.safe_load((folder / "config.yaml").read_text())["data"]["root"] == "set"
     with (folder / "metrics.csv").open() as file:

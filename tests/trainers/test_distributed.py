@@ -3,8 +3,8 @@
 import pytest
 import pytorch_lightning as pl
 import torch
-from quiet_trainer import quiet_trainer
 from torch import nn
+from trainings import quiet_trainer
 
 from gesturehand.data.datamodule import InterHandDataModule
 from gesturehand.data.mixture import AddedSet

@@ -3,7 +3,7 @@
 import pytest
 import pytorch_lightning as pl
 import torch
-from quiet_trainer import quiet_trainer
+from trainings import quiet_trainer
 
 from gesturehand.data.datamodule import InterHandDataModule
 from gesturehand.errors import UserError

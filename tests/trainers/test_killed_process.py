@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from trainings import SMALL, experiment
 
-REPOSITORY = Path(__file__).parents[2]
 #: Seconds within which the survivor must have ended.
 PATIENCE = 60
 
@@ -35,21 +35,10 @@ class Pair:
 
     def __init__(self, folder: Path, root: Path) -> None:
         words = [
-            "fit",
-            f"--config={REPOSITORY / 'experiments' / 'demo' / 'pretrain'}.yaml",
-            f"--data.root={root}",
-            "--model.init_args.backbone=test_resnet",
-            "--data.image_size=32",
-            "--data.batch_size=2",
-            "--data.num_workers=0",
-            "--trainer.devices=2",
-            "--trainer.strategy=ddp",
-            "--trainer.max_epochs=1000",
-            "--trainer.enable_progress_bar=false",
-            "--trainer.log_every_n_steps=1",
-            "--resume_every_n_steps=5",
-            "--wandb=false",
-        ]
+            "fit", experiment("demo/pretrain"), f"--data.root={root}", *SMALL, "--data.image_size=32",
+            "--data.batch_size=2", "--trainer.devices=2", "--trainer.strategy=ddp", "--trainer.max_epochs=1000",
+            "--trainer.log_every_n_steps=1", "--resume_every_n_steps=5", "--wandb=false",
+        ]  # fmt: skip
         self.log = (folder / "log.txt").open("w+")
         before = set(folder.rglob("step-*.ckpt"))
         self.first = subprocess.Popen(

@@ -3,8 +3,8 @@
 import pytest
 import pytorch_lightning as pl
 import torch
-from quiet_trainer import quiet_trainer
 from torch.utils.data import DataLoader, Dataset
+from trainings import quiet_trainer
 
 from gesturehand.batch import Batch
 from gesturehand.data.datamodule import InterHandDataModule

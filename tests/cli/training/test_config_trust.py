@@ -9,12 +9,11 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
+from trainings import REPOSITORY, exit_code
 
 from gesturehand.cli import train
-from gesturehand.cli.main import main
 from gesturehand.cli.training.config_trust import take_trust
 
-REPOSITORY = Path(__file__).parents[3]
 EXPERIMENT = REPOSITORY / "experiments" / "demo" / "pretrain.yaml"
 
 
@@ -28,11 +27,7 @@ def fit(capsys, *more: str, change=lambda content: None) -> tuple[int, str]:
     content = yaml.safe_load(EXPERIMENT.read_text())
     change(content)
     Path("experiment.yaml").write_text(yaml.safe_dump(content))
-    try:
-        code = main(["fit", "--config=experiment.yaml", "--wandb=false", *more])
-    except SystemExit as left:
-        code = int(left.code or 0)
-    return code, capsys.readouterr().err
+    return exit_code(["fit", "--config=experiment.yaml", "--wandb=false", *more]), capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -89,11 +84,7 @@ def test_environment_is_not_read(capsys, monkeypatch):
 @pytest.mark.parametrize("raw", [b"\xff\xfe", b"a: [", b"- 1", b"!!python/object/apply:os.system ['touch ran']", b"\0"])
 def test_files_that_are_no_configuration(capsys, raw):
     Path("broken.yaml").write_bytes(raw)
-    try:
-        code = main(["fit", "--config=broken.yaml"])
-    except SystemExit as left:
-        code = left.code
-    assert code == 2
+    assert exit_code(["fit", "--config=broken.yaml"]) == 2
     assert capsys.readouterr().err.strip()
     assert not Path("ran").exists()
 

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from free_ports import free_port
+from trainings import free_port
 
 from gesturehand.cli.training import first_process
 from gesturehand.cli.training.first_process import Choice, is_first_process, leave_others, tell_others, told_by_first

@@ -7,15 +7,13 @@ import subprocess
 import sys
 import threading
 import warnings
-from pathlib import Path
 
 import pytest
 from pytorch_lightning.loggers import CSVLogger, WandbLogger
+from trainings import REPOSITORY, SHORT, experiment
 
 from gesturehand.cli.training.loggers import make_loggers, wandb_is_online
 from gesturehand.errors import UserError
-
-REPOSITORY = Path(__file__).parents[3]
 
 
 @pytest.fixture(autouse=True)
@@ -153,11 +151,7 @@ def test_wandb_is_not_imported_where_it_is_not_used(tmp_path, synthetic_root):
     code = f"""
 import sys
 from gesturehand.cli.main import main
-words = ["--config={REPOSITORY}/experiments/demo/pretrain.yaml", "--data.root={synthetic_root}",
-         "--model.init_args.backbone=test_resnet", "--data.image_size=64", "--data.num_workers=0",
-         "--trainer.max_epochs=1", "--trainer.limit_train_batches=1", "--trainer.limit_val_batches=1",
-         "--trainer.enable_progress_bar=false", "--wandb=false"]
-assert main(["fit", *words]) == 0
+assert main({["fit", experiment("demo/pretrain"), f"--data.root={synthetic_root}", *SHORT]!r}) == 0
 assert main(["data", "show", "--root={synthetic_root}", "--out={tmp_path}/show.png", "--samples=1"]) == 0
 assert main(["hand", "info"]) == 0
 print("imported:", sorted(name for name in sys.modules if name.partition(".")[0] == "wandb"))

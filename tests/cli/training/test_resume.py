@@ -11,30 +11,19 @@ from pathlib import Path
 
 import pytest
 import torch
+from trainings import SMALL, exit_code, experiment
 
 from gesturehand.checkpoints.resume_points import ResumePoints
 from gesturehand.cli import train
-from gesturehand.cli.main import main
 from gesturehand.cli.training.resume import place_of_run, release_locks
 from gesturehand.data.set_images import SetImages
 from gesturehand.errors import UserError
 from gesturehand.runs import mark_finished
 
-REPOSITORY = Path(__file__).parents[3]
 WORDS = [
-    "fit",
-    f"--config={REPOSITORY / 'experiments' / 'demo' / 'pretrain'}.yaml",
-    "--model.init_args.backbone=test_resnet",
-    "--data.image_size=32",
-    "--data.batch_size=8",
-    "--data.num_workers=0",
-    "--trainer.max_epochs=2",
-    "--trainer.limit_val_batches=2",
-    "--trainer.enable_progress_bar=false",
-    "--trainer.log_every_n_steps=2",
-    "--resume_every_n_steps=3",
-    "--wandb=false",
-]
+    "fit", experiment("demo/pretrain"), *SMALL, "--data.image_size=32", "--data.batch_size=8", "--trainer.max_epochs=2",
+    "--trainer.limit_val_batches=2", "--trainer.log_every_n_steps=2", "--resume_every_n_steps=3", "--wandb=false",
+]  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
@@ -55,10 +44,7 @@ def command(synthetic_root, tmp_path, monkeypatch):
         place = tmp_path / folder
         place.mkdir(exist_ok=True)
         monkeypatch.chdir(place)
-        try:
-            return main([*WORDS, f"--data.root={synthetic_root}", *more])
-        except SystemExit as left:
-            return int(left.code or 0)
+        return exit_code([*WORDS, f"--data.root={synthetic_root}", *more])
 
     return run
 
