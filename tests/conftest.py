@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from quiet_trainer import quiet_trainer
+from trainings import quiet_trainer
 
 from gesturehand.hand.mano_file import ManoData
 from gesturehand.synthetic.writer import write_synthetic_set
@@ -76,33 +76,22 @@ def two_hand_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def flat_root(tmp_path_factory: pytest.TempPathFactory, two_hand_root: Path) -> Path:
     """Hands of the set with pairs in a COCO-style set: 2D joints only, splits train and val."""
-    from gesturehand.camera import project, transform_points
-    from gesturehand.data.index import read_index
+    from true_hands import true_hands
 
     root = tmp_path_factory.mktemp("flat") / "set"
     (root / "annotations").mkdir(parents=True)
     for split in ("train", "val"):
-        index = read_index(two_hand_root, split)
-        images: list[dict[str, Any]] = []
-        annotations: list[dict[str, Any]] = []
-        for row in range(len(index)):
-            name = f"{split}2017/{row:012d}.jpg"
+        images: dict[int, dict[str, Any]] = {}
+        annotations = []
+        for hand in true_hands(two_hand_root, split):
+            name = f"{split}2017/{hand.row:012d}.jpg"
             (root / name).parent.mkdir(exist_ok=True)
-            shutil.copyfile(index.image_file(row), root / name)
-            width, height = index.image_size_px[row].tolist()
-            images.append({"id": row, "file_name": name, "width": width, "height": height})
-            frame, camera = index.frame[row], index.camera[row]
-            for place, side in enumerate(("right", "left")):
-                valid = np.asarray(index.joint_valid_frame[frame])[place]
-                if not index.hand_type[row] & (1 << place) or not valid.any():
-                    continue
-                joints = transform_points(
-                    index.joints_world[frame, place], index.camera_rotation[camera], index.camera_translation[camera]
-                )
-                pixels = project(joints.astype(np.float64), index.intrinsics[camera].astype(np.float64))
-                points = np.column_stack([np.where(valid[:, None], pixels, 0), valid]).ravel().tolist()
-                annotations.append({"id": len(annotations), "image_id": row, "keypoints": points, "hand_type": side})
-        content = {"images": images, "annotations": annotations, "categories": []}
+            shutil.copyfile(hand.source, root / name)
+            width, height = hand.size
+            images[hand.row] = {"id": hand.row, "file_name": name, "width": width, "height": height}
+            told = {"keypoints": hand.triples.ravel().tolist(), "hand_type": hand.side}
+            annotations.append({"id": len(annotations), "image_id": hand.row, **told})
+        content = {"images": list(images.values()), "annotations": annotations, "categories": []}
         (root / "annotations" / f"hands_{split}.json").write_text(json.dumps(content))
     return root
 
@@ -131,28 +120,15 @@ def trained_checkpoint(tmp_path_factory: pytest.TempPathFactory, synthetic_root:
 @pytest.fixture(scope="session")
 def pair_frames(two_hand_root: Path) -> list[dict[str, Any]]:
     """Test frames of the set with pairs: ``file``, ``intrinsics`` (3, 3), ``hands`` (box, hand, joints m, valid)."""
-    import numpy as np
+    from true_hands import true_hands
 
-    from gesturehand.camera import project, transform_points
-    from gesturehand.data.datamodule import InterHandDataModule
-
-    module = InterHandDataModule(
-        str(two_hand_root), image_size=8, hands="all", layout="two_hand", mirror_left=False, num_workers=0
-    )
-    dataset = module.dataset("test")
-    found = []
-    for number in range(len(dataset)):
-        sample = dataset[number]
-        joints = transform_points(sample["joints_world"], sample["camera_rotation"], sample["camera_translation"])
-        hands = []
-        for slot in np.flatnonzero(sample["hand_present"]):
-            own, valid = joints[slot].double().numpy(), sample["joint_valid_frame"][slot].numpy()
-            px = project(own[valid], sample["intrinsics"].double().numpy())
-            low, high = px.min(0), px.max(0)
-            box = [*low.tolist(), *(high - low).tolist()]
-            hands.append({"box": box, "hand": ("right", "left")[slot], "joints": own, "valid": valid})
-        found.append({"file": dataset.image_file(number), "intrinsics": sample["intrinsics"].numpy(), "hands": hands})
-    return found
+    frames: dict[int, dict[str, Any]] = {}
+    for hand in true_hands(two_hand_root, "test"):
+        frame = {"file": hand.source, "intrinsics": hand.intrinsics, "hands": []}
+        frames.setdefault(hand.row, frame)["hands"].append(
+            {"box": hand.box, "hand": hand.side, "joints": hand.joints, "valid": hand.valid}
+        )
+    return list(frames.values())
 
 
 @pytest.fixture(scope="session")

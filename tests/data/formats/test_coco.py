@@ -2,16 +2,15 @@
 
 import json
 import shutil
-from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
 import torch
+from true_hands import true_hands
 
-from gesturehand.camera import project, transform_points
+from gesturehand.camera import project
 from gesturehand.data.check import check_data
 from gesturehand.data.datamodule import InterHandDataModule
-from gesturehand.data.files import image_path
 from gesturehand.data.index import read_index
 from gesturehand.errors import UserError
 from gesturehand.hand.layer import HandModel
@@ -30,47 +29,9 @@ CATEGORY = {"supercategory": "hand", "id": 1, "name": "hand", "keypoints": list(
 TIPS_FIRST = [0, *(4 * finger + k for finger in range(5) for k in (4, 3, 2, 1))]
 
 
-class TrueHand(NamedTuple):
-    """What a set is written from."""
-
-    source: Any
-    size: tuple[int, int]
-    side: str
-    pixels: np.ndarray
-    joints: np.ndarray
-    valid: np.ndarray
-    intrinsics: np.ndarray
-
-    @property
-    def triples(self):
-        return np.column_stack([np.where(self.valid[:, None], self.pixels, 0), self.valid])
-
-    @property
-    def box(self):
-        shown = self.pixels[self.valid]
-        return [*shown.min(0).tolist(), *np.ptp(shown, axis=0).tolist()]
-
-
 @pytest.fixture(scope="module")
 def hands(two_hand_root):
-    index = read_index(two_hand_root, "train")
-    found = []
-    for row in range(len(index)):
-        frame, camera = index.frame[row], index.camera[row]
-        for place, side in enumerate(("right", "left")):
-            valid = np.asarray(index.joint_valid_frame[frame])[place]
-            if not index.hand_type[row] & (1 << place) or not valid.any():
-                continue
-            joints = transform_points(
-                index.joints_world[frame, place].astype(np.float64),
-                index.camera_rotation[camera].astype(np.float64),
-                index.camera_translation[camera].astype(np.float64),
-            )
-            k = index.intrinsics[camera].astype(np.float64)
-            source = image_path(two_hand_root, "train", index.file_name[row].decode())
-            size = tuple(index.image_size_px[row].tolist())
-            found.append(TrueHand(source, size, side, project(joints, k), joints, valid, k))
-    return found
+    return true_hands(two_hand_root, "train")
 
 
 def written(root, file, hands, folder, annotation, *, image=lambda hand: {}, name="{k}.jpg", **extra):
