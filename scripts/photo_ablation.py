@@ -25,16 +25,15 @@ from gesturehand.ablation.photographs import (
     run_photo_training,
 )
 from gesturehand.ablation.photographs_report import photo_markdown, save_photo_differences
-from gesturehand.ablation.prepare import check_settings
-from gesturehand.ablation.schedule import run_all
+from gesturehand.ablation.schedule import check_settings, run_all
 from gesturehand.cluster import Cluster, Failure
 from gesturehand.file_writing import write_bytes, write_text
-from gesturehand.json_files import write_json
 from gesturehand.markdown import write_between_markers
 from gesturehand.own_data.convert import convert
 from gesturehand.own_data.entries import read_entries, with_gestures
 from gesturehand.synthetic.photo.plan import PhotoSettings
 from gesturehand.synthetic.photo.writer import write_photo_set
+from gesturehand.text_file import write_json
 
 ROOT = Path(__file__).parents[1]
 MARKERS = ("<!-- photo_ablation:begin -->", "<!-- photo_ablation:end -->")

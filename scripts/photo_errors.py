@@ -24,8 +24,8 @@ from gesturehand.inference.boxes import HandBox
 from gesturehand.inference.predictor import HandPredictor
 from gesturehand.inference.query import ImageQuery
 from gesturehand.inference.result import HandResult
-from gesturehand.json_files import read_json, write_json
 from gesturehand.markdown import markdown_table, write_between_markers
+from gesturehand.text_file import read_json, write_json
 
 DOCS: Final = Path(__file__).resolve().parents[1] / "docs"
 MARKERS: Final = ("<!-- errors:begin -->", "<!-- errors:end -->")

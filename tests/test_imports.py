@@ -29,8 +29,7 @@ LAYERS = (
         "moved",
     }
     | {"suggestions"}
-    | {"extras", "file_writing", "file_lock", "json_files", "markdown", "text_file", "translation", "wandb_server"}
-    | {"yaml_text"},
+    | {"extras", "file_writing", "markdown", "text_file", "wandb_server"},
     {"cluster"},
     {"hand"},
     {"data"},

@@ -11,7 +11,7 @@ from gesturehand.cli.training.preflight import expand_run
 from gesturehand.cli.training.pretraining import find_pretraining
 from gesturehand.errors import UserError
 from gesturehand.inference.checkpoint import find_checkpoint
-from gesturehand.json_files import write_json
+from gesturehand.text_file import write_json
 
 
 def test_runs_of_one_moment_have_folders_of_their_own(tmp_path):

@@ -15,10 +15,9 @@ from typing import Any, Final
 import yaml
 
 from gesturehand.errors import UserError
-from gesturehand.file_lock import try_lock
-from gesturehand.json_files import write_json
+from gesturehand.file_writing import try_lock
 from gesturehand.suggestions import did_you_mean_path
-from gesturehand.yaml_text import read_yaml
+from gesturehand.text_file import read_yaml, write_json
 
 FINISHED_FILE: Final = "finished.json"
 CONFIG_FILE: Final = "config.yaml"

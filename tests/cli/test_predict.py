@@ -10,7 +10,7 @@ from trainings import exit_code
 
 from gesturehand.cli.main import main
 from gesturehand.inference.prediction_run import FOUND, WHOLE_IMAGE
-from gesturehand.inference.result_json import HAND_KEYS
+from gesturehand.inference.result import HAND_KEYS
 
 
 @pytest.fixture

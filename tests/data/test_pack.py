@@ -16,12 +16,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gesturehand.data.check import check_data
+from gesturehand.data.check import check_data, verify_split
 from gesturehand.data.image_file import StoredImage, UnreadableImageError
 from gesturehand.data.index import read_index
 from gesturehand.data.pack import pack_split
 from gesturehand.data.shards import TABLE_NAME, name_hash, open_table
-from gesturehand.data.verify_shards import verify_split
 from gesturehand.errors import UserError
 
 #: A few images a shard.
@@ -172,7 +171,7 @@ def test_a_shard_that_a_kill_left_without_a_sum_is_checked_and_kept(root):
 def test_one_at_a_time(root, tmp_path):
     program = """
 import sys, time
-from gesturehand.file_lock import try_lock
+from gesturehand.file_writing import try_lock
 from pathlib import Path
 lock = try_lock(Path(sys.argv[1])); print("locked", flush=True); sys.stdin.read()
 """

@@ -6,7 +6,8 @@ import pytest
 from made_up_packages import make_distribution
 from packaging.requirements import Requirement
 
-from gesturehand.doctor.versions import compared, pairs, providers_of_cv2
+from gesturehand.doctor.versions import compared, extras, pairs, providers_of_cv2
+from gesturehand.extras import EXTRAS
 
 
 @pytest.fixture
@@ -98,3 +99,28 @@ def test_healthy_installation_has_no_problem(doctor, synthetic_root):
     assert rows["devices: cpu fp32"].value.startswith("works, to ")
     assert rows["devices: PyTorch's threads"].value == "1 for an operation"
     assert "network: W&B" not in rows
+
+
+def test_states(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+    requires = (
+        "numpy",
+        "made-up-runtime>=1; extra == 'predict'",
+        "made-up-runtime>=3; extra == 'detect'",
+        "nobody-has-this>=1; extra == 'glb'",
+        "made-up-runtime>=1; extra == 'open-hand'",
+    )
+    make_distribution(tmp_path, "made-up-hands", "1.0", requires=requires)
+    make_distribution(tmp_path, "made-up-runtime", "2.0")
+    found = {row.name: row for row in extras("made-up-hands")}
+    assert list(found) == list(EXTRAS)
+    assert found["predict"].value == found["open-hand"].value == "installed"
+    assert (found["detect"].state, found["detect"].value) == ("warning", "made-up-runtime 2.0 (>=3)")
+    assert (found["glb"].state, found["glb"].value) == ("ok", "not installed (nobody-has-this)")
+    assert "gesturehand[glb]" in found["glb"].remedy
+    assert "meshes as GLB files" in found["glb"].remedy
+    assert found["heic"].state == "warning", "a release that does not know the extra"
+
+
+def test_own_extras_are_known():
+    assert all("not among" not in row.value for row in extras())

@@ -45,13 +45,13 @@ def quiet_trainer(**settings: Any) -> "pl.Trainer":
 
 def free_port() -> int:
     """A port of this machine at which nobody listens, nor at the one aside of it: processes of a test meet there."""
-    from gesturehand.cli.training import first_process
+    from gesturehand.cli.training import process
 
     while True:
         with socket.create_server(("127.0.0.1", 0)) as one:
             port = one.getsockname()[1]
         try:
-            with socket.create_server(("127.0.0.1", first_process._aside(port))):
+            with socket.create_server(("127.0.0.1", process._aside(port))):
                 return port
         except OSError:
             continue

@@ -11,12 +11,11 @@ import torch
 from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.trainer.states import TrainerFn
 
-from gesturehand.ablation.grid import Arm, Pretrain
-from gesturehand.ablation.sizes import Size
+from gesturehand.ablation.grid import Arm, Pretrain, Size
 from gesturehand.ablation.stored_crops import StoredCropDataModule
 from gesturehand.data.datamodule import InterHandDataModule
 from gesturehand.file_writing import new_folder
-from gesturehand.json_files import none_for_nan, write_json
+from gesturehand.text_file import none_for_nan, write_json
 from gesturehand.trainers.eanet_regressor import EANetRegressor
 from gesturehand.trainers.gesture_pretrainer import GesturePretrainer
 from gesturehand.trainers.hand_regressor import HandRegressor

@@ -5,8 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from gesturehand.ablation.photographs import ENCODERS, LABELS, Encoder, Labels, photo_contrasts
-from gesturehand.ablation.plot import draw_differences
-from gesturehand.ablation.report import difference_text, mean_text
+from gesturehand.ablation.report import difference_text, draw_differences, mean_text
 from gesturehand.ablation.results import Results, mean_of, paired_difference, values_of
 from gesturehand.markdown import markdown_table
 

@@ -10,7 +10,7 @@ from scipy import stats
 from gesturehand.ablation.grid import Grid
 from gesturehand.ablation.job import RESULT_FILE, Place
 from gesturehand.ablation.schedule import is_done, jobs_of
-from gesturehand.json_files import read_json
+from gesturehand.text_file import read_json
 
 #: Metrics whose differences are shown.
 DIFFERENCES: Final = (

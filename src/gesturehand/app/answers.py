@@ -13,13 +13,18 @@ from gesturehand.data.image_file import IMAGE_FORMATS, read_image
 from gesturehand.errors import UserError
 from gesturehand.file_writing import write_bytes
 from gesturehand.inference.joint_angles import articulation_of_model
-from gesturehand.inference.mesh_files import MeshFormat, mesh_bytes, parse_formats
-from gesturehand.inference.output_files import OVERLAY_SUFFIX, drawn_hands, overlay_png
+from gesturehand.inference.output_files import (
+    OVERLAY_SUFFIX,
+    MeshFormat,
+    drawn_hands,
+    mesh_bytes,
+    overlay_png,
+    parse_formats,
+)
 from gesturehand.inference.predict_videos import predict_video
 from gesturehand.inference.prediction_run import PredictionRun, Settings
 from gesturehand.inference.predictor import HandPredictor
-from gesturehand.inference.result import HandResult
-from gesturehand.inference.result_json import dump
+from gesturehand.inference.result import HandResult, dump
 from gesturehand.inference.sources import VIDEO_SUFFIXES
 from gesturehand.inference.video import Video
 

@@ -86,7 +86,7 @@ def predict(
         raise UserError("--box and --boxes cannot both be given: leave one out.")
     from gesturehand.detection.detector import MIN_SCORE
     from gesturehand.inference.boxes import BoxFile, HandBox, parse_box, parse_hand
-    from gesturehand.inference.mesh_files import parse_formats
+    from gesturehand.inference.output_files import parse_formats
     from gesturehand.inference.predict_files import predict_files
     from gesturehand.inference.prediction_run import Settings, introduction
     from gesturehand.inference.predictor import HandPredictor, find_device

@@ -36,13 +36,21 @@ from gesturehand.cli.keys.known import model_classes
 from gesturehand.cli.parser import guard_yaml
 from gesturehand.cli.submission import check_submission, write_and_score
 from gesturehand.cli.training.config_trust import distrust_configs, take_trust
-from gesturehand.cli.training.first_process import Choice, is_first_process, leave_others, tell_others, told_by_first
 from gesturehand.cli.training.loggers import RunConfig, make_loggers, wandb_run_finished
 from gesturehand.cli.training.parser import TrainingParser, add_run_keys
 from gesturehand.cli.training.preflight import check_root_exists, check_seed, expand_run
 from gesturehand.cli.training.pretraining import encoder_settings, find_pretraining, mirrors_left
-from gesturehand.cli.training.process import keep_freed_memory, share_cores, silence_what_is_meant
-from gesturehand.cli.training.requeue import requeue
+from gesturehand.cli.training.process import (
+    Choice,
+    is_first_process,
+    keep_freed_memory,
+    leave_others,
+    requeue,
+    share_cores,
+    silence_what_is_meant,
+    tell_others,
+    told_by_first,
+)
 from gesturehand.cli.training.resume import (
     POINTS,
     RunPlace,
@@ -54,7 +62,7 @@ from gesturehand.cli.training.trainer_limits import check_machine, check_monitor
 from gesturehand.data.datamodule import InterHandDataModule
 from gesturehand.data.mixture import AddedSet
 from gesturehand.errors import UserError
-from gesturehand.evaluation.origin import code_version
+from gesturehand.evaluation.report import code_version
 from gesturehand.gestures import OwnLabels
 from gesturehand.runs import CONFIG_FILE, mark_finished, new_run
 from gesturehand.trainers.gesture_pretrainer import GesturePretrainer

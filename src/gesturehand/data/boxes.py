@@ -13,7 +13,7 @@ from gesturehand.data.crop import turned_extent
 from gesturehand.data.index import HAND_TYPES, InterHandIndex
 from gesturehand.data.selection import Selection
 from gesturehand.errors import UserError
-from gesturehand.json_files import read_json
+from gesturehand.text_file import read_json
 
 #: ``joints``: EANet's, from the valid joints. ``annotation``: InterNet's, from the annotated box. ``rootnet``: EANet's
 #: test, from RootNet's file.

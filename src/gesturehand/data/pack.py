@@ -29,8 +29,7 @@ from gesturehand.data.shards import (
 )
 from gesturehand.data.spelling import find_file, spelled
 from gesturehand.errors import UserError
-from gesturehand.file_lock import try_lock
-from gesturehand.file_writing import make_folder, new_file, remove_parts, write_text
+from gesturehand.file_writing import make_folder, new_file, remove_parts, try_lock, write_text
 
 #: What a plain ZIP holds, without the extension for larger ones.
 MOST_SHARD_MB: Final = 4000

@@ -22,8 +22,8 @@ from gesturehand.data.index_file import CACHE_VARIABLE, cache_folder
 from gesturehand.data.shards import INDEX_NAME, TABLE_NAME, packed_folder
 from gesturehand.errors import UserError
 from gesturehand.file_writing import make_folder, new_file
-from gesturehand.json_files import write_json
 from gesturehand.splits import SPLITS
+from gesturehand.text_file import write_json
 
 #: The note in a copy's folder: the URL, and each file's size and state when it was copied.
 _NOTE: Final = "remote.json"

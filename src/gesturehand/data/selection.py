@@ -11,9 +11,8 @@ from gesturehand.data.flags import count_flags, pack_flags
 from gesturehand.data.index import HAND_TYPES, InterHandIndex
 from gesturehand.errors import UserError
 from gesturehand.gestures import NO_GESTURE, fine_index
-from gesturehand.json_files import read_json
 from gesturehand.skeleton import NUM_JOINTS
-from gesturehand.text_file import read_text
+from gesturehand.text_file import read_json, read_text
 
 #: Which annotations: one hand of either side, one of the sides, two hands, or all.
 Hands = Literal["single", "right", "left", "interacting", "all"]

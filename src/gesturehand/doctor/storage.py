@@ -16,7 +16,7 @@ from typing import Final
 from gesturehand.data.index_file import CACHE_VARIABLE, cache_folder
 from gesturehand.doctor.finding import Finding, brief
 from gesturehand.errors import UserError
-from gesturehand.file_lock import try_lock
+from gesturehand.file_writing import try_lock
 
 _MB: Final = 1e6
 _GIB: Final = 2**30
@@ -217,7 +217,7 @@ def _locks(name: str, folder: Path) -> Finding:
         if lock is None:
             return Finding(name, "a new file is locked already", "warning", remedy)
         try:
-            program = "import sys; from pathlib import Path; from gesturehand.file_lock import try_lock\n"
+            program = "import sys; from pathlib import Path; from gesturehand.file_writing import try_lock\n"
             program += "sys.exit(0 if try_lock(Path(sys.argv[1])) is None else 3)"
             done = subprocess.run([sys.executable, "-c", program, str(path)], capture_output=True, timeout=60)
         finally:

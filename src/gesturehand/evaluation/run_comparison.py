@@ -7,8 +7,8 @@ from rich.table import Table
 
 from gesturehand.errors import UserError
 from gesturehand.evaluation.run_record import Curve, RunRecord, setting
-from gesturehand.json_files import read_json
 from gesturehand.runs import REPORT_FILE, newest_test
+from gesturehand.text_file import read_json
 
 #: Drawn beside the metrics by which the best checkpoints are chosen, where they are logged; no more than four in all.
 _DRAWN: Final = ("train/loss", "val/loss")

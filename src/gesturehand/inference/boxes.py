@@ -11,9 +11,9 @@ import numpy as np
 from gesturehand.data.spelling import spelled
 from gesturehand.detection import HandDetection
 from gesturehand.errors import UserError
-from gesturehand.inference.result_json import HAND_KEYS
-from gesturehand.json_files import read_json
+from gesturehand.inference.result import HAND_KEYS
 from gesturehand.skeleton import SIDES
+from gesturehand.text_file import read_json
 
 #: What a box may show; ``both`` is for networks that see two hands.
 Hand = Literal["right", "left", "both"]

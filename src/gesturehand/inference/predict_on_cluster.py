@@ -14,13 +14,12 @@ from gesturehand.cluster import Cluster, Task
 from gesturehand.cluster.task import check_wanted
 from gesturehand.errors import UserError
 from gesturehand.file_writing import remove_parts
-from gesturehand.inference.checkpoint import find_checkpoint, load_regressor
+from gesturehand.inference.checkpoint import SHIPPED, find_checkpoint, load_regressor
 from gesturehand.inference.engine import Engine
 from gesturehand.inference.predict_files import Predicted, prepare, refuse_unreadable
 from gesturehand.inference.predict_images import ImageFile, Unreadable, image_files, predict_images, remove_unfinished
 from gesturehand.inference.prediction_run import PredictionRun, Settings, introduction
 from gesturehand.inference.predictor import HandPredictor
-from gesturehand.inference.shipped import SHIPPED
 from gesturehand.inference.sources import Sources, find_sources
 
 

@@ -15,10 +15,9 @@ from gesturehand.inference.output_files import OVERLAY_SUFFIX, new_video
 from gesturehand.inference.pipeline import ahead, first_interrupt
 from gesturehand.inference.prediction_run import FOUND, Frame, PredictionRun
 from gesturehand.inference.query import ImageQuery
-from gesturehand.inference.result import HandResult
-from gesturehand.inference.result_json import dump
+from gesturehand.inference.result import HandResult, dump
 from gesturehand.inference.smoothing import HandSmoother, smooth_both_ways
-from gesturehand.inference.streams import AddressVideo, Camera, Stream
+from gesturehand.inference.sources import AddressVideo, Camera, Stream
 from gesturehand.inference.tracks import BoxTracks, HandTracker
 from gesturehand.inference.video import Video
 

@@ -10,19 +10,17 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from gesturehand import __version__
+from gesturehand.camera import ASSUMED_FOCAL_OVER_LONGER_SIDE
 from gesturehand.data.image_file import read_image
 from gesturehand.detection.detector import MIN_SCORE, SMALLEST_PX
 from gesturehand.draw.prediction import PredictionPainter
 from gesturehand.file_writing import write_bytes
 from gesturehand.inference.boxes import BoxFile, Hand, HandBox, seems_corners
-from gesturehand.inference.mesh_files import DEFAULT_FORMATS, MeshFormat, mesh_bytes
-from gesturehand.inference.output_files import drawn_hands
+from gesturehand.inference.output_files import DEFAULT_FORMATS, MeshFormat, drawn_hands, mesh_bytes
 from gesturehand.inference.predictor import BATCH_SIZE, HandPredictor
 from gesturehand.inference.query import ImageCamera, ImageQuery, Intrinsics, camera_of, intrinsics_matrix
-from gesturehand.inference.result import HandResult
-from gesturehand.inference.result_json import image_dictionary
+from gesturehand.inference.result import HandResult, image_dictionary
 from gesturehand.inference.tracks import DETECT_EVERY
-from gesturehand.translation import ASSUMED_FOCAL_OVER_LONGER_SIDE
 
 WHOLE_IMAGE: Final = "No box: the whole image is taken as the hand. Say where it is with --box x,y,w,h or --boxes FILE."
 FOUND: Final = "Hands and their sides are looked for. Say where they are with --box x,y,w,h or --boxes FILE."
@@ -55,7 +53,7 @@ class Settings:
         batch_size: Crops at a time.
         overlay: Draw pictures.
         mesh: Write meshes; None: of images, not of videos.
-        mesh_formats: Of :data:`~gesturehand.inference.mesh_files.MESH_FORMATS`, those that are written.
+        mesh_formats: Of :data:`~gesturehand.inference.output_files.MESH_FORMATS`, those that are written.
         y_up: Meshes are turned by 180° about x, so that y points up; GLB always is.
         smooth: Smooth the hands of videos.
         detect_every: Frames of a video from one search for hands to the next.

@@ -165,8 +165,8 @@ class HandPredictor:
             hands: "right" or "left", for all or one per box; if not given, what was found, or right. A network that
                 sees two hands also takes "both", which is then what it does if boxes without hands are given.
             intrinsics: (fx, fy, cx, cy) or (3, 3), px. None: from the focal length in the file's Exif data
-                (:func:`~gesturehand.inference.exif.exif_intrinsics`), or a stated guess
-                (:func:`~gesturehand.translation.assumed_intrinsics`).
+                (:func:`~gesturehand.inference.query.exif_intrinsics`), or a stated guess
+                (:func:`~gesturehand.camera.assumed_intrinsics`).
             turns: Degrees, clockwise, that turn each hand upright: for all, or one per box, None where it is not known.
                 A network that sees two hands does not turn.
             min_score: Where hands are looked for, those below are left out.

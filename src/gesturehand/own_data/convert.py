@@ -16,18 +16,17 @@ import numpy.typing as npt
 from tqdm import tqdm
 
 from gesturehand.data.files import Kind, annotation_path, image_path
-from gesturehand.data.heif_image import HEIF_FORMATS
-from gesturehand.data.image_file import read_image
+from gesturehand.data.image_file import HEIF_FORMATS, read_image
 from gesturehand.data.image_header import format_name
 from gesturehand.data.spelling import find_file, spelled
 from gesturehand.errors import UserError
 from gesturehand.file_writing import file_of_new_folder, make_folder, write_text
 from gesturehand.gestures import vocabulary
-from gesturehand.json_files import write_json
 from gesturehand.own_data.entries import HandEntry
 from gesturehand.own_data.hand_checks import Intrinsics, check_distinct, check_hand, check_order, check_sides
 from gesturehand.own_data.interhand_files import add_image, empty_files
 from gesturehand.skeleton import SIDES
+from gesturehand.text_file import write_json
 
 CARD_FILE: Final = "card.json"
 _REMEDY: Final = "check --images and the entry's image, replace it, or remove its entry"

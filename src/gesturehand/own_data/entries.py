@@ -14,11 +14,11 @@ from gesturehand.data.files import stays_inside
 from gesturehand.data.spelling import spelled
 from gesturehand.errors import UserError
 from gesturehand.gestures import fine_index, vocabulary
-from gesturehand.json_files import read_json
 from gesturehand.own_data.file_formats import read_rows
 from gesturehand.own_data.rows import Row
 from gesturehand.skeleton import JOINT_NAMES, NUM_JOINTS, SIDES, Side
 from gesturehand.splits import SPLITS
+from gesturehand.text_file import read_json
 
 #: What is kept beside a hand as it is and used by nothing.
 _NOTES: Final = ("licence", "source", "scene", "flip_error")

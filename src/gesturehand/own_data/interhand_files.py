@@ -5,12 +5,12 @@ from typing import Any, Final
 
 import numpy as np
 
+from gesturehand.camera import solve_translation
 from gesturehand.data.files import Kind
 from gesturehand.errors import UserError
 from gesturehand.own_data.entries import HandEntry
 from gesturehand.own_data.hand_checks import Intrinsics, projected
 from gesturehand.skeleton import INTERHAND_FROM_JOINTS, NUM_JOINTS, SIDES
-from gesturehand.translation import solve_translation
 
 _CAPTURE: Final = "0"
 #: Where 2D joints are put: on the plane z = 1 m.

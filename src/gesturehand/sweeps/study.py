@@ -19,8 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from gesturehand.errors import UserError
 from gesturehand.file_writing import new_file
-from gesturehand.sweeps.parameters import grid_points
-from gesturehand.sweeps.sweep_file import Sweep
+from gesturehand.sweeps.sweep_file import Sweep, grid_points
 
 STUDY_FILE: Final = "study.db"
 JOURNAL_FILE: Final = "study.journal"

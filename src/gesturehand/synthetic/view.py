@@ -15,8 +15,8 @@ from gesturehand.synthetic.cameras import CAMERA_NAMES, DOME_CENTRE, DomeCamera,
 from gesturehand.synthetic.capture import CapturedFrame, cameras_of
 from gesturehand.synthetic.clothes import Body, Cloth, draw_body, make_cloth
 from gesturehand.synthetic.placement import palm_centre
+from gesturehand.synthetic.plan import generator
 from gesturehand.synthetic.render import Light, Mesh, Surface, label_meshes, render_meshes, surface_of
-from gesturehand.synthetic.settings import generator
 
 FloatArray = npt.NDArray[np.float64]
 

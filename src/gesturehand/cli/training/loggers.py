@@ -17,7 +17,7 @@ from pytorch_lightning.loggers.logger import rank_zero_experiment
 from pytorch_lightning.utilities import rank_zero_only, rank_zero_warn
 
 from gesturehand.errors import UserError
-from gesturehand.evaluation.origin import code_version
+from gesturehand.evaluation.report import code_version
 from gesturehand.extras import install
 from gesturehand.file_writing import durable_file
 from gesturehand.wandb_server import answers, logged_in_to_wandb, wandb_server

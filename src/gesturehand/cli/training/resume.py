@@ -12,9 +12,9 @@ from pytorch_lightning.utilities import rank_zero_info
 
 from gesturehand.checkpoints.resume_points import newest_point
 from gesturehand.errors import UserError
-from gesturehand.file_lock import try_lock
-from gesturehand.json_files import write_json
+from gesturehand.file_writing import try_lock
 from gesturehand.runs import FINISHED_FILE, RUNNING_FILE, new_run
+from gesturehand.text_file import write_json
 
 #: Where the points lie within a run's folder.
 POINTS: Final = Path("checkpoints") / "resume"

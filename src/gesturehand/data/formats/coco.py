@@ -18,6 +18,7 @@ import msgspec
 import numpy as np
 from tqdm import tqdm
 
+from gesturehand.camera import rays_of
 from gesturehand.data.coco_file import CocoAnnotation, CocoHand, CocoImage, CocoJoints, CocoParts, Identity
 from gesturehand.data.files import mapped
 from gesturehand.data.formats.set_format import SetFormat, Sources, set_columns, state_of
@@ -26,7 +27,6 @@ from gesturehand.data.plausibility import OTHER_ORDERS, better_order, places_of
 from gesturehand.errors import UserError
 from gesturehand.skeleton import NUM_JOINTS, SIDES, Side
 from gesturehand.splits import SPLITS
-from gesturehand.translation import rays_of
 
 #: COCO's own files beside COCO-WholeBody's; they hold no hands and are long.
 _NO_HANDS: Final = (

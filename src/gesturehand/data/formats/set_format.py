@@ -17,8 +17,7 @@ from gesturehand.data.index_build import Columns, text_column
 from gesturehand.errors import UserError
 from gesturehand.gestures import NO_GESTURE
 from gesturehand.hand.conventions import PoseForm
-from gesturehand.text_file import read_text
-from gesturehand.yaml_text import read_yaml
+from gesturehand.text_file import read_text, read_yaml
 
 #: What an index was made from, by name: numbers that change when the files do.
 Sources = dict[str, list[int]]

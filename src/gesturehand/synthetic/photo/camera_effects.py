@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gesturehand.synthetic.background import make_grain
-from gesturehand.synthetic.settings import generator
+from gesturehand.synthetic.plan import generator
 
 Picture = npt.NDArray[np.uint8]
 

@@ -13,12 +13,10 @@ from gesturehand.synthetic.photo.camera_effects import cast_shadow, take_picture
 from gesturehand.synthetic.photo.hands import capture_photo
 from gesturehand.synthetic.photo.people import Person, nail_faces, person, skin_albedo, skin_tone
 from gesturehand.synthetic.photo.plan import PhotoSettings, photo_cameras
-from gesturehand.synthetic.photo.solids import Solid, make_solid
-from gesturehand.synthetic.photo.surroundings import background, put_before
+from gesturehand.synthetic.photo.surroundings import Solid, background, make_solid, put_before
 from gesturehand.synthetic.placement import palm_centre
-from gesturehand.synthetic.plan import PlannedFrame
+from gesturehand.synthetic.plan import PlannedFrame, generator
 from gesturehand.synthetic.render import Light, Mesh, render_meshes
-from gesturehand.synthetic.settings import generator
 from gesturehand.synthetic.view import MASK_LEVELS
 
 FloatArray = npt.NDArray[np.float64]
