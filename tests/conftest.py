@@ -1,8 +1,10 @@
 """Data that tests of several packages share: tiny synthetic sets through the real writer, and the real sample."""
 
+import http.server
 import json
 import shutil
 import signal
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -138,6 +140,39 @@ def real_sample() -> Path:
     if not (root / "annotations").is_dir():
         pytest.skip(f"the real sample of InterHand2.6M is not at {root}")
     return root
+
+
+@pytest.fixture
+def logged_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody is logged in to W&B, whoever runs the tests."""
+    for name in ("WANDB_API_KEY", "WANDB_MODE", "WANDB_BASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("NETRC", str(tmp_path / "none"))
+    monkeypatch.setenv("HOME", str(tmp_path))
+
+
+@pytest.fixture
+def server() -> Iterator[Callable[[int], str]]:
+    """Starts a server on this machine that answers every question about a head with a code; gives its address."""
+    running = []
+
+    def start(code: int) -> str:
+        class Answer(http.server.BaseHTTPRequestHandler):
+            def do_HEAD(self) -> None:
+                self.send_response(code)
+                self.end_headers()
+
+            def log_message(self, *words: object) -> None:
+                pass
+
+        running.append(http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answer))
+        threading.Thread(target=running[-1].serve_forever, daemon=True).start()
+        return f"http://127.0.0.1:{running[-1].server_port}"
+
+    yield start
+    for one in running:
+        one.shutdown()
+        one.server_close()
 
 
 @pytest.fixture

@@ -44,6 +44,7 @@ def test_tests_mirror_the_package():
         str(path)
         for path in tests
         if not (PACKAGE / path.with_name(path.name.removeprefix("test_"))).is_file()
+        and not (PACKAGE / path.with_name(path.stem.removeprefix("test_"))).is_dir()
         and not str(path).startswith(tuple(OF_MANY))
     ]
     assert strangers == [], "name a test after the module that it tests, or list it in OF_MANY"

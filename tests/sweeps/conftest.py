@@ -13,13 +13,9 @@ TINY = [
 
 
 @pytest.fixture
-def workplace(tmp_path, monkeypatch) -> Path:
+def workplace(logged_out, tmp_path, monkeypatch) -> Path:
     """A folder to run in, with the project's experiments."""
     (tmp_path / "experiments").symlink_to(REPOSITORY / "experiments")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PYTHONPATH", str(REPOSITORY / "src"))
-    for name in ("WANDB_API_KEY", "WANDB_MODE", "WANDB_BASE_URL"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("NETRC", str(tmp_path / "none"))
-    monkeypatch.setenv("HOME", str(tmp_path))
     return tmp_path

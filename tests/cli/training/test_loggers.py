@@ -1,11 +1,9 @@
 """What a run is logged to, and that W&B is neither imported nor asked where it is not used."""
 
-import http.server
 import os
 import socket
 import subprocess
 import sys
-import threading
 import warnings
 
 import pytest
@@ -17,46 +15,24 @@ from gesturehand.errors import UserError
 
 
 @pytest.fixture(autouse=True)
-def nobody_is_logged_in(tmp_path, monkeypatch):
-    for name in ("WANDB_API_KEY", "WANDB_MODE", "WANDB_BASE_URL"):
-        monkeypatch.delenv(name, raising=False)
+def own_folder(logged_out, tmp_path, monkeypatch):
     monkeypatch.setenv("WANDB_DATA_DIR", str(tmp_path))
-    monkeypatch.setenv("NETRC", str(tmp_path / "none"))
-    monkeypatch.setenv("HOME", str(tmp_path))
 
 
 def test_offline_without_a_login():
     assert not wandb_is_online()
 
 
-class Answer(http.server.BaseHTTPRequestHandler):
-    code = 200
-
-    def do_HEAD(self):
-        self.send_response(self.code)
-        self.end_headers()
-
-    def log_message(self, *words):
-        pass
-
-
 @pytest.fixture
-def server(monkeypatch):
-    """Starts a server on this machine that answers with a code; its address is W&B's."""
-    running = []
+def wandb_server(server, monkeypatch):
+    """Starts a server that answers with a code; its address is W&B's."""
 
     def start(code: int) -> str:
-        handler = type("Handler", (Answer,), {"code": code})
-        running.append(http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler))
-        threading.Thread(target=running[-1].serve_forever, daemon=True).start()
-        url = f"http://127.0.0.1:{running[-1].server_port}"
+        url = server(code)
         monkeypatch.setenv("WANDB_BASE_URL", url)
         return url
 
-    yield start
-    for one in running:
-        one.shutdown()
-        one.server_close()
+    return start
 
 
 def unreachable(variant, url):
@@ -79,12 +55,12 @@ def unreachable(variant, url):
     ],
 )
 @pytest.mark.parametrize("mode", [None, "online"])
-def test_unreachable_is_offline(monkeypatch, server, url, mode):
+def test_unreachable_is_offline(monkeypatch, wandb_server, url, mode):
     monkeypatch.setenv("WANDB_API_KEY", "0" * 40)
     if mode:
         monkeypatch.setenv("WANDB_MODE", mode)
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        url = server(url) if isinstance(url, int) else url or f"http://127.0.0.1:{silent.getsockname()[1]}"
+        url = wandb_server(url) if isinstance(url, int) else url or f"http://127.0.0.1:{silent.getsockname()[1]}"
         monkeypatch.setenv("WANDB_BASE_URL", url)
         with pytest.warns(UserWarning, match=f"W&B's server {url} does not answer, so this run is logged offline"):
             assert not wandb_is_online()
@@ -114,8 +90,8 @@ def test_wandb_that_dies_is_left_alone(tmp_path, monkeypatch):
         logger.finalize("success")
 
 
-def test_online_with_a_key(monkeypatch, server):
-    server(404)
+def test_online_with_a_key(monkeypatch, wandb_server):
+    wandb_server(404)
     monkeypatch.setenv("WANDB_API_KEY", "0" * 40)
     assert wandb_is_online()
     monkeypatch.setenv("WANDB_MODE", "offline")
@@ -123,8 +99,8 @@ def test_online_with_a_key(monkeypatch, server):
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "other.example"])
-def test_online_with_an_entry_of_the_server_in_netrc(host, tmp_path, server):
-    server(200)
+def test_online_with_an_entry_of_the_server_in_netrc(host, tmp_path, wandb_server):
+    wandb_server(200)
     (tmp_path / ".netrc").write_text(f"machine {host}\n login user\n password x\n")
     (tmp_path / ".netrc").chmod(0o600)
     assert wandb_is_online() == (host == "127.0.0.1")
