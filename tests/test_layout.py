@@ -19,7 +19,6 @@ OF_MANY = {
     "cli/test_outputs.py": "places that no command can write to",
     "data/test_worker.py": "the signals that a loader's worker hears",
     "inference/test_two_hands.py": "networks of two hands, from image to mesh",
-    "metrics/test_processes.py": "all metrics on two processes",
     "own_data/test_labels.py": "labels and gestures without joints, through the import",
     "synthetic/test_properties.py": "properties of the written set",
     "test_imports.py": "who may import whom",
