@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from refusals import refused
 
 from gesturehand.data.datamodule import InterHandDataModule
 from gesturehand.errors import UserError
@@ -64,12 +65,8 @@ def test_correct_set_loads(root):
 def test_mistakes_in_the_annotations(root, mistake):
     make, remedy = MISTAKES[mistake]
     wrong = make(root)
-    with pytest.raises(UserError) as caught:
+    with refused(wrong, remedy):
         load_a_batch(root)
-    text = str(caught.value)
-    assert str(wrong) in text
-    assert remedy in text
-    assert "\n" not in text
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ import unicodedata
 
 import numpy as np
 import pytest
+from refusals import refused
 
 from gesturehand.data.datamodule import InterHandDataModule
 from gesturehand.data.index import read_index
@@ -292,11 +293,8 @@ def test_files_that_do_not_fit_together_are_named(synthetic_root, edited_set, ki
     if says is None:
         read_index(root, "val")  # what no image refers to is not looked at
         return
-    with pytest.raises(UserError) as caught:
+    with refused(says, root):
         read_index(root, "val")
-    assert says in str(caught.value)
-    assert str(root) in str(caught.value)
-    assert "\n" not in str(caught.value)
 
 
 def test_fit_of_another_length_is_refused(synthetic_root, edited_set):

@@ -4,10 +4,10 @@ import json
 
 import numpy as np
 import pytest
+from refusals import refused
 
 from gesturehand.cli.main import main
 from gesturehand.data.image_file import look_at_image
-from gesturehand.errors import UserError
 from gesturehand.own_data.convert import convert
 from gesturehand.own_data.entries import read_entries
 from gesturehand.skeleton import JOINT_NAMES
@@ -240,12 +240,10 @@ MISTAKES = [
 
 @pytest.mark.parametrize(("change", "named"), [entry[1:] for entry in MISTAKES], ids=[entry[0] for entry in MISTAKES])
 def test_mistake_is_one_sentence(change, named, own_data, tmp_path):
-    with pytest.raises(UserError) as error:
+    with refused(named):
         convert(
             entries_of(change(cvat(own_data.hands[:6], own_data.images)), own_data, tmp_path),
             own_data.images,
             tmp_path / "set",
         )
-    assert named in str(error.value)
-    assert "\n" not in str(error.value)
     assert not (tmp_path / "set").exists()

@@ -4,11 +4,11 @@ import json
 
 import numpy as np
 import pytest
+from refusals import refused
 
 from gesturehand.cli.main import main
 from gesturehand.data.image_file import look_at_image
 from gesturehand.data.index import read_index
-from gesturehand.errors import UserError
 from gesturehand.own_data.convert import convert
 from gesturehand.own_data.entries import read_entries
 
@@ -271,7 +271,5 @@ MISTAKES = [
 @pytest.mark.parametrize(("change", "named"), [entry[1:] for entry in MISTAKES], ids=[entry[0] for entry in MISTAKES])
 def test_mistake_is_one_sentence(change, named, hands, own_data, tmp_path):
     path = written(change(results_of(hands, own_data.images)), tmp_path)
-    with pytest.raises(UserError) as error:
+    with refused(named):
         read_entries(path, images=own_data.images)
-    assert named in str(error.value)
-    assert "\n" not in str(error.value)
