@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from annotations import copy_split
 from trainings import quiet_trainer
 
 from gesturehand.hand.mano_file import ManoData
@@ -54,6 +55,12 @@ def synthetic_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
         progress=False,
     )
     return root
+
+
+@pytest.fixture
+def val_root(tmp_path: Path, synthetic_root: Path) -> Path:
+    """A copy of the tiny set's split val, to write into."""
+    return copy_split(synthetic_root, "val", tmp_path / "set")
 
 
 @pytest.fixture(scope="session")

@@ -7,9 +7,11 @@ import shutil
 
 import pytest
 import torch
+from trainings import exit_code
 
 from gesturehand.cli.main import main
 from gesturehand.data.datamodule import InterHandDataModule
+from gesturehand.data.files import annotation_path
 from gesturehand.errors import UserError
 from gesturehand.evaluation.summary import summarise
 from gesturehand.text_file import none_for_nan, read_json, read_text, write_json
@@ -128,17 +130,12 @@ def test_rootnet(deep, synthetic_root):
 
 
 @deep_fault("annotation files", "named by index and check")
-def test_annotations(deep, synthetic_root, tmp_path, capsys):
-    root = tmp_path / "set"
-    shutil.copytree(synthetic_root / "annotations" / "val", root / "annotations" / "val")
-    shutil.copytree(synthetic_root / "images" / "val", root / "images" / "val")
-    path = root / "annotations" / "val" / "InterHand2.6M_val_data.json"
+def test_annotations(deep, val_root, capsys):
+    path = annotation_path(val_root, "val", "data")
     shutil.copy(deep, path)
-    assert main(["data", "index", f"--root={root}"]) == 2
+    assert main(["data", "index", f"--root={val_root}"]) == 2
     assert str(path) in capsys.readouterr().err
-    with pytest.raises(SystemExit) as ended:
-        main(["data", "check", f"--root={root}"])
-    assert ended.value.code == 1
+    assert exit_code(["data", "check", f"--root={val_root}"]) == 1
     assert "annotation file unreadable" in capsys.readouterr().out
 
 

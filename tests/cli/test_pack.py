@@ -1,27 +1,14 @@
 """``gesturehand data pack`` as a user types it."""
 
-import shutil
-
 import pytest
 from trainings import exit_code
 
 from gesturehand.cli.main import main
 
 
-@pytest.fixture
-def root(tmp_path, synthetic_root):
-    """One split of a set, which may be written to."""
-    copy = tmp_path / "set"
-    for part in ("annotations", "images"):
-        shutil.copytree(
-            synthetic_root / part / "val", copy / part / "val", ignore=shutil.ignore_patterns("*.safetensors")
-        )
-    return copy
-
-
-def test_packs_verifies_and_trains_on_what_was_packed(root, tmp_path, capsys):
+def test_packs_verifies_and_trains_on_what_was_packed(val_root, tmp_path, capsys):
     out = tmp_path / "out"
-    words = ["data", "pack", "--root", str(root), "--split", "val", "--out", str(out)]
+    words = ["data", "pack", "--root", str(val_root), "--split", "val", "--out", str(out)]
     assert main(words) == 0
     printed = capsys.readouterr()
     assert f"{out}/packed/val: 32 images in 1 shard\n" in printed.out
@@ -39,10 +26,10 @@ def test_packs_verifies_and_trains_on_what_was_packed(root, tmp_path, capsys):
     assert (tmp_path / "show.png").stat().st_size > 1000
 
 
-def test_damage_is_listed_and_the_status_is_1(root, capsys):
-    words = ["data", "pack", "--root", str(root), "--split", "val"]
+def test_damage_is_listed_and_the_status_is_1(val_root, capsys):
+    words = ["data", "pack", "--root", str(val_root), "--split", "val"]
     assert main(words) == 0
-    path = root / "packed" / "val" / "images_0000.zip"
+    path = val_root / "packed" / "val" / "images_0000.zip"
     content = bytearray(path.read_bytes())
     content[500] ^= 1
     path.write_bytes(content)
@@ -60,11 +47,11 @@ def test_damage_is_listed_and_the_status_is_1(root, capsys):
     (["--split", "val", "--shardmb", "3"], "did you mean"),
     (["--split", "val", "--unreadable", "ignore"], "unreadable"),
 ])  # fmt: skip
-def test_slips_are_one_sentence(root, capsys, words, message):
-    assert main(["data", "pack", "--root", str(root), *words]) == 2
+def test_slips_are_one_sentence(val_root, capsys, words, message):
+    assert main(["data", "pack", "--root", str(val_root), *words]) == 2
     printed = capsys.readouterr().err
     assert printed.startswith("gesturehand: ")
-    assert message.format(root=root) in printed
+    assert message.format(root=val_root) in printed
     assert len(printed.splitlines()) == 1
 
 

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from annotations import frames_of
 from refusals import refused
 
 from gesturehand.data.boxes import crop_boxes
@@ -79,9 +80,8 @@ def test_invalid_joints_and_the_images_edge_count(synthetic_root, edited_set, pl
     """Half the joints invalid, and hands cut by the image's edge: each changes boxes."""
 
     def joint_3d(content):
-        for frames in content.values():
-            for frame in frames.values():
-                frame["joint_valid"] = [1] * 4 + [0] * 16 + [1] + [1] * 4 + [0] * 16 + [1]
+        for frame in frames_of(content):
+            frame["joint_valid"] = [1] * 4 + [0] * 16 + [1] + [1] * 4 + [0] * 16 + [1]
 
     def camera(content):
         for capture in content.values():

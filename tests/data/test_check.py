@@ -1,15 +1,17 @@
 """Every kind of damage to a data set is found, named and counted, and a correct set has none."""
 
 import json
-import shutil
 
 import cv2
 import numpy as np
 import pytest
+from annotations import edit_json, fits_of, frames_of
+from pictures import claims
 from trainings import exit_code
 
 from gesturehand.cli.main import main
 from gesturehand.data.check import check_data
+from gesturehand.data.files import annotation_path
 from gesturehand.data.index import read_index
 from gesturehand.data.plausibility import OTHER_ORDERS
 from gesturehand.errors import UserError
@@ -19,11 +21,8 @@ from gesturehand.skeleton import INTERHAND_JOINT_NAMES, JOINT_NAMES
 
 
 @pytest.fixture
-def root(tmp_path, synthetic_root):
-    copy = tmp_path / "set"
-    for folder in ("annotations", "images"):
-        shutil.copytree(synthetic_root / folder / "val", copy / folder / "val")
-    return copy
+def root(val_root):
+    return val_root
 
 
 def kinds(root, **settings):
@@ -31,10 +30,7 @@ def kinds(root, **settings):
 
 
 def edit(root, kind, change):
-    path = root / "annotations" / "val" / f"InterHand2.6M_val_{kind}.json"
-    content = json.loads(path.read_text())
-    change(content)
-    path.write_text(json.dumps(content))
+    edit_json(annotation_path(root, "val", kind), change)
 
 
 def images(root):
@@ -68,14 +64,6 @@ def test_images(root):
     assert "image cut short" not in kinds(root, decode=False)
 
 
-def claims(png: bytes, width: int, height: int) -> bytes:
-    """A PNG whose header says another size, with the checksum of a correct one."""
-    import zlib
-
-    header = b"IHDR" + width.to_bytes(4, "big") + height.to_bytes(4, "big") + png[24:29]
-    return png[:12] + header + zlib.crc32(header).to_bytes(4, "big") + png[33:]
-
-
 #: Kind of file, what is done to it, what the check calls it.
 DAMAGE = [
     ("data", lambda c: c["annotations"][0].update(bbox=[1, 2, 0, 4]), "box empty"),
@@ -94,12 +82,7 @@ DAMAGE = [
 
 
 def absurd(content):
-    for frames in content.values():
-        for fits in frames.values():
-            for fit in (fits or {}).values():
-                if fit:
-                    fit["shape"][3] = 1e6
-                    return
+    next(fits_of(content))["shape"][3] = 1e6
 
 
 @pytest.mark.parametrize(("kind", "change", "named"), DAMAGE, ids=[f"{d[2]}-{n}" for n, d in enumerate(DAMAGE)])
@@ -124,7 +107,7 @@ def test_joints(root):
 
 
 def test_files(root):
-    path = root / "annotations" / "val" / "InterHand2.6M_val_camera.json"
+    path = annotation_path(root, "val", "camera")
     path.write_text("{")
     assert kinds(root) == {"annotation file unreadable": 1}
     path.unlink()
@@ -167,9 +150,8 @@ def first_camera(content, part, value):
 
 def every_frame(content, change):
     """Applies a change to the coordinates of all frames' valid joints, mm."""
-    for frames in content.values():
-        for frame in frames.values():
-            frame["world_coord"] = change(np.array(frame["world_coord"])).tolist()
+    for frame in frames_of(content):
+        frame["world_coord"] = change(np.array(frame["world_coord"])).tolist()
 
 
 def in_order(order):
@@ -236,12 +218,8 @@ REFUSED_BY_INDEX = [
 
 
 def shorter(content):
-    for frames in content.values():
-        for fits in frames.values():
-            for fit in (fits or {}).values():
-                if fit:
-                    fit["pose"] = fit["pose"][:45]
-                    return
+    fit = next(fits_of(content))
+    fit["pose"] = fit["pose"][:45]
 
 
 @pytest.mark.parametrize(
@@ -373,7 +351,7 @@ def test_folder_without_splits_is_no_set(tmp_path):
 @fault(STUMBLES, "JSON nested 100,000 deep")
 @pytest.mark.parametrize("kind", ["data", "camera", "joint_3d", "MANO_NeuralAnnot"])
 def test_nesting_is_listed_and_refused(root, kind):
-    path = root / "annotations" / "val" / f"InterHand2.6M_val_{kind}.json"
+    path = annotation_path(root, "val", kind)
     path.write_text('{"images": ' + "[" * 100_000 + "]" * 100_000 + ', "annotations": []}')
     assert "annotation file unreadable" in kinds(root, decode=False)
     with pytest.raises(UserError):

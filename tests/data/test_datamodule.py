@@ -109,16 +109,10 @@ def test_unaugmented_training_crops_are_not_changed(synthetic_root):
     data = data_of(synthetic_root, augment=False)
     for batch in data.train_dataloader():
         assert not batch["crop_affine"][:, 0, 1].any()
-    augmented = {
-        int(i): a
-        for batch in data_of(synthetic_root).train_dataloader()
-        for i, a in zip(batch["annotation_id"], batch["crop_affine"], strict=True)
-    }
-    plain = {
-        int(i): a
-        for batch in data.train_dataloader()
-        for i, a in zip(batch["annotation_id"], batch["crop_affine"], strict=True)
-    }
+    augmented, plain = (
+        {int(i): a for batch in loader for i, a in zip(batch["annotation_id"], batch["crop_affine"], strict=True)}
+        for loader in (data_of(synthetic_root).train_dataloader(), data.train_dataloader())
+    )
     assert any(not torch.equal(augmented[i], plain[i]) for i in set(augmented) & set(plain))
 
 
@@ -136,6 +130,11 @@ def test_stages_can_use_other_splits(synthetic_root):
     data = data_of(synthetic_root, train_split="val", val_split="test", test_split="val")
     for stage, split in (("train", "val"), ("val", "test"), ("test", "val")):
         assert data.dataset(stage).index.split == split
+
+
+def test_a_choice_that_leaves_nothing_is_refused(synthetic_root):
+    with pytest.raises(UserError, match="loosen one of these settings"):
+        data_of(synthetic_root, hands="interacting").dataset("val")
 
 
 def test_data_sets_are_read_once(synthetic_root):

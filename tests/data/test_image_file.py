@@ -13,6 +13,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from pictures import claims
 from PIL import ExifTags, Image, ImageOps, features
 from refusals import refused
 
@@ -227,12 +228,6 @@ def test_everybody_sees_what_a_viewer_shows(tmp_path, ending, content):
     crop = cv2.warpAffine(expected, crop_affine(dataset.boxes[0], 32), (32, 32), flags=cv2.INTER_LINEAR)
     np.testing.assert_allclose(dataset[0]["image"].permute(1, 2, 0).numpy().astype(int), crop.astype(int), atol=near)
     np.testing.assert_allclose(image_of(ImageQuery(path)).astype(int), expected.astype(int), atol=near)
-
-
-def claims(png: bytes, width: int, height: int) -> bytes:
-    """A PNG whose header says another size, with the checksum of a correct one."""
-    header = b"IHDR" + width.to_bytes(4, "big") + height.to_bytes(4, "big") + png[24:29]
-    return png[:12] + header + zlib.crc32(header).to_bytes(4, "big") + png[33:]
 
 
 def jpeg_that_claims(width: int, height: int) -> bytes:

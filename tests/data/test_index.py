@@ -5,6 +5,7 @@ import unicodedata
 
 import numpy as np
 import pytest
+from annotations import fits_of, frames_of
 from refusals import refused
 
 from gesturehand.data.datamodule import InterHandDataModule
@@ -156,9 +157,8 @@ def test_each_validity_flag_comes_from_its_own_file(synthetic_root, edited_set, 
         content["annotations"][3]["joint_valid"] = in_image.astype(int).tolist()
 
     def joint_3d(content):
-        for frames in content.values():
-            for frame in frames.values():
-                frame["joint_valid"] = in_frame.astype(int).tolist()
+        for frame in frames_of(content):
+            frame["joint_valid"] = in_frame.astype(int).tolist()
 
     root = edited_set(synthetic_root, "val", data=data, joint_3d=joint_3d)
     index = read_index(root, "val")
@@ -178,9 +178,8 @@ def test_joint_valid_in_every_form(synthetic_root, edited_set, plain_records, fo
             annotation["joint_valid"] = rewrite(annotation["joint_valid"])
 
     def joint_3d(content):
-        for frames in content.values():
-            for frame in frames.values():
-                frame["joint_valid"] = rewrite(frame["joint_valid"])
+        for frame in frames_of(content):
+            frame["joint_valid"] = rewrite(frame["joint_valid"])
 
     root = edited_set(synthetic_root, "val", data=data, joint_3d=joint_3d)
     assert_is(read_index(root, "val"), plain_records(synthetic_root, "val"))
@@ -222,10 +221,9 @@ def test_without_fits_the_mano_file_is_not_read(synthetic_root, edited_set):
 
 def test_positions_of_invalid_joints_are_zero_even_if_they_are_no_numbers(synthetic_root, edited_set):
     def joint_3d(content):
-        for frames in content.values():
-            for frame in frames.values():
-                frame["joint_valid"] = [0] + [1] * 41
-                frame["world_coord"][0] = [float("nan")] * 3
+        for frame in frames_of(content):
+            frame["joint_valid"] = [0] + [1] * 41
+            frame["world_coord"][0] = [float("nan")] * 3
 
     root = edited_set(synthetic_root, "val", joint_3d=joint_3d)
     index = read_index(root, "val")
@@ -299,11 +297,8 @@ def test_files_that_do_not_fit_together_are_named(synthetic_root, edited_set, ki
 
 def test_fit_of_another_length_is_refused(synthetic_root, edited_set):
     def mano(content):
-        for frames in content.values():
-            for fits in frames.values():
-                for fit in (fits or {}).values():
-                    if fit:
-                        fit["pose"] = fit["pose"][:45]
+        for fit in fits_of(content):
+            fit["pose"] = fit["pose"][:45]
 
     root = edited_set(synthetic_root, "val", MANO_NeuralAnnot=mano)
     with pytest.raises(UserError, match="annotations/val"):

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from annotations import copy_split
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -54,9 +55,7 @@ FUZZ = settings.get_profile("fuzz")
 @pytest.fixture(scope="module")
 def small_set(tmp_path_factory, synthetic_root):
     """A set's validation split with a few images, and its annotation files as JSON."""
-    root = tmp_path_factory.mktemp("fuzz") / "set"
-    shutil.copytree(synthetic_root / "annotations" / "val", root / "annotations" / "val")
-    shutil.copytree(synthetic_root / "images" / "val", root / "images" / "val")
+    root = copy_split(synthetic_root, "val", tmp_path_factory.mktemp("fuzz") / "set")
     texts = {path: path.read_text() for path in sorted((root / "annotations" / "val").glob("*.json"))}
     contents = {path: json.loads(text) for path, text in texts.items()}
     data = next(content for path, content in contents.items() if path.name.endswith("_data.json"))

@@ -6,6 +6,7 @@ import shutil
 import numpy as np
 import pytest
 import torch
+from annotations import edit_json
 from refusals import refused
 from true_hands import true_hands
 
@@ -193,10 +194,7 @@ def test_check_finds_nothing_wrong(layout, hands, tmp_path):
 def test_few_hands_of_rhd_are_told_by_their_name(hands, tmp_path):
     flat = rhd(tmp_path, hands[:3])
     path = flat / "annotations" / "rhd_train.json"
-    content = json.loads(path.read_text())
-    for entry in content["annotations"]:
-        del entry["joint_cam"]
-    path.write_text(json.dumps(content))
+    edit_json(path, lambda content: [entry.pop("joint_cam") for entry in content["annotations"]])
     index = read_index(flat, "train")
     for row, hand in enumerate(hands[:3]):
         place = ("right", "left").index(hand.side)
@@ -232,27 +230,21 @@ def test_images_that_come_after_the_annotations_are_found(hands, tmp_path):
     assert read_index(root, "train").image_file(0).exists()
 
 
-def edited(path, change):
-    content = json.loads(path.read_text())
-    change(content)
-    path.write_text(json.dumps(content))
-
-
 MISTAKES = [
     ("half a download", lambda p: p.write_bytes(p.read_bytes()[: -len(p.read_bytes()) // 4]), "is not valid JSON"),
     (
         "text for key points",
-        lambda p: edited(p, lambda c: c["annotations"][2].update(keypoints="x")),
+        lambda p: edit_json(p, lambda c: c["annotations"][2].update(keypoints="x")),
         ".annotations[2]",
     ),
     (
         "17 key points",
-        lambda p: edited(p, lambda c: c["annotations"][2].update(keypoints=[1.0] * 51)),
+        lambda p: edit_json(p, lambda c: c["annotations"][2].update(keypoints=[1.0] * 51)),
         "has 17 key points",
     ),
-    ("an image that is not listed", lambda p: edited(p, lambda c: c["images"].pop()), "is not listed"),
-    ("no size", lambda p: edited(p, lambda c: c["images"][0].pop("width")), "without width and height"),
-    ("no labelled hand", lambda p: edited(p, lambda c: c.update(annotations=[])), "no hand with a labelled joint"),
+    ("an image that is not listed", lambda p: edit_json(p, lambda c: c["images"].pop()), "is not listed"),
+    ("no size", lambda p: edit_json(p, lambda c: c["images"][0].pop("width")), "without width and height"),
+    ("no labelled hand", lambda p: edit_json(p, lambda c: c.update(annotations=[])), "no hand with a labelled joint"),
 ]
 
 
