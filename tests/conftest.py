@@ -2,10 +2,12 @@
 
 import http.server
 import json
+import resource
 import shutil
 import signal
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -147,6 +149,37 @@ def real_sample() -> Path:
     if not (root / "annotations").is_dir():
         pytest.skip(f"the real sample of InterHand2.6M is not at {root}")
     return root
+
+
+@pytest.fixture
+def full_disk() -> Callable[[], AbstractContextManager[None]]:
+    """Within it a limit on the size of files, 10 kB, stands for a full disk."""
+
+    @contextmanager
+    def limited() -> Iterator[None]:
+        before = resource.getrlimit(resource.RLIMIT_FSIZE)
+        ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, before[1]))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+            signal.signal(signal.SIGXFSZ, ignored)
+
+    return limited
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(0)
+
+
+@pytest.fixture(scope="session")
+def hand_model() -> Any:
+    """The open hand's model; do not change it."""
+    from gesturehand.hand.layer import HandModel
+
+    return HandModel()
 
 
 @pytest.fixture

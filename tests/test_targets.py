@@ -15,7 +15,6 @@ from gesturehand.camera import px_to_normalised, weak_perspective
 from gesturehand.data.datamodule import InterHandDataModule
 from gesturehand.data.files import annotation_path
 from gesturehand.draw.hands import draw_mesh
-from gesturehand.hand.layer import HandModel
 from gesturehand.hand.load import open_hand
 from gesturehand.hand.skinning import skin
 from gesturehand.losses import TERMS, layered_objective
@@ -26,11 +25,6 @@ from gesturehand.targets import build_targets, with_training_targets
 
 SIZE = 128
 MIRROR = np.diag([-1.0, 1.0, 1.0])
-
-
-@pytest.fixture(scope="module")
-def hand_model() -> HandModel:
-    return HandModel()
 
 
 def batch_of(root: Path, stage="val", **settings) -> Batch:

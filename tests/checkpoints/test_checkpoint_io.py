@@ -1,11 +1,11 @@
 """Checkpoints: damage is seen, code in them is refused and not run, a full disk is a sentence."""
 
 import os
-import resource
-import signal
+import pickle
 
 import pytest
 import torch
+from hostile_files import Runs
 
 from gesturehand.checkpoints.checkpoint_io import is_whole, load_checkpoint, save_checkpoint
 from gesturehand.errors import UserError
@@ -17,14 +17,6 @@ def path(tmp_path):
 
 
 CONTENT = {"state_dict": {"weight": torch.arange(5000.0)}, "epoch": 3}
-
-
-class Runs:
-    def __init__(self, function, argument):
-        self.call = function, (argument,)
-
-    def __reduce__(self):
-        return self.call
 
 
 def test_round_trip(path):
@@ -58,6 +50,10 @@ def test_code_is_refused_by_name_and_not_run(path, tmp_path, monkeypatch, functi
     monkeypatch.delenv("TORCH_FORCE_WEIGHTS_ONLY_LOAD", raising=False)
     trace = tmp_path / "trace"
     argument = f"touch {trace}" if function is os.system else f"open({str(trace)!r}, 'w')"
+    # As torch saved before it wrote archives, and as it saves now.
+    path.write_bytes(pickle.dumps(Runs(function, argument)))
+    with pytest.raises(UserError, match="was not opened|is damaged or not a checkpoint"):
+        load_checkpoint(path)
     torch.save({**CONTENT, "more": Runs(function, argument)}, path)
     with pytest.raises(UserError, match=named):
         load_checkpoint(path)
@@ -69,24 +65,22 @@ def test_code_is_refused_by_name_and_not_run(path, tmp_path, monkeypatch, functi
 def test_other_files(path, tmp_path):
     with pytest.raises(UserError, match="does not exist"):
         load_checkpoint(path)
-    torch.save([1, 2], path)
-    with pytest.raises(UserError, match="no state_dict"):
-        load_checkpoint(path)
+    for content in ([1, 2], 3, {"weights": 1}, {"state_dict": [1, 2]}):
+        torch.save(content, path)
+        with pytest.raises(UserError, match="is not a checkpoint of a training run"):
+            load_checkpoint(path)
+    for text in (b"", b"this is text", b"PK\x03\x04 no archive"):
+        path.write_bytes(text)
+        with pytest.raises(UserError, match="is damaged or not a checkpoint"):
+            load_checkpoint(path)
     with pytest.raises(UserError, match="cannot be read"):
         load_checkpoint(tmp_path)
 
 
-def test_full_disk(path):
+def test_full_disk(path, full_disk):
     save_checkpoint(CONTENT, path)
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, before[1]))
-    try:
-        with pytest.raises(UserError, match="make room"):
-            save_checkpoint(CONTENT, path)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-        signal.signal(signal.SIGXFSZ, ignored)
+    with full_disk(), pytest.raises(UserError, match="make room"):
+        save_checkpoint(CONTENT, path)
     assert is_whole(path)
 
 

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 from annotations import edit_json, fits_of, frames_of
-from pictures import claims
+from hostile_files import claims
 from trainings import exit_code
 
 from gesturehand.cli.main import main

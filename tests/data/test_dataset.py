@@ -17,7 +17,6 @@ from gesturehand.data.dataset import Augmentation, InterHandDataset, SampleKey
 from gesturehand.data.index import read_index
 from gesturehand.data.selection import select
 from gesturehand.gestures import gesture_of_sequence, vocabulary
-from gesturehand.hand.layer import HandModel
 from gesturehand.targets import build_targets
 
 SIZE = 96
@@ -29,11 +28,6 @@ def dataset_of(root, split="val", *, hands="all", layout="per_hand", **settings)
     return InterHandDataset(
         index, selection, crop_boxes(index, selection, "joints"), **{"image_size": SIZE, **settings}
     )
-
-
-@pytest.fixture(scope="module")
-def hand_model():
-    return HandModel()
 
 
 def only(sample):

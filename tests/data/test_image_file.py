@@ -13,7 +13,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from pictures import claims
+from hostile_files import claims
 from PIL import ExifTags, Image, ImageOps, features
 from refusals import refused
 

@@ -12,7 +12,6 @@ from gesturehand.data.datamodule import InterHandDataModule
 from gesturehand.data.plausibility import OTHER_ORDERS
 from gesturehand.errors import UserError
 from gesturehand.evaluation.score import ConventionErrors, score_predictions
-from gesturehand.hand.layer import HandModel
 from gesturehand.skeleton import JOINT_NAMES
 from gesturehand.targets import build_targets
 
@@ -33,13 +32,15 @@ def fault(variant):
     )
 
 
+def module(root, **settings):
+    settings = {"batch_size": 7, "mirror_left": False, "read_images": False, **settings}
+    return InterHandDataModule(str(root), image_size=8, num_workers=0, **settings)
+
+
 @pytest.fixture(scope="module")
-def targets(synthetic_root):
-    data = InterHandDataModule(
-        str(synthetic_root), image_size=8, batch_size=100, num_workers=0, mirror_left=False, read_images=False
-    )
-    (batch,) = data.evaluation_dataloader("val")
-    return build_targets(batch, HandModel())
+def targets(synthetic_root, hand_model):
+    (batch,) = module(synthetic_root, batch_size=100).evaluation_dataloader("val")
+    return build_targets(batch, hand_model)
 
 
 def sentence(joints, targets, pa_mpjpe_mm=None):
@@ -89,18 +90,8 @@ def test_small_error_after_alignment_is_said(targets):
     ],
     ids=["order", "y up"],
 )
-def test_real_frames(change, words, real_sample, tmp_path):
-    data = InterHandDataModule(
-        str(real_sample),
-        image_size=8,
-        num_workers=0,
-        hands="all",
-        layout="two_hand",
-        mirror_left=False,
-        read_images=False,
-        mano_fits=False,
-    )
-    hand_model = HandModel()
+def test_real_frames(change, words, real_sample, hand_model, tmp_path):
+    data = module(real_sample, hands="all", layout="two_hand", mano_fits=False)
     (batch,) = data.test_dataloader()
     joints = change(build_targets(batch, hand_model)["joints"].numpy())
     np.savez(tmp_path / "p.npz", ids=batch["annotation_id"].numpy(), joints=joints)
@@ -108,17 +99,6 @@ def test_real_frames(change, words, real_sample, tmp_path):
     assert report["metrics"]["mpjpe_mm"] > 70
     assert words in report["remark"]
     assert "would be 0 mm" in report["remark"]
-
-
-def module(root, **settings):
-    return InterHandDataModule(
-        str(root), image_size=8, batch_size=7, num_workers=0, mirror_left=False, read_images=False, **settings
-    )
-
-
-@pytest.fixture(scope="module")
-def hand_model():
-    return HandModel()
 
 
 @pytest.fixture(scope="module")
@@ -217,9 +197,8 @@ def test_shifted_joints_have_the_closed_form(tmp_path, truth, synthetic_root, ha
 
 def test_published_slip_counts_hands_without_a_fit_as_zero(tmp_path, truth, synthetic_root, hand_model):
     vertices = truth["vertices"] + np.random.default_rng(0).normal(0, 0.01, truth["vertices"].shape).astype(np.float32)
-    metrics = score_predictions(save(tmp_path, {**truth, "vertices": vertices}), module(synthetic_root), hand_model)[
-        "metrics"
-    ]
+    path = save(tmp_path, {**truth, "vertices": vertices})
+    metrics = score_predictions(path, module(synthetic_root), hand_model)["metrics"]
     assert 0 < metrics["mpjpe_eanet_published_mm"] < metrics["mpjpe_eanet_mm"]
 
 

@@ -15,6 +15,7 @@ import pytest
 import torch
 import yaml
 from annotations import copy_split
+from hostile_files import Runs
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -134,16 +135,6 @@ def test_hand_models(hand_files, attempt):
             assert np.isfinite(read_mano(path).v_template).all()
 
     run()
-
-
-class Runs:
-    """Pickles as a call."""
-
-    def __init__(self, function, *arguments):
-        self.call = function, arguments
-
-    def __reduce__(self):
-        return self.call
 
 
 def test_pickles_that_run_code_are_refused_by_name(tmp_path):

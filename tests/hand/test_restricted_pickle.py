@@ -6,6 +6,7 @@ from functools import partial
 import numpy as np
 import pytest
 import scipy.sparse
+from hostile_files import Runs
 
 from gesturehand.errors import UserError
 from gesturehand.hand.mano_file import mano_dictionary, read_mano, write_npz
@@ -88,14 +89,6 @@ def test_older_names_of_modules(small_hand, tmp_path, name):
     path = tmp_path / "MANO_RIGHT.pkl"
     path.write_bytes(raw.replace(b"numpy._core", b"numpy.core"))
     assert read_mano(path).fingerprint == small_hand.fingerprint
-
-
-class Runs:
-    def __init__(self, function, *arguments):
-        self.call = function, arguments
-
-    def __reduce__(self):
-        return self.call
 
 
 @pytest.mark.parametrize("protocol", [2, 4, 5])
