@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from annotations import copy_split
+from set_files import copy_split
 from trainings import quiet_trainer
 
 from gesturehand.hand.mano_file import ManoData
@@ -87,7 +87,7 @@ def two_hand_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def flat_root(tmp_path_factory: pytest.TempPathFactory, two_hand_root: Path) -> Path:
     """Hands of the set with pairs in a COCO-style set: 2D joints only, splits train and val."""
-    from true_hands import true_hands
+    from set_files import true_hands
 
     root = tmp_path_factory.mktemp("flat") / "set"
     (root / "annotations").mkdir(parents=True)
@@ -131,7 +131,7 @@ def trained_checkpoint(tmp_path_factory: pytest.TempPathFactory, synthetic_root:
 @pytest.fixture(scope="session")
 def pair_frames(two_hand_root: Path) -> list[dict[str, Any]]:
     """Test frames of the set with pairs: ``file``, ``intrinsics`` (3, 3), ``hands`` (box, hand, joints m, valid)."""
-    from true_hands import true_hands
+    from set_files import true_hands
 
     frames: dict[int, dict[str, Any]] = {}
     for hand in true_hands(two_hand_root, "test"):

@@ -52,7 +52,7 @@ def test_code_is_refused_by_name_and_not_run(path, tmp_path, monkeypatch, functi
     argument = f"touch {trace}" if function is os.system else f"open({str(trace)!r}, 'w')"
     # As torch saved before it wrote archives, and as it saves now.
     path.write_bytes(pickle.dumps(Runs(function, argument)))
-    with pytest.raises(UserError, match="was not opened|is damaged or not a checkpoint"):
+    with pytest.raises(UserError, match=r"was not opened|is damaged or not a checkpoint"):
         load_checkpoint(path)
     torch.save({**CONTENT, "more": Runs(function, argument)}, path)
     with pytest.raises(UserError, match=named):

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from annotations import frames_of
+from set_files import frames_of
 
 from gesturehand.data.files import annotation_path
 

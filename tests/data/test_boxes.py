@@ -4,8 +4,8 @@ import json
 
 import numpy as np
 import pytest
-from annotations import frames_of
 from refusals import refused
+from set_files import frames_of
 
 from gesturehand.data.boxes import crop_boxes
 from gesturehand.data.index import read_index

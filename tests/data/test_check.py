@@ -5,8 +5,8 @@ import json
 import cv2
 import numpy as np
 import pytest
-from annotations import edit_json, fits_of, frames_of
 from hostile_files import claims
+from set_files import edit_json, fits_of, frames_of
 from trainings import exit_code
 
 from gesturehand.cli.main import main

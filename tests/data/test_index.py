@@ -5,8 +5,8 @@ import unicodedata
 
 import numpy as np
 import pytest
-from annotations import fits_of, frames_of
 from refusals import refused
+from set_files import fits_of, frames_of
 
 from gesturehand.data.datamodule import InterHandDataModule
 from gesturehand.data.index import read_index

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from annotations import edit_json
 from refusals import refused
 from safetensors.numpy import load_file
+from set_files import edit_json
 
 from gesturehand.data import column_file
 from gesturehand.data.files import annotation_path

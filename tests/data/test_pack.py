@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from annotations import edit_json
+from set_files import edit_json
 
 from gesturehand.data.check import check_data, verify_split
 from gesturehand.data.files import annotation_path

@@ -6,7 +6,7 @@ import re
 
 import numpy as np
 import pytest
-from annotations import frames_of
+from set_files import frames_of
 
 from gesturehand.data.datamodule import InterHandDataModule
 from gesturehand.data.index import read_index

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from annotations import copy_split, edit_json
+from set_files import copy_split, edit_json
 
 from gesturehand.data.datamodule import InterHandDataModule
 from gesturehand.data.files import annotation_path

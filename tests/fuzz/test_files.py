@@ -14,11 +14,11 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from annotations import copy_split
 from hostile_files import Runs
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from set_files import copy_split
 
 from gesturehand.checkpoints.checkpoint_io import load_checkpoint
 from gesturehand.cli.train import TrainingCLI, run_cli

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import cv2
 import pytest
-from true_hands import true_hands
+from set_files import true_hands
 
 
 class OwnData(NamedTuple):

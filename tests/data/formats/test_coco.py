@@ -6,9 +6,8 @@ import shutil
 import numpy as np
 import pytest
 import torch
-from annotations import edit_json
 from refusals import refused
-from true_hands import true_hands
+from set_files import edit_json, true_hands
 
 from gesturehand.camera import project
 from gesturehand.data.check import check_data

@@ -1,13 +1,47 @@
-"""The hands of a synthetic split as its files have them, to write other layouts from."""
+"""Files of sets: copied, changed, compared, and the hands that they hold."""
 
+import json
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from gesturehand.camera import project, transform_points
 from gesturehand.data.index import read_index
 from gesturehand.gestures import vocabulary
+
+
+def edit_json(path: Path, change: Callable[[Any], object]) -> None:
+    """Writes a file again after a change of its content in place."""
+    content = json.loads(path.read_text(encoding="utf-8"))
+    change(content)
+    path.write_text(json.dumps(content), encoding="utf-8")
+
+
+def frames_of(content: dict[str, dict[str, Any]]) -> Iterator[Any]:
+    """Entries of all captured frames, of whatever file that has them by capture and frame."""
+    for frames in content.values():
+        yield from frames.values()
+
+
+def fits_of(content: dict[str, dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """All fits of a file of MANO parameters."""
+    for fits in frames_of(content):
+        yield from (fit for fit in (fits or {}).values() if fit)
+
+
+def copy_split(root: Path, split: str, copy: Path) -> Path:
+    """Copies annotations and images of a split, without an index, into a set; gives the set."""
+    for part in ("annotations", "images"):
+        shutil.copytree(root / part / split, copy / part / split, ignore=shutil.ignore_patterns("*.safetensors"))
+    return copy
+
+
+def contents(root: Path) -> dict[str, bytes]:
+    """All files below a folder, by their paths in it."""
+    return {str(path.relative_to(root)): path.read_bytes() for path in sorted(root.rglob("*")) if path.is_file()}
 
 
 class TrueHand(NamedTuple):
