@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from faults import fault
 from scipy.spatial.transform import Rotation
 
 from gesturehand.batch import Batch, HandPrediction
@@ -398,11 +399,7 @@ def test_each_mask_comes_from_its_flag(synthetic_root, hand_model):
     assert torch.equal(targets["mano_valid"], batch["mano_valid"])
 
 
-@pytest.mark.fault(
-    kind="validity",
-    variant="training on a joint that is valid in data.json and not in joint_3d.json",
-    outcome="no loss term counts it",
-)
+@fault("validity", "training on a joint that is valid in data.json and not in joint_3d.json", "no loss term counts it")
 def test_joint_without_coordinates_is_not_trained_on(synthetic_root, hand_model):
     """Its place in space may be anything: no term changes when it moves."""
     batch = batch_of(synthetic_root)

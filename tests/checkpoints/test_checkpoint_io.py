@@ -5,6 +5,7 @@ import pickle
 
 import pytest
 import torch
+from faults import fault, faults
 from hostile_files import Runs
 
 from gesturehand.checkpoints.checkpoint_io import is_whole, load_checkpoint, save_checkpoint
@@ -84,9 +85,7 @@ def test_full_disk(path, full_disk):
     assert is_whole(path)
 
 
-@pytest.mark.fault(
-    kind="damaged checkpoint", variant="one byte changed, anywhere", outcome="refused, or the weights are the same"
-)
+@fault("damaged checkpoint", "one byte changed, anywhere", "refused, or the weights are the same")
 def test_a_changed_byte_never_changes_a_weight(path):
     """Names and padding of the archive have no checksum; what they do not touch may load."""
     save_checkpoint({"state_dict": {"weight": torch.arange(300.0)}}, path)
@@ -107,19 +106,18 @@ def test_a_changed_byte_never_changes_a_weight(path):
 
 @pytest.mark.parametrize(
     "damage",
-    [
-        pytest.param(
-            damage, id=variant, marks=pytest.mark.fault(kind="damaged checkpoint", variant=variant, outcome="refused")
-        )
-        for variant, damage in {
+    faults(
+        "damaged checkpoint",
+        "refused",
+        {
             "its last 100 bytes are missing": lambda content: content[:-100],
             "its first half is missing": lambda content: content[len(content) // 2 :],
             "a block of zeros in the weights": lambda content: content.replace(
                 torch.arange(100.0, 164.0).numpy().tobytes(), bytes(256)
             ),
             "an empty file": lambda content: b"",
-        }.items()
-    ],
+        }.items(),
+    ),
 )
 def test_a_damaged_file_is_refused(path, damage):
     save_checkpoint({"state_dict": {"weight": torch.arange(300.0)}}, path)
@@ -136,7 +134,7 @@ def test_a_damaged_file_is_refused(path, damage):
     [
         pytest.param(
             value,
-            marks=pytest.mark.fault(kind="weights that are not finite", variant=repr(value), outcome="refused by name"),
+            marks=fault("weights that are not finite", repr(value), "refused by name"),
         )
         for value in (float("nan"), float("inf"), float("-inf"))
     ],
@@ -152,12 +150,14 @@ def test_weights_that_are_not_finite(path, value, dtype):
 
 @pytest.mark.parametrize(
     "name",
-    [
-        pytest.param(
-            name, marks=pytest.mark.fault(kind="names of wrapped modules", variant=name, outcome="loads as it is")
-        )
-        for name in ("_orig_mod.{}", "net._orig_mod.{}", "module.{}", "module._orig_mod.{}", "_orig_mod.module.{}")
-    ],
+    faults(
+        "names of wrapped modules",
+        "loads as it is",
+        (
+            (name, name)
+            for name in ("_orig_mod.{}", "net._orig_mod.{}", "module.{}", "module._orig_mod.{}", "_orig_mod.module.{}")
+        ),
+    ),
 )
 def test_names_that_wrappers_add_are_taken_off(path, name):
     own = "net.{}" if name.startswith("net") else "{}"

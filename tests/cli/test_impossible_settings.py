@@ -1,6 +1,7 @@
 """Settings of a training that cannot be: each ends in one sentence and exit code 2, before anything is trained."""
 
 import pytest
+from faults import fault, faults
 from trainings import SHORT, exit_code, experiment
 
 from gesturehand.cli.main import main
@@ -20,9 +21,7 @@ def fit(tmp_path, monkeypatch, synthetic_root, capsys):
 
 
 def refused(kind, word, message):
-    return pytest.param(
-        word, message, marks=pytest.mark.fault(kind=kind, variant=word, outcome="refused in one sentence"), id=word
-    )
+    return pytest.param(word, message, marks=fault(kind, word, "refused in one sentence"), id=word)
 
 
 PRECISION = "half precision on a CPU"
@@ -103,12 +102,7 @@ BOMBS = {
 @pytest.mark.parametrize("place", ["fit", "sweep", "data synth"])
 @pytest.mark.parametrize(
     "text",
-    [
-        pytest.param(
-            text, marks=pytest.mark.fault(kind="YAML bomb", variant=variant, outcome="refused in one sentence")
-        )
-        for variant, text in BOMBS.items()
-    ],
+    faults("YAML bomb", "refused in one sentence", BOMBS.items()),
 )
 def test_yaml_bombs(fit, tmp_path, capsys, place, text):
     (tmp_path / "bomb.yaml").write_text(text)
@@ -123,7 +117,7 @@ def test_yaml_bombs(fit, tmp_path, capsys, place, text):
     assert len(said) < 300
 
 
-@pytest.mark.fault(kind="YAML bomb", variant="a few aliases, as people use them", outcome="read as meant")
+@fault("YAML bomb", "a few aliases, as people use them", "read as meant")
 def test_ordinary_aliases_are_read(fit, tmp_path):
     (tmp_path / "few.yaml").write_text("data:\n  captures: &one [0]\n  subjects: *one\n")
     assert fit("--config=few.yaml", "--trainer.devices=-3")[0] == 2
@@ -132,13 +126,11 @@ def test_ordinary_aliases_are_read(fit, tmp_path):
 
 @pytest.mark.parametrize(
     "words",
-    [
-        pytest.param(
-            words.split(),
-            marks=pytest.mark.fault(kind="--trust_config", variant=words, outcome="does what the manual says"),
-        )
-        for words in ("--trust_config maybe", "--trust_config=1")
-    ],
+    faults(
+        "--trust_config",
+        "does what the manual says",
+        ((words, words.split()) for words in ("--trust_config maybe", "--trust_config=1")),
+    ),
 )
 def test_trust_is_true_or_false(fit, words):
     code, said = fit(*words)

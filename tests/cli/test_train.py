@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
+from faults import fault, faults
 from trainings import REPOSITORY, SHORT, exit_code, experiment
 
 from gesturehand.cli.main import main
@@ -237,16 +238,15 @@ def empty_split(root: Path, copy: Path) -> None:
 
 @pytest.mark.parametrize(
     ("change", "word"),
-    [
-        pytest.param(
-            change, word, marks=pytest.mark.fault(kind=NO_VALIDATION, variant=variant, outcome="trains and says so")
-        )
-        for variant, change, word in (
+    faults(
+        NO_VALIDATION,
+        "trains and says so",
+        (
             ("no folder of the split", without_split, "--val_pictures=8"),
             ("a split without images", empty_split, "--val_pictures=8"),
             ("limit_val_batches=0", shutil.copytree, "--trainer.limit_val_batches=0"),
-        )
-    ],
+        ),
+    ),
 )
 def test_fit_without_validation(synthetic_root, tmp_path, change, word):
     change(synthetic_root, tmp_path / "set")
@@ -263,16 +263,14 @@ def test_fit_without_validation(synthetic_root, tmp_path, change, word):
     assert content["global_step"] == 2, "the last step"
 
 
-@pytest.mark.fault(kind=NO_VALIDATION, variant="another split that is not there", outcome="refused: it was asked for")
+@fault(NO_VALIDATION, "another split that is not there", "refused: it was asked for")
 def test_a_chosen_split_must_be_there(command, capsys):
     words = [*SHORT, "--model.init_args.pretrained=none", "--data.val_split=vall"]
     assert command("fit", experiment("demo/finetune"), *words) == 2
     assert "vall" in capsys.readouterr().err.strip().splitlines()[-1]
 
 
-@pytest.mark.fault(
-    kind="names of backbones", variant="timm/ before the name", outcome="the same backbone, also for the hand-over"
-)
+@fault("names of backbones", "timm/ before the name", "the same backbone, also for the hand-over")
 def test_backbone_with_the_hubs_prefix(command):
     assert command("fit", experiment("demo/pretrain"), *SHORT) == 0
     assert command("fit", experiment("demo/finetune"), *SHORT, "--model.init_args.backbone=timm/test_resnet") == 0

@@ -13,6 +13,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from faults import faults
 from hostile_files import claims
 from PIL import ExifTags, Image, ImageOps, features
 from refusals import refused
@@ -199,19 +200,9 @@ def turned_files():
 
 @pytest.mark.parametrize(
     ("ending", "content"),
-    [
-        pytest.param(
-            ending,
-            content,
-            id=variant,
-            marks=pytest.mark.fault(
-                kind="photo turned by its camera",
-                variant=variant,
-                outcome="import, loader, check and predict see it as a viewer shows it",
-            ),
-        )
-        for variant, ending, content in turned_files()
-    ],
+    faults(
+        "photo turned by its camera", "import, loader, check and predict see it as a viewer shows it", turned_files()
+    ),
 )
 def test_everybody_sees_what_a_viewer_shows(tmp_path, ending, content):
     path = tmp_path / f"photo.{ending}"
@@ -347,25 +338,18 @@ def test_largest_image_that_is_read(tmp_path):
 
 @pytest.mark.parametrize(
     "content",
-    [
-        pytest.param(
-            content,
-            id=variant,
-            marks=pytest.mark.fault(
-                kind="image of another size than annotated",
-                variant=variant,
-                outcome="loader and check refuse it and name both sizes",
-            ),
-        )
-        for variant, content in (
+    faults(
+        "image of another size than annotated",
+        "loader and check refuse it and name both sizes",
+        (
             ("scaled down", saved(cv2.resize(smooth(), (35, 25)), "JPEG")),
             ("scaled up", saved(cv2.resize(smooth(), (140, 100)), "JPEG")),
             ("cropped by a column", saved(np.ascontiguousarray(smooth()[:, 1:]), "JPEG")),
             ("turned by hand", saved(np.ascontiguousarray(np.rot90(smooth())), "JPEG")),
             ("an Exif orientation 6 added", saved(smooth(), "JPEG", exif=exif(6))),
             ("another format and size", saved(cv2.resize(smooth(), (64, 64)), "PNG")),
-        )
-    ],
+        ),
+    ),
 )
 def test_image_of_another_size_than_annotated(tmp_path, content):
     path = tmp_path / "photo.jpg"
@@ -401,19 +385,7 @@ SPELLINGS = [
 
 @pytest.mark.parametrize(
     ("written", "stored"),
-    [
-        pytest.param(
-            written,
-            stored,
-            id=variant,
-            marks=pytest.mark.fault(
-                kind="image's name spelled another way",
-                variant=variant,
-                outcome="import, loader, check and predict find the file",
-            ),
-        )
-        for variant, written, stored in SPELLINGS
-    ],
+    faults("image's name spelled another way", "import, loader, check and predict find the file", SPELLINGS),
 )
 def test_file_is_found_however_its_name_is_spelled(tmp_path, written, stored):
     (tmp_path / stored).parent.mkdir(parents=True, exist_ok=True)

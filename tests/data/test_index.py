@@ -5,6 +5,7 @@ import unicodedata
 
 import numpy as np
 import pytest
+from faults import fault
 from refusals import refused
 from set_files import fits_of, frames_of
 
@@ -50,10 +51,10 @@ def test_names_are_found(root):
     assert unknown
 
 
-@pytest.mark.fault(
-    kind="image's name spelled another way",
-    variant="a list of images (data.train_subset) with backslashes, ./ and NFD",
-    outcome="the rows are found; what is not there is named as it was written",
+@fault(
+    "image's name spelled another way",
+    "a list of images (data.train_subset) with backslashes, ./ and NFD",
+    "the rows are found; what is not there is named as it was written",
 )
 def test_names_are_found_however_they_are_spelled(root):
     index, expected = read_index(root, "val"), names_of(root)

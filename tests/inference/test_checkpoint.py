@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from faults import fault
 from safetensors import safe_open
 from trainings import quiet_trainer
 
@@ -141,9 +142,7 @@ def test_checkpoint_of_something_else_is_named(tmp_path):
         load_regressor(tmp_path / "c.ckpt")
 
 
-@pytest.mark.fault(
-    kind="names of wrapped modules", variant="a checkpoint of a compiled network", outcome="predicts as the original"
-)
+@fault("names of wrapped modules", "a checkpoint of a compiled network", "predicts as the original")
 def test_compiled_network_loads(trained_checkpoint, tmp_path):
     state = torch.load(trained_checkpoint, weights_only=True)["state_dict"]
     compiled = {f"_orig_mod.{name}": value for name, value in state.items()}
@@ -154,9 +153,7 @@ def test_compiled_network_loads(trained_checkpoint, tmp_path):
 @pytest.mark.parametrize(
     ("rename", "message"),
     [
-        pytest.param(
-            rename, message, marks=pytest.mark.fault(kind="names of wrapped modules", variant=variant, outcome=outcome)
-        )
+        pytest.param(rename, message, marks=fault("names of wrapped modules", variant, outcome))
         for variant, rename, message, outcome in (
             ("every tensor under another name", "x.{}", "missing: .* and [0-9]+ more; unexpected: x", "a few, counted"),
             ("no tensor at all", None, "missing: .* and [0-9]+ more", "the first few names and a count"),

@@ -7,6 +7,7 @@ import numpy as np
 import optuna
 import pytest
 import yaml
+from faults import fault
 from refusals import refused
 from scipy import stats
 
@@ -124,9 +125,7 @@ def spoken(kind, written, value):
     return pytest.param(
         written,
         value,
-        marks=pytest.mark.fault(
-            kind="numbers of a sweep file", variant=f"{kind}: {written}", outcome="taken as a number"
-        ),
+        marks=fault("numbers of a sweep file", f"{kind}: {written}", "taken as a number"),
         id=f"{kind} {written}",
     )
 

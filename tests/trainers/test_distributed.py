@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import pytorch_lightning as pl
 import torch
+from faults import fault
 from torch import nn
 from trainings import SMALL, experiment, quiet_trainer
 
@@ -89,7 +90,7 @@ def assert_same(one: dict[str, torch.Tensor], two: dict[str, torch.Tensor]) -> N
 
 
 @pytest.mark.slow
-@pytest.mark.fault(kind="losses of a test", variant="train/loss of two processes", outcome="that of one")
+@fault("losses of a test", "train/loss of two processes", "that of one")
 @pytest.mark.parametrize("stage", ["pretrain", "finetune"])
 def test_two_processes_give_gradient_and_losses_of_one_with_twice_the_batch(tmp_path, synthetic_root, stage):
     one = gradients(tmp_path, synthetic_root, stage, 1)
@@ -121,7 +122,7 @@ def test_distributed_training_finds_no_unused_parameters(tmp_path, synthetic_roo
 
 
 @pytest.mark.slow
-@pytest.mark.fault(kind="losses of a test", variant="1, 2 and 3 processes", outcome="the same number")
+@fault("losses of a test", "1, 2 and 3 processes", "the same number")
 @pytest.mark.parametrize("samples", [1, 7, 32, 33])
 def test_any_number_of_processes_tests_every_sample_once(tmp_path, synthetic_root, samples):
     """1, 2 and 3 processes; batches of 5 leave incomplete ones, and with one sample some processes have none."""

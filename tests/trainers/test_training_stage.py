@@ -3,6 +3,7 @@
 import pytest
 import pytorch_lightning as pl
 import torch
+from faults import fault
 from torch.utils.data import DataLoader, Dataset
 from trainings import quiet_trainer
 
@@ -36,7 +37,7 @@ def losses_of_the_whole_set(model: pl.LightningModule, root) -> dict[str, float]
     return {name: float(mean_of(term)) for name, term in sums.items()}
 
 
-@pytest.mark.fault(kind="losses of a test", variant="batches of 1, 5 and 16", outcome="the same number")
+@fault("losses of a test", "batches of 1, 5 and 16", "the same number")
 @pytest.mark.parametrize(
     ("stage", "settings"),
     [(GesturePretrainer, {"label_smoothing": 0.0}), (TokenFusionRegressor, {"width": 16, "depth": 1})],

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
+from faults import fault
 from trainings import REPOSITORY, exit_code
 
 from gesturehand.cli import train
@@ -58,7 +59,7 @@ def test_classes_of_other_packages_are_not_imported(capsys, monkeypatch, tmp_pat
     assert not Path("ran").exists()
 
 
-@pytest.mark.fault(kind="--trust_config", variant="--trust_config true", outcome="the configuration is trusted")
+@fault("--trust_config", "--trust_config true", "the configuration is trusted")
 def test_switch_lets_them_in(tmp_path):
     """In a process of its own: trust is for good."""
     (tmp_path / "mine.py").write_text(
@@ -123,9 +124,7 @@ def test_disk_that_cannot_be_written(capsys, monkeypatch, number):
         pytest.param(
             words.split(),
             trusted,
-            marks=pytest.mark.fault(
-                kind="--trust_config", variant=words, outcome="trusted" if trusted else "not trusted"
-            ),
+            marks=fault("--trust_config", words, "trusted" if trusted else "not trusted"),
         )
         for words, trusted in (
             ("--trust_config=true", True),

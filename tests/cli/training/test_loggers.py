@@ -7,6 +7,7 @@ import sys
 import warnings
 
 import pytest
+from faults import fault
 from pytorch_lightning.loggers import CSVLogger, WandbLogger
 from trainings import REPOSITORY, SHORT, experiment
 
@@ -38,7 +39,7 @@ def wandb_server(server, monkeypatch):
 def unreachable(variant, url):
     return pytest.param(
         url,
-        marks=pytest.mark.fault(kind="W&B out of reach", variant=variant, outcome="offline, with one sentence"),
+        marks=fault("W&B out of reach", variant, "offline, with one sentence"),
         id=variant,
     )
 
@@ -75,9 +76,7 @@ class Failing:
         raise ConnectionResetError("Connection lost")
 
 
-@pytest.mark.fault(
-    kind="W&B out of reach", variant="W&B's process dies during training", outcome="training goes on, with one sentence"
-)
+@fault("W&B out of reach", "W&B's process dies during training", "training goes on, with one sentence")
 def test_wandb_that_dies_is_left_alone(tmp_path, monkeypatch):
     logger = make_loggers(tmp_path, name="a", wandb=True, wandb_project="p", tensorboard=False)[1]
     logger._experiment = Failing()
