@@ -186,35 +186,24 @@ REFUSED_BY_INDEX = [
     ("subject 'Zoë'", "data", lambda c: first(c, subject="Zoë"), "image entry broken"),
     ("subject null", "data", lambda c: first(c, subject=None), "image entry broken"),
     ("an image that is no object", "data", lambda c: c["images"].__setitem__(0, 5), "image entry broken"),
-    ("an annotation that is null", "data", lambda c: c["annotations"].__setitem__(0, None), "annotation entry broken"),
+    ("an annotation that is null", "data", lambda c: c["annotations"].__setitem__(0, None),
+     "annotation entry broken"),
     ("a box of text", "data", lambda c: annotated(c, bbox=["1", "2", "3", "4"]), "box not four numbers"),
     ("a box of three", "data", lambda c: annotated(c, bbox=[1, 2, 3]), "box not four numbers"),
     ("flags as text", "data", lambda c: annotated(c, joint_valid="1" * 42), "joint_valid not 42 flags"),
     ("41 flags", "data", lambda c: annotated(c, joint_valid=[1] * 41), "joint_valid not 42 flags"),
     ("images no list", "data", lambda c: c.update(images={}), "annotation file unreadable"),
-    (
-        "coordinates as text",
-        "joint_3d",
-        lambda c: first_entry(c).update(world_coord=[["1", "2", "3"]] * 42),
-        "joints not 42 points with flags",
-    ),
-    (
-        "21 points",
-        "joint_3d",
-        lambda c: first_entry(c).update(world_coord=[[1, 2, 3]] * 21),
-        "joints not 42 points with flags",
-    ),
-    (
-        "depth_known 'yes'",
-        "joint_3d",
-        lambda c: first_entry(c).update(depth_known="yes"),
-        "joints not 42 points with flags",
-    ),
+    ("coordinates as text", "joint_3d", lambda c: first_entry(c).update(world_coord=[["1", "2", "3"]] * 42),
+     "joints not 42 points with flags"),
+    ("21 points", "joint_3d", lambda c: first_entry(c).update(world_coord=[[1, 2, 3]] * 21),
+     "joints not 42 points with flags"),
+    ("depth_known 'yes'", "joint_3d", lambda c: first_entry(c).update(depth_known="yes"),
+     "joints not 42 points with flags"),
     ("a focal length of text", "camera", lambda c: first_camera(c, "focal", ["500", "500"]), "camera broken"),
     ("a camera of NaN", "camera", lambda c: first_camera(c, "campos", [float("nan")] * 3), "camera broken"),
     ("a rotation of nine numbers", "camera", lambda c: first_camera(c, "camrot", [1.0] * 9), "camera broken"),
     ("a pose of 45", "MANO_NeuralAnnot", lambda c: shorter(c), "MANO parameters absurd"),
-]
+]  # fmt: skip
 
 
 def shorter(content):
@@ -247,50 +236,20 @@ IMPOSSIBLE = [
     ("no annotations", "data", lambda c: c.update(annotations=[]), "split without annotations"),
     ("focal lengths of zero", "camera", lambda c: first_camera(c, "focal", [0, 0]), "intrinsics of no camera"),
     ("intrinsics in shares", "camera", lambda c: first_camera(c, "focal", [1.2, 1.2]), "intrinsics of no camera"),
-    (
-        "a rotation of zeros",
-        "camera",
-        lambda c: first_camera(c, "camrot", [[0] * 3] * 3),
-        "camera rotation no rotation",
-    ),
-    (
-        "a camera that looks away",
-        "camera",
-        lambda c: first_camera(c, "campos", [0.0, 0.0, 1e5]),
-        "joints behind the camera",
-    ),
+    ("a rotation of zeros", "camera", lambda c: first_camera(c, "camrot", [[0] * 3] * 3),
+     "camera rotation no rotation"),
+    ("a camera that looks away", "camera", lambda c: first_camera(c, "campos", [0.0, 0.0, 1e5]),
+     "joints behind the camera"),
     ("joints of 1e300", "joint_3d", lambda c: every_frame(c, lambda p: p * 0 + 1e300), "joints not finite"),
-    (
-        "joints far outside",
-        "camera",
-        lambda c: first_camera(c, "princpt", [5000.0, 100.0]),
-        "joints far outside the image",
-    ),
-    (
-        "hands beside the image",
-        "camera",
-        lambda c: first_camera(c, "princpt", [780.0, 100.0]),
-        "hand outside the image",
-    ),
-    *(
-        (
-            f"joints in {name}",
-            "joint_3d",
-            lambda c, f=factor: every_frame(c, lambda p: p * f),
-            "hand of impossible size",
-        )
-        for name, factor in UNITS
-    ),
-    *(
-        (
-            f"joints in {name}",
-            "joint_3d",
-            lambda c, order=order: every_frame(c, in_order(order)),
-            "joints in another order",
-        )
-        for name, order in OTHER_ORDERS.items()
-    ),
-]
+    ("joints far outside", "camera", lambda c: first_camera(c, "princpt", [5000.0, 100.0]),
+     "joints far outside the image"),
+    ("hands beside the image", "camera", lambda c: first_camera(c, "princpt", [780.0, 100.0]),
+     "hand outside the image"),
+    *((f"joints in {name}", "joint_3d", lambda c, f=factor: every_frame(c, lambda p: p * f),
+     "hand of impossible size") for name, factor in UNITS ),
+    *((f"joints in {name}", "joint_3d", lambda c, order=order: every_frame(c, in_order(order)),
+     "joints in another order") for name, order in OTHER_ORDERS.items() ),
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(

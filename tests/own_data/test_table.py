@@ -136,14 +136,10 @@ WAYS = [
     ("empty lines at the end", lambda: text_of(rows()) + "\r\n" + "," * 20 + "\r\n"),
     ("blanks around names and cells", lambda: text_of(rows()).replace(",", " , ")),
     ("line ends of old Macs", lambda: text_of(rows()).replace("\r\n", "\r")),
-    (
-        "a column of row numbers without a name",
-        lambda: "\r\n".join(
-            f"{'' if n == 0 else n},{line}" for n, line in enumerate(text_of(rows()).strip().split("\r\n"))
-        ),
-    ),
+    ("a column of row numbers without a name", lambda: "\r\n".join(f"{'' if n == 0 else n},{line}" for n,
+     line in enumerate(text_of(rows()).strip().split("\r\n")) )),
     ("#N/A's relatives in empty cells", lambda: text_of([[cell or "n/a" for cell in row] for row in rows()])),
-]
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("make", [pytest.param(make, marks=fault(name), id=name) for name, make in WAYS])

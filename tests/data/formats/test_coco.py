@@ -231,20 +231,14 @@ def test_images_that_come_after_the_annotations_are_found(hands, tmp_path):
 
 MISTAKES = [
     ("half a download", lambda p: p.write_bytes(p.read_bytes()[: -len(p.read_bytes()) // 4]), "is not valid JSON"),
-    (
-        "text for key points",
-        lambda p: edit_json(p, lambda c: c["annotations"][2].update(keypoints="x")),
-        ".annotations[2]",
-    ),
-    (
-        "17 key points",
-        lambda p: edit_json(p, lambda c: c["annotations"][2].update(keypoints=[1.0] * 51)),
-        "has 17 key points",
-    ),
+    ("text for key points", lambda p: edit_json(p, lambda c: c["annotations"][2].update(keypoints="x")),
+     ".annotations[2]"),
+    ("17 key points", lambda p: edit_json(p, lambda c: c["annotations"][2].update(keypoints=[1.0] * 51)),
+     "has 17 key points"),
     ("an image that is not listed", lambda p: edit_json(p, lambda c: c["images"].pop()), "is not listed"),
     ("no size", lambda p: edit_json(p, lambda c: c["images"][0].pop("width")), "without width and height"),
     ("no labelled hand", lambda p: edit_json(p, lambda c: c.update(annotations=[])), "no hand with a labelled joint"),
-]
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(("change", "named"), [entry[1:] for entry in MISTAKES], ids=[entry[0] for entry in MISTAKES])
