@@ -181,7 +181,7 @@ def results(num_samples: int, rank: int = 0, world_size: int = 1, batch: int = B
     joint_metrics = {f"{cls.__name__} {p}": cls(p) for cls in (MPJPE, PCKCurve, PCKAUC) for p in PROTOCOLS}
     vertex_metrics = {f"MPVPE {p}": MPVPE(p) for p in PROTOCOLS}
     fscore, mrrpe = FScore(), MRRPE()
-    for start in range(0, len(data["joints"]), batch):
+    for start in (*range(0, len(data["joints"]), batch), len(data["joints"])):  # the last one is empty
         part = {name: tensor[start : start + batch] for name, tensor in data.items()}
         joints = part["predicted_joints"], part["joints"]
         vertices = part["predicted_vertices"], part["vertices"]
