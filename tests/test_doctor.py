@@ -181,42 +181,28 @@ def write(root, files):
         path.write_text(text)
 
 
+GROUP, ROOT = "proc/self/cgroup", "sys/fs/cgroup"
+CONTAINER = {GROUP: "0::/\n", f"{ROOT}/cpu.max": "150000 100000\n", f"{ROOT}/memory.max": f"{GIB}"}
+STRICTER_ABOVE = {
+    GROUP: "0::/job/step\n", f"{ROOT}/job/cpu.max": "200000 100000", f"{ROOT}/job/step/cpu.max": "max 100000",
+    f"{ROOT}/job/step/memory.max": "max",
+}  # fmt: skip
+VERSION_1 = {
+    GROUP: "5:memory:/job\n4:cpu,cpuacct:/job\n", f"{ROOT}/cpu,cpuacct/job/cpu.cfs_quota_us": "300000",
+    f"{ROOT}/cpu,cpuacct/job/cpu.cfs_period_us": "100000", f"{ROOT}/cpu,cpuacct/cpu.cfs_quota_us": "-1",
+    f"{ROOT}/memory/job/memory.limit_in_bytes": f"{2 * GIB}",
+    f"{ROOT}/memory/memory.limit_in_bytes": "9223372036854771712",
+}  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("files", "quota", "memory"),
     [
         ({}, None, None),
-        ({"proc/self/cgroup": "0::/\n"}, None, None),
-        (  # version 2, a container
-            {
-                "proc/self/cgroup": "0::/\n",
-                "sys/fs/cgroup/cpu.max": "150000 100000\n",
-                "sys/fs/cgroup/memory.max": f"{GIB}",
-            },
-            1.5,
-            GIB,
-        ),
-        (  # version 2: the group above is stricter
-            {
-                "proc/self/cgroup": "0::/job/step\n",
-                "sys/fs/cgroup/job/cpu.max": "200000 100000",
-                "sys/fs/cgroup/job/step/cpu.max": "max 100000",
-                "sys/fs/cgroup/job/step/memory.max": "max",
-            },
-            2.0,
-            None,
-        ),
-        (  # version 1
-            {
-                "proc/self/cgroup": "5:memory:/job\n4:cpu,cpuacct:/job\n",
-                "sys/fs/cgroup/cpu,cpuacct/job/cpu.cfs_quota_us": "300000",
-                "sys/fs/cgroup/cpu,cpuacct/job/cpu.cfs_period_us": "100000",
-                "sys/fs/cgroup/cpu,cpuacct/cpu.cfs_quota_us": "-1",
-                "sys/fs/cgroup/memory/job/memory.limit_in_bytes": f"{2 * GIB}",
-                "sys/fs/cgroup/memory/memory.limit_in_bytes": "9223372036854771712",
-            },
-            3.0,
-            2 * GIB,
-        ),
+        ({GROUP: "0::/\n"}, None, None),
+        (CONTAINER, 1.5, GIB),
+        (STRICTER_ABOVE, 2.0, None),
+        (VERSION_1, 3.0, 2 * GIB),
     ],
 )
 def test_limits(tmp_path, files, quota, memory):

@@ -26,10 +26,8 @@ LAYERS = (
         "settings",
         "cores",
         "lazy_names",
-        "moved",
     }
-    | {"suggestions"}
-    | {"extras", "file_writing", "markdown", "text_file", "wandb_server"},
+    | {"moved", "suggestions", "extras", "file_writing", "markdown", "text_file", "wandb_server"},
     {"cluster"},
     {"hand"},
     {"data"},

@@ -346,14 +346,7 @@ def changed(batch: Batch, **fields) -> Batch:
     return {**{name: value.clone() for name, value in batch.items()}, **fields}
 
 
-VALIDITY = (
-    "joint_valid_2d",
-    "joint_valid_3d",
-    "joint_valid_25d",
-    "joint_valid_eval",
-    "mano_valid",
-    "betas_valid",
-)
+VALIDITY = ("joint_valid_2d", "joint_valid_3d", "joint_valid_25d", "joint_valid_eval", "mano_valid", "betas_valid")
 
 
 def test_everything_is_valid_where_the_files_say_so(synthetic_root, hand_model):

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from trainings import exit_code
 
 import gesturehand
 from gesturehand.data.datamodule import InterHandDataModule
@@ -27,6 +28,22 @@ def saved(tmp_path, synthetic_root):
     joints[:, :, 1:, 1] += 0.0105
     np.savez(tmp_path / "theirs.npz", ids=batch["annotation_id"].numpy(), joints=joints)
     return tmp_path / "theirs.npz"
+
+
+@pytest.fixture
+def refusal(capsys):
+    """Runs a command that must be refused; gives the one sentence that it says, trainings after other lines."""
+
+    def run(*words):
+        assert exit_code(words) == 2
+        error = capsys.readouterr().err
+        assert "Traceback" not in error
+        *before, sentence = error.strip().splitlines()
+        assert words[0] == "fit" or before == []
+        assert sentence.startswith("gesturehand: ")
+        return sentence
+
+    return run
 
 
 # The command line in a process of its own, what it answers, and whether it imported PyTorch for it.
