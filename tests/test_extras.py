@@ -49,8 +49,7 @@ def tensorboard() -> None:
 
 
 @pytest.mark.parametrize(
-    ("extra", "package", "use"),
-    [("detect", "onnxruntime", detect), ("tensorboard", "tensorboard", tensorboard)],
+    ("extra", "package", "use"), [("detect", "onnxruntime", detect), ("tensorboard", "tensorboard", tensorboard)]
 )
 def test_what_is_missing_is_named_with_its_extra(extra, package, use, monkeypatch, tmp_path):
     assert package in PACKAGES[extra]

@@ -132,10 +132,7 @@ def test_a_damaged_file_is_refused(path, damage):
 @pytest.mark.parametrize(
     "value",
     [
-        pytest.param(
-            value,
-            marks=fault("weights that are not finite", repr(value), "refused by name"),
-        )
+        pytest.param(value, marks=fault("weights that are not finite", repr(value), "refused by name"))
         for value in (float("nan"), float("inf"), float("-inf"))
     ],
 )

@@ -100,10 +100,7 @@ BOMBS = {
 
 
 @pytest.mark.parametrize("place", ["fit", "sweep", "data synth"])
-@pytest.mark.parametrize(
-    "text",
-    faults("YAML bomb", "refused in one sentence", BOMBS.items()),
-)
+@pytest.mark.parametrize("text", faults("YAML bomb", "refused in one sentence", BOMBS.items()))
 def test_yaml_bombs(fit, tmp_path, capsys, place, text):
     (tmp_path / "bomb.yaml").write_text(text)
     if place == "fit":

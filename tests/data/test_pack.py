@@ -239,11 +239,7 @@ def test_verify_names_shards_and_images(root):
     gone = folder / table.shards[(place.shard + 1) % len(table.shards)]["name"]
     gone.rename(gone.with_suffix(".away"))
     found = {(problem.kind, problem.where) for problem in verify_split(root, "train", progress=False)}
-    assert found == {
-        ("shard damaged", str(path)),
-        ("shard missing", str(gone)),
-        ("image damaged in its shard", name),
-    }
+    assert found == {("shard damaged", str(path)), ("shard missing", str(gone)), ("image damaged in its shard", name)}
     gone.with_suffix(".away").rename(gone)
     path.write_bytes(content[: place.start + 5])
     kinds = [problem.kind for problem in verify_split(root, "train", progress=False)]

@@ -104,11 +104,9 @@ def test_fingerprint_depends_on_every_array_and_the_side(small_hand):
 @pytest.mark.parametrize("protocol", [0, 2, 4])
 def test_any_other_global_is_refused_by_name_and_not_called(tmp_path, function, named, protocol):
     trace = tmp_path / "trace"
-    argument = {
-        os.system: f"touch {trace}",
-        eval: f"open({str(trace)!r}, 'w').close()",
-        os.mkdir: str(trace),
-    }.get(function, str(trace))
+    argument = {os.system: f"touch {trace}", eval: f"open({str(trace)!r}, 'w').close()", os.mkdir: str(trace)}.get(
+        function, str(trace)
+    )
     path = tmp_path / "MANO_RIGHT.pkl"
     path.write_bytes(pickle.dumps({"v_template": Runs(function, argument)}, protocol=protocol))
     with pytest.raises(UserError, match=named) as refusal:

@@ -132,10 +132,7 @@ def trainings(synthetic_root: Path, tmp_path_factory: pytest.TempPathFactory) ->
     ports = [free_port() for _ in range(3)]
     nodes: dict[str, Node] = {}
     nodes["one"] = start(
-        place / "one",
-        place / "of-one",
-        [COMMAND, *WORDS, *ONE, data, "--wandb=false"],
-        RECORD_COPY_AFTER="5",
+        place / "one", place / "of-one", [COMMAND, *WORDS, *ONE, data, "--wandb=false"], RECORD_COPY_AFTER="5"
     )
     for rank in (0, 1):
         folder = place / "apart" / f"node-{rank}"

@@ -110,13 +110,7 @@ SLOW = pytest.mark.slow
 def test_token_fusion_regressor_overfits(eight_samples, fusion):
     torch.manual_seed(0)
     model = TokenFusionRegressor(
-        **BACKBONE,
-        fusion=fusion,
-        width=64,
-        depth=2,
-        gesture_dropout=0.0,
-        learning_rate=4e-3,
-        weight_decay=0.0,
+        **BACKBONE, fusion=fusion, width=64, depth=2, gesture_dropout=0.0, learning_rate=4e-3, weight_decay=0.0
     )
     metrics = overfit(model, eight_samples, steps=400)
     assert metrics["test/mpjpe_mm"] < 2.0

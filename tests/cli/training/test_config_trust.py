@@ -122,9 +122,7 @@ def test_disk_that_cannot_be_written(capsys, monkeypatch, number):
     ("words", "trusted"),
     [
         pytest.param(
-            words.split(),
-            trusted,
-            marks=fault("--trust_config", words, "trusted" if trusted else "not trusted"),
+            words.split(), trusted, marks=fault("--trust_config", words, "trusted" if trusted else "not trusted")
         )
         for words, trusted in (
             ("--trust_config=true", True),

@@ -37,11 +37,7 @@ def wandb_server(server, monkeypatch):
 
 
 def unreachable(variant, url):
-    return pytest.param(
-        url,
-        marks=fault("W&B out of reach", variant, "offline, with one sentence"),
-        id=variant,
-    )
+    return pytest.param(url, marks=fault("W&B out of reach", variant, "offline, with one sentence"), id=variant)
 
 
 @pytest.mark.parametrize(
