@@ -7,6 +7,7 @@ import shutil
 
 import pytest
 import torch
+from refusals import refused
 from trainings import exit_code
 
 from gesturehand.cli.main import main
@@ -53,10 +54,8 @@ def test_text_is_read_as_it_was_written(raw, tmp_path):
 )
 def test_what_is_not_text_is_refused_in_one_sentence(raw, named, tmp_path):
     (tmp_path / "table.csv").write_bytes(raw)
-    with pytest.raises(UserError, match=named) as error:
+    with refused("table.csv", "UTF-8", match=named):
         read_text(tmp_path / "table.csv")
-    assert "table.csv" in str(error.value)
-    assert "UTF-8" in str(error.value)
 
 
 def test_empty_file_is_empty_text(tmp_path):

@@ -5,6 +5,7 @@ import json
 import cv2
 import numpy as np
 import pytest
+from faults import fault, faults
 from hostile_files import claims
 from set_files import edit_json, fits_of, frames_of
 from trainings import exit_code
@@ -127,10 +128,6 @@ def test_command_gives_an_exit_code_and_a_list(root, tmp_path, capsys):
     assert "image missing: 1" in capsys.readouterr().out
 
 
-def fault(kind, variant, outcome="listed by the check"):
-    return pytest.mark.fault(kind=kind, variant=variant, outcome=outcome)
-
-
 def first(content, **changed):
     content["images"][0].update(changed)
 
@@ -161,7 +158,7 @@ def in_order(order):
     return lambda points: points.reshape(2, 21, 3)[:, places].reshape(42, 3)
 
 
-STUMBLES = "what the index refuses"
+STUMBLES, LISTED = "what the index refuses", "listed by the check"
 #: Kind of fault, variant, file, what is done to it, what the check calls it.
 REFUSED_BY_INDEX = [
     ("ids of 2^64", "data", lambda c: annotated(c, id=2**64), "annotation entry broken"),
@@ -211,13 +208,7 @@ def shorter(content):
     fit["pose"] = fit["pose"][:45]
 
 
-@pytest.mark.parametrize(
-    ("kind", "change", "named"),
-    [
-        pytest.param(kind, change, named, marks=fault(STUMBLES, variant), id=variant)
-        for variant, kind, change, named in REFUSED_BY_INDEX
-    ],
-)
+@pytest.mark.parametrize(("kind", "change", "named"), faults(STUMBLES, LISTED, REFUSED_BY_INDEX))
 def test_check_lists_what_the_index_refuses(root, kind, change, named):
     """The same reader: what one refuses the other lists."""
     edit(root, kind, change)
@@ -252,13 +243,7 @@ IMPOSSIBLE = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("kind", "change", "named"),
-    [
-        pytest.param(kind, change, named, marks=fault("what cannot be, in a set", variant), id=variant)
-        for variant, kind, change, named in IMPOSSIBLE
-    ],
-)
+@pytest.mark.parametrize(("kind", "change", "named"), faults("what cannot be, in a set", LISTED, IMPOSSIBLE))
 def test_check_lists_what_cannot_be(root, kind, change, named):
     edit(root, kind, change)
     assert named in kinds(root, decode=False)
@@ -278,10 +263,14 @@ def imported(root, size=(400, 300)):
 @pytest.mark.parametrize(
     ("place", "named"),
     [
-        pytest.param(lambda p: p / 400, "joints in shares of the image", marks=fault("shares for pixels", "in a set")),
-        pytest.param(lambda p: p * 0, "joints that are not labelled", marks=fault("unlabelled joints", "in a set")),
         pytest.param(
-            lambda p: p + 5000, "joints far outside the image", marks=fault("joints out of place", "in a set")
+            lambda p: p / 400, "joints in shares of the image", marks=fault("shares for pixels", "in a set", LISTED)
+        ),
+        pytest.param(
+            lambda p: p * 0, "joints that are not labelled", marks=fault("unlabelled joints", "in a set", LISTED)
+        ),
+        pytest.param(
+            lambda p: p + 5000, "joints far outside the image", marks=fault("joints out of place", "in a set", LISTED)
         ),
         pytest.param(lambda p: p, None, id="as they were"),
     ],
@@ -307,7 +296,7 @@ def test_folder_without_splits_is_no_set(tmp_path):
         kinds(tmp_path)
 
 
-@fault(STUMBLES, "JSON nested 100,000 deep")
+@fault(STUMBLES, "JSON nested 100,000 deep", LISTED)
 @pytest.mark.parametrize("kind", ["data", "camera", "joint_3d", "MANO_NeuralAnnot"])
 def test_nesting_is_listed_and_refused(root, kind):
     path = annotation_path(root, "val", kind)

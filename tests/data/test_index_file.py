@@ -157,9 +157,8 @@ def test_failed_build_leaves_nothing_and_the_old_index(root, builds):
     before = index.path.read_bytes()
     path = annotation_path(root, "val", "data")
     edit_json(path, lambda content: content["annotations"][5].update(bbox=["a", 0, 0, 0]))
-    with pytest.raises(UserError, match=r"`\$\.annotations\[5\]\.bbox\[0\]`") as caught:
+    with refused(path, match=r"`\$\.annotations\[5\]\.bbox\[0\]`"):
         read_index(root, "val")
-    assert str(path) in str(caught.value)
     assert index.path.read_bytes() == before
     assert not [
         file for file in path.parent.iterdir() if "index" in file.name and file.suffix not in (".safetensors", ".lock")

@@ -6,6 +6,7 @@ import shutil
 import numpy as np
 import pytest
 import torch
+from faults import fault, faults
 from refusals import refused
 
 from gesturehand.data.datamodule import InterHandDataModule
@@ -24,12 +25,8 @@ AXES = [
 ]
 
 
-def fault(variant):
-    return pytest.mark.fault(
-        kind="other conventions in a predictions file",
-        variant=variant,
-        outcome="scored, with a sentence that names the convention and what the error would be",
-    )
+CONVENTIONS = "other conventions in a predictions file"
+NAMED = "scored, with a sentence that names the convention and what the error would be"
 
 
 def module(root, **settings):
@@ -50,16 +47,14 @@ def sentence(joints, targets, pa_mpjpe_mm=None):
     return errors.sentence(pa_mpjpe_mm)
 
 
-@pytest.mark.parametrize(
-    ("signs", "named"), [pytest.param(signs, named, marks=fault(name), id=name) for name, signs, named in AXES]
-)
+@pytest.mark.parametrize(("signs", "named"), faults(CONVENTIONS, NAMED, AXES))
 def test_axes_are_named(signs, named, targets):
     text = sentence(targets["joints"] * torch.tensor(signs), targets)
     assert named in text
     assert "would be 0 mm for a frame with" in text
 
 
-@pytest.mark.parametrize("order", [pytest.param(order, marks=fault(order), id=order) for order in OTHER_ORDERS])
+@pytest.mark.parametrize("order", faults(CONVENTIONS, NAMED, ((order, order) for order in OTHER_ORDERS)))
 def test_orders_are_named(order, targets):
     places = [JOINT_NAMES.index(name) for name in OTHER_ORDERS[order]]
     text = sentence(targets["joints"][:, :, places], targets)
@@ -78,18 +73,14 @@ def test_small_error_after_alignment_is_said(targets):
     assert "PA-MPJPE only 0 mm" in sentence(targets["joints"] @ quarter, targets, pa_mpjpe_mm=0.01)
 
 
-@pytest.mark.parametrize(
-    ("change", "words"),
-    [
-        pytest.param(
-            lambda j: j[:, :, [JOINT_NAMES.index(name) for name in next(iter(OTHER_ORDERS.values()))]],
-            "InterHand2.6M's order",
-            marks=fault("the real frames in InterHand2.6M's order"),
-        ),
-        pytest.param(lambda j: j * np.float32([1, -1, 1]), "y pointing up", marks=fault("the real frames, y up")),
-    ],
-    ids=["order", "y up"],
-)
+INTERHANDS = [JOINT_NAMES.index(name) for name in next(iter(OTHER_ORDERS.values()))]
+OF_REAL_FRAMES = [
+    ("the real frames in InterHand2.6M's order", lambda j: j[:, :, INTERHANDS], "InterHand2.6M's order"),
+    ("the real frames, y up", lambda j: j * np.float32([1, -1, 1]), "y pointing up"),
+]
+
+
+@pytest.mark.parametrize(("change", "words"), faults(CONVENTIONS, NAMED, OF_REAL_FRAMES))
 def test_real_frames(change, words, real_sample, hand_model, tmp_path):
     data = module(real_sample, hands="all", layout="two_hand", mano_fits=False)
     (batch,) = data.test_dataloader()
@@ -215,10 +206,10 @@ def test_relative_place_of_two_hands_is_scored_only_in_one_frame(tmp_path, two_h
     assert "mrrpe_mm" not in report["metrics"]
 
 
-@pytest.mark.fault(
-    kind="averaging of two hands",
-    variant="one file scored with --layout per_hand and with two_hand",
-    outcome="MPVPE under eanet is the mean of both hands in either",
+@fault(
+    "averaging of two hands",
+    "one file scored with --layout per_hand and with two_hand",
+    "MPVPE under eanet is the mean of both hands in either",
 )
 def test_pairs_have_one_vertex_error_whatever_the_layout(tmp_path, two_hand_root, hand_model):
     """Errors of 5 mm on right and 9 mm on left hands; some pairs have one fit only and do not count."""
@@ -248,10 +239,10 @@ INVALID = [
 ]
 
 
-@pytest.mark.fault(
-    kind="validity",
-    variant="joints of the real frames valid in data.json and not in joint_3d.json: wrists, tips, whole hands",
-    outcome="not evaluated: perfect predictions have no error",
+@fault(
+    "validity",
+    "joints of the real frames valid in data.json and not in joint_3d.json: wrists, tips, whole hands",
+    "not evaluated: perfect predictions have no error",
 )
 @pytest.mark.parametrize("invalid", INVALID)
 def test_joints_without_coordinates_are_not_scored(invalid, tmp_path, real_sample, hand_model):

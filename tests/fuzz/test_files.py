@@ -18,6 +18,7 @@ from hostile_files import Runs
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from refusals import refused
 from set_files import copy_split
 
 from gesturehand.checkpoints.checkpoint_io import load_checkpoint
@@ -154,9 +155,8 @@ def test_pickles_that_run_code_are_refused_by_name(tmp_path):
     for named, raw in attacks.items():
         path = tmp_path / "MANO_RIGHT.pkl"
         path.write_bytes(raw)
-        with pytest.raises(UserError, match="could run code") as caught:
+        with refused(named.removeprefix("os."), match="could run code"):
             read_mano(path)
-        assert named.removeprefix("os.") in str(caught.value)
         assert not trace.exists()
     (tmp_path / "MANO_RIGHT.pkl").write_bytes(look_alike)
     with pytest.raises(UserError):

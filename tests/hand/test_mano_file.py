@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import scipy.sparse
 from hostile_files import Runs
+from refusals import refused
 
 from gesturehand.errors import UserError
 from gesturehand.hand.mano_file import ManoData, find_mano_file, mano_dictionary, read_mano, side_of_name, write_npz
@@ -50,14 +50,6 @@ def test_official_pickle_is_read_without_chumpy(small_hand, write_official, tmp_
     assert hand.source == str(path)
     assert hand.num_vertices == 30
     np.testing.assert_allclose(hand.joints, small_hand.J_regressor @ small_hand.v_template)
-
-
-@pytest.mark.parametrize("protocol", [2, 3, 4])
-def test_pickle_saved_again_by_newer_libraries_is_read(small_hand, tmp_path, protocol):
-    contents = {**mano_dictionary(small_hand), "J_regressor": scipy.sparse.csc_matrix(small_hand.J_regressor)}
-    path = tmp_path / "MANO_RIGHT.pkl"
-    path.write_bytes(pickle.dumps(contents, protocol=protocol))
-    assert_same(read_mano(path), small_hand)
 
 
 def test_npz_round_trip_is_exact_and_deterministic(small_hand, tmp_path):
@@ -109,9 +101,8 @@ def test_any_other_global_is_refused_by_name_and_not_called(tmp_path, function, 
     )
     path = tmp_path / "MANO_RIGHT.pkl"
     path.write_bytes(pickle.dumps({"v_template": Runs(function, argument)}, protocol=protocol))
-    with pytest.raises(UserError, match=named) as refusal:
+    with refused(path, match=named):
         read_mano(path)
-    assert str(path) in str(refusal.value)
     assert not trace.exists()
 
 
@@ -212,9 +203,8 @@ def test_wrong_contents_are_named(small_hand, tmp_path, suffix, key, change, mes
         contents[key] = change(array)
     path = tmp_path / f"MANO_RIGHT{suffix}"
     _write(path, contents)
-    with pytest.raises(UserError, match=message) as error:
+    with refused(path, match=message):
         read_mano(path)
-    assert str(path) in str(error.value)
 
 
 def test_npz_with_pickled_objects_is_refused(small_hand, tmp_path):

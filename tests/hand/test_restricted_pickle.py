@@ -9,7 +9,7 @@ import scipy.sparse
 from hostile_files import Runs
 
 from gesturehand.errors import UserError
-from gesturehand.hand.mano_file import mano_dictionary, read_mano, write_npz
+from gesturehand.hand.mano_file import mano_dictionary, read_mano
 
 
 def fault(variant, outcome="the same hand"):
@@ -136,9 +136,3 @@ def test_a_sparse_matrix_that_points_outside_is_refused(small_hand, tmp_path, st
     path.write_bytes(pickle.dumps({**mano_dictionary(small_hand), "J_regressor": matrix}, protocol=4))
     with pytest.raises(UserError, match="J_regressor cannot be read"):
         read_mano(path)
-
-
-def test_the_archive_is_the_same_hand(small_hand, tmp_path):
-    """What the pickles are compared by does not depend on them."""
-    write_npz(small_hand, tmp_path / "MANO_RIGHT.npz")
-    assert read_mano(tmp_path / "MANO_RIGHT.npz").fingerprint == small_hand.fingerprint

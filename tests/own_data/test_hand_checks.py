@@ -4,14 +4,13 @@ import json
 
 import numpy as np
 import pytest
+from faults import fault, faults
 
 from gesturehand.cli.main import main
 from gesturehand.data.plausibility import OTHER_ORDERS
 from gesturehand.skeleton import JOINT_NAMES
 
-
-def fault(kind, variant, outcome="refused at import, in one sentence that names the hand"):
-    return pytest.mark.fault(kind=kind, variant=variant, outcome=outcome)
+REFUSED = "refused at import, in one sentence that names the hand"
 
 
 @pytest.fixture
@@ -133,7 +132,7 @@ def moved(hand, far):
 @pytest.mark.parametrize(
     ("change", "named"),
     [
-        pytest.param(change, named, marks=fault(kind, variant), id=f"{kind}, {variant}")
+        pytest.param(change, named, marks=fault(kind, variant, REFUSED), id=f"{kind}, {variant}")
         for kind, variant, change, named in IMPOSSIBLE
     ],
 )
@@ -144,9 +143,7 @@ def test_hand_that_cannot_be_is_one_sentence(change, named, own_data, import_):
 
 
 @pytest.mark.parametrize("projected", [True, False], ids=["with 2D joints", "3D alone"])
-@pytest.mark.parametrize(
-    ("unit", "factor"), [pytest.param(*unit, marks=fault("units", unit[0]), id=unit[0]) for unit in UNITS]
-)
+@pytest.mark.parametrize(("unit", "factor"), faults("units", REFUSED, ((name, name, by) for name, by in UNITS)))
 def test_unit_is_told_by_the_bones(unit, factor, projected, own_data, import_):
     """A projection does not see a scale."""
     hand = scaled(whole(own_data), factor)
@@ -162,7 +159,7 @@ def test_small_and_large_hands_are_hands(factor, own_data, import_):
     assert import_([scaled(whole(own_data), factor)]) == (0, "")
 
 
-@pytest.mark.parametrize("order", [pytest.param(o, marks=fault("joint order", o), id=o) for o in OTHER_ORDERS])
+@pytest.mark.parametrize("order", faults("joint order", REFUSED, ((order, order) for order in OTHER_ORDERS)))
 @pytest.mark.parametrize("key", ["joints_3d", "joints_2d"])
 def test_order_is_told_by_the_bones(key, order, own_data, import_):
     places = [JOINT_NAMES.index(name) for name in OTHER_ORDERS[order]]
@@ -183,7 +180,7 @@ def test_right_order_is_taken(name, own_data, import_):
     assert import_([{**hand, other: None} for hand in own_data.hands]) == (0, "")
 
 
-@fault("intrinsics", "zeros as --intrinsics")
+@fault("intrinsics", "zeros as --intrinsics", REFUSED)
 def test_intrinsics_of_the_command_line_are_held_against_the_image_too(own_data, import_):
     hand = {key: value for key, value in whole(own_data).items() if key != "intrinsics"}
     code, error = import_([hand], "--intrinsics=[0,0,0,0]")
@@ -224,7 +221,7 @@ def test_splits_that_are_missing_are_said(images, splits, missing, tmp_path, own
     assert ("There is no train image" in text) == (missing == "train")
 
 
-@fault("sides", "right and left exchanged, with 3D joints")
+@fault("sides", "right and left exchanged, with 3D joints", REFUSED)
 def test_exchanged_sides_are_told_by_the_bends(own_data, import_):
     """Also of joints whose frame is a mirrored one."""
     other = {"right": "left", "left": "right"}
@@ -235,7 +232,7 @@ def test_exchanged_sides_are_told_by_the_bends(own_data, import_):
     assert import_(hands, "--swap_hands=true") == (0, "")
 
 
-@fault("a hand twice", "the same joints in two entries")
+@fault("a hand twice", "the same joints in two entries", REFUSED)
 def test_a_hand_twice_is_refused(own_data, import_):
     code, error = import_([whole(own_data), whole(own_data)])
     assert code == 2

@@ -183,8 +183,6 @@ def test_a_link_to_a_folder_is_followed(tmp_path):
     ("changes", "message"),
     [
         ({"gestures": ["fits"]}, "did you mean 'fist'"),
-        ({"seed": -1}, "seed"),
-        ({"wrist_cone_deg": 200.0}, "wrist_cone_deg"),
         ({"processes": 0}, "processes"),
         ({"frames": (0, 0, 0)}, "no frame"),
     ],

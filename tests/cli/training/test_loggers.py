@@ -7,7 +7,7 @@ import sys
 import warnings
 
 import pytest
-from faults import fault
+from faults import fault, faults
 from pytorch_lightning.loggers import CSVLogger, WandbLogger
 from trainings import REPOSITORY, SHORT, experiment
 
@@ -36,21 +36,17 @@ def wandb_server(server, monkeypatch):
     return start
 
 
-def unreachable(variant, url):
-    return pytest.param(url, marks=fault("W&B out of reach", variant, "offline, with one sentence"), id=variant)
+UNREACHABLE = [
+    ("nobody listens", "http://127.0.0.1:9"),
+    ("the name is unknown", "https://wandb.invalid"),
+    ("the address is none", "not an address"),
+    ("the port is none", "http://127.0.0.1:port"),
+    ("the server is out of order", 503),
+    ("the server never answers", None),
+]
 
 
-@pytest.mark.parametrize(
-    "url",
-    [
-        unreachable("nobody listens", "http://127.0.0.1:9"),
-        unreachable("the name is unknown", "https://wandb.invalid"),
-        unreachable("the address is none", "not an address"),
-        unreachable("the port is none", "http://127.0.0.1:port"),
-        unreachable("the server is out of order", 503),
-        unreachable("the server never answers", None),
-    ],
-)
+@pytest.mark.parametrize("url", faults("W&B out of reach", "offline, with one sentence", UNREACHABLE))
 @pytest.mark.parametrize("mode", [None, "online"])
 def test_unreachable_is_offline(monkeypatch, wandb_server, url, mode):
     monkeypatch.setenv("WANDB_API_KEY", "0" * 40)
