@@ -133,17 +133,17 @@ def disk(tmp_path):
     subprocess.run(["umount", "--lazy", str(place)], check=True)
 
 
+NOTHING_STAYS = "one sentence that names the file; nothing stays"
+
+
 @pytest.mark.parametrize(("command", "suffix", "left"), [
-    *(fault(name, "a full disk", "one sentence that names the file; nothing stays", words, "", 0) for name,
-     words in FOLDERS.items() ),
-    *(fault(name, "a full disk", "one sentence that names the file; nothing stays", words, suffix, 0) for name, (words,
-     suffix) in FILES.items() if name != "export" ),
+    *(fault(name, "a full disk", NOTHING_STAYS, words, "", 0) for name, words in FOLDERS.items()),
+    *(fault(name, "a full disk", NOTHING_STAYS, *words, 0) for name, words in FILES.items() if name != "export"),
     fault("predict", "a disk with room for the JSON alone", "the picture is named", FOLDERS["predict"], "", 8192),
     fault("data import", "a disk with room for the photo alone", "the annotations are named", FOLDERS["data import"],
-     "", 8192),
-    fault("evaluate", "a disk with room for the report alone", "the chart is named", FOLDERS["evaluate"], "", 16384 ),
-    pytest.param(*(FILES["export"][0], ".pt2", 0), marks=[pytest.mark.slow, *fault("export", "a full disk",
-     "one sentence; nothing stays").marks]),
+          "", 8192),
+    fault("evaluate", "a disk with room for the report alone", "the chart is named", FOLDERS["evaluate"], "", 16384),
+    pytest.param(*FILES["export"], 0, marks=[pytest.mark.slow, *fault("export", "a full disk", NOTHING_STAYS).marks]),
 ])  # fmt: skip
 def test_full_disk(run, disk, command, suffix, left):
     place = disk(left)
