@@ -62,9 +62,9 @@ def placing(predictor: HandPredictor, hands: list[Any]) -> dict[str, dict[str, f
         for query, _, _ in part:
             image, (box,) = read_image(query.image), query.hands
             square = square_of(box.box, image.shape[1], image.shape[0], BOX_SCALE)
-            mirror = predictor.mirror_left and box.hand == "left"
+            mirror = predictor.mirror_left and box.side == "left"
             crops.append((*crop_image(image, square, predictor.image_size, mirror), mirror))
-        found = predictor.run_crops(crops, [query.hands[0].hand == "right" for query, _, _ in part])
+        found = predictor.run_crops(crops, [query.hands[0].side == "right" for query, _, _ in part])
         for place, (query, joints, known) in enumerate(part):
             back = np.linalg.inv(np.vstack([crops[place][1], [0, 0, 1]]))[:2]
             body = found["joints"][place, 0].astype(np.float64)

@@ -3,8 +3,8 @@
     python scripts/photo_ablation.py PHOTOS [--out runs/photo-ablation] [--document docs/photos.md]
 
 PHOTOS holds ``labels.json`` and ``more/labels.json`` with their images. The same command continues an interrupted
-comparison; ``--run false`` only writes tables and picture again. ``--document`` also writes them between the
-document's markers.
+comparison; ``--run false`` only writes tables and picture again, and ``--encoders imagenet`` trains one encoder's share
+of it, all seeds. ``--document`` also writes them between the document's markers.
 """
 
 import argparse
@@ -64,6 +64,9 @@ def main() -> None:
     parser.add_argument("photos", type=Path, help="folder of labels.json and more/labels.json")
     parser.add_argument("--size", choices=PHOTO_SIZES, default="quick")
     parser.add_argument("--seeds", type=int, help="number of seeds")
+    parser.add_argument(
+        "--encoders", choices=ENCODERS, nargs="+", default=tuple(ENCODERS), help="train these only; tables have all"
+    )
     parser.add_argument("--out", type=Path, default=Path("runs/photo-ablation"))
     parser.add_argument("--processes", type=int, help="trainings at a time; one a GPU, or a core, unless given")
     parser.add_argument("--cluster", default="local", help="local, tcp://host:8786 or a YAML file (docs/cluster.md)")
@@ -88,7 +91,7 @@ def main() -> None:
         prepare(options, place, size)
         with Cluster(options.cluster, workers=options.processes, gpu=True, folder=out / "jobs") as workers:
             failures = run_all(
-                photo_trainings(size),
+                photo_trainings(size, tuple(options.encoders)),
                 place,
                 partial(run_photo_training, size=size),
                 workers,

@@ -19,7 +19,7 @@ import numpy as np
 
 from gesturehand.data.crop import upright_turns
 from gesturehand.data.image_file import read_image
-from gesturehand.draw.prediction import DrawnHand, PredictionPainter
+from gesturehand.draw.hands import DrawnHand, PredictionPainter
 from gesturehand.inference.boxes import HandBox
 from gesturehand.inference.predictor import HandPredictor
 from gesturehand.inference.query import ImageQuery
@@ -70,7 +70,7 @@ def predicted(predictor: HandPredictor, photos: Sequence[Photo], *, turn_known: 
     """One hand a photo."""
     queries = []
     for photo in photos:
-        box, side = photo.hand.box, photo.hand.hand
+        box, side = photo.hand.box, photo.hand.side
         turn = float(np.rad2deg(upright_turns(photo.joints))) if turn_known else None
         queries.append(ImageQuery(read_image(photo.file), (HandBox(box, side, turn),)))
     return [hands[0] for hands in predictor.predict_many(queries)]

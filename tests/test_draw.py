@@ -12,7 +12,7 @@ from matplotlib.colors import to_rgb
 from gesturehand.camera import project
 from gesturehand.draw.charts import save_embedding, save_pck, save_per_gesture, save_per_joint
 from gesturehand.draw.data_set import frame_sheet
-from gesturehand.draw.prediction import SIDE_TONES, DrawnHand, PredictionPainter
+from gesturehand.draw.hands import SIDE_TONES, DrawnHand, PredictionPainter
 from gesturehand.draw.style import CHART_STYLE, CYCLE, FINGER_COLOURS, chart, lighter, rgb
 from gesturehand.errors import UserError
 from gesturehand.hand.load import open_hand

@@ -128,7 +128,7 @@ def crop_intrinsics(affine: Tensor, intrinsics: Tensor) -> Tensor:
 
 
 def assumed_intrinsics(width: int, height: int) -> FloatArray:
-    """Intrinsics (3, 3), px, of a camera that nothing is known of: the stated focal length, the image's centre."""
+    """Intrinsics (3, 3), px, of a camera about which nothing is known: the stated focal length, the image's centre."""
     focal = ASSUMED_FOCAL_OVER_LONGER_SIDE * max(width, height)
     return np.array([[focal, 0, (width - 1) / 2], [0, focal, (height - 1) / 2], [0, 0, 1]], np.float64)
 
@@ -198,7 +198,7 @@ def solve_translation(
 def scaled_translation(
     joints: FloatArray, joints_px: FloatArray, scale_px_per_m: FloatArray, intrinsics: FloatArray
 ) -> FloatArray:
-    """A hand's place from a weak-perspective scale: the depth of that size, and across the view least squares.
+    """A hand's place from a weak-perspective scale: the depth that gives that size, and least squares across the view.
 
     Coarser than :func:`solve_translation`, which it stands in for where that has no answer.
 

@@ -16,7 +16,7 @@ from gesturehand.errors import UserError
 
 #: Part of the name of a file that is being written.
 _PART: Final = ".part"
-#: Of the name of a file, in the name of its part: names are limited to 255 bytes, and a character may have four.
+#: Characters of a file's name that its part's name has: names are limited to 255 bytes, and a character may take four.
 _KEPT_CHARACTERS: Final = 40
 _REMEDY: Final = "make room or choose another folder"
 _PATIENCE_S: Final = 0.2
@@ -142,7 +142,7 @@ def write_bytes(path: str | Path, content: bytes, *, one_of_many: bool = False) 
 
     Args:
         path: The file; its folder is made.
-        content: Of it.
+        content: What the file will hold.
         one_of_many: As for :func:`new_file`.
 
     Raises:

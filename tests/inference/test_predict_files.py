@@ -111,7 +111,7 @@ def test_side_for_boxes_that_do_not_say(predictor, images, tmp_path):
         json.dumps([{"box": [5, 5, 90, 90]}, {"box": [50, 50, 90, 90], "hand": "right"}])
     )
     done, _ = run(
-        predictor, [images / "0.jpg"], tmp_path, boxes=BoxFile(tmp_path / "boxes.json"), hand="left", mesh=False
+        predictor, [images / "0.jpg"], tmp_path, boxes=BoxFile(tmp_path / "boxes.json"), side="left", mesh=False
     )
     assert [hand.side for hand in done.last] == ["left", "right"]
 

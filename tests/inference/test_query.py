@@ -37,7 +37,7 @@ def test_hands_of_a_call():
         HandBox((1, 2, 3, 4), "left"),
         HandBox((5, 6, 7, 8), "left"),
     )
-    assert hands_from([[1, 2, 3, 4], [5, 6, 7, 8]], ["left", "right"])[1].hand == "right"
+    assert hands_from([[1, 2, 3, 4], [5, 6, 7, 8]], ["left", "right"])[1].side == "right"
     assert hands_from([], None) == hands_from(np.zeros((0, 4)), []) == ()
 
 

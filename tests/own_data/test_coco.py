@@ -132,7 +132,7 @@ def entries_of(content, own_data, tmp_path, **settings):
 
 
 def key(entry):
-    return entry.image, entry.hand
+    return entry.image, entry.side
 
 
 @pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)

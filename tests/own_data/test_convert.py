@@ -66,7 +66,7 @@ def test_projections_return_the_given_pixels(left_out, own_data, tmp_path):
     batch = batch_of(tmp_path / "set")
     targets, pixels = pixels_of(batch)
     assert len(pixels) == len(entries)
-    order = sorted(range(len(entries)), key=lambda n: (entries[n].image, entries[n].hand != "right"))
+    order = sorted(range(len(entries)), key=lambda n: (entries[n].image, entries[n].side != "right"))
     for sample, number in enumerate(order):
         given = np.array(entries[number].joints_2d, float)
         valid = np.isfinite(given).all(-1)
@@ -136,9 +136,9 @@ def test_table_says_the_same_as_the_list(own_data, tmp_path):
     for one, other in zip(from_table, from_list, strict=True):
         np.testing.assert_allclose(one.joints_2d, other.joints_2d)
         np.testing.assert_allclose(one.joints_3d, other.joints_3d)
-        assert (one.image, one.hand, one.sequence, one.subject, one.intrinsics) == (
+        assert (one.image, one.side, one.sequence, one.subject, one.intrinsics) == (
             other.image,
-            other.hand,
+            other.side,
             other.sequence,
             other.subject,
             other.intrinsics,

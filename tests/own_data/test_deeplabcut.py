@@ -68,7 +68,7 @@ def test_layout_says_the_same_as_the_list(layout, own_data, tmp_path):
         hands = list({hand["image"]: hand for hand in hands}.values())
     entries = read(layout(hands), own_data, tmp_path, hand="right")
     assert len(entries) == len(hands)
-    by_place = {(entry.image, entry.hand): entry for entry in entries}
+    by_place = {(entry.image, entry.side): entry for entry in entries}
     for hand in hands:
         entry = by_place[hand["image"], hand["hand"] if layout is individuals else "right"]
         wanted = np.array([point or [np.nan, np.nan] for point in hand["joints_2d"]])
@@ -83,7 +83,7 @@ def test_body_parts_may_have_the_side(own_data, tmp_path):
     rows[2] = ["bodyparts", *(f"{who[0].upper()}_{part}" for who, part in zip(rows[1][1:], rows[2][1:], strict=True))]
     del rows[1]
     entries = read(rows, own_data, tmp_path)
-    assert {(entry.image, entry.hand) for entry in entries} == {(h["image"], h["hand"]) for h in own_data.hands[:4]}
+    assert {(entry.image, entry.side) for entry in entries} == {(h["image"], h["hand"]) for h in own_data.hands[:4]}
 
 
 def with_cell(rows, line, place, cell):

@@ -141,7 +141,7 @@ def results_of(hands, folder, form=tasks):
 
 def check_same(entries, hands, *, with_world=True):
     assert len(entries) == len(hands)
-    key = lambda one: (one.image, one.hand)  # noqa: E731
+    key = lambda one: (one.image, one.side)  # noqa: E731
     for entry, hand in zip(sorted(entries, key=key), sorted(hands, key=lambda h: (h["image"], h["hand"])), strict=True):
         assert key(entry) == (hand["image"], hand["hand"])
         np.testing.assert_allclose(entry.joints_2d, hand["joints_2d"], atol=1e-9)

@@ -278,7 +278,7 @@ def _epochs(trainer: pl.Trainer, data: InterHandDataModule, steps: int) -> float
 
 
 def accelerator_of(cluster: str) -> str:
-    """The Trainer's accelerator on a cluster's workers: of other machines, what each of them has."""
+    """The Trainer's accelerator on a cluster's workers: on other machines, whatever each of them has."""
     return "auto" if cluster != "local" else "gpu" if torch.cuda.device_count() else "cpu"
 
 

@@ -194,7 +194,7 @@ class PhotoTraining:
 
 
 def photo_trainings(size: PhotoSize, encoders: tuple[Encoder, ...] = tuple(ENCODERS)) -> list[PhotoTraining]:
-    """All trainings, one seed and encoder after the other: what is there early can be compared."""
+    """All trainings, one seed and encoder after the other, so that early results can be compared."""
     found: list[PhotoTraining] = []
     for seed, encoder in product(range(size.seeds), encoders):
         firsts: dict[Labels, PhotoTraining] = {

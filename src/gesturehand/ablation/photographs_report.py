@@ -22,7 +22,7 @@ _ENCODERS: Final[dict[Encoder, str]] = {
     "imagenet": "EfficientNet-Lite0, ImageNet",
     "scratch": "EfficientNet-Lite0, from scratch",
 }
-#: Of the rendered test people: metric, heading, decimals.
+#: Columns about the rendered test people: metric, heading, decimals.
 _RENDERED: Final = (("pa_mpjpe_mm", "PA-MPJPE", 2), ("mpjpe_mm", "MPJPE", 1), ("joints_2d_percent", "2D %", 2))
 _2D: Final = "joints_2d_percent"
 

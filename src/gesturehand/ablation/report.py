@@ -236,7 +236,7 @@ def mean_text(mean: Mean | None, factor: float, decimals: int) -> str:
 
 
 def difference_text(difference: Difference | None) -> str:
-    """A difference and its interval, bold where the interval leaves zero out."""
+    """A difference and its interval, bold where the interval excludes zero."""
     if difference is None:
         return _MISSING
     value = f"{difference.mean:+.2f}"

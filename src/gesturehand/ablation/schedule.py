@@ -42,7 +42,7 @@ class Folders(Protocol):
 
 
 def jobs_of(grid: Grid) -> list[Job]:
-    """All trainings, one seed after the other, so that what is there early is complete for a seed.
+    """All trainings, one seed after the other, so that early results are complete for a seed.
 
     Within a seed the pretrainings come first: much waits for them.
     """

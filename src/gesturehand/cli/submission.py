@@ -115,7 +115,7 @@ def check_submission(data: Any) -> None:
 
 
 def write_and_score(folder: Path, data: "InterHandDataModule") -> None:
-    """Writes ``pred.zip`` of a test's predictions and, where the annotations are there, the server's numbers.
+    """Writes ``pred.zip`` from a test's predictions and, where the annotations are there, the server's numbers.
 
     Args:
         folder: The test's, with its predictions.

@@ -61,7 +61,7 @@ from gesturehand.cli.training.resume import (
 from gesturehand.cli.training.trainer_limits import check_machine, check_monitors, impossible_trainer, known_failure
 from gesturehand.data.datamodule import InterHandDataModule
 from gesturehand.data.mixture import AddedSet
-from gesturehand.errors import UserError
+from gesturehand.errors import UserError, one_line
 from gesturehand.evaluation.report import code_version
 from gesturehand.gestures import OwnLabels
 from gesturehand.runs import CONFIG_FILE, mark_finished, new_run
@@ -93,7 +93,7 @@ class TrainingCLI(LightningCLI):
         except UserError:
             raise
         except Exception as error:  # the libraries behind the parser raise whatever they meet
-            problem = " ".join(str(error).split())[:300]
+            problem = one_line(error, 300)
             raise UserError(
                 f"The configuration cannot be read ({type(error).__name__}: {problem}): check the files of --config."
             ) from error

@@ -172,7 +172,7 @@ class CheckReport:
         return dict(Counter(problem.kind for problem in self.problems).most_common())
 
     def as_json(self) -> dict[str, Any]:
-        """For a file."""
+        """The report in the form of its JSON file."""
         return {**asdict(self), "counts": self.counts()}
 
 
@@ -226,7 +226,7 @@ def check_data(
 
 
 def _splits(known: SetFormat, root: Path) -> list[str]:
-    """The splits that are there; InterHand2.6M's also where only their folder is, which the check is to complain of."""
+    """The splits that are there; InterHand2.6M's also where only their folder is, of which the check then complains."""
     if isinstance(known, InterHandFormat):
         return sorted(path.name for path in (root / "annotations").iterdir() if path.is_dir())
     return known.splits(root)

@@ -106,7 +106,7 @@ def decode_heif(content: bytes) -> npt.NDArray[np.uint8] | None:
     """Decodes a HEIC or AVIF whose header has been looked at.
 
     Args:
-        content: Of the file.
+        content: Content of the file.
 
     Returns:
         (height, width, 3) uint8 RGB as stored; the first picture, 16 bits as 8, transparency left out; None: damaged.
@@ -150,7 +150,7 @@ class StoredImage:
 
 
 def image_suffixes() -> tuple[str, ...]:
-    """How the names of files end that are read with what is installed: also HEIC's and AVIF's."""
+    """Suffixes of all files that are read with what is installed, HEIC's and AVIF's included."""
     return (*IMAGE_SUFFIXES, *heif_suffixes())
 
 

@@ -80,7 +80,7 @@ class RemoteSet:
     """The files of a set behind a URL. Every process has a connection of its own, also a forked one.
 
     Args:
-        url: Of the set's folder.
+        url: URL of the set's folder.
 
     Raises:
         UserError: What reads such URLs is not installed.

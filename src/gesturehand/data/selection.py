@@ -210,7 +210,7 @@ def kept_fits(index: InterHandIndex, share: float, seed: int) -> np.ndarray:
     Args:
         index: The split.
         share: Between 0 and 1; at least one frame keeps its fits.
-        seed: Of the choice.
+        seed: Seed of the choice.
     """
     fitted = np.flatnonzero(index.mano_valid.any(-1))
     chosen = np.random.default_rng((seed, 1)).permutation(fitted)[: max(1, round(share * len(fitted)))]

@@ -12,7 +12,8 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
-from gesturehand.doctor.finding import Examination, Finding, brief, examined_apart
+from gesturehand.doctor.finding import Examination, Finding, examined_apart
+from gesturehand.errors import brief
 from gesturehand.extras import EXTRAS, install
 
 _PACKAGE: Final = "gesturehand"

@@ -24,7 +24,7 @@ from gesturehand.draw.style import (
 )
 from gesturehand.skeleton import JOINT_NAMES
 
-#: Of the wrist's bar.
+#: Colour of the wrist's bar.
 _GREY: Final = (0.55, 0.55, 0.55)
 #: How much lighter, and hatched how, the bars of each group of hands are.
 _GROUPS: Final = ((0.0, ""), (0.6, "////"), (0.35, "...."), (0.8, "xxxx"))
@@ -199,7 +199,7 @@ def save_curves(path: Path, curves: Mapping[str, Sequence[Sequence[tuple[int, fl
     Args:
         path: Picture to write; its suffix says which format.
         curves: By metric, a curve for every run: steps and values; an empty one is left out.
-        names: Of the runs, for the legend.
+        names: Names of the runs, for the legend.
 
     Raises:
         UserError: The picture cannot be written.

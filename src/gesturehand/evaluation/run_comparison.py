@@ -109,7 +109,7 @@ def run_table(name: str, facts: dict[str, Any]) -> Table:
     """What a run's folder tells of it, a line each; what is not known is left out.
 
     Args:
-        name: Of the run.
+        name: Name of the run.
         facts: As :func:`run_facts` gives them.
     """
     table = Table(show_header=False, title=name)
@@ -125,10 +125,10 @@ def side_table(title: str, heading: str, values: Side, names: Sequence[str]) -> 
     """Values of runs side by side.
 
     Args:
-        title: Of the table.
-        heading: Of the keys' column.
+        title: Title of the table.
+        heading: Heading of the column of keys.
         values: By key one for every run.
-        names: Of the runs, as columns.
+        names: Names of the runs, which are the columns.
     """
     table = Table(title=title)
     table.add_column(heading, overflow="fold")

@@ -108,7 +108,7 @@ class LoadedRegressor(NamedTuple):
 
     Attributes:
         model: In evaluation mode, on the CPU.
-        path: Of its checkpoint; of shipped weights their name alone.
+        path: Path of its checkpoint; for shipped weights, their name alone.
         crops: What it was trained on: from the run's config, or as weights to hand on say; else the defaults.
         for_photos: It is meant for photographs, though its hand model is the open hand.
         joints_25d_share: Weight of its 2.5D joints in where joints are seen

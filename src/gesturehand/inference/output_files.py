@@ -15,7 +15,7 @@ import av
 import cv2
 import numpy as np
 
-from gesturehand.draw.prediction import SIDE_TONES, DrawnHand, fitted
+from gesturehand.draw.hands import SIDE_TONES, DrawnHand, fitted
 from gesturehand.errors import UserError
 from gesturehand.extras import install
 from gesturehand.file_writing import new_file
@@ -45,7 +45,7 @@ def overlay_png(picture: np.ndarray) -> bytes:
 
 
 def drawn_hands(hands: Sequence[HandResult], tracks: Sequence[int] | None = None) -> list[DrawnHand]:
-    """What is drawn of hands; of a video's with the numbers of their tracks."""
+    """What is drawn of hands, with the numbers of their tracks if they are a video's."""
     labels = [label_of(hand) for hand in hands]
     if tracks is not None:
         labels = [f"{track} {label}" for track, label in zip(tracks, labels, strict=True)]
@@ -155,7 +155,7 @@ def mesh_bytes(hands: Sequence[HandResult], kind: MeshFormat, *, y_up: bool = Fa
     """A file of a format.
 
     Args:
-        hands: Of an image.
+        hands: Hands in an image.
         kind: The format.
         y_up: Turn OBJ and PLY by 180° about x. GLB always is turned so: glTF has y up and z towards the viewer.
 
@@ -168,7 +168,7 @@ def mesh_bytes(hands: Sequence[HandResult], kind: MeshFormat, *, y_up: bool = Fa
 
 
 def obj_bytes(hands: Sequence[HandResult], y_up: bool = False) -> bytes:
-    """One OBJ file with an object a hand.
+    """One OBJ file with an object for each hand.
 
     Vertices have seven decimals, a tenth of a micrometre.
     """
@@ -183,7 +183,7 @@ def obj_bytes(hands: Sequence[HandResult], y_up: bool = False) -> bytes:
 
 
 def _rows(pattern: str, rows: np.ndarray) -> str:
-    """A line a row (N, 3), in one formatting, which takes half the time of N."""
+    """A line for each row (N, 3), all formatted at once, which takes half the time."""
     return "\n".join([pattern] * len(rows)) % tuple(rows.ravel().tolist())
 
 
@@ -216,7 +216,7 @@ def ply_bytes(hands: Sequence[HandResult], y_up: bool = False) -> bytes:
 
 
 def glb_bytes(hands: Sequence[HandResult]) -> bytes:
-    """One GLB file with a node and a material a hand, coloured by side; y up, z towards the viewer.
+    """One GLB file with a node and a material for each hand, coloured by side; y up, z towards the viewer.
 
     Raises:
         UserError: trimesh is not installed.

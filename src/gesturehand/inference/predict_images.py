@@ -67,7 +67,7 @@ class ImagesDone(NamedTuple):
 
 
 class _Result(msgspec.Struct):
-    """What is looked at of an image's JSON."""
+    """What is read of an image's JSON."""
 
     image: str
     hands: list[msgspec.Raw]

@@ -29,7 +29,7 @@ class Network(NamedTuple):
     Attributes:
         checkpoint: A file, absolute, or a shipped one's name.
         shown: As the results name it.
-        device: Of the worker.
+        device: Device of the worker.
         mano: MANO's file or folder, absolute; None: the training's.
         box_scale: Side of a crop over the longer side of its box; None: the network's.
         engine: What runs it.
@@ -46,7 +46,7 @@ class Network(NamedTuple):
 
 
 class GroupDone(NamedTuple):
-    """What a worker says of a group of images.
+    """What a worker reports of a group of images.
 
     Attributes:
         said: What had to be assumed.
@@ -77,7 +77,7 @@ def network_of(
 
     Args:
         checkpoint: As for :meth:`~gesturehand.inference.predictor.HandPredictor.from_checkpoint`, and so is the rest.
-        device: Of each worker.
+        device: Device of each worker.
         mano: MANO's file or folder, which the workers must see.
         box_scale: Side of a crop over the longer side of its box.
         engine: What runs the network.

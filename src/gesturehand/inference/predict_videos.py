@@ -37,7 +37,7 @@ def predict_video(run: PredictionRun, source: Path | Stream, name: str) -> None:
     Args:
         run: What is written, and counted.
         source: A video's file, or what is predicted until Ctrl-C.
-        name: Of the results.
+        name: Name of the results.
 
     Raises:
         UserError: It cannot be read, or has no frames.
@@ -97,7 +97,7 @@ def _asked(
         run.once(FOUND)
         tracker = HandTracker(
             run.predictor.detector,
-            settings.hand,
+            settings.side,
             upright=run.predictor.upright,
             min_score=settings.min_score,
             max_hands=settings.max_hands,

@@ -57,7 +57,7 @@ def exif_intrinsics(path: str | Path, width: int, height: int) -> npt.NDArray[np
 
     Args:
         path: The image file.
-        width: Of the image as it is shown, px.
+        width: Width of the image as it is shown, px.
         height: Likewise.
 
     Returns:
@@ -171,7 +171,7 @@ def camera_of(given: Intrinsics, file: str | Path | None, width: int, height: in
     Args:
         given: fx, fy, cx, cy or (3, 3), px, or None.
         file: Where the image comes from, if from an image file.
-        width: Of the image as it is shown, px.
+        width: Width of the image as it is shown, px.
         height: Likewise.
 
     Raises:
@@ -270,7 +270,7 @@ def crops_of(query: ImageQuery, image: np.ndarray, two_hand: bool, box_scale: fl
     height, width = image.shape[:2]
     requests = []
     for number, hand in enumerate(query.hands or ()):
-        side = hand.hand or ("both" if two_hand else "right")
+        side = hand.side or ("both" if two_hand else "right")
         if hand.box is not None:
             check_inside(hand.box, width, height, query.name)
         if side == "both" and not two_hand:

@@ -13,13 +13,8 @@ import numpy.typing as npt
 from gesturehand.skeleton import Side
 
 FloatArray = npt.NDArray[np.float32]
-#: What is written of a hand; of a video's hand also ``track``.
-HAND_KEYS: Final = (
-    "side",
-    "box",
-    "score",
-    "gesture",
-    "intrinsics",
+#: The arrays that are written of a hand.
+_ARRAYS: Final = (
     "cam_t",
     "global_orient",
     "hand_pose",
@@ -32,8 +27,9 @@ HAND_KEYS: Final = (
     "joints_2d_image",
     "weak_perspective",
     "crop_affine",
-    "mesh_object",
 )
+#: What is written of a hand; of a video's hand also ``track``.
+HAND_KEYS: Final = ("side", "box", "score", "gesture", "intrinsics", *_ARRAYS, "mesh_object")
 
 _ENCODER: Final = json.JSONEncoder(ensure_ascii=False)
 
@@ -43,9 +39,9 @@ class GestureResult:
     """A gesture at one level.
 
     Attributes:
-        name: Of the most probable class.
+        name: Name of the most probable class.
         probability: Its probability.
-        names: Of all C classes.
+        names: Names of all C classes.
         probabilities: (C,) float32, sums to 1.
     """
 
@@ -56,7 +52,7 @@ class GestureResult:
 
     @classmethod
     def of(cls, probabilities: FloatArray, names: tuple[str, ...]) -> "GestureResult":
-        """From the distribution over classes."""
+        """The most probable gesture of a distribution over classes."""
         best = int(probabilities.argmax())
         return cls(names[best], float(probabilities[best]), names, probabilities)
 
@@ -128,7 +124,7 @@ class HandResult:
 
     @property
     def intrinsics_assumed(self) -> bool:
-        """Nothing is known of the camera: the intrinsics, and with them the depth, are a guess."""
+        """Whether nothing is known of the camera: the intrinsics, and with them the depth, are then a guess."""
         return self.intrinsics_source == "assumed"
 
 
@@ -150,14 +146,14 @@ def image_dictionary(
     """What is written of an image; docs/predict.md describes every key.
 
     Args:
-        name: Of the image.
+        name: Name of the image.
         size: Its width and height, px.
         intrinsics: (3, 3) px.
         source: What they rest on: "given", "exif" or "assumed".
         hands: Predicted.
         model: What predicted them.
-        tracks: Of each hand of a video, the number of its track.
-        settings_sha256: Of the network and of what was asked, of an image's file.
+        tracks: Number of the track of each hand in a video.
+        settings_sha256: Digest of the network and of what was asked, for an image's file.
     """
     return {
         "image": name,
@@ -179,21 +175,7 @@ def image_dictionary(
 
 
 def hand_dictionary(number: int, hand: HandResult, track: int | None = None) -> dict[str, Any]:
-    """One hand's entry; of a video's hand with its track."""
-    arrays = (
-        ("cam_t", hand.cam_t),
-        ("global_orient", hand.global_orient),
-        ("hand_pose", hand.hand_pose),
-        ("betas", hand.betas),
-        ("global_orient_axis_angle", hand.global_orient_axis_angle),
-        ("hand_pose_axis_angle", hand.hand_pose_axis_angle),
-        ("hand_pose_axis_angle_flat", hand.hand_pose_axis_angle_flat),
-        ("joints", hand.joints),
-        ("joints_2d", hand.joints_2d),
-        ("joints_2d_image", hand.joints_2d_image),
-        ("weak_perspective", hand.camera),
-        ("crop_affine", hand.crop_affine),
-    )
+    """One hand's entry, with its track if it is a video's."""
     return {
         "side": hand.side,
         **({} if track is None else {"track": track}),
@@ -201,7 +183,7 @@ def hand_dictionary(number: int, hand: HandResult, track: int | None = None) -> 
         "score": None if hand.score is None else round(hand.score, 6),
         "gesture": _gestures(hand),
         "intrinsics": hand.intrinsics_source,
-        **{name: _numbers(array) for name, array in arrays},
+        **{name: _numbers(getattr(hand, "camera" if name == "weak_perspective" else name)) for name in _ARRAYS},
         "mesh_object": object_name(number, hand),
     }
 

@@ -89,7 +89,7 @@ class OneEuro:
         """The smoothed value.
 
         Args:
-            value: Of now, (N, C), or what ``difference`` takes.
+            value: The present one, (N, C), or what ``difference`` takes.
             passed_s: Time since the last value; not used for the first one, which is given back.
         """
         if self._raw is None or self._smooth is None:
@@ -113,7 +113,7 @@ def _share(cutoff_hz: FloatArray, passed_s: float) -> FloatArray:
 
 
 class _Parts(NamedTuple):
-    """What is smoothed of a hand, each by itself.
+    """The parts of a hand that are smoothed, each by itself.
 
     Attributes:
         rotations: (16, 3, 3).
@@ -142,9 +142,9 @@ class _TrackState:
 
     Attributes:
         frame: Number of the last frame in which it was seen.
-        count: Of such frames.
+        count: Number of such frames.
         betas: (10,) mean shape.
-        unit: Of directions: the hand's size over its distance, in the first frame.
+        unit: Unit of directions: the hand's size over its distance, in the first frame.
     """
 
     frame: int
@@ -179,7 +179,7 @@ class HandSmoother:
 
         Args:
             frame: Its number.
-            tracks: Of each hand, the number of its track; a track has one side.
+            tracks: Number of each hand's track; a track has one side.
             hands: Predicted.
         """
         parts = [self._smoothed(frame, track, _Parts.of(hand)) for track, hand in zip(tracks, hands, strict=True)]
@@ -289,7 +289,7 @@ def local_weights(times: npt.NDArray[np.int_], reach: int, degree: int) -> Float
     Args:
         times: Frames from the one in question, which is among them.
         reach: Frames that are looked at on either side.
-        degree: Of the polynomial; lower where few frames are there.
+        degree: Degree of the polynomial; lower where there are few frames.
     """
     near = (1 - (np.abs(times) / (reach + 1)).clip(max=1) ** 3) ** 3
     degree = min(degree, max((int((near > 0).sum()) - 1) // 2, 0))

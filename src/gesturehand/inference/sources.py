@@ -92,7 +92,7 @@ class Camera:
     """A camera's frames, until it is stopped.
 
     Args:
-        number: Of the camera, from 0.
+        number: Number of the camera, counted from 0.
 
     Attributes:
         frames: 0: it does not say how many there will be.
@@ -189,7 +189,7 @@ class Sources:
 
     @property
     def every(self) -> tuple[Path | Stream, ...]:
-        """All of them."""
+        """All images and videos."""
         return (*self.images, *self.videos, *self.streams)
 
     def output_names(self) -> dict[Path | Stream, str]:
@@ -199,7 +199,7 @@ class Sources:
 
 
 def find_sources(inputs: Sequence[str | Path]) -> Sources:
-    """Images and videos that are named; of a folder its images (not those of its folders, no hidden files).
+    """Images and videos that are named; from a folder, its images (not those of its folders, and no hidden files).
 
     A number is a camera and text with ``://`` an address, unless a file or folder is called so.
 
@@ -254,7 +254,7 @@ def _notes(left_out: dict[Path, Counter[str]]) -> tuple[str, ...]:
 
 
 def _after_install(kinds: Counter[str]) -> str:
-    """What would make more of them images."""
+    """What to install so that more of them are images."""
     names = {".heic": "HEIC", ".heif": "HEIC", ".avif": "AVIF"}
     missing = dict.fromkeys(names[kind] for kind in kinds if kind in names)
     return f" (after {HEIC_EXTRA} also {' and '.join(missing)})" if missing else ""

@@ -64,7 +64,7 @@ def begun(
 
     Args:
         sweep: The sweep.
-        folder: Of the study and its trials; made if it is missing.
+        folder: Folder of the study and its trials; made if it is missing.
         trials: As for :func:`run_locally`.
         seed: Seeds the choice of values.
         shared: Several machines write to the study.

@@ -18,7 +18,7 @@ import yaml
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from scipy import stats
 
-from gesturehand.errors import UserError
+from gesturehand.errors import UserError, one_line
 from gesturehand.suggestions import did_you_mean, did_you_mean_path
 from gesturehand.text_file import read_yaml
 
@@ -286,7 +286,7 @@ def read_sweep_content(path: Path) -> dict[str, Any]:
         meant = did_you_mean_path(path, "give one of experiments/sweeps/.")
         raise UserError(f"The sweep file '{path}' cannot be read ({error.strerror}): {meant}") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"The sweep file '{path}' is not YAML ({' '.join(str(error).split())}): correct it.") from None
+        raise UserError(f"The sweep file '{path}' is not YAML ({one_line(error)}): correct it.") from None
     if not isinstance(content, dict):
         raise UserError(f"The sweep file '{path}' is not a mapping: write a W&B sweep configuration.")
     return content

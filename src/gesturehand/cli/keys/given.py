@@ -134,7 +134,7 @@ def scalar(text: Any) -> Any:
 
 
 def accepts(kind: Kind, value: Any, *, adds: bool = False) -> bool:
-    """Whether a value can be one of a kind; what is not sure counts as one.
+    """Whether a value can be one of a kind; in doubt it counts as one.
 
     Args:
         kind: The kind.

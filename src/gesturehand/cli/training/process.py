@@ -64,7 +64,7 @@ def keep_freed_memory() -> None:
 
 
 def silence_what_is_meant() -> None:
-    """Warnings about what this command does on purpose, or what users cannot change."""
+    """Silences warnings about what this command does on purpose, or what users cannot change."""
     for message in (
         "LightningCLI's args parameter is intended",  # --run is expanded before Lightning sees the words
         "The dirpath has changed from",  # a test keeps its results in a folder of its own
@@ -131,7 +131,7 @@ class _Meeting(NamedTuple):
 
 
 def is_first_process() -> bool:
-    """Whether this process chooses; before Lightning's trainer is built, which then counts the processes."""
+    """Whether this process chooses; asked before Lightning's trainer is built, which then counts the processes."""
     # Lightning takes the first process of each machine for the first of all until its trainer is built.
     own_start = "RANK" not in os.environ and "LOCAL_RANK" not in os.environ and not SLURMEnvironment.detect()
     if own_start and os.environ.get("NODE_RANK", "0") != "0":
@@ -237,6 +237,6 @@ def _store(meeting: _Meeting, *, first: bool, patience_s: float) -> Any:
 
 
 def leave_others() -> None:
-    """Lets go of what the other processes were told, so that another training of this process is another one."""
+    """Forgets what the other processes were told, so that this process's next training is one of its own."""
     _stores.clear()
     os.environ.pop(_VARIABLE, None)

@@ -89,7 +89,7 @@ def remember(place: RunPlace, **facts: Any) -> None:
 
 
 def config_digest(config: str) -> str:
-    """SHA-256 of a configuration without what does not make another run."""
+    """SHA-256 of a configuration, leaving out what does not make it another run."""
     settings = {key: value for key, value in yaml.safe_load(config).items() if key not in _NOT_COMPARED}
     trainer = settings.get("trainer")
     if isinstance(trainer, dict):

@@ -54,7 +54,7 @@ _MOST_FOLDERS: Final = 500
 #: Images by which the folder of all is found: a download may lack some.
 _PROBES: Final = 20
 
-#: Of a hand without joints in space, and of one without a box.
+#: Stand for the joints of a hand without any in space, and for the box of one without.
 _NOWHERE: Final = (np.nan,) * (3 * NUM_JOINTS)
 _NO_BOX: Final = (np.nan,) * 4
 

@@ -29,7 +29,7 @@ def read_json_array(path: Path, entry: tuple[int, ...], title: str) -> np.ndarra
     Args:
         path: The file.
         entry: Shape of an entry; lists of length 1 around or within it do not matter.
-        title: Of the set, for messages.
+        title: Name of the set in messages.
 
     Returns:
         (N, …) float32, … the shape of an entry.
@@ -278,7 +278,7 @@ class SetFormat(ABC):
 
 
 def state_of(paths: Iterable[Path]) -> list[int]:
-    """Number of some files and folders, and a hash of their names, sizes and times.
+    """The number of files and folders, and a hash of their names, sizes and times.
 
     Raises:
         OSError: One is missing.

@@ -29,8 +29,7 @@ _HELD_SHARE: Final = 0.65
 _CAST_SHADOW_SHARE: Final = 0.3
 #: Share of second hands that are somebody else's.
 _OTHER_PERSON_SHARE: Final = 0.15
-#: Of the hull of a hand's joints within the picture, the share of the area that shows the hand: of the main hand and of
-#: a second one at least so much.
+#: How much of the hull of a hand's joints within the picture shows the hand, at least: a main hand, and a second one.
 _VISIBLE: Final = (0.3, 0.1)
 #: No part of a limb is nearer to the middle of the camera, m: an arm does not go through it.
 _ROOM_M: Final = 0.06
