@@ -194,7 +194,9 @@ def test_wrong_arguments_write_nothing(tmp_path, changes, message):
 
 
 def test_annotations_are_plain_json(synthetic_root):
-    for path in (synthetic_root / "annotations").rglob("*.json"):
+    files = list((synthetic_root / "annotations").rglob("*.json"))
+    assert len(files) == 3 * 4
+    for path in files:
         assert "NaN" not in path.read_text()
         assert json.loads(path.read_text())
 
