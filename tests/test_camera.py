@@ -21,11 +21,6 @@ from gesturehand.hand.skinning import skin
 K = np.array([[1200.0, 0, 256], [0, 1180, 167], [0, 0, 1]])
 
 
-@pytest.fixture
-def rng() -> np.random.Generator:
-    return np.random.default_rng(0)
-
-
 def intrinsics_of(fx: float, fy: float, cx: float, cy: float) -> np.ndarray:
     return np.array([[fx, 0, cx], [0, fy, cy], [0, 0, 1.0]])
 

@@ -1,7 +1,6 @@
 """A file is there whole or not at all: after an exception, a kill, a full disk, in a read-only folder."""
 
 import os
-import resource
 import signal
 import subprocess
 import sys
@@ -48,19 +47,11 @@ def test_exception_leaves_the_old_content_alone(tmp_path):
     assert [entry.name for entry in tmp_path.iterdir()] == ["file"]
 
 
-def test_full_disk(tmp_path):
-    """A limit on the size of files stands for the disk; a process of its own, as the limit stays."""
+def test_full_disk(tmp_path, full_disk):
     path = tmp_path / "file"
     write(path, b"one")
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, before[1]))
-    try:
-        with pytest.raises(UserError, match=rf"'{path}' could not be written .* make room"):
-            write(path, bytes(50_000))
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-        signal.signal(signal.SIGXFSZ, ignored)
+    with full_disk(), pytest.raises(UserError, match=rf"'{path}' could not be written .* make room"):
+        write(path, bytes(50_000))
     assert path.read_bytes() == b"one"
     assert [entry.name for entry in tmp_path.iterdir()] == ["file"]
 

@@ -7,9 +7,12 @@ import shutil
 
 import pytest
 import torch
+from refusals import refused
+from trainings import exit_code
 
 from gesturehand.cli.main import main
 from gesturehand.data.datamodule import InterHandDataModule
+from gesturehand.data.files import annotation_path
 from gesturehand.errors import UserError
 from gesturehand.evaluation.summary import summarise
 from gesturehand.text_file import none_for_nan, read_json, read_text, write_json
@@ -51,10 +54,8 @@ def test_text_is_read_as_it_was_written(raw, tmp_path):
 )
 def test_what_is_not_text_is_refused_in_one_sentence(raw, named, tmp_path):
     (tmp_path / "table.csv").write_bytes(raw)
-    with pytest.raises(UserError, match=named) as error:
+    with refused("table.csv", "UTF-8", match=named):
         read_text(tmp_path / "table.csv")
-    assert "table.csv" in str(error.value)
-    assert "UTF-8" in str(error.value)
 
 
 def test_empty_file_is_empty_text(tmp_path):
@@ -128,17 +129,12 @@ def test_rootnet(deep, synthetic_root):
 
 
 @deep_fault("annotation files", "named by index and check")
-def test_annotations(deep, synthetic_root, tmp_path, capsys):
-    root = tmp_path / "set"
-    shutil.copytree(synthetic_root / "annotations" / "val", root / "annotations" / "val")
-    shutil.copytree(synthetic_root / "images" / "val", root / "images" / "val")
-    path = root / "annotations" / "val" / "InterHand2.6M_val_data.json"
+def test_annotations(deep, val_root, capsys):
+    path = annotation_path(val_root, "val", "data")
     shutil.copy(deep, path)
-    assert main(["data", "index", f"--root={root}"]) == 2
+    assert main(["data", "index", f"--root={val_root}"]) == 2
     assert str(path) in capsys.readouterr().err
-    with pytest.raises(SystemExit) as ended:
-        main(["data", "check", f"--root={root}"])
-    assert ended.value.code == 1
+    assert exit_code(["data", "check", f"--root={val_root}"]) == 1
     assert "annotation file unreadable" in capsys.readouterr().out
 
 

@@ -13,7 +13,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from faults import faults
+from hostile_files import claims
 from PIL import ExifTags, Image, ImageOps, features
+from refusals import refused
 
 from gesturehand.cli.main import main
 from gesturehand.data.crop import crop_affine
@@ -28,7 +31,6 @@ from gesturehand.data.image_file import (
     look_at_image,
     read_image,
 )
-from gesturehand.errors import UserError
 from gesturehand.inference.query import ImageQuery, exif_intrinsics, image_of
 from gesturehand.inference.sources import find_sources
 
@@ -198,19 +200,9 @@ def turned_files():
 
 @pytest.mark.parametrize(
     ("ending", "content"),
-    [
-        pytest.param(
-            ending,
-            content,
-            id=variant,
-            marks=pytest.mark.fault(
-                kind="photo turned by its camera",
-                variant=variant,
-                outcome="import, loader, check and predict see it as a viewer shows it",
-            ),
-        )
-        for variant, ending, content in turned_files()
-    ],
+    faults(
+        "photo turned by its camera", "import, loader, check and predict see it as a viewer shows it", turned_files()
+    ),
 )
 def test_everybody_sees_what_a_viewer_shows(tmp_path, ending, content):
     path = tmp_path / f"photo.{ending}"
@@ -227,12 +219,6 @@ def test_everybody_sees_what_a_viewer_shows(tmp_path, ending, content):
     crop = cv2.warpAffine(expected, crop_affine(dataset.boxes[0], 32), (32, 32), flags=cv2.INTER_LINEAR)
     np.testing.assert_allclose(dataset[0]["image"].permute(1, 2, 0).numpy().astype(int), crop.astype(int), atol=near)
     np.testing.assert_allclose(image_of(ImageQuery(path)).astype(int), expected.astype(int), atol=near)
-
-
-def claims(png: bytes, width: int, height: int) -> bytes:
-    """A PNG whose header says another size, with the checksum of a correct one."""
-    header = b"IHDR" + width.to_bytes(4, "big") + height.to_bytes(4, "big") + png[24:29]
-    return png[:12] + header + zlib.crc32(header).to_bytes(4, "big") + png[33:]
 
 
 def jpeg_that_claims(width: int, height: int) -> bytes:
@@ -321,10 +307,8 @@ def put(thing, path: Path) -> None:
 def test_everybody_refuses_the_same(tmp_path, capsys, thing, kind, says):
     path = tmp_path / "photo.jpg"
     put(thing, path)
-    with pytest.raises(UserError) as caught:
+    with refused(says, f"The image '{path}' "):
         image_of(ImageQuery(path))
-    assert says in str(caught.value)
-    assert f"The image '{path}' " in str(caught.value)
 
     assert imported(tmp_path, path.name) == 2
     assert says in capsys.readouterr().err
@@ -337,9 +321,8 @@ def test_everybody_refuses_the_same(tmp_path, capsys, thing, kind, says):
     only_image(good / "set").unlink()
     put(thing, next((good / "set" / "images").rglob("cam*")) / "image0.jpg")
     dataset = loaded(good / "set")
-    with pytest.raises(UserError) as caught:
+    with refused(says):
         dataset[0]
-    assert says in str(caught.value)
     assert checked(good / "set", tmp_path / "found.json") == {kind: 1}
 
 
@@ -355,25 +338,18 @@ def test_largest_image_that_is_read(tmp_path):
 
 @pytest.mark.parametrize(
     "content",
-    [
-        pytest.param(
-            content,
-            id=variant,
-            marks=pytest.mark.fault(
-                kind="image of another size than annotated",
-                variant=variant,
-                outcome="loader and check refuse it and name both sizes",
-            ),
-        )
-        for variant, content in (
+    faults(
+        "image of another size than annotated",
+        "loader and check refuse it and name both sizes",
+        (
             ("scaled down", saved(cv2.resize(smooth(), (35, 25)), "JPEG")),
             ("scaled up", saved(cv2.resize(smooth(), (140, 100)), "JPEG")),
             ("cropped by a column", saved(np.ascontiguousarray(smooth()[:, 1:]), "JPEG")),
             ("turned by hand", saved(np.ascontiguousarray(np.rot90(smooth())), "JPEG")),
             ("an Exif orientation 6 added", saved(smooth(), "JPEG", exif=exif(6))),
             ("another format and size", saved(cv2.resize(smooth(), (64, 64)), "PNG")),
-        )
-    ],
+        ),
+    ),
 )
 def test_image_of_another_size_than_annotated(tmp_path, content):
     path = tmp_path / "photo.jpg"
@@ -409,19 +385,7 @@ SPELLINGS = [
 
 @pytest.mark.parametrize(
     ("written", "stored"),
-    [
-        pytest.param(
-            written,
-            stored,
-            id=variant,
-            marks=pytest.mark.fault(
-                kind="image's name spelled another way",
-                variant=variant,
-                outcome="import, loader, check and predict find the file",
-            ),
-        )
-        for variant, written, stored in SPELLINGS
-    ],
+    faults("image's name spelled another way", "import, loader, check and predict find the file", SPELLINGS),
 )
 def test_file_is_found_however_its_name_is_spelled(tmp_path, written, stored):
     (tmp_path / stored).parent.mkdir(parents=True, exist_ok=True)

@@ -1,8 +1,6 @@
 """Checkpoints: found, told apart, and never executed."""
 
 import json
-import os
-import pickle
 from dataclasses import replace
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -10,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from quiet_trainer import quiet_trainer
+from faults import fault
 from safetensors import safe_open
+from trainings import quiet_trainer
 
 from gesturehand.errors import UserError
 from gesturehand.hand.layer import HandModel
@@ -143,22 +142,7 @@ def test_checkpoint_of_something_else_is_named(tmp_path):
         load_regressor(tmp_path / "c.ckpt")
 
 
-class Command:
-    def __reduce__(self):
-        return os.system, ("echo executed",)
-
-
-@pytest.mark.parametrize("content", [b"no checkpoint", pickle.dumps(Command())])
-def test_nothing_is_executed(tmp_path, content, capfd):
-    (tmp_path / "c.ckpt").write_bytes(content)
-    with pytest.raises(UserError, match=r"c\.ckpt' (was not opened|is damaged or not a checkpoint)"):
-        load_regressor(tmp_path / "c.ckpt")
-    assert "executed" not in capfd.readouterr().out
-
-
-@pytest.mark.fault(
-    kind="names of wrapped modules", variant="a checkpoint of a compiled network", outcome="predicts as the original"
-)
+@fault("names of wrapped modules", "a checkpoint of a compiled network", "predicts as the original")
 def test_compiled_network_loads(trained_checkpoint, tmp_path):
     state = torch.load(trained_checkpoint, weights_only=True)["state_dict"]
     compiled = {f"_orig_mod.{name}": value for name, value in state.items()}
@@ -169,9 +153,7 @@ def test_compiled_network_loads(trained_checkpoint, tmp_path):
 @pytest.mark.parametrize(
     ("rename", "message"),
     [
-        pytest.param(
-            rename, message, marks=pytest.mark.fault(kind="names of wrapped modules", variant=variant, outcome=outcome)
-        )
+        pytest.param(rename, message, marks=fault("names of wrapped modules", variant, outcome))
         for variant, rename, message, outcome in (
             ("every tensor under another name", "x.{}", "missing: .* and [0-9]+ more; unexpected: x", "a few, counted"),
             ("no tensor at all", None, "missing: .* and [0-9]+ more", "the first few names and a count"),

@@ -3,6 +3,7 @@
 import cv2
 import numpy as np
 import pytest
+from faults import fault, faults
 
 from gesturehand.data import image_file
 from gesturehand.errors import UserError
@@ -48,19 +49,10 @@ def test_what_cannot_be_found(folder):
 
 @pytest.mark.parametrize(
     ("names", "images", "says"),
-    [
-        pytest.param(
-            names,
-            images,
-            says,
-            id=variant,
-            marks=pytest.mark.fault(
-                kind="phone folder",
-                variant=variant,
-                outcome="images are predicted, what is left out is counted by its kind, hidden files are passed over",
-            ),
-        )
-        for variant, names, images, says in (
+    faults(
+        "phone folder",
+        "images are predicted, what is left out is counted by its kind, hidden files are passed over",
+        (
             (
                 "HEIC, GIF and MOV",
                 ["a.jpg", "b.HEIC", "c.heic", "d.GIF", "e.MOV"],
@@ -75,8 +67,8 @@ def test_what_cannot_be_found(folder):
             ("a folder with an image's name", ["a.jpg", "b.jpg/c.jpg"], ["a.jpg"], "1 folder."),
             ("a file without a suffix", ["a.jpg", "IMG"], ["a.jpg"], "1 file without a suffix"),
             ("rarer suffixes of JPEG", ["a.JPE", "b.jfif"], ["a.JPE", "b.jfif"], None),
-        )
-    ],
+        ),
+    ),
 )
 def test_what_a_folder_holds_beside_images(tmp_path, monkeypatch, names, images, says):
     # With what HEIC and AVIF take, they are images: tests/data/test_image_file.py.
@@ -93,11 +85,7 @@ def test_what_a_folder_holds_beside_images(tmp_path, monkeypatch, names, images,
         assert f"Left out of '{tmp_path}': {says}" in sentence
 
 
-@pytest.mark.fault(
-    kind="phone folder",
-    variant="HEIC and MOV only",
-    outcome="refused: the sentence counts what is there, and the remedy",
-)
+@fault("phone folder", "HEIC and MOV only", "refused: the sentence counts what is there, and the remedy")
 def test_a_folder_without_any_image_that_is_read(tmp_path, monkeypatch):
     monkeypatch.setattr(image_file, "heif_suffixes", lambda: ())
     for name in ("a.heic", "b.heic", "c.mov", "._a.jpg"):
@@ -110,22 +98,17 @@ def test_a_folder_without_any_image_that_is_read(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(
     ("written", "stored"),
-    [
-        pytest.param(
-            written,
-            stored,
-            id=variant,
-            marks=pytest.mark.fault(
-                kind="image's name spelled another way", variant=f"predict: {variant}", outcome="the file is found"
-            ),
-        )
-        for variant, written, stored in (
+    faults(
+        "image's name spelled another way",
+        "the file is found",
+        (
             ("image in NFC, the file in NFD", "é.jpg", "e\u0301.jpg"),
             ("image with backslashes", "DCIM\\a.jpg", "DCIM/a.jpg"),
             ("folder in NFD, the file system's in NFC", "u\u0308/a.jpg", "ü/a.jpg"),
             ("video in NFD, the file in NFC", "e\u0301.mp4", "é.mp4"),
-        )
-    ],
+        ),
+        within="predict: ",
+    ),
 )
 def test_inputs_are_found_however_they_are_spelled(tmp_path, written, stored):
     (tmp_path / stored).parent.mkdir(exist_ok=True)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytorch_lightning as pl
 import torch
+from trainings import quiet_trainer
 
 from gesturehand.losses import MaskedSum, masked_l1
 from gesturehand.metrics.objective import ObjectiveMetrics, StepValue, WeightedLoss
@@ -61,10 +62,7 @@ class Seen(pl.Callback):
 
 def test_callbacks_see_what_they_see_of_a_tensor():
     seen, module = Seen(), Logging()
-    trainer = pl.Trainer(
-        accelerator="cpu", max_epochs=2, callbacks=[seen], logger=False, enable_checkpointing=False,
-        enable_progress_bar=False, enable_model_summary=False,
-    )  # fmt: skip
+    trainer = quiet_trainer(max_epochs=2, callbacks=[seen])
     trainer.fit(module, torch.utils.data.DataLoader(torch.zeros(3, 1)))
     assert [values["kept"] for values in seen.values] == 2 * [0.5, 1.5, 2.5]
     assert all(values["kept"] == values["copied"] for values in seen.values)

@@ -6,6 +6,7 @@ import io
 
 import numpy as np
 import pytest
+from refusals import refused
 
 from gesturehand.errors import UserError
 from gesturehand.own_data.entries import read_entries
@@ -86,9 +87,8 @@ def test_joints_that_are_marked_as_not_visible_are_not_annotated(own_data, tmp_p
 )
 def test_unknown_column_is_named(names, named, own_data, tmp_path):
     hand = own_data.hands[0]
-    with pytest.raises(UserError, match=named) as error:
+    with refused(match=named):
         read_entries(saved(["image", "hand", *names], [[hand["image"], "left", *flat(hand)]], tmp_path))
-    assert "\n" not in str(error.value)
 
 
 def fault(variant, outcome="read, with the same numbers"):
@@ -135,14 +135,10 @@ WAYS = [
     ("empty lines at the end", lambda: text_of(rows()) + "\r\n" + "," * 20 + "\r\n"),
     ("blanks around names and cells", lambda: text_of(rows()).replace(",", " , ")),
     ("line ends of old Macs", lambda: text_of(rows()).replace("\r\n", "\r")),
-    (
-        "a column of row numbers without a name",
-        lambda: "\r\n".join(
-            f"{'' if n == 0 else n},{line}" for n, line in enumerate(text_of(rows()).strip().split("\r\n"))
-        ),
-    ),
+    ("a column of row numbers without a name", lambda: "\r\n".join(f"{'' if n == 0 else n},{line}" for n,
+     line in enumerate(text_of(rows()).strip().split("\r\n")) )),
     ("#N/A's relatives in empty cells", lambda: text_of([[cell or "n/a" for cell in row] for row in rows()])),
-]
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("make", [pytest.param(make, marks=fault(name), id=name) for name, make in WAYS])
@@ -191,11 +187,8 @@ MISTAKES = [
     ],
 )
 def test_mistake_in_a_table_is_one_sentence(make, named, tmp_path):
-    with pytest.raises(UserError) as error:
+    with refused(named, "joints.csv"):
         read_entries(saved_text(tmp_path, make()))
-    assert named in str(error.value)
-    assert "joints.csv" in str(error.value)
-    assert "\n" not in str(error.value)
 
 
 LISTS = [

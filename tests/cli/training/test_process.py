@@ -10,7 +10,7 @@ import warnings
 from pathlib import Path
 
 import pytest
-from free_ports import free_port
+from trainings import free_port
 
 from gesturehand.cli.training import process
 from gesturehand.cli.training.process import (
@@ -163,7 +163,6 @@ def test_port_that_is_taken(alone):
         alone.setenv("MASTER_ADDR", "127.0.0.1")
         port = taken.getsockname()[1]
         alone.setenv("MASTER_PORT", str(port - 10_000))
-        assert process._aside(port - 10_000) == port
         with pytest.raises(UserError, match="cannot be opened: set MASTER_PORT"):
             tell_others(CHOICE, num_nodes=2)
 
