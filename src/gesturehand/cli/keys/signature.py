@@ -1,6 +1,6 @@
 """Parameters of functions and classes as their source has them: kinds of values, defaults and descriptions.
 
-Nothing is imported for it: importing PyTorch to print help takes seconds.
+Names are found without importing what defines them: importing PyTorch to print help takes seconds.
 """
 
 import ast
