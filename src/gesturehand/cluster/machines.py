@@ -26,6 +26,14 @@ _LOGGERS: Final = ("distributed", "distributed.client", "distributed.gc", "torna
 _PATIENCE_S: Final = 8
 #: Batch systems, and the beginning of their class in dask-jobqueue.
 _SYSTEMS: Final = {"slurm": "SLURM", "pbs": "PBS", "lsf": "LSF", "sge": "SGE", "oar": "OAR", "htcondor": "HTCondor"}
+#: What Dask looks at many times a second, in every process, and nobody here asks for: where workers spend their time,
+#: and how busy their loops are. With its own intervals that takes a twentieth of each core.
+_UNWATCHED: Final = {
+    "distributed.worker.profile.enabled": False,
+    "distributed.admin.tick.interval": "10s",
+    "distributed.admin.tick.cycle": "1m",
+    "distributed.admin.system-monitor.interval": "5s",
+}
 
 
 @contextmanager
@@ -86,6 +94,7 @@ def _local(workers: int) -> Any:
         "distributed.worker.memory.terminate": False,
         # A training may keep Python's lock for long; a process that dies is noticed by its connection.
         "distributed.scheduler.worker-ttl": None,
+        **_UNWATCHED,
     }
     try:
         with dask.config.set(settings), _deaf_to_interrupts():
