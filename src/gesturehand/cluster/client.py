@@ -206,7 +206,8 @@ class Cluster:
         """
         for task, value in self._ended(next_task, retries, progress):
             if isinstance(value, BaseException):
-                value = Failure(task.name, _reason(value))
+                kind = "" if isinstance(value, UserError) else f"{type(value).__name__}: "
+                value = Failure(task.name, f"{kind}{value}")
             yield task, value
 
     def _ended(
@@ -346,10 +347,6 @@ def _allow_failures(number: int, dask_scheduler: Any) -> int:
     """Sets how many deaths of its worker a task survives by itself; what it was before."""
     before, dask_scheduler.allowed_failures = dask_scheduler.allowed_failures, number
     return before
-
-
-def _reason(error: BaseException) -> str:
-    return str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
 
 
 def _say(text: str) -> None:
