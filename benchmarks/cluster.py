@@ -24,12 +24,11 @@ from heapq import heappop, heappush
 from pathlib import Path
 from typing import Any
 
-from gesturehand.ablation.grid import Arm, Pretrain, make_grid
+from gesturehand.ablation.grid import SIZES, Arm, Pretrain, make_grid
 from gesturehand.ablation.schedule import jobs_of
-from gesturehand.ablation.sizes import SIZES
 from gesturehand.cluster import Cluster, Task
-from gesturehand.json_files import read_json, write_json
 from gesturehand.markdown import markdown_table, write_between_markers
+from gesturehand.text_file import read_json, write_json
 
 DOCS = Path(__file__).parents[1] / "docs"
 RESULTS = DOCS / "results" / "cluster.json"

@@ -49,7 +49,7 @@ def import_(
             joints only they may be left out.
         val_share: Share of images, or of subjects where they are named, for validation.
         test_share: Likewise for the test.
-        seed: Of the random split.
+        seed: Seed of the random split.
         label_map: .json that says which labels of a set are a fine gesture class: {set: {label: class}}.
         folders_are_sets: Labels of images in different folders are of different sets, where the file names no set.
         swap_hands: The hands that the file calls right are left ones, as older versions of MediaPipe have it on images

@@ -41,7 +41,7 @@ def pack(
             anything is wrong.
         format: The set's format; recognised by its files if not given.
     """
-    from gesturehand.data.verify_shards import verify_split
+    from gesturehand.data.check import verify_split
 
     if verify:
         problems = verify_split(out or root, split, set_format=format)

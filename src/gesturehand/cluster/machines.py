@@ -18,7 +18,7 @@ from gesturehand.cores import available_cores
 from gesturehand.errors import UserError
 from gesturehand.extras import install
 from gesturehand.suggestions import did_you_mean, did_you_mean_path
-from gesturehand.yaml_text import read_yaml
+from gesturehand.text_file import read_yaml
 
 LOCAL: Final = "local"
 #: Of these no word is of use to a user: what goes wrong is said as a failure or an error.

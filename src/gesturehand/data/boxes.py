@@ -13,7 +13,7 @@ from gesturehand.data.crop import turned_extent
 from gesturehand.data.index import HAND_TYPES, InterHandIndex
 from gesturehand.data.selection import BoxSource, Selection
 from gesturehand.errors import UserError
-from gesturehand.json_files import read_json
+from gesturehand.text_file import read_json
 
 #: EANet and InterNet widen a box by this factor (EANet twice: before it is clipped and after it is squared).
 _MARGIN: Final = 1.25

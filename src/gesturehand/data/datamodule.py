@@ -107,6 +107,9 @@ class InterHandDataModule(pl.LightningDataModule):
         unreadable_limit: How many training samples of a process may be left out before the run ends.
     """
 
+    #: Makes a data set, for subclasses whose images come from elsewhere.
+    dataset_class: Callable[..., InterHandDataset] = InterHandDataset
+
     def __init__(
         self,
         root: str = "data/openhand",
@@ -220,7 +223,7 @@ class InterHandDataModule(pl.LightningDataModule):
         self.finish_batch: Callable[[Batch], Batch] | None = None
 
     def dataset(self, stage: Stage) -> InterHandDataset:
-        """The data set of one stage, read on first use; of the training, ``root``'s.
+        """The data set of one stage, read on first use; for training, ``root``'s.
 
         Raises:
             UserError: The folder or a file is missing or broken, or nothing is left to load.
@@ -308,7 +311,7 @@ class InterHandDataModule(pl.LightningDataModule):
             selection = fitted_samples(index, selection, kept)
         source = self.test_boxes or self.boxes if stage == "test" else self.boxes
         others = np.random.default_rng(seed).permutation(len(selection)) if training else None
-        return InterHandDataset(
+        return self.dataset_class(
             index,
             selection,
             crop_boxes(index, selection, source, self.rootnet_file)

@@ -29,13 +29,12 @@ from gesturehand.data.shards import (
 )
 from gesturehand.data.spelling import find_file, spelled
 from gesturehand.errors import UserError
-from gesturehand.file_lock import try_lock
-from gesturehand.file_writing import make_folder, new_file, remove_parts, write_text
+from gesturehand.file_writing import make_folder, new_file, remove_parts, try_lock, write_text
 
 #: What a plain ZIP holds, without the extension for larger ones.
 MOST_SHARD_MB: Final = 4000
 _MOST_IMAGES: Final = 65_535
-#: Of a member in front of its name, and what the directory at the end takes for it beside the name (APPNOTE, 4.3).
+#: Bytes of a member in front of its name, and of its entry in the directory at the end without the name (APPNOTE, 4.3).
 _LOCAL_BYTES: Final = 30
 _DIRECTORY_BYTES: Final = 46
 #: Images that are read ahead, for each worker.
@@ -86,7 +85,7 @@ class PackReport:
     """What a packing did.
 
     Attributes:
-        folder: Of the shards.
+        folder: Folder of the shards.
         images: Images in the shards.
         kept: How many of them were there before.
         image_bytes: Sum of the images' sizes.
@@ -352,14 +351,14 @@ def _start(entry: zipfile.ZipInfo) -> int:
 
 
 def _sequence(index: InterHandIndex) -> np.ndarray:
-    """(N,) the number of each row's sequence; of sets without sequences, that of its image's folder."""
+    """(N,) the number of each row's sequence; in sets without sequences, that of its image's folder."""
     folders: dict[bytes, int] = {}
     names = (name.rpartition(b"/")[0].partition(b"/cam")[0] for name in index.file_name)
     return np.fromiter((folders.setdefault(name, len(folders)) for name in names), np.int32, len(index))
 
 
 def _check_hashes(index: InterHandIndex, hashes: np.ndarray, chosen: np.ndarray) -> None:
-    """Refuses two names of one hash: with 64 bits, one set of this size in twenty million has them."""
+    """Refuses two names with one hash: with 64 bits, one set of this size in twenty million has them."""
     if len(chosen) == len(hashes):
         return
     of = dict(zip(hashes[chosen].tolist(), chosen.tolist(), strict=True))

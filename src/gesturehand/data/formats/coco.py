@@ -18,6 +18,7 @@ import msgspec
 import numpy as np
 from tqdm import tqdm
 
+from gesturehand.camera import rays_of
 from gesturehand.data.coco_file import CocoAnnotation, CocoHand, CocoImage, CocoJoints, CocoParts, Identity
 from gesturehand.data.files import mapped
 from gesturehand.data.formats.set_format import SetFormat, Sources, set_columns, state_of
@@ -26,7 +27,6 @@ from gesturehand.data.plausibility import OTHER_ORDERS, better_order, places_of
 from gesturehand.errors import UserError
 from gesturehand.skeleton import NUM_JOINTS, SIDES, Side
 from gesturehand.splits import SPLITS
-from gesturehand.translation import rays_of
 
 #: COCO's own files beside COCO-WholeBody's; they hold no hands and are long.
 _NO_HANDS: Final = (
@@ -54,7 +54,7 @@ _MOST_FOLDERS: Final = 500
 #: Images by which the folder of all is found: a download may lack some.
 _PROBES: Final = 20
 
-#: Of a hand without joints in space, and of one without a box.
+#: Stand for the joints of a hand without any in space, and for the box of one without.
 _NOWHERE: Final = (np.nan,) * (3 * NUM_JOINTS)
 _NO_BOX: Final = (np.nan,) * 4
 
