@@ -127,9 +127,12 @@ def new_folder(path: Path, last: str) -> Iterator[Path]:
     make_folder(part)
     try:
         yield part
-        if not (path / last).is_file():
-            _remove(path)
-            part.rename(path)
+        try:
+            part.rename(path)  # without a look first: what another process makes meanwhile must not be removed
+        except OSError:
+            if not (path / last).is_file():
+                _remove(path)
+                part.rename(path)
     except OSError:
         if not (path / last).is_file():  # another process was faster
             raise

@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 
 import cv2
 import pytest
@@ -78,3 +80,9 @@ def test_index_builds_every_split_and_says_what_is_in_it(tmp_path, synthetic_roo
     assert "does not exist" in refusal("data", "index", "--root", str(tmp_path / "none"))
     said = refusal("data", "index", "--root", str(tmp_path), "--split", "vall")
     assert "InterHand2.6M_vall_data.json' is missing" in said
+
+
+def test_drawing_a_set_does_not_load_pytorch():
+    """It would take longer to start than a hundred frames take to draw."""
+    code = "import sys, gesturehand.cli.data; print('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"

@@ -11,8 +11,7 @@ from gesturehand.cli.import_data import import_ as import_
 from gesturehand.cli.pack import pack as pack
 from gesturehand.cli.synth_photo import say_what_was_written
 from gesturehand.cli.synth_photo import synth_photo as synth_photo
-from gesturehand.data.boxes import BoxSource
-from gesturehand.data.selection import Hands, Layout
+from gesturehand.data.selection import BoxSource, Hands, Layout
 from gesturehand.errors import UserError
 from gesturehand.file_writing import write_bytes
 from gesturehand.settings import ExistingPath

@@ -4,8 +4,6 @@ from pathlib import Path
 from typing import Final, Literal
 
 from gesturehand.cli.console import say
-from gesturehand.own_data.convert import convert
-from gesturehand.own_data.entries import read_entries, with_gestures
 from gesturehand.settings import ExistingPath
 from gesturehand.skeleton import Side
 
@@ -58,6 +56,10 @@ def import_(
             that are not mirrored.
         box: whole: a hand with a gesture or a label, and with neither joints nor a box, fills its image.
     """
+    # They load PyTorch, which no other command of the group needs for its start.
+    from gesturehand.own_data.convert import convert
+    from gesturehand.own_data.entries import read_entries, with_gestures
+
     entries = read_entries(
         Path(joints),
         hand,

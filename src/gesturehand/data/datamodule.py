@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader
 
 from gesturehand.batch import Batch
 from gesturehand.data.appearance import AppearanceJitter, BatchAugmentation
-from gesturehand.data.boxes import BoxSource, CropBoxes, crop_boxes
+from gesturehand.data.boxes import CropBoxes, crop_boxes
 from gesturehand.data.crop import CropJitter, TurnJitter
 from gesturehand.data.dataset import Augmentation, InterHandDataset, collate
 from gesturehand.data.formats.registry import format_of
@@ -22,7 +22,16 @@ from gesturehand.data.index import InterHandIndex, read_index
 from gesturehand.data.loading import EpochSampler, ResumableLoader, prepare_worker
 from gesturehand.data.mixture import AddedSet, MixedDataset, check_shares, mixed_sampler
 from gesturehand.data.remote import local_folder
-from gesturehand.data.selection import Hands, Layout, Selection, fitted_samples, kept_fits, select, shuffled_labels
+from gesturehand.data.selection import (
+    BoxSource,
+    Hands,
+    Layout,
+    Selection,
+    fitted_samples,
+    kept_fits,
+    select,
+    shuffled_labels,
+)
 from gesturehand.errors import UserError
 from gesturehand.gestures import GestureClasses, OwnLabels
 from gesturehand.settings import ExistingPath, check_data_settings

@@ -19,6 +19,9 @@ Hands = Literal["single", "right", "left", "interacting", "all"]
 #: ``per_hand``: a sample is one hand (H = 1), two-hand annotations give two samples. ``two_hand``: a sample is an
 #: annotation (H = 2: right, left).
 Layout = Literal["per_hand", "two_hand"]
+#: Where crops come from. ``joints``: EANet's, from the valid joints. ``annotation``: InterNet's, from the annotated
+#: box. ``rootnet``: EANet's test, from RootNet's file.
+BoxSource = Literal["joints", "annotation", "rootnet"]
 
 _MASKS = {
     "single": (HAND_TYPES["right"], HAND_TYPES["left"]),

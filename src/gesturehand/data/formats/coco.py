@@ -18,7 +18,6 @@ import msgspec
 import numpy as np
 from tqdm import tqdm
 
-from gesturehand.camera import rays_of
 from gesturehand.data.coco_file import CocoAnnotation, CocoHand, CocoImage, CocoJoints, CocoParts, Identity
 from gesturehand.data.files import mapped
 from gesturehand.data.formats.set_format import SetFormat, Sources, set_columns, state_of
@@ -170,6 +169,8 @@ class _Hands:
         pixels, space = pixels[:, order], space[:, order]
         boxes = np.array(self._boxes, np.float64).reshape(count, 4)
         sizes = np.array([image.size for image in self._of])
+        from gesturehand.camera import rays_of  # with PyTorch, which no command of an index needs for its start
+
         intrinsics, camera = _cameras(self._of)
         shown: np.ndarray = np.asarray(np.isfinite(pixels).all(-1))
         deep: np.ndarray = np.asarray(np.isfinite(space).any((1, 2)))
