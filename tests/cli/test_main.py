@@ -1,5 +1,7 @@
 """The dispatcher."""
 
+import pytest
+
 import gesturehand
 from gesturehand.cli.commands import all_commands
 from gesturehand.cli.main import main
@@ -23,9 +25,10 @@ def test_unknown_command_is_one_sentence(refusal):
     assert refusal("train").startswith("gesturehand: There is no command 'train'")
 
 
-def test_options_are_explained(capsys):
+@pytest.mark.parametrize("words", [["data", "synth"], ["predict"]])
+def test_options_are_explained(words, capsys):
     """Of every command in tests/cli/keys/test_help_text.py."""
-    assert main(["data", "synth", "--help"]) == 0
+    assert main([*words, "--help"]) == 0
     lines = capsys.readouterr().out.splitlines()
     options = [line for line in lines if line.startswith("  --") and not line.startswith(("  --help", "  --config"))]
     assert options

@@ -221,7 +221,8 @@ def check_inside(box: Sequence[float], width: int, height: int, where: str) -> N
     x, y, w, h = box
     if x >= width or y >= height or x + w <= 0 or y + h <= 0:
         raise UserError(
-            f"The box {shortened(list(box))} lies outside {where} of {width} × {height} px: give x,y,w,h in its pixels."
+            f"The box {shortened(list(box))} lies outside {where}, which has {width} × {height} px: give x,y,w,h in "
+            "its pixels."
         )
 
 
