@@ -31,7 +31,7 @@ _SYSTEMS: Final = {"slurm": "SLURM", "pbs": "PBS", "lsf": "LSF", "sge": "SGE", "
 _SETTINGS: Final = {
     "distributed.worker.daemon": False,  # a training's loaders are processes
     # What each process looks at many times a second, and nobody asks for: where workers spend their time, and how busy
-    # loops are. With Dask's own intervals it takes a twentieth of a core.
+    # loops are. With Dask's own intervals it takes a few percent of a core in each of them.
     "distributed.worker.profile.enabled": False,
     "distributed.admin.tick.interval": "10s",
     "distributed.admin.tick.cycle": "1m",
