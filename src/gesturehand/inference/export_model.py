@@ -8,7 +8,6 @@ from torch import Tensor, nn
 
 from gesturehand.inference.predictor import HandPredictor
 from gesturehand.inference.traced_hand_model import NoHandModel, TracedHandModel
-from gesturehand.skeleton import WRIST
 
 
 class ExportModel(nn.Module):
@@ -63,9 +62,8 @@ class ExportModel(nn.Module):
             "joints_25d": hand["joints_25d"] * mirror[..., None, :],
         }
         if self.mesh:
-            vertices, joints = self.hand_model(rotations, hand["betas"], None, sides)
-            wrist = joints[..., WRIST : WRIST + 1, :]
-            outputs["vertices"], outputs["joints"] = vertices - wrist, joints - wrist
+            mesh = self.hand_model.about_wrist(rotations, hand["betas"], sides)
+            outputs["vertices"], outputs["joints"] = mesh
             outputs["joints_2d"] = hand["joints_2d"] * mirror[..., None, :2]
         if not self.two_hand:
             outputs = {name: output[:, 0] for name, output in outputs.items()}

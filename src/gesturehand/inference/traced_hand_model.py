@@ -16,26 +16,22 @@ class TracedHandModel(nn.Module):
     def __init__(self, hand_model: HandModel) -> None:
         super().__init__()
         self.skinning = hand_model.skinning
-        self.with_tips = hand_model.with_tips
+        self.mesh_and_joints = hand_model.mesh_and_joints
 
-    def forward(
-        self, rotations: Tensor, betas: Tensor, transl: Tensor | None, is_right: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """As ``HandModel.forward``, for (B, H, …) and without a translation."""
+    def about_wrist(self, rotations: Tensor, betas: Tensor, is_right: Tensor) -> tuple[Tensor, Tensor]:
+        """As ``HandModel.about_wrist``, for (B, H, …)."""
         hands = rotations.shape[1]
-        vertices, joints = self.skinning(
-            rotations.reshape(-1, NUM_MANO_JOINTS, 3, 3), betas.reshape(-1, betas.shape[-1]), None, is_right.reshape(-1)
+        points = self.skinning(
+            rotations.reshape(-1, NUM_MANO_JOINTS, 3, 3), betas.reshape(-1, betas.shape[-1]), is_right.reshape(-1)
         )
-        joints = self.with_tips(joints, vertices)
+        vertices, joints = self.mesh_and_joints(points)
         return vertices.reshape(-1, hands, *vertices.shape[1:]), joints.reshape(-1, hands, NUM_JOINTS, 3)
 
 
 class NoHandModel(nn.Module):
     """Stands in for the hand model where its arrays must not be exported; what it gives is not used."""
 
-    def forward(
-        self, rotations: Tensor, betas: Tensor, transl: Tensor | None, is_right: Tensor
-    ) -> tuple[Tensor, Tensor]:
+    def about_wrist(self, rotations: Tensor, betas: Tensor, is_right: Tensor) -> tuple[Tensor, Tensor]:
         """Zeros."""
         nothing = rotations[..., :1, 0, :] * 0
         return nothing, nothing.expand(*nothing.shape[:-2], NUM_JOINTS, 3)
