@@ -172,7 +172,7 @@ class TrainingTargets(TypedDict):
     """What a training step compares with: of :class:`Targets`, only what the losses need.
 
     Attributes:
-        objective: Of the layered objective.
+        objective: The terms of the layered objective.
         gestures: Of the gesture losses.
         relative_translation: As the targets'; only where H = 2.
         relative_translation_valid: As the targets'; only where H = 2.
