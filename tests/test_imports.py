@@ -21,6 +21,7 @@ LAYERS = (
         "camera",
         "batch",
         "device_constants",
+        "unit_vectors",
         "splits",
         "errors",
         "settings",

@@ -246,7 +246,8 @@ def test_gesture_terms_are_the_slow_loops(smoothing):
     prediction = random_gestures()
     fine = torch.tensor([3, -1, 34, 0, -1])
     coarse = torch.where(fine < 0, -1, PARENTS[fine])
-    terms = losses.gesture_objective(prediction, coarse, fine, PARENTS, label_smoothing=smoothing)
+    targets = losses.gesture_targets(coarse, fine)
+    terms = losses.gesture_objective(prediction, targets, PARENTS, label_smoothing=smoothing)
     for name, values in slow_gesture_terms(prediction, coarse.tolist(), fine.tolist(), smoothing).items():
         assert terms[name].count == len(values) == 3
         assert terms[name].total.item() == pytest.approx(sum(values), rel=1e-5), name
@@ -257,10 +258,11 @@ def test_hierarchy_is_zero_where_the_levels_agree_and_positive_elsewhere():
     fine = torch.rand(6, 35, generator=rng).softmax(-1)
     consistent = torch.zeros(6, 27).index_add(1, PARENTS, fine)
     labels = torch.arange(6)
-    agreeing = losses.gesture_objective(log_probabilities(consistent, fine), PARENTS[labels], labels, PARENTS)
+    targets = losses.gesture_targets(PARENTS[labels], labels)
+    agreeing = losses.gesture_objective(log_probabilities(consistent, fine), targets, PARENTS)
     assert agreeing["gesture_hierarchy"].total.item() == pytest.approx(0, abs=1e-6)
     other = consistent.roll(1, 0)
-    disagreeing = losses.gesture_objective(log_probabilities(other, fine), PARENTS[labels], labels, PARENTS)
+    disagreeing = losses.gesture_objective(log_probabilities(other, fine), targets, PARENTS)
     assert disagreeing["gesture_hierarchy"].total > 1e-3
 
 
@@ -274,7 +276,8 @@ def test_hierarchy_is_at_most_ln_2_and_finite_where_the_levels_contradict_each_o
         "fine_logits": fine.requires_grad_(),
     }
     labels = torch.tensor([34, 34])
-    term = losses.gesture_objective(prediction, PARENTS[labels], labels, PARENTS)["gesture_hierarchy"]
+    targets = losses.gesture_targets(PARENTS[labels], labels)
+    term = losses.gesture_objective(prediction, targets, PARENTS)["gesture_hierarchy"]
     assert losses.mean_of(term).item() == pytest.approx(math.log(2), rel=1e-4)
     term.total.backward()
     assert torch.isfinite(coarse.grad).all()
@@ -284,7 +287,8 @@ def test_hierarchy_is_at_most_ln_2_and_finite_where_the_levels_contradict_each_o
 def test_hierarchy_teaches_both_heads():
     prediction = random_gestures()
     labels = torch.arange(5)
-    losses.gesture_objective(prediction, PARENTS[labels], labels, PARENTS)["gesture_hierarchy"].total.backward()
+    targets = losses.gesture_targets(PARENTS[labels], labels)
+    losses.gesture_objective(prediction, targets, PARENTS)["gesture_hierarchy"].total.backward()
     assert (prediction["coarse_logits"].grad.abs().sum(1) > 0).all()
     assert (prediction["fine_logits"].grad.abs().sum(1) > 0).all()
 
@@ -293,7 +297,8 @@ def test_hierarchy_teaches_both_heads():
 def test_samples_without_a_label_add_nothing(smoothing):
     prediction = random_gestures()
     none = torch.full((5,), -1)
-    terms = losses.gesture_objective(prediction, none, none, PARENTS, label_smoothing=smoothing)
+    targets = losses.gesture_targets(none, none)
+    terms = losses.gesture_objective(prediction, targets, PARENTS, label_smoothing=smoothing)
     for name, term in terms.items():
         assert term.count == 0, name
         assert losses.mean_of(term) == 0, name

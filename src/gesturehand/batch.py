@@ -150,17 +150,37 @@ class ObjectiveTargets(NamedTuple):
     counts: Tensor
 
 
+class GestureTargets(NamedTuple):
+    """The targets of the gesture losses; :func:`gesturehand.losses.gesture_targets` makes it of labels.
+
+    Attributes:
+        coarse: (B,) int64, -1 for none.
+        fine: (B,) int64, -1 for none.
+        coarse_count: () float32 number of coarse labels.
+        fine_count: () float32 number of fine labels.
+        hierarchy: (B, 1) float32 weight of either head's divergence from their mean: a half, or 0 without a fine label.
+    """
+
+    coarse: Tensor
+    fine: Tensor
+    coarse_count: Tensor
+    fine_count: Tensor
+    hierarchy: Tensor
+
+
 class TrainingTargets(TypedDict):
     """What a training step compares with: of :class:`Targets`, only what the losses need.
 
     Attributes:
         objective: The terms of the layered objective.
+        gestures: Of the gesture losses.
         relative_translation: As the targets'; only where H = 2.
         relative_translation_valid: As the targets'; only where H = 2.
         defined_joints: Whether a sample's set may have a joint definition of its own (``Batch.joint_definition``).
     """
 
     objective: ObjectiveTargets
+    gestures: GestureTargets
     relative_translation: NotRequired[Tensor]
     relative_translation_valid: NotRequired[Tensor]
     defined_joints: bool

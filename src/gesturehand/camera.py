@@ -71,7 +71,8 @@ def weak_perspective(points: Tensor, camera: Tensor) -> Tensor:
     Returns:
         (..., N, 2) normalised crop coordinates.
     """
-    return camera[..., None, :1] * points[..., :2] + camera[..., None, 1:]
+    scale, shift = camera[..., None, :].split([1, 2], -1)
+    return scale * points[..., :2] + shift
 
 
 def px_to_normalised(points_px: Array, size_px: int) -> Array:

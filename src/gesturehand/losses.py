@@ -16,10 +16,20 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from gesturehand.batch import Batch, GesturePrediction, HandPrediction, ObjectiveTargets, Targets, TrainingTargets
+from gesturehand.batch import (
+    Batch,
+    GesturePrediction,
+    GestureTargets,
+    HandPrediction,
+    ObjectiveTargets,
+    Targets,
+    TrainingTargets,
+)
 from gesturehand.device_constants import constant
 from gesturehand.gestures import NO_GESTURE, Level
-from gesturehand.skeleton import JOINT_PARENTS, WRIST
+from gesturehand.hand.layer import full_precision
+from gesturehand.skeleton import BONES, NUM_JOINTS
+from gesturehand.unit_vectors import units_and_lengths
 
 #: The layers of the objective and their terms.
 LAYERS: Final = {
@@ -28,8 +38,12 @@ LAYERS: Final = {
     "structure": ("bone_length", "bone_direction"),
 }
 TERMS: Final = tuple(term for terms in LAYERS.values() for term in terms)
-#: Each bone's parent; its child is the joint after the bone's own number.
-_PARENTS: Final = tuple(parent for parent in JOINT_PARENTS if parent >= WRIST)
+#: (20 · 21), a row for each bone: its child less its parent.
+_BONE_VECTORS: Final = tuple(
+    float(joint == child) - float(joint == parent) for parent, child in BONES for joint in range(NUM_JOINTS)
+)
+#: Below this, 0.01 mm and far less than any real bone, a bone's direction would have too steep a gradient.
+_SHORTEST_BONE_M: Final = 1e-5
 
 
 class MaskedSum(NamedTuple):
@@ -119,7 +133,9 @@ def objective_targets(targets: Targets) -> ObjectiveTargets:
     """What the eight terms of :func:`layered_objective` are compared with, and where."""
     annotated = targets["joints"] - targets["joints"][..., :1, :]
     fitted = targets["joints_mano"] - targets["joints_mano"][..., :1, :]
-    lengths, directions = _bones(targets["joints"])
+    # A bone needs its two ends and their depth, not the wrist.
+    known = targets["joint_valid_2d"] & targets["depth_known"][:, None, None]
+    lengths, directions = _bones(torch.where(known[..., None], targets["joints"], 0.0))
     wanted = {
         "pose": targets["rotations"],
         "shape": targets["betas"],
@@ -130,10 +146,8 @@ def objective_targets(targets: Targets) -> ObjectiveTargets:
         "bone_length": lengths,
         "bone_direction": directions,
     }
-    # A bone needs its two ends and their depth, not the wrist.
-    known = targets["joint_valid_2d"] & targets["depth_known"][:, None, None]
-    parents, children = _ends_of_bones(known[..., None])
-    bone_valid = (parents & children)[..., 0]
+    parents, children = (constant(ends, known.device) for ends in zip(*BONES, strict=True))
+    bone_valid = known.index_select(-1, parents) & known.index_select(-1, children)
     valid = {
         "pose": targets["mano_valid"],
         "shape": targets["betas_valid"],
@@ -157,9 +171,9 @@ def _sum_of_each_term(row: Tensor, terms: Mapping[str, Tensor]) -> Tensor:
     """(B, H, E) → (8,) float, the sum over all hands and a term's entries, whose number is that of ``terms``."""
     sizes = [terms[term].shape[2:].numel() for term in TERMS]
     term_of_entry = constant(tuple(term for term, size in enumerate(sizes) for _ in range(size)), row.device)
-    is_of = term_of_entry[:, None] == constant(tuple(range(len(TERMS))), row.device)
     summed = row.sum((0, 1), dtype=row.dtype if row.is_floating_point() else torch.float32)
-    return (summed[:, None] * is_of).sum(0)
+    zeros = constant((0.0,) * len(TERMS), row.device).to(summed)
+    return zeros.index_add(0, term_of_entry, summed)
 
 
 def relative_translation_loss(prediction: HandPrediction, targets: Targets | TrainingTargets) -> MaskedSum:
@@ -172,17 +186,11 @@ def relative_translation_loss(prediction: HandPrediction, targets: Targets | Tra
 
 
 def _bones(joints: Tensor) -> tuple[Tensor, Tensor]:
-    """Lengths (..., 20) and unit vectors (..., 20, 3) of the bones."""
-    parents, children = _ends_of_bones(joints)
-    vectors = children - parents
-    # A bone of length zero would have an infinite gradient; 0.01 mm is far below any real one.
-    lengths = torch.linalg.vector_norm(vectors, dim=-1, keepdim=True).clamp_min(1e-5)
-    return lengths[..., 0], vectors / lengths
-
-
-def _ends_of_bones(joints: Tensor) -> tuple[Tensor, Tensor]:
-    """What 21 joints (..., 21, C) hold at the parents and at the children of the 20 bones, (..., 20, C) each."""
-    return joints.index_select(-2, constant(_PARENTS, joints.device)), joints[..., 1:, :]
+    """Lengths (..., 20, 1) and unit vectors (..., 20, 3) of the bones."""
+    with full_precision(joints.device):
+        vectors = constant(_BONE_VECTORS, joints.device).view(-1, NUM_JOINTS) @ joints
+    directions, lengths = units_and_lengths(vectors, _SHORTEST_BONE_M)
+    return lengths, directions
 
 
 def counted_labels(batch: Batch, level: Level | Literal["own"]) -> Tensor:
@@ -191,10 +199,21 @@ def counted_labels(batch: Batch, level: Level | Literal["own"]) -> Tensor:
     return torch.where(batch["counted"], labels, NO_GESTURE)
 
 
+def gesture_targets(coarse: Tensor, fine: Tensor) -> GestureTargets:
+    """What the gesture losses are compared with.
+
+    Args:
+        coarse: (B,) int64 labels; -1 for none, which adds nothing.
+        fine: (B,) int64 labels; -1 for none.
+    """
+    labelled = (coarse != NO_GESTURE), (fine != NO_GESTURE)
+    counts = (known.sum(dtype=torch.float32) for known in labelled)
+    return GestureTargets(coarse, fine, *counts, hierarchy=labelled[1][:, None] / 2)
+
+
 def gesture_objective(
     prediction: GesturePrediction,
-    coarse: Tensor,
-    fine: Tensor,
+    targets: GestureTargets,
     parents: Tensor,
     *,
     label_smoothing: float = 0.0,
@@ -203,35 +222,37 @@ def gesture_objective(
 
     Args:
         prediction: Prediction of the gesture head.
-        coarse: (B,) int64 labels; -1 for none, which adds nothing.
-        fine: (B,) int64 labels; -1 for none.
+        targets: Of :func:`gesture_targets`.
         parents: (fine classes,) int64, each fine class's coarse one.
         label_smoothing: Label smoothing of the fine cross-entropy.
 
     Returns:
         ``gesture_coarse``, ``gesture_fine`` and ``gesture_hierarchy``.
     """
-    labelled = fine != NO_GESTURE
+    coarse = _cross_entropy(prediction["coarse_logits"], targets.coarse)
+    fine = _cross_entropy(prediction["fine_logits"], targets.fine, label_smoothing)
     return {
-        "gesture_coarse": label_cross_entropy(prediction["coarse_logits"], coarse),
-        "gesture_fine": label_cross_entropy(prediction["fine_logits"], fine, label_smoothing),
-        "gesture_hierarchy": _hierarchy(prediction, parents, labelled),
+        "gesture_coarse": MaskedSum(coarse, targets.coarse_count),
+        "gesture_fine": MaskedSum(fine, targets.fine_count),
+        "gesture_hierarchy": MaskedSum(_hierarchy(prediction, parents, targets.hierarchy), targets.fine_count),
     }
 
 
-def label_cross_entropy(logits: Tensor, labels: Tensor, label_smoothing: float = 0.0) -> MaskedSum:
+def label_cross_entropy(logits: Tensor, labels: Tensor) -> MaskedSum:
     """Cross-entropy over the labelled samples.
 
     Args:
         logits: (B, classes).
         labels: (B,) int64, -1 for none: adds nothing.
-        label_smoothing: Label smoothing.
     """
-    total = F.cross_entropy(logits, labels, ignore_index=NO_GESTURE, reduction="sum", label_smoothing=label_smoothing)
-    return MaskedSum(total, (labels != NO_GESTURE).sum(dtype=torch.float32))
+    return MaskedSum(_cross_entropy(logits, labels), (labels != NO_GESTURE).sum(dtype=torch.float32))
 
 
-def _hierarchy(prediction: GesturePrediction, parents: Tensor, labelled: Tensor) -> MaskedSum:
+def _cross_entropy(logits: Tensor, labels: Tensor, label_smoothing: float = 0.0) -> Tensor:
+    return F.cross_entropy(logits, labels, ignore_index=NO_GESTURE, reduction="sum", label_smoothing=label_smoothing)
+
+
+def _hierarchy(prediction: GesturePrediction, parents: Tensor, weight: Tensor) -> Tensor:
     """Jensen–Shannon divergence between the coarse head and the fine head summed over each parent's children.
 
     Symmetric, so that each head learns from the other, and at most ln 2, so that it never outweighs the labels.
@@ -243,5 +264,5 @@ def _hierarchy(prediction: GesturePrediction, parents: Tensor, labelled: Tensor)
     # The logarithms' own derivatives add up to zero, as probabilities add up to one: they are constants here.
     with torch.no_grad():
         likely = heads.clamp_min(1e-12)
-        surprise = (likely / likely.mean(0)).log() * (labelled[:, None] / 2)
-    return MaskedSum((heads * surprise).sum(), labelled.sum(dtype=torch.float32))
+        surprise = (likely / likely.mean(0)).log() * weight
+    return torch.dot(heads.flatten(), surprise.flatten())

@@ -16,7 +16,7 @@ from gesturehand.camera import (
 from gesturehand.hand.conventions import PoseForm
 from gesturehand.hand.layer import HandModel
 from gesturehand.hand.transform import change_frame, mirror_x
-from gesturehand.losses import objective_targets
+from gesturehand.losses import counted_labels, gesture_targets, objective_targets
 from gesturehand.skeleton import WRIST
 
 #: A shape coefficient beyond this is not credible: EANet's bound for the shape target.
@@ -54,9 +54,11 @@ def training_targets(batch: Batch, hand_model: HandModel) -> TrainingTargets:
     targets = build_targets(batch, hand_model)
     with torch.no_grad():
         objective = objective_targets(targets)
+        gestures = gesture_targets(counted_labels(batch, "coarse"), counted_labels(batch, "fine"))
     definition = batch["joint_definition"]
     # Whether a tensor of the GPU holds anything is only known after waiting for it.
-    made = TrainingTargets(objective=objective, defined_joints=definition.is_cuda or bool(definition.any()))
+    defined = definition.is_cuda or bool(definition.any())
+    made = TrainingTargets(objective=objective, gestures=gestures, defined_joints=defined)
     if batch["is_right"].shape[1] == 2:
         made["relative_translation"] = targets["relative_translation"]
         made["relative_translation_valid"] = targets["relative_translation_valid"]

@@ -3,6 +3,7 @@
 import contextlib
 import io
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -254,6 +255,29 @@ def two_hands(posed_hand):
 
 
 @pytest.fixture
+def two_hands_model(two_hands, monkeypatch) -> HandModel:
+    monkeypatch.setattr(layer_module, "load_hand", lambda _, side: two_hands[SIDES.index(side)])
+    return HandModel()
+
+
+def hands_of_smplx(two_hands, rotations, betas, transl, is_right):
+    """Vertices and 21 joints of smplx's own layers, a hand at a time."""
+    layers = SmplxLayer(two_hands).layers
+    outputs = [
+        layers[0 if right else 1](
+            global_orient=rotations[k : k + 1, :1],
+            hand_pose=rotations[k : k + 1, 1:],
+            betas=betas[k : k + 1],
+            transl=None if transl is None else transl[k : k + 1],
+        )
+        for k, right in enumerate(is_right.tolist())
+    ]
+    vertices, joints = (torch.cat([output[name] for output in outputs]) for name in ("vertices", "joints"))
+    joints = torch.cat([joints, vertices[:, list(TIP_VERTICES["eanet"])]], 1)
+    return vertices, joints[:, list(JOINTS_FROM_MANO_AND_TIPS)]
+
+
+@pytest.fixture
 def inputs(rotations, rng):
     """Rotations, betas and translations of eight two_hands, centimetres apart as in a crop's frame."""
     arrays = rotations(8, 16), rng.normal(size=(8, 10)), 0.1 * rng.normal(size=(8, 3))
@@ -262,13 +286,13 @@ def inputs(rotations, rng):
 
 @pytest.mark.parametrize("sides", [(1, 1, 1, 1, 1, 1, 1, 1), (0, 0, 0, 0, 0, 0, 0, 0), (1, 0, 0, 1, 0, 1, 1, 0)])
 @pytest.mark.parametrize("translated", [True, False])
-def test_values_and_gradients_are_those_of_smplx(two_hands, inputs, sides, translated):
+def test_values_and_gradients_are_those_of_smplx(two_hands, two_hands_model, inputs, sides, translated):
     is_right = torch.tensor(sides, dtype=torch.bool)
     results = []
-    for layer in (SkinningLayer(two_hands), SmplxLayer(two_hands)):
+    for hands in (two_hands_model, partial(hands_of_smplx, two_hands)):
         given = [tensor.clone().requires_grad_() for tensor in inputs]
         rotations, betas, transl = given
-        vertices, joints = layer(rotations, betas, transl if translated else None, is_right)
+        vertices, joints = hands(rotations, betas, transl if translated else None, is_right)
         # Of the order of one: a loss in metres, averaged over coordinates.
         (vertices.square().mean() + joints.square().mean()).backward()
         results.append([vertices, joints, *(tensor.grad for tensor in given[: 3 if translated else 2])])
@@ -277,26 +301,46 @@ def test_values_and_gradients_are_those_of_smplx(two_hands, inputs, sides, trans
     assert min(reference.abs().max() for reference in results[1]) > 1e-4
 
 
-def test_gradients_are_those_of_finite_differences(two_hands, inputs):
+@pytest.mark.parametrize("layer", [SkinningLayer, SmplxLayer])
+def test_wrist_is_the_origin_of_hands_about_it(two_hands, two_hands_model, inputs, layer):
+    """The network's hands: those of ``forward`` less their wrist, in values and gradients."""
+    two_hands_model._layer = layer(two_hands)
+    is_right = torch.tensor([True, False] * 4)
+    results = []
+    for about_wrist in (True, False):
+        rotations, betas = (tensor.clone().requires_grad_() for tensor in inputs[:2])
+        if about_wrist:
+            vertices, joints = two_hands_model.about_wrist(rotations, betas, is_right)
+        else:
+            vertices, joints = hands_of_smplx(two_hands, rotations, betas, inputs[2], is_right)
+            vertices, joints = vertices - joints[:, :1], joints - joints[:, :1]
+        (vertices.square().mean() + joints.square().mean()).backward()
+        results.append([vertices, joints, rotations.grad, betas.grad])
+    for found, expected in zip(*results, strict=True):
+        torch.testing.assert_close(found, expected, atol=1e-6, rtol=0)
+    assert not results[0][1][:, 0].any()
+
+
+def test_gradients_are_those_of_finite_differences(two_hands_model, inputs):
     """In float64 and only over the numbers that a network predicts."""
-    layer = SkinningLayer(two_hands).double()
+    model = two_hands_model.double()
     rotations, betas, transl = (tensor[:2].double() for tensor in inputs)
     is_right = torch.tensor([True, False])
 
     def seen(rotations: torch.Tensor, betas: torch.Tensor, transl: torch.Tensor) -> torch.Tensor:
-        vertices, joints = layer(rotations, betas, transl, is_right)
+        vertices, joints = model(rotations, betas, transl, is_right)
         return torch.cat([vertices[:, ::400], joints], 1)
 
     given = tuple(tensor.requires_grad_() for tensor in (rotations, betas, transl))
     assert torch.autograd.gradcheck(seen, given, fast_mode=True)
 
 
-def test_double_precision_is_that_of_numpy_skinning(two_hands, inputs):
+def test_double_precision_is_that_of_numpy_skinning(two_hands, two_hands_model, inputs):
     rotations, betas, transl = (tensor.double() for tensor in inputs)
-    vertices, joints = SkinningLayer(two_hands).double()(rotations, betas, transl, torch.ones(8, dtype=torch.bool))
-    expected = skin(two_hands[0], rotations.numpy(), betas.numpy(), transl.numpy())
-    np.testing.assert_allclose(vertices, expected[0], atol=1e-6)  # the arrays themselves are rounded to float32
-    np.testing.assert_allclose(joints, expected[1], atol=1e-6)
+    vertices, joints = two_hands_model.double()(rotations, betas, transl, torch.ones(8, dtype=torch.bool))
+    expected, expected16 = skin(two_hands[0], rotations.numpy(), betas.numpy(), transl.numpy())
+    np.testing.assert_allclose(vertices, expected, atol=1e-6)  # the arrays themselves are rounded to float32
+    np.testing.assert_allclose(joints, joints_of(expected16, expected, "eanet"), atol=1e-6)
     rest = SkinningLayer(two_hands).rest_joints(inputs[1], torch.zeros(8, dtype=torch.bool))
     shaped = two_hands[1].v_template + np.einsum("vcb,nb->nvc", two_hands[1].shapedirs, betas.numpy())
     np.testing.assert_allclose(rest, two_hands[1].J_regressor @ shaped, atol=1e-6)

@@ -36,11 +36,12 @@ def test_same_hands_as_the_layer(folder, hands):
     is_right = torch.from_numpy(rng.uniform(size=(7, hands)) < 0.5)
     assert is_right.any()
     assert not is_right.all()
-    expected = model(rotations, betas, None, is_right)
-    for found, true in zip(TracedHandModel(model)(rotations, betas, None, is_right), expected, strict=True):
+    expected = model.about_wrist(rotations, betas, is_right)
+    for found, true in zip(TracedHandModel(model).about_wrist(rotations, betas, is_right), expected, strict=True):
         torch.testing.assert_close(found, true, atol=2e-6, rtol=0)
 
 
 def test_stand_in_has_the_shapes_it_needs():
-    vertices, joints = NoHandModel()(torch.eye(3).expand(2, 1, 16, 3, 3), torch.zeros(2, 1, 10), None, torch.ones(2, 1))
+    rotations, betas = torch.eye(3).expand(2, 1, 16, 3, 3), torch.zeros(2, 1, 10)
+    vertices, joints = NoHandModel().about_wrist(rotations, betas, torch.ones(2, 1))
     assert (vertices.shape, joints.shape) == ((2, 1, 1, 3), (2, 1, 21, 3))

@@ -24,7 +24,6 @@ from gesturehand.hand.transform import mirror_x
 from gesturehand.markdown import markdown_table
 from gesturehand.metrics.alignment import align_procrustes
 from gesturehand.runs import CONFIG_FILE, REPORT_FILE, newest_test, run_config
-from gesturehand.skeleton import WRIST
 from gesturehand.splits import SPLITS
 from gesturehand.text_file import read_json
 
@@ -142,8 +141,7 @@ def _joints(rotations: Tensor, betas: Tensor, hand_model: HandModel) -> Tensor:
     parts = []
     for part, shape in zip(rotations.float().split(2048), betas.float().split(2048), strict=True):
         right = torch.ones(len(part), 1, dtype=torch.bool)
-        joints = hand_model(part[:, None], shape[:, None], None, right)[1][:, 0]
-        parts.append(joints - joints[:, WRIST : WRIST + 1])
+        parts.append(hand_model.about_wrist(part[:, None], shape[:, None], right)[1][:, 0])
     return torch.cat(parts).double()
 
 

@@ -122,8 +122,7 @@ def _prediction(mean: MeanHand, is_right: Tensor, hand_model: HandModel) -> Hand
     shape = is_right.shape
     rotations, _ = _mirror_left(mean.rotations.expand(*shape, 16, 3, 3), mean.joints.expand(*shape, 21, 3), is_right)
     betas = mean.betas.expand(*shape, 10)
-    vertices, joints = hand_model(rotations, betas, None, is_right)
-    wrist = joints[..., WRIST : WRIST + 1, :]
+    vertices, joints = hand_model.about_wrist(rotations, betas, is_right)
     flat = torch.zeros(*shape, 21, 3)
     camera = torch.ones(*shape, 3)
     return HandPrediction(
@@ -131,8 +130,8 @@ def _prediction(mean: MeanHand, is_right: Tensor, hand_model: HandModel) -> Hand
         rotations=rotations,
         betas=betas,
         camera=camera,
-        vertices=vertices - wrist,
-        joints=joints - wrist,
+        vertices=vertices,
+        joints=joints,
         joints_2d=flat[..., :2],
     )
 

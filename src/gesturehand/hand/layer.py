@@ -114,15 +114,31 @@ class HandModel(nn.Module):
             Vertices (..., V, 3) and joints (..., 21, 3), metres. The joints are the posed skeleton's 16 and the five
             fingertip vertices.
         """
+        with full_precision(rotations.device):
+            root = self.rest_root(betas, is_right)
+            place = root if transl is None else root + transl.to(self.dtype)
+            vertices, joints = self.about_wrist(rotations, betas, is_right)
+            return vertices + place[..., None, :], joints + place[..., None, :]
+
+    def about_wrist(self, rotations: Tensor, betas: Tensor, is_right: Tensor) -> tuple[Tensor, Tensor]:
+        """As :meth:`forward`, relative to the wrist, about which the root rotation turns a hand.
+
+        Args:
+            rotations: (..., 16, 3, 3) joint rotations in MANO's order, root first, the mean pose included.
+            betas: (..., 10) shape.
+            is_right: (...) bool, which hand each is.
+
+        Returns:
+            Vertices (..., V, 3) and joints (..., 21, 3), metres.
+        """
         leading = rotations.shape[:-3]
         with full_precision(rotations.device):
-            rotations = rotations.to(self.dtype).reshape(-1, NUM_MANO_JOINTS, 3, 3)
-            betas = betas.to(self.dtype).expand(*leading, NUM_BETAS).reshape(-1, NUM_BETAS)
-            if transl is not None:
-                transl = transl.to(self.dtype).expand(*leading, 3).reshape(-1, 3)
-            is_right = is_right.expand(leading).reshape(-1)
-            vertices, joints = self._layer(rotations, betas, transl, is_right)
-            joints = self.with_tips(joints, vertices)
+            points = self._layer(
+                rotations.to(self.dtype).reshape(-1, NUM_MANO_JOINTS, 3, 3),
+                betas.to(self.dtype).expand(*leading, NUM_BETAS).reshape(-1, NUM_BETAS),
+                is_right.expand(leading).reshape(-1),
+            )
+            vertices, joints = self.mesh_and_joints(points)
         return vertices.reshape(*leading, *vertices.shape[1:]), joints.reshape(*leading, *joints.shape[1:])
 
     def joints_from_vertices(self, vertices: Tensor, is_right: Tensor) -> Tensor:
@@ -140,7 +156,8 @@ class HandModel(nn.Module):
         with full_precision(vertices.device):
             vertices = vertices.to(self.dtype)
             right, left = (regressor @ vertices for regressor in self._regressors)
-            return self.with_tips(torch.where(is_right[..., None, None], right, left), vertices)
+            joints = torch.where(is_right[..., None, None], right, left)
+            return torch.cat([joints, vertices], -2).index_select(-2, self._joints)
 
     def joints_as_defined(self, joints: Tensor, vertices: Tensor, is_right: Tensor, definition: Tensor) -> Tensor:
         """Joints with the fingertips of the sets that the hands are compared in.
@@ -198,9 +215,9 @@ class HandModel(nn.Module):
             vectors = torch.cat([pose[..., :3], fingers + mean], dim=-1)
             return roma.rotvec_to_rotmat(vectors.reshape(*vectors.shape[:-1], NUM_MANO_JOINTS, 3))
 
-    def with_tips(self, joints: Tensor, vertices: Tensor) -> Tensor:
-        """From (..., 16, 3) joints in MANO's order and the mesh to the 21 joints in the papers' order."""
-        return torch.cat([joints, vertices], dim=-2).index_select(-2, self._joints)
+    def mesh_and_joints(self, points: Tensor) -> tuple[Tensor, Tensor]:
+        """From a layer's (N, 3, 16 + V) to the vertices (N, V, 3) and the 21 joints (N, 21, 3) in the papers' order."""
+        return points[..., NUM_MANO_JOINTS:].mT, points.index_select(-1, self._joints).mT.contiguous()
 
 
 def _float32(arrays: list[np.ndarray]) -> Tensor:
@@ -242,15 +259,17 @@ class SkinningLayer(nn.Module):
     Each row uses the arrays of its own side without sorting the rows: both sides' arrays are multiplied as one matrix,
     with zeros for the other side's coefficients. No shape depends on the data, so the layer can be exported.
 
-    Points are homogeneous rows (x, y, z, 1), which a (4, 3) matrix M turns and moves: p' = p M. The fourth coordinate
-    is a column of the arrays, so that no operation appends it.
+    The root joint is the origin. The skeleton's 16 joints are points of the skin too, each of which moves with its own
+    joint alone. Points are homogeneous rows (x, y, z, 1), which a (4, 3) matrix M turns and moves: p' = p M. The fourth
+    coordinate is a column of the arrays, so that no operation appends it.
 
     Args:
         hands: The right and the left hand, V vertices each.
     """
 
+    _roots: Tensor
     _shape: Tensor
-    _rest_joints: Tensor
+    _turning: Tensor
     _pose: Tensor
     _weights: Tensor
     _sides: Tensor
@@ -262,15 +281,21 @@ class SkinningLayer(nn.Module):
         self.num_vertices = hands[0].num_vertices
         self.has_posedirs = any(hand.has_posedirs for hand in hands)
         # A row for each coefficient: the template's and the ten betas', of the right and then of the left hand.
-        # Vertices come last, so that sums over joints and coordinates run along contiguous memory.
+        # Points come last, so that sums over joints and coordinates run along contiguous memory.
         shape = [np.concatenate([hand.v_template[None], np.moveaxis(hand.shapedirs, -1, 0)]) for hand in hands]
         joints = [hand.J_regressor @ rows for hand, rows in zip(hands, shape, strict=True)]
+        points = np.concatenate([np.concatenate(joints), np.concatenate(shape)], 1)  # (22, 16 + V, 3)
+        roots = points[:, :1]
         template = np.arange(2 * (1 + NUM_BETAS)) % (1 + NUM_BETAS) == 0
+        pose = np.concatenate([hand.posedirs.T.swapaxes(1, 2) for hand in hands])
+        of_joints = np.zeros((len(pose), NUM_MANO_JOINTS, 3))
+        own_joint = np.eye(NUM_MANO_JOINTS)
         arrays = {
-            "_shape": _with_fourth(np.concatenate(shape), template).swapaxes(1, 2),  # (22, 4, V)
-            "_rest_joints": _with_fourth(np.concatenate(joints), template),  # (22, 16, 4)
-            "_pose": _with_fourth(np.concatenate([hand.posedirs.T.swapaxes(1, 2) for hand in hands]), 0).swapaxes(1, 2),
-            "_weights": np.concatenate([hand.weights.T for hand in hands]),  # (32, V)
+            "_roots": roots,
+            "_shape": _with_fourth(points - roots, template).swapaxes(1, 2),  # (22, 4, 16 + V)
+            "_turning": _turning((points - roots)[:, :NUM_MANO_JOINTS], template),  # (22, 16, 2, 4, 3)
+            "_pose": _with_fourth(np.concatenate([of_joints, pose], 1), 0).swapaxes(1, 2),
+            "_weights": np.stack([np.concatenate([own_joint, hand.weights.T], 1) for hand in hands]),
         }
         if not self.has_posedirs:
             del arrays["_pose"]
@@ -281,35 +306,27 @@ class SkinningLayer(nn.Module):
         for name, tensor in buffers.items():
             self.register_buffer(name, tensor, persistent=False)
 
-    def forward(
-        self, rotations: Tensor, betas: Tensor, transl: Tensor | None, is_right: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """Skins hands.
+    def forward(self, rotations: Tensor, betas: Tensor, is_right: Tensor) -> Tensor:
+        """Skins hands whose root joint lies at the origin.
 
         Args:
             rotations: (N, 16, 3, 3) joint rotations in MANO's order, root first, the mean pose included.
             betas: (N, 10) shape.
-            transl: (N, 3) metres, or nothing: then the root joint lies at J₀(β).
             is_right: (N,) bool, which hand each is.
 
         Returns:
-            Vertices (N, V, 3) and the posed skeleton's 16 joints (N, 16, 3), metres.
+            (N, 3, 16 + V) metres: the posed skeleton's 16 joints, then the vertices.
         """
-        own = self._own_side(is_right)
-        coefficients = self._coefficients(betas, own)
-        vertices = coefficients @ self._shape  # (N, 4 · V)
+        coefficients = self._coefficients(betas, is_right)
+        points = coefficients.flatten(1) @ self._shape  # (N, 4 · (16 + V))
         if self.has_posedirs:
             features = (rotations[:, 1:] - torch.eye(3).to(rotations)).flatten(1)
-            vertices = vertices + _of_own_side(features, own) @ self._pose
-        rest = (coefficients @ self._rest_joints).unflatten(-1, (-1, 4))
-        transforms = self._posed_skeleton(rotations, rest)  # (N, 16, 4, 3)
-        joints = (rest[:, :, None] @ transforms)[:, :, 0]
-        by_side = _of_own_side(transforms.flatten(2), own).mT  # (N, 12, 32)
-        blended = torch.bmm(by_side, self._weights.expand(by_side.shape[0], -1, -1))  # (N, 12, V)
-        vertices = (blended.unflatten(1, (4, 3)) * vertices.unflatten(1, (4, 1, -1))).sum(1).mT
-        if transl is None:
-            return vertices, joints
-        return vertices + transl[:, None], joints + transl[:, None]
+            points = points + _of_own_side(features, is_right[:, None] == self._sides) @ self._pose
+        transforms = self._posed_skeleton(rotations, coefficients)  # (N, 16, 4, 3)
+        # A template's coefficient is 1 on a hand's own side and 0 on the other.
+        weights = (coefficients[..., 0].detach() @ self._weights).unflatten(-1, (NUM_MANO_JOINTS, -1))
+        blended = torch.bmm(transforms.flatten(2).mT, weights)  # (N, 12, 16 + V)
+        return (blended.unflatten(1, (4, 3)) * points.unflatten(1, (4, 1, -1))).sum(1)
 
     def right_hand(self) -> dict[str, Tensor]:
         """The right hand's arrays, a row for the template and each of the ten betas, coordinates before vertices.
@@ -317,12 +334,12 @@ class SkinningLayer(nn.Module):
         Returns:
             ``shape`` (11, 3 · V) and ``rest_joints`` (11, 16 · 3), metres, and ``weights`` (16, V) of skinning.
         """
-        arrays = {
-            "shape": self._shape.unflatten(1, (4, -1))[:, :3].flatten(1),
-            "rest_joints": self._rest_joints.unflatten(1, (-1, 4))[..., :3].flatten(1),
-            "weights": self._weights,
+        points = (self._shape.unflatten(1, (4, -1))[:, :3] + self._roots[..., None])[: 1 + NUM_BETAS]
+        return {
+            "shape": points[..., NUM_MANO_JOINTS:].flatten(1),
+            "rest_joints": points[..., :NUM_MANO_JOINTS].mT.flatten(1),
+            "weights": self._weights[0].unflatten(0, (NUM_MANO_JOINTS, -1))[:, NUM_MANO_JOINTS:],
         }
-        return {name: array[: len(array) // 2] for name, array in arrays.items()}
 
     def rest_joints(self, betas: Tensor, is_right: Tensor) -> Tensor:
         """Joints of shaped hands at rest, untranslated.
@@ -334,44 +351,56 @@ class SkinningLayer(nn.Module):
         Returns:
             (..., 16, 3) metres, in MANO's order. The first is J₀(β), about which the root rotation turns the hand.
         """
-        return (self._coefficients(betas, self._own_side(is_right)) @ self._rest_joints).unflatten(-1, (-1, 4))[..., :3]
+        joints = self._shape.unflatten(1, (4, -1))[:, :3, :NUM_MANO_JOINTS] + self._roots[..., None]
+        return (self._coefficients(betas, is_right).flatten(-2) @ joints.flatten(1)).unflatten(-1, (3, -1)).mT
 
-    def _own_side(self, is_right: Tensor) -> Tensor:
-        """(..., 2) bool: which of the right and the left hand's arrays are a hand's own."""
-        return is_right[..., None] == self._sides
+    def _coefficients(self, betas: Tensor, is_right: Tensor) -> Tensor:
+        """(..., 2, 11): the template's coefficient, which is 1, and the betas, for the arrays of both hands."""
+        coefficients = torch.cat([self._one.expand(*betas.shape[:-1], 1), betas], -1)
+        return _of_own_side(coefficients, is_right[..., None] == self._sides).unflatten(-1, (2, -1))
 
-    def _coefficients(self, betas: Tensor, own: Tensor) -> Tensor:
-        """(..., 22): the template's coefficient, which is 1, and the betas, for the arrays of both hands."""
-        return _of_own_side(torch.cat([self._one.expand(*betas.shape[:-1], 1), betas], -1), own)
-
-    def _posed_skeleton(self, rotations: Tensor, rest: Tensor) -> Tensor:
+    def _posed_skeleton(self, rotations: Tensor, coefficients: Tensor) -> Tensor:
         """What posing does to the points at rest that move with each joint.
 
         A joint turns what hangs on it about its place at rest, then its parent does the same with the whole of it.
 
         Args:
             rotations: (N, 16, 3, 3) relative to the parents.
-            rest: (N, 16, 4) joints at rest.
+            coefficients: (N, 2, 11) of the shape.
 
         Returns:
             (N, 16, 4, 3) from points at rest to posed ones.
         """
-        turn, place = rotations.mT, rest[:, :, None, :3]
-        about = torch.cat([turn, place - place @ turn], 2)  # (N, 16, 4, 3)
-        root, fingers = about[:, :1], about[:, 1:]
-        fingers = torch.cat([fingers, self._fourth_column.expand(*fingers.shape[:-1], 1)], -1).unflatten(1, _CHAINS)
-        posed, parent = [], root
-        for k in range(_CHAINS[1]):
-            parent = fingers[:, :, k] @ parent
-            posed.append(parent)
-        return torch.cat([root, torch.stack(posed, 2).flatten(1, 2)], 1)
+        from_place, to_place = (coefficients.flatten(1) @ self._turning).view(-1, 2, 4, 3).unbind(1)
+        about = torch.baddbmm(to_place, from_place, rotations.mT.flatten(0, 1)).view(-1, NUM_MANO_JOINTS, 4, 3)
+        root, fingers = about.split([1, NUM_MANO_JOINTS - 1], 1)
+        fourth = self._fourth_column.expand(*fingers.shape[:-1], 1)
+        first, second, third = torch.cat([fingers, fourth], -1).unflatten(1, _CHAINS).unbind(2)
+        second = second @ first
+        chains = torch.stack([first, second, third @ second], 2)  # (N, 5, 3, 4, 4) of all that hangs on the root
+        root = root.flatten(1, 2)
+        return torch.cat([root, chains.flatten(1, 3) @ root], 1).unflatten(1, (NUM_MANO_JOINTS, 4))
+
+
+def _turning(joints: np.ndarray, template: np.ndarray) -> np.ndarray:
+    """What the homogeneous matrix of a turn R about a place c is made of: p ↦ (p - c) R + c is p ([1; -c] R + [0; c]).
+
+    Args:
+        joints: (22, 16, 3) of the places, by coefficient.
+        template: (22,) whether a coefficient is the template's.
+
+    Returns:
+        (22, 16, 2, 4, 3), [1; -c] and [0; c].
+    """
+    matrices = np.zeros((*joints.shape[:2], 2, 4, 3))
+    matrices[template, :, 0, :3] = np.eye(3)
+    matrices[:, :, 0, 3], matrices[:, :, 1, 3] = -joints, joints
+    return matrices
 
 
 def _of_own_side(rows: Tensor, own: Tensor) -> Tensor:
-    """(..., K, …) of hands (...) → (..., 2K, …): K for the right hand's arrays, K for the left's, one of them zero."""
-    axis = own.ndim - 1
-    own = own.reshape(own.shape + (1,) * (rows.ndim - axis))
-    return (rows.unsqueeze(axis) * own).flatten(axis, axis + 1)
+    """(..., K) of hands, (..., 2) whose side → (..., 2K): K for the right hand's arrays, K for the left's, one zero."""
+    return (rows[..., None, :] * own[..., None]).flatten(-2)
 
 
 def _with_fourth(rows: np.ndarray, fourth: np.ndarray | int) -> np.ndarray:

@@ -7,6 +7,7 @@ import contextlib
 import io
 from collections.abc import Sequence
 
+import torch
 from smplx import MANOLayer
 from smplx.utils import Struct
 from torch import Tensor, nn
@@ -30,25 +31,17 @@ class SmplxLayer(nn.Module):
             for name, tensor in list(module.named_buffers(recurse=False)):
                 module.register_buffer(name, tensor, persistent=False)
 
-    def forward(
-        self, rotations: Tensor, betas: Tensor, transl: Tensor | None, is_right: Tensor
-    ) -> tuple[Tensor, Tensor]:
+    def forward(self, rotations: Tensor, betas: Tensor, is_right: Tensor) -> Tensor:
         """As :meth:`gesturehand.hand.layer.SkinningLayer.forward`."""
-        vertices = rotations.new_zeros(len(rotations), self.num_vertices, 3)
-        joints = rotations.new_zeros(len(rotations), NUM_MANO_JOINTS, 3)
+        points = rotations.new_zeros(len(rotations), NUM_MANO_JOINTS + self.num_vertices, 3)
         for layer, mask in zip(self.layers, (is_right, ~is_right), strict=True):
             rows = mask.nonzero()[:, 0]
             if len(rows) == 0:  # smplx cannot reshape an empty batch
                 continue
-            output = layer(
-                betas=betas[rows],
-                global_orient=rotations[rows, :1],
-                hand_pose=rotations[rows, 1:],
-                transl=None if transl is None else transl[rows],
-            )
-            vertices = vertices.index_copy(0, rows, output.vertices)
-            joints = joints.index_copy(0, rows, output.joints)
-        return vertices, joints
+            output = layer(betas=betas[rows], global_orient=rotations[rows, :1], hand_pose=rotations[rows, 1:])
+            own = torch.cat([output.joints, output.vertices], 1)
+            points = points.index_copy(0, rows, own - own[:, :1])
+        return points.mT
 
 
 def _mano_layer(hand: ManoData) -> MANOLayer:

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from gesturehand.hand.layer import HandModel
 from gesturehand.inference.predictor import HandPredictor
-from gesturehand.skeleton import NUM_JOINTS, NUM_MANO_JOINTS, WRIST
+from gesturehand.skeleton import NUM_JOINTS, NUM_MANO_JOINTS
 
 
 class TracedHandModel(nn.Module):
@@ -21,26 +21,22 @@ class TracedHandModel(nn.Module):
     def __init__(self, hand_model: HandModel) -> None:
         super().__init__()
         self.skinning = hand_model.skinning
-        self.with_tips = hand_model.with_tips
+        self.mesh_and_joints = hand_model.mesh_and_joints
 
-    def forward(
-        self, rotations: Tensor, betas: Tensor, transl: Tensor | None, is_right: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """As ``HandModel.forward``, for (B, H, …) and without a translation."""
+    def about_wrist(self, rotations: Tensor, betas: Tensor, is_right: Tensor) -> tuple[Tensor, Tensor]:
+        """As ``HandModel.about_wrist``, for (B, H, …)."""
         hands = rotations.shape[1]
-        vertices, joints = self.skinning(
-            rotations.reshape(-1, NUM_MANO_JOINTS, 3, 3), betas.reshape(-1, betas.shape[-1]), None, is_right.reshape(-1)
+        points = self.skinning(
+            rotations.reshape(-1, NUM_MANO_JOINTS, 3, 3), betas.reshape(-1, betas.shape[-1]), is_right.reshape(-1)
         )
-        joints = self.with_tips(joints, vertices)
+        vertices, joints = self.mesh_and_joints(points)
         return vertices.reshape(-1, hands, *vertices.shape[1:]), joints.reshape(-1, hands, NUM_JOINTS, 3)
 
 
 class NoHandModel(nn.Module):
     """Stands in for the hand model where its arrays must not be exported; what it gives is not used."""
 
-    def forward(
-        self, rotations: Tensor, betas: Tensor, transl: Tensor | None, is_right: Tensor
-    ) -> tuple[Tensor, Tensor]:
+    def about_wrist(self, rotations: Tensor, betas: Tensor, is_right: Tensor) -> tuple[Tensor, Tensor]:
         """Zeros."""
         nothing = rotations[..., :1, 0, :] * 0
         return nothing, nothing.expand(*nothing.shape[:-2], NUM_JOINTS, 3)
@@ -98,9 +94,8 @@ class ExportModel(nn.Module):
             "joints_25d": hand["joints_25d"] * mirror[..., None, :],
         }
         if self.mesh:
-            vertices, joints = self.hand_model(rotations, hand["betas"], None, sides)
-            wrist = joints[..., WRIST : WRIST + 1, :]
-            outputs["vertices"], outputs["joints"] = vertices - wrist, joints - wrist
+            mesh = self.hand_model.about_wrist(rotations, hand["betas"], sides)
+            outputs["vertices"], outputs["joints"] = mesh
             outputs["joints_2d"] = hand["joints_2d"] * mirror[..., None, :2]
         if not self.two_hand:
             outputs = {name: output[:, 0] for name, output in outputs.items()}

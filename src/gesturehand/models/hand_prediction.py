@@ -9,7 +9,8 @@ from torch import Tensor, nn
 from gesturehand.batch import HandPrediction
 from gesturehand.camera import weak_perspective
 from gesturehand.hand.layer import HandModel, full_precision
-from gesturehand.skeleton import NUM_JOINTS, WRIST
+from gesturehand.skeleton import NUM_JOINTS
+from gesturehand.unit_vectors import units_and_lengths
 
 #: Normalised crop units per metre of a hand that fills a crop: about 1.6 units for 0.2 m.
 TYPICAL_CAMERA_SCALE: Final = 8.0
@@ -36,7 +37,9 @@ def soft_argmax(volume: Tensor, centres: Tensor | None = None) -> Tensor:
     """
     centres = cell_centres(volume.shape[-3:], volume.device) if centres is None else centres
     with full_precision(volume.device):
-        return volume.float().flatten(-3).softmax(-1) @ centres
+        likely = volume.float().flatten(-3).softmax(-1)
+        # As many centres as samples: a product that folds the samples into rows would copy its gradient first.
+        return likely @ centres.expand(*likely.shape[:-2], -1, -1)
 
 
 def cell_centres(shape: Sequence[int], device: torch.device | None = None) -> Tensor:
@@ -88,8 +91,8 @@ def rotation_from_6d(six: Tensor) -> Tensor:
     with torch.autocast(six.device.type, enabled=False):
         first, second = six.float().unflatten(-1, (3, 2)).unbind(-1)
         # The third axis is perpendicular to both columns; the second one completes the frame.
-        along = torch.stack([first, torch.linalg.cross(first, second)], -1)
-        x, z = (along / torch.linalg.vector_norm(along, dim=-2, keepdim=True)).unbind(-1)
+        axes, _ = units_and_lengths(torch.stack([first, torch.linalg.cross(first, second)], -2))
+        x, z = axes.unbind(-2)
         return torch.stack([x, torch.linalg.cross(z, x), z], -1)
 
 
@@ -118,9 +121,7 @@ def predicted_hands(
         hand_model: MANO's layer.
         is_right: (B, H) bool.
     """
-    vertices, joints = hand_model(mano.rotations, mano.betas, None, is_right)
-    wrist = joints[..., WRIST : WRIST + 1, :]
-    joints, vertices = joints - wrist, vertices - wrist
+    vertices, joints = hand_model.about_wrist(mano.rotations, mano.betas, is_right)
     return {
         "joints_25d": joints_25d,
         "rotations": mano.rotations,

@@ -23,6 +23,7 @@ from gesturehand.models.hand_prediction import (
     rotation_from_6d,
 )
 from gesturehand.models.joined_linear import joined_linear
+from gesturehand.models.joint_cast import weights_cast_together
 from gesturehand.skeleton import JOINT_OF_MANO_ROTATION, NUM_JOINTS
 
 #: ``concat``: self-attention over gesture and joint tokens. ``cross``: joint tokens attend to each other, then to the
@@ -98,11 +99,14 @@ class TokenFusionNetwork(nn.Module):
             The hand (H = 1) and its gesture.
         """
         features = self.encoder(image)
-        gesture = self.gesture_head(features.pooled)
-        joints_25d = self.joint_volume(features.feature_map)
-        tokens = self.joint_tokens(features.feature_map, joints_25d)
-        guidance = None if self.gesture_tokens is None else self.gesture_tokens(gesture)
-        mano = self.mano_head(self.token_fusion(tokens, guidance), features.pooled)
+        # The joint tokens' two biases are added before autocast would cast them.
+        uncast = self.encoder, self.joint_tokens
+        with weights_cast_together(part for part in self.children() if part not in uncast):
+            gesture = self.gesture_head(features.pooled)
+            joints_25d = self.joint_volume(features.feature_map)
+            tokens = self.joint_tokens(features.feature_map, joints_25d)
+            guidance = None if self.gesture_tokens is None else self.gesture_tokens(gesture)
+            mano = self.mano_head(self.token_fusion(tokens, guidance), features.pooled)
         one = ManoParameters(*(parameter[:, None] for parameter in mano))
         hand = predicted_hands(joints_25d[:, None], one, self.hand_model, is_right)
         return hand, gesture
@@ -128,7 +132,7 @@ class JointTokens(nn.Module):
         # Both layers as one: the sum of two products is the product of what stands side by side.
         weight = torch.cat([self.feature.weight, self.coordinate.weight], 1)
         bias = self.feature.bias + self.coordinate.bias
-        return F.linear(torch.cat([sampled[..., 0].mT, places], -1), weight, bias) + self.joint
+        return F.linear(torch.cat([sampled.squeeze(-1).mT, places], -1), weight, bias) + self.joint
 
 
 class GestureTokens(nn.Module):
@@ -215,7 +219,9 @@ class SelfAttentionBlock(nn.TransformerEncoderLayer):
         """Self-attention of tokens (B, N, width), all of which see each other."""
         attention = self.self_attn
         joined = F.linear(x, attention.in_proj_weight, attention.in_proj_bias)
-        query, key, value = joined.unflatten(-1, (3, attention.num_heads, -1)).permute(2, 0, 3, 1, 4).unbind()
+        query, key, value = (
+            part.unflatten(-1, (attention.num_heads, -1)).transpose(1, 2) for part in joined.chunk(3, -1)
+        )
         dropout = attention.dropout if self.training else 0.0
         attended = F.scaled_dot_product_attention(query, key, value, dropout_p=dropout)
         return self.dropout1(attention.out_proj(attended.transpose(1, 2).flatten(2)))

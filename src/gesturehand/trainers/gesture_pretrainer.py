@@ -5,7 +5,7 @@ from typing import Any
 from torch import Tensor
 
 from gesturehand.batch import Batch, GesturePrediction
-from gesturehand.losses import MaskedSum, counted_labels, gesture_objective
+from gesturehand.losses import MaskedSum, counted_labels, gesture_objective, gesture_targets
 from gesturehand.trainers.optimisation import adamw_with_cosine
 from gesturehand.trainers.training_stage import Measured, TrainingStage, part_of
 
@@ -95,11 +95,6 @@ class GesturePretrainer(TrainingStage):
         return prediction
 
     def _losses(self, prediction: GesturePrediction, batch: Batch, label_smoothing: float) -> dict[str, MaskedSum]:
-        gestures = gesture_objective(
-            prediction,
-            counted_labels(batch, "coarse"),
-            counted_labels(batch, "fine"),
-            self.parents,
-            label_smoothing=label_smoothing,
-        )
+        targets = gesture_targets(counted_labels(batch, "coarse"), counted_labels(batch, "fine"))
+        gestures = gesture_objective(prediction, targets, self.parents, label_smoothing=label_smoothing)
         return gestures | self.own_label_losses(prediction, batch)

@@ -19,6 +19,7 @@ from gesturehand.losses import (
     MaskedSum,
     counted_labels,
     gesture_objective,
+    gesture_targets,
     layered_objective,
     relative_translation_loss,
 )
@@ -317,9 +318,9 @@ class HandRegressor(TrainingStage):
         if "relative_translation" in hand:
             sums["relative_translation"] = relative_translation_loss(hand, targets)
         if gesture is not None:
-            sums |= gesture_objective(
-                gesture, counted_labels(batch, "coarse"), counted_labels(batch, "fine"), self.parents
-            )
+            made = targets.get("gestures")
+            wanted = made or gesture_targets(counted_labels(batch, "coarse"), counted_labels(batch, "fine"))
+            sums |= gesture_objective(gesture, wanted, self.parents)
             sums |= self.own_label_losses(gesture, batch)
         return sums
 

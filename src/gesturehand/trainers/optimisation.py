@@ -91,11 +91,10 @@ def weighted_loss(
         (tensor(1.), tensor(1.), {'pose': tensor(2.)})
     """
     own = torch.stack([term.total for term in sums.values()])
-    totals, counts = mean_over_processes(
-        torch.stack([own.detach(), torch.stack([term.count for term in sums.values()])], -1)
-    ).unbind(-1)
+    both = torch.stack([part.detach() for term in sums.values() for part in term]).view(-1, 2)
+    totals, counts = mean_over_processes(both).unbind(-1)
     # A term without a valid entry is zero, with a gradient of zero.
-    numbers = torch.where(counts > 0, counts, 1.0)
+    numbers = counts.masked_fill(counts == 0, 1.0)
     factors = constant(tuple(weights[name] for name in sums), totals.device) / numbers
     means = (totals / numbers).unbind()
-    return (factors * own).sum(), (factors * totals).sum(), dict(zip(sums, means, strict=True))
+    return torch.dot(factors, own), torch.dot(factors, totals), dict(zip(sums, means, strict=True))
