@@ -24,8 +24,8 @@ import torch
 import training_step
 
 from gesturehand.cli.commands import TRAINING
-from gesturehand.json_files import write_json
 from gesturehand.markdown import markdown_table, write_between_markers
+from gesturehand.text_file import write_json
 
 DOCS = Path(__file__).parent.parent / "docs"
 MARKERS = ("<!-- bench:begin -->", "<!-- bench:end -->")

@@ -1,11 +1,12 @@
 """What the seam to a cluster costs, and how long the paper's comparison takes on many GPUs, on paper.
 
-    python benchmarks/cluster.py overhead --before CHECKOUT [--frames 800] [--repeats 3]
+    python benchmarks/cluster.py overhead --before CHECKOUT [--frames 32 400 4000] [--no-ablation] [--repeats 3]
     python benchmarks/cluster.py jobs
     python benchmarks/cluster.py grid [--images 2]
 
-``overhead`` runs ``data synth`` and the smallest ablation of this version and of another checkout in turns; processor
-seconds of all processes count, the best of each, since other programs may run beside it. ``jobs`` lets 32 workers,
+``overhead`` runs ``data synth``, with few frames and with many, and the smallest ablation of this version and of
+another checkout in turns; processor seconds of all processes count, the best of each, since other programs may run
+beside it. Rows of earlier calls stay. ``jobs`` lets 32 workers,
 which are threads of one process, do 1,000 jobs of 10 ms with needs. ``grid`` measures a training step of each network
 of the comparison's default size, and schedules the comparison's real jobs on 8, 64 and 512 GPUs. Each writes its part
 of docs/results/cluster.json and the tables of docs/performance.md.
@@ -23,19 +24,25 @@ from heapq import heappop, heappush
 from pathlib import Path
 from typing import Any
 
-from gesturehand.ablation.grid import Arm, Pretrain, make_grid
+from gesturehand.ablation.grid import SIZES, Arm, Pretrain, make_grid
 from gesturehand.ablation.schedule import jobs_of
-from gesturehand.ablation.sizes import SIZES
 from gesturehand.cluster import Cluster, Task
-from gesturehand.json_files import read_json, write_json
 from gesturehand.markdown import markdown_table, write_between_markers
+from gesturehand.text_file import read_json, write_json
 
 DOCS = Path(__file__).parents[1] / "docs"
 RESULTS = DOCS / "results" / "cluster.json"
 MARKERS = ("<!-- cluster:begin -->", "<!-- cluster:end -->")
 GPUS = (1, 8, 64, 512)
 JOBS, JOB_S, WORKERS = 1000, 0.01, 32
+SYNTH = "`data synth`, {:,} frames, 2 processes"
+#: A chunk for each process, which is little more than the start; few; and many.
+FRAMES = (32, 400, 4000)
 Network = tuple[str, str, str]
+
+
+def read_results() -> dict[str, Any]:
+    return read_json(RESULTS, "The results", "remove it") if RESULTS.is_file() else {}
 
 
 def seconds_of(command: list[str], source: Path) -> tuple[float, float]:
@@ -53,24 +60,22 @@ def overhead(options: argparse.Namespace) -> dict[str, Any]:
     """Seconds of both versions by command; the best of the repeats."""
     here = Path(__file__).parents[1]
     commands = {
-        f"`data synth`, {options.frames:,} frames, 2 processes": lambda out: [
-            "data", "synth", "--out", out, "--frames", f"[{options.frames},0,0]", "--subjects", "[8,0,0]",
-            "--views=1", "--processes=2",
-        ],
-        "`ablation --size tiny --seeds 1`, 2 processes": lambda out: [
-            "ablation", "--size=tiny", "--seeds=1", "--out", out, "--processes=2",
-        ],
-    }  # fmt: skip
+        SYNTH.format(frames): ["data", "synth", "--frames", f"[{frames},0,0]", "--subjects=[8,0,0]", "--views=1"]
+        for frames in options.frames
+    }
+    if options.ablation:
+        commands["`ablation --size tiny --seeds 1`, 2 processes"] = ["ablation", "--size=tiny", "--seeds=1"]
     found: dict[str, Any] = {}
     for name, command in commands.items():
         best: dict[str, list[float]] = {"before": [1e9, 1e9], "now": [1e9, 1e9]}
         for _ in range(options.repeats):
             for version, source in (("before", options.before), ("now", here)):
                 with tempfile.TemporaryDirectory() as folder:
-                    taken = seconds_of(command(str(Path(folder, "out"))), source)
+                    taken = seconds_of([*command, "--processes=2", f"--out={folder}/out"], source)
                 best[version] = [min(pair) for pair in zip(best[version], taken, strict=True)]
                 print(f"{name}, {version}: {taken[0]:.1f} s, of processors {taken[1]:.1f} s", flush=True)
         found[name] = {version: {"wall_s": wall, "cpu_s": cpu} for version, (wall, cpu) in best.items()}
+        found[name]["repeats"] = options.repeats
     return found
 
 
@@ -196,10 +201,19 @@ def grid(options: argparse.Namespace) -> dict[str, Any]:
 
 def overhead_table(found: dict[str, Any]) -> str:
     rows = [["command", "processor seconds before", "now", "ratio", "asked"]]
-    for name, versions in found.items():
+    for name, versions in sorted(found.items(), key=lambda item: item[1]["now"]["cpu_s"]):
         before, now = versions["before"]["cpu_s"], versions["now"]["cpu_s"]
         rows.append([name, f"{before:.1f}", f"{now:.1f}", f"{now / before:.2f}", "≤ 1.05"])
-    return "Through the local cluster, against the version before it:\n\n" + markdown_table(rows)
+    text = "Through the local cluster, against the version before it:\n\n" + markdown_table(rows)
+    few, many = FRAMES[:2]
+    if {SYNTH.format(few), SYNTH.format(many)} <= found.keys():
+        lines = []
+        for version in ("before", "now"):
+            short, long = (found[SYNTH.format(frames)][version]["cpu_s"] for frames in (few, many))
+            frame = (long - short) / (many - few)
+            lines.append(f"{version} {short - few * frame:.1f} s and {1000 * frame:.1f} ms a frame")
+        text += f"\n`data synth` takes, by its rows of {few} and {many} frames: {', '.join(lines)}.\n"
+    return text
 
 
 def jobs_table(found: dict[str, Any]) -> str:
@@ -239,13 +253,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("part", choices=[*PARTS, "tables"], help="tables: only write the document again")
     parser.add_argument("--before", type=Path, help="checkout of the version to compare with")
-    parser.add_argument("--frames", type=int, default=800)
+    parser.add_argument("--frames", type=int, nargs="*", default=FRAMES)
+    parser.add_argument("--ablation", action=argparse.BooleanOptionalAction, default=True)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--images", type=int, default=2, help="images of a measured step; 64 on a GPU")
     options = parser.parse_args()
-    found = read_json(RESULTS, "The results", "remove it") if RESULTS.is_file() else {}
+    found = read_results()
     if options.part in PARTS:
-        found[options.part] = PARTS[options.part][0](options)
+        measured = PARTS[options.part][0](options)
+        found = read_results()
+        found[options.part] = found.get(options.part, {}) | measured
         write_json(RESULTS, found)
     texts = [
         f"<!-- written by `python benchmarks/cluster.py {name}` -->\n{table(found[name])}"

@@ -21,9 +21,9 @@ import numpy as np
 from gesturehand.camera import project
 from gesturehand.data.datamodule import InterHandDataModule
 from gesturehand.detection import HandDetector
-from gesturehand.json_files import write_json
 from gesturehand.markdown import markdown_table, write_between_markers
 from gesturehand.skeleton import SIDES
+from gesturehand.text_file import write_json
 
 DOCS = Path(__file__).parent.parent / "docs"
 TURNS = (0, 90, 180, 270)

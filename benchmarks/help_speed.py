@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from gesturehand.cli.commands import all_commands
-from gesturehand.json_files import write_json
+from gesturehand.text_file import write_json
 
 SOURCE = Path(__file__).parent.parent / "src"
 _RUN = "import sys; from gesturehand.cli.main import main; sys.exit(main())"

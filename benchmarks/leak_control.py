@@ -21,9 +21,9 @@ from tqdm import tqdm
 
 from gesturehand.data.files import image_path
 from gesturehand.data.index import HAND_TYPES, InterHandIndex, read_index
-from gesturehand.json_files import write_json
 from gesturehand.synthetic.placement import palm_centre
 from gesturehand.synthetic.set_writer import mask_path
+from gesturehand.text_file import write_json
 
 RADIUS_PX = 185
 #: The window holds the disc and what lies around it: arm, sleeve, body, lamps.

@@ -29,11 +29,11 @@ import torch
 from index_scale import memory_mb
 from made_up_split import FRAMES, IMAGES, write_split
 
+from gesturehand.data.check import verify_split
 from gesturehand.data.datamodule import InterHandDataModule
 from gesturehand.data.dataset import InterHandDataset, SampleKey, collate
 from gesturehand.data.index import InterHandIndex, read_index
 from gesturehand.data.pack import pack_split
-from gesturehand.data.verify_shards import verify_split
 
 BATCH = 32
 #: ext4 allows 65,000 links to a file.

@@ -16,11 +16,10 @@ from hand_penetration import TOLERANCE_M, PenetrationCheck
 from tqdm import tqdm
 
 from gesturehand.hand.load import open_hand
-from gesturehand.json_files import write_json
 from gesturehand.skeleton import SIDES
 from gesturehand.synthetic.capture import capture_frame
-from gesturehand.synthetic.plan import make_plan
-from gesturehand.synthetic.settings import OPENHAND_V1
+from gesturehand.synthetic.plan import OPENHAND_V1, make_plan
+from gesturehand.text_file import write_json
 
 
 def main() -> None:

@@ -21,12 +21,12 @@ from hand_penetration import TOLERANCE_M, PenetrationCheck
 from tqdm import tqdm
 
 from gesturehand.hand.load import open_hand
-from gesturehand.json_files import write_json
 from gesturehand.markdown import markdown_table, write_between_markers
 from gesturehand.skeleton import SIDES
 from gesturehand.synthetic.articulation import LONG_FINGERS
 from gesturehand.synthetic.photo.picture import Photo, draw_photo
 from gesturehand.synthetic.photo.plan import OPENPHOTO, OPENPHOTO_V1, make_photo_plan
+from gesturehand.text_file import write_json
 
 _PER_PERSON = 50
 #: Every so many pictures' main hand is looked at for parts that pass through each other.

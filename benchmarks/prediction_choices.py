@@ -12,17 +12,16 @@ from typing import Any
 
 import numpy as np
 
-from gesturehand.camera import normalised_to_px, project, transform_affine
+from gesturehand.camera import normalised_to_px, project, solve_translation, transform_affine
 from gesturehand.data.datamodule import InterHandDataModule
 from gesturehand.data.image_file import read_image
 from gesturehand.inference.boxes import BOX_SCALE, HandBox, square_of
 from gesturehand.inference.crop import crop_image
 from gesturehand.inference.predictor import BATCH_SIZE, HandPredictor
 from gesturehand.inference.query import ImageQuery
-from gesturehand.json_files import write_json
 from gesturehand.markdown import markdown_table, write_between_markers
 from gesturehand.skeleton import SIDES, WRIST
-from gesturehand.translation import solve_translation
+from gesturehand.text_file import write_json
 
 DOCS = Path(__file__).parent.parent / "docs"
 SCALES = (1.0, 1.2, 1.3, 1.4, 1.5, 1.6, 1.8, 2.2)
@@ -63,9 +62,9 @@ def placing(predictor: HandPredictor, hands: list[Any]) -> dict[str, dict[str, f
         for query, _, _ in part:
             image, (box,) = read_image(query.image), query.hands
             square = square_of(box.box, image.shape[1], image.shape[0], BOX_SCALE)
-            mirror = predictor.mirror_left and box.hand == "left"
+            mirror = predictor.mirror_left and box.side == "left"
             crops.append((*crop_image(image, square, predictor.image_size, mirror), mirror))
-        found = predictor.run_crops(crops, [query.hands[0].hand == "right" for query, _, _ in part])
+        found = predictor.run_crops(crops, [query.hands[0].side == "right" for query, _, _ in part])
         for place, (query, joints, known) in enumerate(part):
             back = np.linalg.inv(np.vstack([crops[place][1], [0, 0, 1]]))[:2]
             body = found["joints"][place, 0].astype(np.float64)

@@ -17,13 +17,13 @@ import cv2
 import numpy as np
 import torch
 
+from gesturehand.camera import assumed_intrinsics
 from gesturehand.evaluation.report import markdown_table
 from gesturehand.inference.assemble import assemble_hands, numpy_prediction
 from gesturehand.inference.boxes import HandBox
 from gesturehand.inference.crop import crop_image
 from gesturehand.inference.predictor import HandPredictor
 from gesturehand.inference.query import ImageQuery, crops_of
-from gesturehand.translation import assumed_intrinsics
 
 #: Width and height of the image, and the hand's box in it, px.
 SIZE, BOX = (1600, 1200), (610.0, 400.0, 260.0, 330.0)

@@ -15,9 +15,9 @@ from pathlib import Path
 
 import cv2
 
-from gesturehand.json_files import write_json
-from gesturehand.synthetic.settings import BENCHMARK, OPENHAND_V1
+from gesturehand.synthetic.plan import BENCHMARK, OPENHAND_V1
 from gesturehand.synthetic.writer import write_synthetic_set
+from gesturehand.text_file import write_json
 
 
 def measure(frames: int, processes: int) -> dict[str, float | int | str]:

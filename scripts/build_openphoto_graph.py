@@ -19,7 +19,6 @@ from onnx import TensorProto, helper, numpy_helper
 from gesturehand.hand.layer import HandModel
 from gesturehand.inference.checkpoint import load_regressor
 from gesturehand.inference.engine import GRAPH_FILE, GRAPH_SETTINGS_FILE, graph_settings, graph_weights
-from gesturehand.json_files import write_json
 from gesturehand.models.hand_prediction import TYPICAL_CAMERA_SCALE
 from gesturehand.models.mediapipe_trunk import ConvLayer, InvertedResidual
 from gesturehand.models.token_fusion import TokenFusionNetwork
@@ -30,6 +29,7 @@ from gesturehand.skeleton import (
     NUM_MANO_JOINTS,
     TIP_VERTICES,
 )
+from gesturehand.text_file import write_json
 
 ASSETS: Final = Path(__file__).parents[1] / "src/gesturehand/assets"
 OPSET: Final = 20

@@ -11,13 +11,12 @@ and the JSON of an ablation go to ``images/`` and ``results/`` beside the docume
 import argparse
 from pathlib import Path
 
-from gesturehand.ablation.grid import make_grid
+from gesturehand.ablation.grid import Size, make_grid
 from gesturehand.ablation.report import write_documents
-from gesturehand.ablation.sizes import Size
 from gesturehand.evaluation.set_statistics import statistics_markdown
 from gesturehand.evaluation.summary import summary_markdown
-from gesturehand.json_files import read_json
 from gesturehand.markdown import write_between_markers
+from gesturehand.text_file import read_json
 
 TABLES = {"summary": summary_markdown, "statistics": statistics_markdown}
 

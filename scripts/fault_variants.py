@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from gesturehand.json_files import write_json
 from gesturehand.markdown import markdown_table, write_between_markers
+from gesturehand.text_file import write_json
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 DOCS = REPOSITORY / "docs"

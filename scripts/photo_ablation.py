@@ -3,8 +3,8 @@
     python scripts/photo_ablation.py PHOTOS [--out runs/photo-ablation] [--document docs/photos.md]
 
 PHOTOS holds ``labels.json`` and ``more/labels.json`` with their images. The same command continues an interrupted
-comparison; ``--run false`` only writes tables and picture again. ``--document`` also writes them between the
-document's markers.
+comparison; ``--run false`` only writes tables and picture again, and ``--encoders imagenet`` trains one encoder's share
+of it, all seeds. ``--document`` also writes them between the document's markers.
 """
 
 import argparse
@@ -25,16 +25,15 @@ from gesturehand.ablation.photographs import (
     run_photo_training,
 )
 from gesturehand.ablation.photographs_report import photo_markdown, save_photo_differences
-from gesturehand.ablation.prepare import check_settings
-from gesturehand.ablation.schedule import run_all
+from gesturehand.ablation.schedule import check_settings, run_all
 from gesturehand.cluster import Cluster, Failure
 from gesturehand.file_writing import write_bytes, write_text
-from gesturehand.json_files import write_json
 from gesturehand.markdown import write_between_markers
 from gesturehand.own_data.convert import convert
 from gesturehand.own_data.entries import read_entries, with_gestures
 from gesturehand.synthetic.photo.plan import PhotoSettings
 from gesturehand.synthetic.photo.writer import write_photo_set
+from gesturehand.text_file import write_json
 
 ROOT = Path(__file__).parents[1]
 MARKERS = ("<!-- photo_ablation:begin -->", "<!-- photo_ablation:end -->")
@@ -65,6 +64,9 @@ def main() -> None:
     parser.add_argument("photos", type=Path, help="folder of labels.json and more/labels.json")
     parser.add_argument("--size", choices=PHOTO_SIZES, default="quick")
     parser.add_argument("--seeds", type=int, help="number of seeds")
+    parser.add_argument(
+        "--encoders", choices=ENCODERS, nargs="+", default=tuple(ENCODERS), help="train these only; tables have all"
+    )
     parser.add_argument("--out", type=Path, default=Path("runs/photo-ablation"))
     parser.add_argument("--processes", type=int, help="trainings at a time; one a GPU, or a core, unless given")
     parser.add_argument("--cluster", default="local", help="local, tcp://host:8786 or a YAML file (docs/cluster.md)")
@@ -89,7 +91,7 @@ def main() -> None:
         prepare(options, place, size)
         with Cluster(options.cluster, workers=options.processes, gpu=True, folder=out / "jobs") as workers:
             failures = run_all(
-                photo_trainings(size),
+                photo_trainings(size, tuple(options.encoders)),
                 place,
                 partial(run_photo_training, size=size),
                 workers,

@@ -19,13 +19,13 @@ import numpy as np
 
 from gesturehand.data.crop import upright_turns
 from gesturehand.data.image_file import read_image
-from gesturehand.draw.prediction import DrawnHand, PredictionPainter
+from gesturehand.draw.hands import DrawnHand, PredictionPainter
 from gesturehand.inference.boxes import HandBox
 from gesturehand.inference.predictor import HandPredictor
 from gesturehand.inference.query import ImageQuery
 from gesturehand.inference.result import HandResult
-from gesturehand.json_files import read_json, write_json
 from gesturehand.markdown import markdown_table, write_between_markers
+from gesturehand.text_file import read_json, write_json
 
 DOCS: Final = Path(__file__).resolve().parents[1] / "docs"
 MARKERS: Final = ("<!-- errors:begin -->", "<!-- errors:end -->")
@@ -70,7 +70,7 @@ def predicted(predictor: HandPredictor, photos: Sequence[Photo], *, turn_known: 
     """One hand a photo."""
     queries = []
     for photo in photos:
-        box, side = photo.hand.box, photo.hand.hand
+        box, side = photo.hand.box, photo.hand.side
         turn = float(np.rad2deg(upright_turns(photo.joints))) if turn_known else None
         queries.append(ImageQuery(read_image(photo.file), (HandBox(box, side, turn),)))
     return [hands[0] for hands in predictor.predict_many(queries)]

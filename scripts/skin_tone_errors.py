@@ -25,12 +25,12 @@ from gesturehand.evaluation.skin_tone import TONE_GROUPS, errors_by_tone, palm_a
 from gesturehand.inference.boxes import HandBox
 from gesturehand.inference.predictor import HandPredictor
 from gesturehand.inference.query import ImageQuery
-from gesturehand.json_files import none_for_nan, write_json
 from gesturehand.markdown import markdown_table, write_between_markers
 from gesturehand.metrics.functional import joint_errors_mm
 from gesturehand.synthetic.photo.camera_effects import jpeg_quality
 from gesturehand.synthetic.photo.picture import draw_photo
 from gesturehand.synthetic.photo.plan import PhotoSettings, make_photo_plan
+from gesturehand.text_file import none_for_nan, write_json
 
 MARKERS: Final = ("<!-- skin_tone:begin -->", "<!-- skin_tone:end -->")
 #: Of the rendered people; no training and no set of the documents has it.

@@ -1,15 +1,20 @@
 """Data that tests of several packages share: tiny synthetic sets through the real writer, and the real sample."""
 
+import http.server
 import json
+import resource
 import shutil
 import signal
+import threading
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from quiet_trainer import quiet_trainer
+from set_files import copy_split
+from trainings import quiet_trainer
 
 from gesturehand.hand.mano_file import ManoData
 from gesturehand.synthetic.writer import write_synthetic_set
@@ -54,6 +59,12 @@ def synthetic_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
+@pytest.fixture
+def val_root(tmp_path: Path, synthetic_root: Path) -> Path:
+    """A copy of the tiny set's split val, to write into."""
+    return copy_split(synthetic_root, "val", tmp_path / "set")
+
+
 @pytest.fixture(scope="session")
 def two_hand_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tiny set of 24, 8 and 12 captured frames, of which half show both hands and an eighth is range of motion."""
@@ -76,33 +87,22 @@ def two_hand_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def flat_root(tmp_path_factory: pytest.TempPathFactory, two_hand_root: Path) -> Path:
     """Hands of the set with pairs in a COCO-style set: 2D joints only, splits train and val."""
-    from gesturehand.camera import project, transform_points
-    from gesturehand.data.index import read_index
+    from set_files import true_hands
 
     root = tmp_path_factory.mktemp("flat") / "set"
     (root / "annotations").mkdir(parents=True)
     for split in ("train", "val"):
-        index = read_index(two_hand_root, split)
-        images: list[dict[str, Any]] = []
-        annotations: list[dict[str, Any]] = []
-        for row in range(len(index)):
-            name = f"{split}2017/{row:012d}.jpg"
+        images: dict[int, dict[str, Any]] = {}
+        annotations = []
+        for hand in true_hands(two_hand_root, split):
+            name = f"{split}2017/{hand.row:012d}.jpg"
             (root / name).parent.mkdir(exist_ok=True)
-            shutil.copyfile(index.image_file(row), root / name)
-            width, height = index.image_size_px[row].tolist()
-            images.append({"id": row, "file_name": name, "width": width, "height": height})
-            frame, camera = index.frame[row], index.camera[row]
-            for place, side in enumerate(("right", "left")):
-                valid = np.asarray(index.joint_valid_frame[frame])[place]
-                if not index.hand_type[row] & (1 << place) or not valid.any():
-                    continue
-                joints = transform_points(
-                    index.joints_world[frame, place], index.camera_rotation[camera], index.camera_translation[camera]
-                )
-                pixels = project(joints.astype(np.float64), index.intrinsics[camera].astype(np.float64))
-                points = np.column_stack([np.where(valid[:, None], pixels, 0), valid]).ravel().tolist()
-                annotations.append({"id": len(annotations), "image_id": row, "keypoints": points, "hand_type": side})
-        content = {"images": images, "annotations": annotations, "categories": []}
+            shutil.copyfile(hand.source, root / name)
+            width, height = hand.size
+            images[hand.row] = {"id": hand.row, "file_name": name, "width": width, "height": height}
+            told = {"keypoints": hand.triples.ravel().tolist(), "hand_type": hand.side}
+            annotations.append({"id": len(annotations), "image_id": hand.row, **told})
+        content = {"images": list(images.values()), "annotations": annotations, "categories": []}
         (root / "annotations" / f"hands_{split}.json").write_text(json.dumps(content))
     return root
 
@@ -131,28 +131,15 @@ def trained_checkpoint(tmp_path_factory: pytest.TempPathFactory, synthetic_root:
 @pytest.fixture(scope="session")
 def pair_frames(two_hand_root: Path) -> list[dict[str, Any]]:
     """Test frames of the set with pairs: ``file``, ``intrinsics`` (3, 3), ``hands`` (box, hand, joints m, valid)."""
-    import numpy as np
+    from set_files import true_hands
 
-    from gesturehand.camera import project, transform_points
-    from gesturehand.data.datamodule import InterHandDataModule
-
-    module = InterHandDataModule(
-        str(two_hand_root), image_size=8, hands="all", layout="two_hand", mirror_left=False, num_workers=0
-    )
-    dataset = module.dataset("test")
-    found = []
-    for number in range(len(dataset)):
-        sample = dataset[number]
-        joints = transform_points(sample["joints_world"], sample["camera_rotation"], sample["camera_translation"])
-        hands = []
-        for slot in np.flatnonzero(sample["hand_present"]):
-            own, valid = joints[slot].double().numpy(), sample["joint_valid_frame"][slot].numpy()
-            px = project(own[valid], sample["intrinsics"].double().numpy())
-            low, high = px.min(0), px.max(0)
-            box = [*low.tolist(), *(high - low).tolist()]
-            hands.append({"box": box, "hand": ("right", "left")[slot], "joints": own, "valid": valid})
-        found.append({"file": dataset.image_file(number), "intrinsics": sample["intrinsics"].numpy(), "hands": hands})
-    return found
+    frames: dict[int, dict[str, Any]] = {}
+    for hand in true_hands(two_hand_root, "test"):
+        frame = {"file": hand.source, "intrinsics": hand.intrinsics, "hands": []}
+        frames.setdefault(hand.row, frame)["hands"].append(
+            {"box": hand.box, "hand": hand.side, "joints": hand.joints, "valid": hand.valid}
+        )
+    return list(frames.values())
 
 
 @pytest.fixture(scope="session")
@@ -162,6 +149,70 @@ def real_sample() -> Path:
     if not (root / "annotations").is_dir():
         pytest.skip(f"the real sample of InterHand2.6M is not at {root}")
     return root
+
+
+@pytest.fixture
+def full_disk() -> Callable[[], AbstractContextManager[None]]:
+    """Within it a limit on the size of files, 10 kB, stands for a full disk."""
+
+    @contextmanager
+    def limited() -> Iterator[None]:
+        before = resource.getrlimit(resource.RLIMIT_FSIZE)
+        ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, before[1]))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+            signal.signal(signal.SIGXFSZ, ignored)
+
+    return limited
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(0)
+
+
+@pytest.fixture(scope="session")
+def hand_model() -> Any:
+    """The open hand's model; do not change it."""
+    from gesturehand.hand.layer import HandModel
+
+    return HandModel()
+
+
+@pytest.fixture
+def logged_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody is logged in to W&B, whoever runs the tests."""
+    for name in ("WANDB_API_KEY", "WANDB_MODE", "WANDB_BASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("NETRC", str(tmp_path / "none"))
+    monkeypatch.setenv("HOME", str(tmp_path))
+
+
+@pytest.fixture
+def server() -> Iterator[Callable[[int], str]]:
+    """Starts a server on this machine that answers every question about a head with a code; gives its address."""
+    running = []
+
+    def start(code: int) -> str:
+        class Answer(http.server.BaseHTTPRequestHandler):
+            def do_HEAD(self) -> None:
+                self.send_response(code)
+                self.end_headers()
+
+            def log_message(self, *words: object) -> None:
+                pass
+
+        running.append(http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answer))
+        threading.Thread(target=running[-1].serve_forever, daemon=True).start()
+        return f"http://127.0.0.1:{running[-1].server_port}"
+
+    yield start
+    for one in running:
+        one.shutdown()
+        one.server_close()
 
 
 @pytest.fixture

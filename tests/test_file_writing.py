@@ -1,7 +1,6 @@
 """A file is there whole or not at all: after an exception, a kill, a full disk, in a read-only folder."""
 
 import os
-import resource
 import signal
 import subprocess
 import sys
@@ -10,7 +9,20 @@ from pathlib import Path
 import pytest
 
 from gesturehand.errors import UserError
-from gesturehand.file_writing import durable_file, new_file, remove_parts, write_text
+from gesturehand.file_writing import durable_file, new_file, remove_parts, try_lock, write_text
+
+#: Locks the file, and leaves a forked child behind that outlives it.
+HOLDER = """
+import os, sys, time
+from pathlib import Path
+from gesturehand.file_writing import try_lock
+lock = try_lock(Path(sys.argv[1]))
+assert lock is not None
+if os.fork() == 0:
+    print(os.getpid(), flush=True)
+    time.sleep(60)
+time.sleep(60)
+"""
 
 
 def write(path, content):
@@ -35,19 +47,11 @@ def test_exception_leaves_the_old_content_alone(tmp_path):
     assert [entry.name for entry in tmp_path.iterdir()] == ["file"]
 
 
-def test_full_disk(tmp_path):
-    """A limit on the size of files stands for the disk; a process of its own, as the limit stays."""
+def test_full_disk(tmp_path, full_disk):
     path = tmp_path / "file"
     write(path, b"one")
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, before[1]))
-    try:
-        with pytest.raises(UserError, match=rf"'{path}' could not be written .* make room"):
-            write(path, bytes(50_000))
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-        signal.signal(signal.SIGXFSZ, ignored)
+    with full_disk(), pytest.raises(UserError, match=rf"'{path}' could not be written .* make room"):
+        write(path, bytes(50_000))
     assert path.read_bytes() == b"one"
     assert [entry.name for entry in tmp_path.iterdir()] == ["file"]
 
@@ -128,3 +132,37 @@ def test_a_folder_in_place_of_the_file(tmp_path, monkeypatch, path):
     (tmp_path / "folder").mkdir()
     with pytest.raises(UserError, match=f"'{path}' could not be written .*directory"):
         write_text(path, "text")
+
+
+def test_one_holder_at_a_time(tmp_path):
+    path = tmp_path / "lock"
+    first = try_lock(path)
+    assert first is not None
+    assert try_lock(path) is None
+    first.release()
+    second = try_lock(path)
+    assert second is not None
+    second.release()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no forks here")
+def test_a_killed_process_holds_no_lock_though_its_child_lives(tmp_path):
+    path = tmp_path / "lock"
+    with subprocess.Popen([sys.executable, "-c", HOLDER, str(path)], stdout=subprocess.PIPE, text=True) as holder:
+        child = int(holder.stdout.readline())
+        try:
+            assert try_lock(path) is None
+            holder.kill()
+            holder.wait()
+            os.kill(child, 0)
+            lock = try_lock(path)
+            assert lock is not None
+            lock.release()
+        finally:
+            os.kill(child, signal.SIGKILL)
+
+
+def test_a_lock_that_cannot_be_made(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match=f"'{tmp_path}/file/lock' could not be written"):
+        try_lock(tmp_path / "file" / "lock")

@@ -43,12 +43,6 @@ def test_names_are_in_the_order_of_the_tables():
     assert (len(PAPERS), len(MANO)) == (skeleton.NUM_JOINTS, skeleton.NUM_MANO_JOINTS)
 
 
-def test_permutations_to_and_from_interhand_are_inverse():
-    there, back = np.array(skeleton.JOINTS_FROM_INTERHAND), np.array(skeleton.INTERHAND_FROM_JOINTS)
-    assert np.array_equal(there[back], np.arange(21))
-    assert np.array_equal(back[there], np.arange(21))
-
-
 def test_bones_form_a_tree_from_the_wrist():
     assert len(skeleton.BONES) == 20
     assert sorted(child for _, child in skeleton.BONES) == list(range(1, 21))

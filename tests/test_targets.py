@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from faults import fault
 from scipy.spatial.transform import Rotation
 
 from gesturehand.batch import Batch, HandPrediction
@@ -15,7 +16,6 @@ from gesturehand.camera import px_to_normalised, weak_perspective
 from gesturehand.data.datamodule import InterHandDataModule
 from gesturehand.data.files import annotation_path
 from gesturehand.draw.hands import draw_mesh
-from gesturehand.hand.layer import HandModel
 from gesturehand.hand.load import open_hand
 from gesturehand.hand.skinning import skin
 from gesturehand.losses import TERMS, layered_objective
@@ -26,11 +26,6 @@ from gesturehand.targets import build_targets, with_training_targets
 
 SIZE = 128
 MIRROR = np.diag([-1.0, 1.0, 1.0])
-
-
-@pytest.fixture(scope="module")
-def hand_model() -> HandModel:
-    return HandModel()
 
 
 def batch_of(root: Path, stage="val", **settings) -> Batch:
@@ -351,14 +346,7 @@ def changed(batch: Batch, **fields) -> Batch:
     return {**{name: value.clone() for name, value in batch.items()}, **fields}
 
 
-VALIDITY = (
-    "joint_valid_2d",
-    "joint_valid_3d",
-    "joint_valid_25d",
-    "joint_valid_eval",
-    "mano_valid",
-    "betas_valid",
-)
+VALIDITY = ("joint_valid_2d", "joint_valid_3d", "joint_valid_25d", "joint_valid_eval", "mano_valid", "betas_valid")
 
 
 def test_everything_is_valid_where_the_files_say_so(synthetic_root, hand_model):
@@ -404,11 +392,7 @@ def test_each_mask_comes_from_its_flag(synthetic_root, hand_model):
     assert torch.equal(targets["mano_valid"], batch["mano_valid"])
 
 
-@pytest.mark.fault(
-    kind="validity",
-    variant="training on a joint that is valid in data.json and not in joint_3d.json",
-    outcome="no loss term counts it",
-)
+@fault("validity", "training on a joint that is valid in data.json and not in joint_3d.json", "no loss term counts it")
 def test_joint_without_coordinates_is_not_trained_on(synthetic_root, hand_model):
     """Its place in space may be anything: no term changes when it moves."""
     batch = batch_of(synthetic_root)

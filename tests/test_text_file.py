@@ -1,11 +1,21 @@
 """Text comes back as it was written, whatever program saved it."""
 
 import codecs
+import json
+import math
+import shutil
 
 import pytest
+import torch
+from refusals import refused
+from trainings import exit_code
 
+from gesturehand.cli.main import main
+from gesturehand.data.datamodule import InterHandDataModule
+from gesturehand.data.files import annotation_path
 from gesturehand.errors import UserError
-from gesturehand.text_file import read_text
+from gesturehand.evaluation.summary import summarise
+from gesturehand.text_file import none_for_nan, read_json, read_text, write_json
 
 TEXT = 'image;hand\r\n"Küche/été ñ.jpg";left\r\n'
 KIND = "text encodings"
@@ -44,10 +54,8 @@ def test_text_is_read_as_it_was_written(raw, tmp_path):
 )
 def test_what_is_not_text_is_refused_in_one_sentence(raw, named, tmp_path):
     (tmp_path / "table.csv").write_bytes(raw)
-    with pytest.raises(UserError, match=named) as error:
+    with refused("table.csv", "UTF-8", match=named):
         read_text(tmp_path / "table.csv")
-    assert "table.csv" in str(error.value)
-    assert "UTF-8" in str(error.value)
 
 
 def test_empty_file_is_empty_text(tmp_path):
@@ -58,3 +66,111 @@ def test_empty_file_is_empty_text(tmp_path):
 def test_missing_file_is_the_systems_error(tmp_path):
     with pytest.raises(FileNotFoundError):
         read_text(tmp_path / "none.csv")
+
+
+def test_json_is_written_whole_or_not_at_all(tmp_path):
+    path = tmp_path / "folder" / "file.json"
+    write_json(path, {"a": [1, 2.5, None]})
+    assert json.loads(path.read_text()) == {"a": [1, 2.5, None]}
+    with pytest.raises(TypeError):
+        write_json(path, {"a": object()})
+    assert json.loads(path.read_text()) == {"a": [1, 2.5, None]}
+    assert [entry.name for entry in path.parent.iterdir()] == ["file.json"]
+
+
+def test_json_has_none_for_what_is_not_finite():
+    value = {"a": [1.0, math.nan], "b": torch.tensor(math.inf), "c": {"d": torch.tensor(2)}, "e": "nan", "f": True}
+    assert none_for_nan(value) == {"a": [1.0, None], "b": None, "c": {"d": 2}, "e": "nan", "f": True}
+
+
+DEEP = {
+    "lists": "[" * 100_000 + "]" * 100_000,
+    "objects": '{"a": ' * 100_000 + "1" + "}" * 100_000,
+    "lists that do not end": "[" * 100_000,
+}
+
+
+def deep_fault(variant, outcome="one sentence"):
+    return pytest.mark.fault(kind="deeply nested JSON", variant=variant, outcome=outcome)
+
+
+@pytest.fixture(params=[pytest.param(text, id=name, marks=deep_fault(name)) for name, text in DEEP.items()])
+def deep(request, tmp_path):
+    path = tmp_path / "deep.json"
+    path.write_text(request.param)
+    return path
+
+
+def test_deeply_nested_json_is_one_sentence(deep):
+    with pytest.raises(UserError, match=r"'.*deep.json' is not valid JSON \(it is nested too deeply\): mend it"):
+        read_json(deep, "The file", "mend it")
+
+
+@deep_fault("joints to import")
+def test_joints(deep, tmp_path, capsys):
+    assert main(["data", "import", f"--joints={deep}", f"--images={tmp_path}", f"--out={tmp_path / 'set'}"]) == 2
+    assert capsys.readouterr().err.startswith(f"gesturehand: The joints file '{deep}'")
+
+
+@deep_fault("a subset list")
+def test_subset(deep, synthetic_root):
+    data = InterHandDataModule(str(synthetic_root), num_workers=0, test_split="val", test_subset=str(deep))
+    with pytest.raises(UserError, match=r"The subset list '.*deep.json' is not valid JSON"):
+        data.dataset("test")
+
+
+@deep_fault("RootNet's boxes")
+def test_rootnet(deep, synthetic_root):
+    data = InterHandDataModule(
+        str(synthetic_root), num_workers=0, test_split="val", boxes="rootnet", rootnet_file=str(deep)
+    )
+    with pytest.raises(UserError, match=r"RootNet's file '.*deep.json' is not valid JSON"):
+        data.dataset("test")
+
+
+@deep_fault("annotation files", "named by index and check")
+def test_annotations(deep, val_root, capsys):
+    path = annotation_path(val_root, "val", "data")
+    shutil.copy(deep, path)
+    assert main(["data", "index", f"--root={val_root}"]) == 2
+    assert str(path) in capsys.readouterr().err
+    assert exit_code(["data", "check", f"--root={val_root}"]) == 1
+    assert "annotation file unreadable" in capsys.readouterr().out
+
+
+@deep_fault("the report of a test")
+def test_report(deep, tmp_path):
+    (tmp_path / "config.yaml").write_text("{}")
+    shutil.copy(deep, tmp_path / "report.json")
+    with pytest.raises(UserError, match=r"The report '.*report.json' is not valid JSON .*: test the run again"):
+        summarise(tmp_path)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32", "utf-16-be"])
+def test_encodings_of_unicode(tmp_path, encoding):
+    path = tmp_path / "file.json"
+    path.write_bytes('{"Hände": ["✋", 1.5]}'.encode(encoding))
+    assert read_json(path, "The file", "mend it") == {"Hände": ["✋", 1.5]}
+
+
+@pytest.mark.parametrize(
+    ("raw", "says"),
+    [
+        (b'{"a": 1, "a": 2}', "the key 'a' occurs twice"),
+        (b"{", "Expecting property name"),
+        (b"", "Expecting value"),
+        (b"9" * 5000, "Exceeds the limit"),
+    ],
+)
+def test_what_is_no_json(tmp_path, raw, says):
+    path = tmp_path / "file.json"
+    path.write_bytes(raw)
+    with pytest.raises(UserError, match=f"The file '{path}' is not valid JSON .*{says}.*: mend it"):
+        read_json(path, "The file", "mend it", unique_keys=True)
+
+
+def test_what_is_no_file(tmp_path):
+    with pytest.raises(UserError, match="does not exist: check the path"):
+        read_json(tmp_path / "none.json", "The file", "mend it")
+    with pytest.raises(UserError, match=r"cannot be read .Is a directory"):
+        read_json(tmp_path, "The file", "mend it")

@@ -154,7 +154,7 @@ class TrainingTargets(TypedDict):
     """What a training step compares with: of :class:`Targets`, only what the losses need.
 
     Attributes:
-        objective: Of the layered objective.
+        objective: The terms of the layered objective.
         relative_translation: As the targets'; only where H = 2.
         relative_translation_valid: As the targets'; only where H = 2.
         defined_joints: Whether a sample's set may have a joint definition of its own (``Batch.joint_definition``).

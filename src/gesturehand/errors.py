@@ -1,4 +1,4 @@
-"""The one exception that the command line turns into a sentence instead of a traceback."""
+"""The one exception that the command line turns into a sentence instead of a traceback, and others' words in it."""
 
 
 class UserError(Exception):
@@ -7,3 +7,23 @@ class UserError(Exception):
     The message is one sentence that names the file or key that is wrong and says what to do. The command line prints it
     without a traceback and exits with status 2.
     """
+
+
+def one_line(value: object, most: int = 200) -> str:
+    r"""A value's text, such as the message of a library's error, in one line that is cut off at a length.
+
+    Args:
+        value: The value.
+        most: Characters of the line.
+
+    Example:
+        >>> one_line("two\nlines", 6)
+        'two l…'
+    """
+    text = " ".join(str(value).split())
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
+def brief(error: BaseException) -> str:
+    """An error's kind and message in one line."""
+    return f"{type(error).__name__}: {one_line(error)}".removesuffix(": ")

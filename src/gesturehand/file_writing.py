@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, even after a kill or a crash, or on a full disk."""
+"""Files that appear whole or not at all, even after a kill, a crash or on a full disk; and locks between processes."""
 
 import errno
 import os
@@ -10,13 +10,16 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, Final
 
+from filelock import BaseFileLock, FileLock, Timeout
+
 from gesturehand.errors import UserError
 
 #: Part of the name of a file that is being written.
 _PART: Final = ".part"
-#: Of the name of a file, in the name of its part: names are limited to 255 bytes, and a character may have four.
+#: Characters of a file's name that its part's name has: names are limited to 255 bytes, and a character may take four.
 _KEPT_CHARACTERS: Final = 40
 _REMEDY: Final = "make room or choose another folder"
+_PATIENCE_S: Final = 0.2
 
 
 @contextmanager
@@ -124,9 +127,12 @@ def new_folder(path: Path, last: str) -> Iterator[Path]:
     make_folder(part)
     try:
         yield part
-        if not (path / last).is_file():
-            _remove(path)
-            part.rename(path)
+        try:
+            part.rename(path)  # without a look first: what another process makes meanwhile must not be removed
+        except OSError:
+            if not (path / last).is_file():
+                _remove(path)
+                part.rename(path)
     except OSError:
         if not (path / last).is_file():  # another process was faster
             raise
@@ -139,7 +145,7 @@ def write_bytes(path: str | Path, content: bytes, *, one_of_many: bool = False) 
 
     Args:
         path: The file; its folder is made.
-        content: Of it.
+        content: What the file will hold.
         one_of_many: As for :func:`new_file`.
 
     Raises:
@@ -246,3 +252,27 @@ def _remove(path: Path) -> None:
             shutil.rmtree(path, ignore_errors=True)
         else:
             path.unlink(missing_ok=True)
+
+
+def try_lock(path: Path) -> BaseFileLock | None:
+    """Locks a file for this process and not for its children; the file is made and may stay.
+
+    It waits a moment, since a command that only looks whether a run is going on holds the run's lock for an instant.
+
+    Args:
+        path: A file that serves the lock alone.
+
+    Returns:
+        The lock, which is held until its ``release`` or until the process ends; None if another one holds it.
+
+    Raises:
+        UserError: The file cannot be made.
+    """
+    lock = FileLock(path, thread_local=False)
+    try:
+        lock.acquire(timeout=_PATIENCE_S, poll_interval=_PATIENCE_S / 4)
+    except Timeout:
+        return None
+    except OSError as error:
+        raise UserError(f"'{path}' could not be written ({error.strerror or error}): choose another folder.") from error
+    return lock

@@ -14,15 +14,14 @@ from typing import Any, Final
 
 import yaml
 
-from gesturehand.errors import UserError
-from gesturehand.file_lock import try_lock
-from gesturehand.json_files import write_json
+from gesturehand.errors import UserError, one_line
+from gesturehand.file_writing import try_lock
 from gesturehand.suggestions import did_you_mean_path
-from gesturehand.yaml_text import read_yaml
+from gesturehand.text_file import read_yaml, write_json
 
 FINISHED_FILE: Final = "finished.json"
 CONFIG_FILE: Final = "config.yaml"
-#: Of a test or an evaluation.
+#: The report of a test or an evaluation.
 REPORT_FILE: Final = "report.json"
 #: Locked by the process that trains.
 RUNNING_FILE: Final = ".running"
@@ -203,9 +202,7 @@ def run_config(run: Path) -> dict[str, Any]:
     try:
         content = read_yaml(path.read_text(encoding="utf-8"), f"The configuration '{path}'")
     except (ValueError, yaml.YAMLError) as error:
-        raise UserError(
-            f"The configuration '{path}' cannot be read ({' '.join(str(error).split())[:200]}): give another run."
-        ) from None
+        raise UserError(f"The configuration '{path}' cannot be read ({one_line(error)}): give another run.") from None
     if not isinstance(content, dict):
         raise UserError(f"The configuration '{path}' holds no settings: give another run.")
     return content

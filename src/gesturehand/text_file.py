@@ -1,10 +1,16 @@
-"""Text files as people's programs save them: with a byte-order mark, as UTF-16, or in Windows' code page."""
+"""Text, YAML and JSON files as people's programs save them, and their mistakes as sentences."""
 
 import codecs
+import json
+import math
+import re
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
+
+import yaml
 
 from gesturehand.errors import UserError
+from gesturehand.file_writing import write_text
 
 #: UTF-32's little-endian mark begins with UTF-16's, so it comes first.
 _MARKS: Final = (
@@ -17,6 +23,9 @@ _MARKS: Final = (
 #: What Excel writes as "CSV" in Western Europe and America.
 _WINDOWS: Final = "cp1252"
 _REMEDY: Final = "save it as text in UTF-8"
+#: Values to which a text may expand, with every alias counting as all that it repeats. The largest experiment has
+#: about a hundred.
+_MOST_VALUES: Final = 100_000
 
 
 def read_text(path: str | Path) -> str:
@@ -66,3 +75,125 @@ def _encoding(raw: bytes) -> str:
     if len(raw) >= 2 and len(raw) % 2 == 0 and (raw[0] == 0) != (raw[1] == 0):
         return "utf-16-be" if raw[0] == 0 else "utf-16-le"
     return "utf-8"
+
+
+class _Loader(yaml.CSafeLoader):
+    """YAML 1.1 reads ``1e-4`` and ``5e-1`` as text, since they have no point; here they are the numbers they are."""
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"[-+]?(?:[0-9][0-9_]*)(?:\.[0-9_]*)?[eE][-+]?[0-9]+$"), list("-+0123456789")
+)
+
+
+def read_yaml(text: str, name: str) -> Any:
+    """The content of a YAML text without tags.
+
+    Args:
+        text: YAML.
+        name: What it is, for messages: "The sweep file 'a.yaml'".
+
+    Raises:
+        UserError: Its aliases stand for too many values, or it is nested too deeply.
+        yaml.YAMLError: It is not YAML.
+    """
+    check_aliases(text, name)
+    try:
+        return yaml.load(text, Loader=_Loader)
+    except RecursionError:
+        raise UserError(f"{name} is nested too deeply: write it with fewer levels.") from None
+
+
+def check_aliases(text: str, name: str) -> None:
+    """Counts the values to which a YAML text expands, without expanding it; its reader reports what is not YAML.
+
+    Args:
+        text: YAML.
+        name: As for :func:`read_yaml`.
+
+    Raises:
+        UserError: Its aliases expand to too many values, or one contains itself.
+    """
+    if "*" not in text or "&" not in text:
+        return
+    try:
+        root = yaml.compose(text, Loader=_Loader)
+    except (yaml.YAMLError, RecursionError):
+        return
+    if _size(root, {}, set()) > _MOST_VALUES:
+        raise UserError(
+            f"{name} has aliases (*name) that expand to more than {_MOST_VALUES:,} values: write out what is meant."
+        )
+
+
+def _size(node: Any, known: dict[int, float], within: set[int]) -> float:
+    """The number of values to which a node expands, remembered for shared nodes."""
+    if not isinstance(node, yaml.CollectionNode):
+        return 1
+    if id(node) in within:
+        return float("inf")
+    if id(node) not in known:
+        within.add(id(node))
+        parts = [part for entry in node.value for part in (entry if isinstance(entry, tuple) else (entry,))]
+        known[id(node)] = 1 + sum(_size(part, known, within) for part in parts)
+        within.discard(id(node))
+    return known[id(node)]
+
+
+def read_json(path: str | Path, what: str, remedy: str, *, unique_keys: bool = False) -> Any:
+    """What a JSON file holds, in any encoding that :func:`~gesturehand.text_file.read_text` knows.
+
+    Args:
+        path: The file.
+        what: It is, with an article, to begin the sentence with: "The boxes' file".
+        remedy: What the user can do if it is not JSON; the end of the sentence.
+        unique_keys: Refuse objects that name a key twice, of which JSON's readers keep the last.
+
+    Raises:
+        UserError: The file is missing, cannot be read, is not JSON or is nested too deeply; or a key occurs twice.
+    """
+    try:
+        return json.loads(read_text(path), object_pairs_hook=_unique if unique_keys else None)
+    except FileNotFoundError:
+        raise UserError(f"{what} '{path}' does not exist: check the path.") from None
+    except OSError as error:
+        raise UserError(f"{what} '{path}' cannot be read ({error.strerror}): check the path.") from None
+    except RecursionError:
+        reason = "it is nested too deeply"
+    except ValueError as error:
+        reason = str(error)
+    raise UserError(f"{what} '{path}' is not valid JSON ({reason}): {remedy}.")
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    content: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in content:
+            raise ValueError(f"the key '{key}' occurs twice")
+        content[key] = value
+    return content
+
+
+def write_json(path: str | Path, content: Any, indent: int | None = 2) -> None:
+    """Writes JSON as :func:`~gesturehand.file_writing.new_file` says.
+
+    Args:
+        path: The file; its folder is made.
+        content: What it will hold.
+        indent: Spaces of a level; None writes one line.
+
+    Raises:
+        UserError: It cannot be written.
+    """
+    write_text(path, json.dumps(content, indent=indent) + "\n")
+
+
+def none_for_nan(value: Any) -> Any:
+    """Nested dictionaries and lists with None for every number that is not finite, as JSON has no other word for it."""
+    if isinstance(value, dict):
+        return {key: none_for_nan(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [none_for_nan(item) for item in value]
+    if hasattr(value, "item"):  # a number of PyTorch or NumPy
+        return none_for_nan(value.item())
+    return None if isinstance(value, float) and not math.isfinite(value) else value

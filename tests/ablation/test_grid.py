@@ -2,9 +2,8 @@
 
 import pytest
 
-from gesturehand.ablation.grid import ARCHITECTURES, SECTIONS, make_grid
+from gesturehand.ablation.grid import ARCHITECTURES, SECTIONS, SIZES, make_grid
 from gesturehand.ablation.schedule import jobs_of
-from gesturehand.ablation.sizes import SIZES
 
 
 @pytest.fixture(params=sorted(SIZES))

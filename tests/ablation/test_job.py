@@ -9,10 +9,9 @@ import pytest
 from small_comparison import SIZE, small_grid
 
 from gesturehand.ablation.job import Job, Place, run_job
-from gesturehand.ablation.prepare import check_settings
 from gesturehand.ablation.report import write_documents, write_report
 from gesturehand.ablation.results import collect
-from gesturehand.ablation.schedule import is_done, jobs_of, run_all
+from gesturehand.ablation.schedule import check_settings, is_done, jobs_of, run_all
 from gesturehand.cluster import Cluster
 from gesturehand.errors import UserError
 

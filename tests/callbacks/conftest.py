@@ -8,25 +8,15 @@ from typing import NamedTuple
 
 import pytest
 import yaml
+from trainings import SHORT, experiment
 
 from gesturehand.cli.main import main
 from gesturehand.runs import finished_runs
 
-REPOSITORY = Path(__file__).parents[2]
 WORDS = [
-    "--model.init_args.backbone=test_resnet",
-    "--data.image_size=64",
-    "--data.batch_size=4",
-    "--data.num_workers=0",
-    "--trainer.max_epochs=2",
-    "--trainer.limit_train_batches=2",
-    "--trainer.limit_val_batches=3",
-    "--trainer.enable_progress_bar=false",
-    "--trainer.log_every_n_steps=1",
-    "--tensorboard=true",
-    "--wandb_checkpoints=true",
-    "--val_pictures=3",
-]
+    *SHORT, "--trainer.max_epochs=2", "--trainer.limit_val_batches=3", "--trainer.log_every_n_steps=1", "--wandb=true",
+    "--tensorboard=true", "--wandb_checkpoints=true", "--val_pictures=3",
+]  # fmt: skip
 
 
 class Run(NamedTuple):
@@ -82,8 +72,7 @@ def runs(tmp_path_factory, synthetic_root) -> dict[str, Run]:
         patch.setenv("WANDB_MODE", "offline")
         patch.setenv("WANDB_DATA_DIR", str(folder / "staged"))
         for stage in ("pretrain", "finetune"):
-            config = f"--config={REPOSITORY / 'experiments' / 'demo' / stage}.yaml"
-            assert main(["fit", config, *WORDS, f"--data.root={synthetic_root}"]) == 0
+            assert main(["fit", experiment(f"demo/{stage}"), *WORDS, f"--data.root={synthetic_root}"]) == 0
         found = {}
         for run, description in finished_runs("runs"):
             (file,) = run.glob("wandb/offline-run-*/*.wandb")

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from quiet_trainer import quiet_trainer
+from trainings import quiet_trainer
 
 from gesturehand.callbacks.training_guard import TrainingGuard
 from gesturehand.data.datamodule import InterHandDataModule

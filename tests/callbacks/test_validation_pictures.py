@@ -9,24 +9,11 @@ import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from gesturehand.callbacks.validation_pictures import principal_components
+from gesturehand.losses import TERMS
 
 STAGES = ("GesturePretrainer", "TokenFusionRegressor")
-LOSSES = {
-    "GesturePretrainer": {"gesture_coarse", "gesture_fine", "gesture_hierarchy"},
-    "TokenFusionRegressor": {
-        "pose",
-        "shape",
-        "joint_25d",
-        "joint_3d",
-        "joint_mano",
-        "joint_2d",
-        "bone_length",
-        "bone_direction",
-        "gesture_coarse",
-        "gesture_fine",
-        "gesture_hierarchy",
-    },
-}
+GESTURES = {"gesture_coarse", "gesture_fine", "gesture_hierarchy"}
+LOSSES = {"GesturePretrainer": GESTURES, "TokenFusionRegressor": {*TERMS, *GESTURES}}
 PICTURES = {
     "GesturePretrainer": {"confusion_coarse", "confusion_fine", "embedding"},
     "TokenFusionRegressor": {"confusion_coarse", "confusion_fine", "embedding", "predictions"},

@@ -3,8 +3,8 @@
 import pytest
 import pytorch_lightning as pl
 import torch
-from quiet_trainer import quiet_trainer
 from torch.utils.data import DataLoader, TensorDataset
+from trainings import quiet_trainer
 
 from gesturehand.callbacks import WeightAverage
 from gesturehand.errors import UserError

@@ -1,11 +1,12 @@
 """Checkpoints: damage is seen, code in them is refused and not run, a full disk is a sentence."""
 
 import os
-import resource
-import signal
+import pickle
 
 import pytest
 import torch
+from faults import fault, faults
+from hostile_files import Runs
 
 from gesturehand.checkpoints.checkpoint_io import is_whole, load_checkpoint, save_checkpoint
 from gesturehand.errors import UserError
@@ -17,14 +18,6 @@ def path(tmp_path):
 
 
 CONTENT = {"state_dict": {"weight": torch.arange(5000.0)}, "epoch": 3}
-
-
-class Runs:
-    def __init__(self, function, argument):
-        self.call = function, (argument,)
-
-    def __reduce__(self):
-        return self.call
 
 
 def test_round_trip(path):
@@ -58,6 +51,10 @@ def test_code_is_refused_by_name_and_not_run(path, tmp_path, monkeypatch, functi
     monkeypatch.delenv("TORCH_FORCE_WEIGHTS_ONLY_LOAD", raising=False)
     trace = tmp_path / "trace"
     argument = f"touch {trace}" if function is os.system else f"open({str(trace)!r}, 'w')"
+    # As torch saved before it wrote archives, and as it saves now.
+    path.write_bytes(pickle.dumps(Runs(function, argument)))
+    with pytest.raises(UserError, match=r"was not opened|is damaged or not a checkpoint"):
+        load_checkpoint(path)
     torch.save({**CONTENT, "more": Runs(function, argument)}, path)
     with pytest.raises(UserError, match=named):
         load_checkpoint(path)
@@ -69,30 +66,26 @@ def test_code_is_refused_by_name_and_not_run(path, tmp_path, monkeypatch, functi
 def test_other_files(path, tmp_path):
     with pytest.raises(UserError, match="does not exist"):
         load_checkpoint(path)
-    torch.save([1, 2], path)
-    with pytest.raises(UserError, match="no state_dict"):
-        load_checkpoint(path)
+    for content in ([1, 2], 3, {"weights": 1}, {"state_dict": [1, 2]}):
+        torch.save(content, path)
+        with pytest.raises(UserError, match="is not a checkpoint of a training run"):
+            load_checkpoint(path)
+    for text in (b"", b"this is text", b"PK\x03\x04 no archive"):
+        path.write_bytes(text)
+        with pytest.raises(UserError, match="is damaged or not a checkpoint"):
+            load_checkpoint(path)
     with pytest.raises(UserError, match="cannot be read"):
         load_checkpoint(tmp_path)
 
 
-def test_full_disk(path):
+def test_full_disk(path, full_disk):
     save_checkpoint(CONTENT, path)
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, before[1]))
-    try:
-        with pytest.raises(UserError, match="make room"):
-            save_checkpoint(CONTENT, path)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-        signal.signal(signal.SIGXFSZ, ignored)
+    with full_disk(), pytest.raises(UserError, match="make room"):
+        save_checkpoint(CONTENT, path)
     assert is_whole(path)
 
 
-@pytest.mark.fault(
-    kind="damaged checkpoint", variant="one byte changed, anywhere", outcome="refused, or the weights are the same"
-)
+@fault("damaged checkpoint", "one byte changed, anywhere", "refused, or the weights are the same")
 def test_a_changed_byte_never_changes_a_weight(path):
     """Names and padding of the archive have no checksum; what they do not touch may load."""
     save_checkpoint({"state_dict": {"weight": torch.arange(300.0)}}, path)
@@ -113,19 +106,18 @@ def test_a_changed_byte_never_changes_a_weight(path):
 
 @pytest.mark.parametrize(
     "damage",
-    [
-        pytest.param(
-            damage, id=variant, marks=pytest.mark.fault(kind="damaged checkpoint", variant=variant, outcome="refused")
-        )
-        for variant, damage in {
+    faults(
+        "damaged checkpoint",
+        "refused",
+        {
             "its last 100 bytes are missing": lambda content: content[:-100],
             "its first half is missing": lambda content: content[len(content) // 2 :],
             "a block of zeros in the weights": lambda content: content.replace(
                 torch.arange(100.0, 164.0).numpy().tobytes(), bytes(256)
             ),
             "an empty file": lambda content: b"",
-        }.items()
-    ],
+        }.items(),
+    ),
 )
 def test_a_damaged_file_is_refused(path, damage):
     save_checkpoint({"state_dict": {"weight": torch.arange(300.0)}}, path)
@@ -140,10 +132,7 @@ def test_a_damaged_file_is_refused(path, damage):
 @pytest.mark.parametrize(
     "value",
     [
-        pytest.param(
-            value,
-            marks=pytest.mark.fault(kind="weights that are not finite", variant=repr(value), outcome="refused by name"),
-        )
+        pytest.param(value, marks=fault("weights that are not finite", repr(value), "refused by name"))
         for value in (float("nan"), float("inf"), float("-inf"))
     ],
 )
@@ -158,12 +147,14 @@ def test_weights_that_are_not_finite(path, value, dtype):
 
 @pytest.mark.parametrize(
     "name",
-    [
-        pytest.param(
-            name, marks=pytest.mark.fault(kind="names of wrapped modules", variant=name, outcome="loads as it is")
-        )
-        for name in ("_orig_mod.{}", "net._orig_mod.{}", "module.{}", "module._orig_mod.{}", "_orig_mod.module.{}")
-    ],
+    faults(
+        "names of wrapped modules",
+        "loads as it is",
+        (
+            (name, name)
+            for name in ("_orig_mod.{}", "net._orig_mod.{}", "module.{}", "module._orig_mod.{}", "_orig_mod.module.{}")
+        ),
+    ),
 )
 def test_names_that_wrappers_add_are_taken_off(path, name):
     own = "net.{}" if name.startswith("net") else "{}"

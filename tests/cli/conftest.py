@@ -1,8 +1,17 @@
-"""Predictions to score."""
+"""Predictions to score, and the command line in a process of its own."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
+from trainings import exit_code
 
+import gesturehand
 from gesturehand.data.datamodule import InterHandDataModule
 from gesturehand.hand.layer import HandModel
 from gesturehand.targets import build_targets
@@ -19,3 +28,71 @@ def saved(tmp_path, synthetic_root):
     joints[:, :, 1:, 1] += 0.0105
     np.savez(tmp_path / "theirs.npz", ids=batch["annotation_id"].numpy(), joints=joints)
     return tmp_path / "theirs.npz"
+
+
+@pytest.fixture
+def refusal(capsys):
+    """Runs a command that must be refused; gives the one sentence that it says, trainings after other lines."""
+
+    def run(*words):
+        assert exit_code(words) == 2
+        error = capsys.readouterr().err
+        assert "Traceback" not in error
+        *before, sentence = error.strip().splitlines()
+        assert words[0] == "fit" or before == []
+        assert sentence.startswith("gesturehand: ")
+        return sentence
+
+    return run
+
+
+# The command line in a process of its own, what it answers, and whether it imported PyTorch for it.
+
+
+REPOSITORY = Path(__file__).parents[2]
+_PROGRAM = """
+import contextlib, io, json, sys
+
+from gesturehand.cli.main import main
+
+answers = []
+for words in json.loads(sys.stdin.read()):
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            code = main(words)
+        except SystemExit as left:
+            code = left.code
+        except BaseException as error:
+            code, _ = 1, err.write(f"{type(error).__name__}: {error}")
+    heavy = sorted({"torch", "pytorch_lightning", "timm", "wandb", "matplotlib"} & sys.modules.keys())
+    if heavy:
+        code = f"imported {heavy}"
+    answers.append((code, out.getvalue(), err.getvalue()))
+sys.__stdout__.write(json.dumps(answers))
+"""
+
+Answer = tuple[int | str, str, str]
+
+
+@pytest.fixture(scope="session")
+def answers() -> Callable[[list[list[str]], Path], list[Answer]]:
+    """Exit code, output and error output of each of several command lines, in a folder.
+
+    In the exit code's place stand the heavy libraries that one imported, if it did.
+    """
+
+    def ask(lines: list[list[str]], folder: Path = REPOSITORY) -> list[Answer]:
+        source = str(Path(gesturehand.__file__).parents[1])
+        done = subprocess.run(
+            [sys.executable, "-c", _PROGRAM],
+            cwd=folder,
+            env={**os.environ, "PYTHONPATH": source, "COLUMNS": "120"},
+            input=json.dumps(lines),
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stderr[-3000:]
+        return [tuple(answer) for answer in json.loads(done.stdout)]
+
+    return ask

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from trainings import exit_code
 
 from gesturehand.cli.experiments import expand_configs, experiment_names, find_experiment, summary_of
 from gesturehand.cli.main import main
@@ -76,9 +77,7 @@ def test_a_misspelt_name_is_one_sentence():
 
 
 def test_fit_takes_a_name_in_any_folder(capsys):
-    with pytest.raises(SystemExit) as done:
-        main(["fit", "--config", "demo/finetune", "--print_config"])
-    assert done.value.code == 0
+    assert exit_code(["fit", "--config", "demo/finetune", "--print_config"]) == 0
     assert yaml.safe_load(capsys.readouterr().out)["name"] == "demo/finetune"
 
 

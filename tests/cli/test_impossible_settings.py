@@ -1,12 +1,10 @@
 """Settings of a training that cannot be: each ends in one sentence and exit code 2, before anything is trained."""
 
-from pathlib import Path
-
 import pytest
+from faults import fault, faults
+from trainings import SHORT, exit_code, experiment
 
 from gesturehand.cli.main import main
-
-REPOSITORY = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -15,22 +13,7 @@ def fit(tmp_path, monkeypatch, synthetic_root, capsys):
     monkeypatch.chdir(tmp_path)
 
     def run(*words: str) -> tuple[int, str]:
-        base = [
-            f"--config={REPOSITORY / 'experiments' / 'demo' / 'pretrain'}.yaml",
-            f"--data.root={synthetic_root}",
-            "--model.init_args.backbone=test_resnet",
-            "--data.image_size=32",
-            "--data.num_workers=0",
-            "--trainer.max_epochs=1",
-            "--trainer.limit_train_batches=1",
-            "--trainer.limit_val_batches=1",
-            "--trainer.enable_progress_bar=false",
-            "--wandb=false",
-        ]
-        try:
-            code = main(["fit", *base, *words])
-        except SystemExit as left:
-            code = int(left.code or 0)
+        code = exit_code(["fit", experiment("demo/pretrain"), f"--data.root={synthetic_root}", *SHORT, *words])
         lines = capsys.readouterr().err.strip().splitlines()
         return code, lines[-1] if lines else ""
 
@@ -38,9 +21,7 @@ def fit(tmp_path, monkeypatch, synthetic_root, capsys):
 
 
 def refused(kind, word, message):
-    return pytest.param(
-        word, message, marks=pytest.mark.fault(kind=kind, variant=word, outcome="refused in one sentence"), id=word
-    )
+    return pytest.param(word, message, marks=fault(kind, word, "refused in one sentence"), id=word)
 
 
 PRECISION = "half precision on a CPU"
@@ -84,6 +65,23 @@ def test_refused_in_one_sentence(fit, word, message):
     assert len(said) < 1000
 
 
+@pytest.mark.parametrize(
+    ("monitor", "named"),
+    [
+        ("val/gesture_fine_tp1", "did you mean 'val/gesture_fine_top1'?"),
+        ("val/mpjpe_mm", "which GesturePretrainer does not log"),
+        ("gesture_fine_top1", "did you mean 'val/gesture_fine_top1'?"),
+    ],
+)
+def test_a_checkpoint_that_watches_what_is_not_logged_is_refused_before_the_first_step(fit, tmp_path, monitor, named):
+    code, said = fit(f"--checkpoint.monitor={monitor}")
+    assert code == 2
+    assert said.startswith(f"gesturehand: checkpoint.monitor is '{monitor}'")
+    assert named in said
+    assert len(said) <= 300
+    assert not list(tmp_path.rglob("*.ckpt"))
+
+
 def bomb(levels: int) -> str:
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x]"]
     lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, levels)]
@@ -102,15 +100,7 @@ BOMBS = {
 
 
 @pytest.mark.parametrize("place", ["fit", "sweep", "data synth"])
-@pytest.mark.parametrize(
-    "text",
-    [
-        pytest.param(
-            text, marks=pytest.mark.fault(kind="YAML bomb", variant=variant, outcome="refused in one sentence")
-        )
-        for variant, text in BOMBS.items()
-    ],
-)
+@pytest.mark.parametrize("text", faults("YAML bomb", "refused in one sentence", BOMBS.items()))
 def test_yaml_bombs(fit, tmp_path, capsys, place, text):
     (tmp_path / "bomb.yaml").write_text(text)
     if place == "fit":
@@ -124,7 +114,7 @@ def test_yaml_bombs(fit, tmp_path, capsys, place, text):
     assert len(said) < 300
 
 
-@pytest.mark.fault(kind="YAML bomb", variant="a few aliases, as people use them", outcome="read as meant")
+@fault("YAML bomb", "a few aliases, as people use them", "read as meant")
 def test_ordinary_aliases_are_read(fit, tmp_path):
     (tmp_path / "few.yaml").write_text("data:\n  captures: &one [0]\n  subjects: *one\n")
     assert fit("--config=few.yaml", "--trainer.devices=-3")[0] == 2
@@ -133,13 +123,11 @@ def test_ordinary_aliases_are_read(fit, tmp_path):
 
 @pytest.mark.parametrize(
     "words",
-    [
-        pytest.param(
-            words.split(),
-            marks=pytest.mark.fault(kind="--trust_config", variant=words, outcome="does what the manual says"),
-        )
-        for words in ("--trust_config maybe", "--trust_config=1")
-    ],
+    faults(
+        "--trust_config",
+        "does what the manual says",
+        ((words, words.split()) for words in ("--trust_config maybe", "--trust_config=1")),
+    ),
 )
 def test_trust_is_true_or_false(fit, words):
     code, said = fit(*words)

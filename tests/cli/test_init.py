@@ -29,10 +29,9 @@ def test_a_new_folder_gets_all_of_it(tmp_path, capsys):
 
 
 @pytest.mark.parametrize("taken", ["experiments", "notebooks", "Makefile"])
-def test_nothing_is_overwritten(taken, tmp_path, capsys):
+def test_nothing_is_overwritten(taken, tmp_path, refusal):
     (tmp_path / taken).write_text("mine")
-    assert main(["init", str(tmp_path)]) == 2
-    assert f"'{tmp_path / taken}' is already there" in capsys.readouterr().err
+    assert f"'{tmp_path / taken}' is already there" in refusal("init", str(tmp_path))
     assert [path.name for path in tmp_path.iterdir()] == [taken]
     assert (tmp_path / taken).read_text() == "mine"
 
@@ -50,15 +49,13 @@ def test_other_files_of_a_folder_stay(tmp_path):
     assert not list(tmp_path.glob(".*"))
 
 
-def test_a_file_of_the_folders_name_is_one_sentence(tmp_path, capsys):
+def test_a_file_of_the_folders_name_is_one_sentence(tmp_path, refusal):
     (tmp_path / "mine").write_text("")
-    assert main(["init", str(tmp_path / "mine")]) == 2
-    assert "cannot be made" in capsys.readouterr().err
+    assert "cannot be made" in refusal("init", str(tmp_path / "mine"))
 
 
-def test_it_needs_exactly_one_folder(tmp_path, capsys):
-    assert main(["init"]) == 2
-    assert "give FOLDER" in capsys.readouterr().err
+def test_it_needs_exactly_one_folder(tmp_path, refusal):
+    assert "give FOLDER" in refusal("init")
     with pytest.raises(SystemExit):
         main(["init", str(tmp_path / "a"), str(tmp_path / "b")])
     assert not list(tmp_path.iterdir())

@@ -9,18 +9,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from trainings import REPOSITORY, SHORT, exit_code, experiment
 
-from gesturehand.cli.main import main
 from gesturehand.hand.load import open_hand
 from gesturehand.hand.mano_file import write_npz
 
-REPOSITORY = Path(__file__).parents[2]
-TINY_FIT = (
-    "fit --config={repository}/experiments/demo/pretrain.yaml --model.init_args.backbone=test_resnet "
-    "--model.init_args.imagenet_weights=false --data.image_size=32 --data.batch_size=2 --data.num_workers=0 "
-    "--data.root={root} --trainer.accelerator=cpu --trainer.max_epochs=1 --trainer.limit_train_batches=1 "
-    "--trainer.limit_val_batches=1 --trainer.enable_progress_bar=false --wandb=false --runs={out}"
-)
 #: Commands that write a folder.
 FOLDERS = {
     "data synth": "data synth --out={out} --subjects=[1,1,1] --frames=[2,0,0] --processes=1",
@@ -28,7 +21,9 @@ FOLDERS = {
     "evaluate": "evaluate --predictions={predictions} --data={root} --split=val --hands=right --out={out}",
     "predict": "predict {image} --checkpoint={checkpoint} --output={out} --mesh=false",
     "sweep": "sweep --file={repository}/experiments/sweeps/demo_finetune.yaml --local=true --runs={out}",
-    "fit": TINY_FIT,
+    "fit": " ".join(
+        ["fit", experiment("demo/pretrain"), *SHORT, "--trainer.accelerator=cpu --data.root={root} --runs={out}"]
+    ),
 }
 #: Commands that write a file, and its suffix.
 FILES = {
@@ -66,11 +61,7 @@ def run(tmp_path, monkeypatch, capsys, request):
         places = {"out": out, "images": images, "image": images / "a.png", "repository": REPOSITORY}
         places |= {name: request.getfixturevalue(made) for name, made in slow.items() if f"{{{name}}}" in command}
         capsys.readouterr()
-        try:
-            code = main([word.format(**places) for word in command.split()])
-        except SystemExit as ended:
-            code = ended.code
-        return code, capsys.readouterr().err
+        return exit_code(word.format(**places) for word in command.split()), capsys.readouterr().err
 
     return call
 
@@ -142,36 +133,18 @@ def disk(tmp_path):
     subprocess.run(["umount", "--lazy", str(place)], check=True)
 
 
-@pytest.mark.parametrize(
-    ("command", "suffix", "left"),
-    [
-        *(
-            fault(name, "a full disk", "one sentence that names the file; nothing stays", words, "", 0)
-            for name, words in FOLDERS.items()
-        ),
-        *(
-            fault(name, "a full disk", "one sentence that names the file; nothing stays", words, suffix, 0)
-            for name, (words, suffix) in FILES.items()
-            if name != "export"
-        ),
-        fault("predict", "a disk with room for the JSON alone", "the picture is named", FOLDERS["predict"], "", 8192),
-        fault(
-            "data import",
-            "a disk with room for the photo alone",
-            "the annotations are named",
-            FOLDERS["data import"],
-            "",
-            8192,
-        ),
-        fault(
-            "evaluate", "a disk with room for the report alone", "the chart is named", FOLDERS["evaluate"], "", 16384
-        ),
-        pytest.param(
-            *(FILES["export"][0], ".pt2", 0),
-            marks=[pytest.mark.slow, *fault("export", "a full disk", "one sentence; nothing stays").marks],
-        ),
-    ],
-)
+NOTHING_STAYS = "one sentence that names the file; nothing stays"
+
+
+@pytest.mark.parametrize(("command", "suffix", "left"), [
+    *(fault(name, "a full disk", NOTHING_STAYS, words, "", 0) for name, words in FOLDERS.items()),
+    *(fault(name, "a full disk", NOTHING_STAYS, *words, 0) for name, words in FILES.items() if name != "export"),
+    fault("predict", "a disk with room for the JSON alone", "the picture is named", FOLDERS["predict"], "", 8192),
+    fault("data import", "a disk with room for the photo alone", "the annotations are named", FOLDERS["data import"],
+          "", 8192),
+    fault("evaluate", "a disk with room for the report alone", "the chart is named", FOLDERS["evaluate"], "", 16384),
+    pytest.param(*FILES["export"], 0, marks=[pytest.mark.slow, *fault("export", "a full disk", NOTHING_STAYS).marks]),
+])  # fmt: skip
 def test_full_disk(run, disk, command, suffix, left):
     place = disk(left)
     code, error = run(command, place / f"out{suffix}")

@@ -140,6 +140,12 @@ def test_each_worker_has_its_share_of_the_cores_and_nobody_else_can_reach_it(clu
     assert hosts == {"127.0.0.1"}
 
 
+def test_no_worker_looks_at_itself_many_times_a_second(cluster):
+    ((_, seconds),) = cluster.stream([Task("a", cluster_tasks.intervals)], progress=False)
+    assert "profile" not in seconds
+    assert min(seconds.values()) >= 0.1
+
+
 def test_a_single_worker_streams_in_this_process():
     with Cluster(workers=1) as alone:
         assert [value for _, value in alone.stream([Task("a", cluster_tasks.process)], progress=False)] == [os.getpid()]

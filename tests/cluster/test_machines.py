@@ -5,6 +5,7 @@ import signal
 from importlib.util import find_spec
 from pathlib import Path
 
+import dask
 import pytest
 
 from gesturehand.cluster.machines import batch_cluster
@@ -39,10 +40,25 @@ def test_the_example_submits_jobs_of_one_task_with_all_cores_each_and_cancels_th
         cluster.sync(cluster._correct_state)
     finally:
         cluster.close()
-    for line in ("#SBATCH --cpus-per-task=10", "#SBATCH -t 12:00:00", "#SBATCH --gpus=1"):
-        assert line in script.splitlines()
-    assert "export OMP_NUM_THREADS=10" in script
-    assert "export DASK_DISTRIBUTED__WORKER__DAEMON=False" in script
+    lines = script.splitlines()
+    assert lines[0] == "#!/usr/bin/env bash"
+    assert [line for line in lines if line.startswith("#SBATCH")] == [
+        "#SBATCH -J dask-worker",
+        "#SBATCH -e runs/slurm/dask-worker-%J.err",
+        "#SBATCH -o runs/slurm/dask-worker-%J.out",
+        "#SBATCH -n 1",
+        "#SBATCH --cpus-per-task=10",
+        "#SBATCH --mem=60G",  # in SLURM's units of 1024, rounded up
+        "#SBATCH -t 12:00:00",
+        "#SBATCH --gpus=1",
+    ]
+    exported = dict(setting.split("=") for line in lines if line.startswith("export ") for setting in line.split()[1:])
+    assert exported.pop("OMP_NUM_THREADS") == exported.pop("MKL_NUM_THREADS") == "10"
+    found = dask.config.collect(env=exported)
+    with dask.config.set(found):
+        assert dask.config.get("distributed.worker.daemon") is False
+        assert dask.config.get("distributed.worker.profile.enabled") is False
+        assert dask.config.get("distributed.admin.system-monitor.interval") == "5s"
     command = script.splitlines()[-1].split()
     last = {name: command[number + 1] for number, name in enumerate(command) if name.startswith("--n")}
     assert last["--nthreads"] == "1"
@@ -60,14 +76,44 @@ def test_the_example_submits_jobs_of_one_task_with_all_cores_each_and_cancels_th
         ("jobqueue: {slurm: {cores: 4}}", "how many cores and how much memory"),
         ("jobqueue: {slurm: {cores: four, memory: 8GB}}", "cores must be a whole number"),
         ("jobs: 0\njobqueue: {slurm: {cores: 4, memory: 8GB}}", "jobs must be a whole number"),
-        ("jobqueue: {slurm: {cores: 4, memory: 8GB, wall-time: 1}}", "could not be submitted.*wall_time"),
+        ("job: 4\njobqueue: {slurm: {cores: 4, memory: 8GB}}", r"has the key job: did you mean 'jobs'\?$"),
+        (
+            "jobqueue: {slurm: {cores: 4, memory: 8GB, wall-time: 1}}",
+            r"slurm has no key wall_time: did you mean 'walltime'\?$",
+        ),
+        ("jobqueue: {pbs: {cores: 4, memory: 8GB, job-cpu: 1}}", r"pbs has no key job_cpu: "),
     ],
 )
 def test_what_is_wrong_with_a_file_is_named(tmp_path, text, message):
     path = tmp_path / "missing.yaml"
     if text is not None:
         path.write_text(text)
-    if "wall-time" in (text or "") and not find_spec("dask_jobqueue"):
+    if "has no key" in message and not find_spec("dask_jobqueue"):
         pytest.skip("dask-jobqueue is not installed")
-    with pytest.raises(UserError, match=message):
+    with pytest.raises(UserError, match=message) as refusal:
         batch_cluster(path, None)
+    assert "\n" not in str(refusal.value)
+
+
+def test_a_file_of_ones_own_becomes_the_script_that_it_says(slurm):
+    """Several workers a job share its cores; what the file says itself stays beside what is added."""
+    if not find_spec("dask_jobqueue"):
+        pytest.skip("dask-jobqueue is not installed")
+    (slurm / "own.yaml").write_text(
+        "jobqueue: {slurm: {cores: 8, processes: 4, memory: 16 GiB, queue: gpu, account: hands, job-name: pose, "
+        "job-extra-directives: ['--gpus=4'], job-script-prologue: [module load cuda], "
+        "worker-extra-args: [--no-reconnect]}}"
+    )
+    cluster = batch_cluster(slurm / "own.yaml", None)
+    try:
+        lines = cluster.job_script().splitlines()
+    finally:
+        cluster.close()
+    directives = ["-J pose", "-p gpu", "-A hands", "-n 1", "--cpus-per-task=8", "--mem=16G", "--gpus=4"]
+    assert [line for line in lines if line.startswith("#SBATCH")] == [
+        f"#SBATCH {directive}" for directive in [*directives[:-1], "-t 00:30:00", directives[-1]]
+    ]
+    assert "export OMP_NUM_THREADS=2 MKL_NUM_THREADS=2" in lines
+    assert "module load cuda" in lines
+    assert "--nworkers 4" in lines[-1]
+    assert "--no-reconnect" in lines[-1]

@@ -7,18 +7,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+from set_files import frames_of
+
+from gesturehand.data.files import annotation_path
 
 #: For each of the 21 joints in the papers' order (wrist, thumb 1-4, …), its place in InterHand2.6M's.
 PLACE_IN_INTERHAND = [20, 3, 2, 1, 0, 7, 6, 5, 4, 11, 10, 9, 8, 15, 14, 13, 12, 19, 18, 17, 16]
 KINDS = ("data", "camera", "joint_3d", "MANO_NeuralAnnot")
 
 
-def json_file(root: Path, split: str, kind: str) -> Path:
-    return root / "annotations" / split / f"InterHand2.6M_{split}_{kind}.json"
-
-
 def load(root: Path, split: str, kind: str) -> dict[str, Any]:
-    path = json_file(root, split, kind)
+    path = annotation_path(root, split, kind)
     return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
 
 
@@ -87,13 +86,13 @@ def edited_set(tmp_path) -> Callable[..., Path]:
 
     def make(root: Path, split: str, **edits: Callable[[dict[str, Any]], None]) -> Path:
         copy = tmp_path / "edited"
-        json_file(copy, split, "data").parent.mkdir(parents=True)
+        annotation_path(copy, split, "data").parent.mkdir(parents=True)
         (copy / "images").symlink_to(root / "images", target_is_directory=True)
         for kind in KINDS:
-            if json_file(root, split, kind).exists():
+            if annotation_path(root, split, kind).exists():
                 content = load(root, split, kind)
                 edits.get(kind, lambda content: None)(content)
-                json_file(copy, split, kind).write_text(json.dumps(content), encoding="utf-8")
+                annotation_path(copy, split, kind).write_text(json.dumps(content), encoding="utf-8")
         return copy
 
     return make
@@ -121,16 +120,14 @@ def everything_flagged(edited_set) -> Callable[[Path, str], Path]:
                 annotation["joint_valid"] = [1] * 42
 
         def joint_3d(content: dict[str, Any]) -> None:
-            for frames in content.values():
-                for frame in frames.values():
-                    frame["joint_valid"] = [1] * 42
+            for frame in frames_of(content):
+                frame["joint_valid"] = [1] * 42
 
         def mano(content: dict[str, Any]) -> None:
-            for frames in content.values():
-                for fits in frames.values():
-                    known = next((fit for fit in (fits or {}).values() if fit), None)
-                    if known:
-                        fits.update({side: fits.get(side) or known for side in ("right", "left")})
+            for fits in frames_of(content):
+                known = next((fit for fit in (fits or {}).values() if fit), None)
+                if known:
+                    fits.update({side: fits.get(side) or known for side in ("right", "left")})
 
         return edited_set(root, split, data=data, joint_3d=joint_3d, MANO_NeuralAnnot=mano)
 

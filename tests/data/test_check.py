@@ -1,14 +1,18 @@
 """Every kind of damage to a data set is found, named and counted, and a correct set has none."""
 
 import json
-import shutil
 
 import cv2
 import numpy as np
 import pytest
+from faults import fault, faults
+from hostile_files import claims
+from set_files import edit_json, fits_of, frames_of
+from trainings import exit_code
 
 from gesturehand.cli.main import main
 from gesturehand.data.check import check_data
+from gesturehand.data.files import annotation_path
 from gesturehand.data.index import read_index
 from gesturehand.data.plausibility import OTHER_ORDERS
 from gesturehand.errors import UserError
@@ -18,11 +22,8 @@ from gesturehand.skeleton import INTERHAND_JOINT_NAMES, JOINT_NAMES
 
 
 @pytest.fixture
-def root(tmp_path, synthetic_root):
-    copy = tmp_path / "set"
-    for folder in ("annotations", "images"):
-        shutil.copytree(synthetic_root / folder / "val", copy / folder / "val")
-    return copy
+def root(val_root):
+    return val_root
 
 
 def kinds(root, **settings):
@@ -30,10 +31,7 @@ def kinds(root, **settings):
 
 
 def edit(root, kind, change):
-    path = root / "annotations" / "val" / f"InterHand2.6M_val_{kind}.json"
-    content = json.loads(path.read_text())
-    change(content)
-    path.write_text(json.dumps(content))
+    edit_json(annotation_path(root, "val", kind), change)
 
 
 def images(root):
@@ -67,14 +65,6 @@ def test_images(root):
     assert "image cut short" not in kinds(root, decode=False)
 
 
-def claims(png: bytes, width: int, height: int) -> bytes:
-    """A PNG whose header says another size, with the checksum of a correct one."""
-    import zlib
-
-    header = b"IHDR" + width.to_bytes(4, "big") + height.to_bytes(4, "big") + png[24:29]
-    return png[:12] + header + zlib.crc32(header).to_bytes(4, "big") + png[33:]
-
-
 #: Kind of file, what is done to it, what the check calls it.
 DAMAGE = [
     ("data", lambda c: c["annotations"][0].update(bbox=[1, 2, 0, 4]), "box empty"),
@@ -93,12 +83,7 @@ DAMAGE = [
 
 
 def absurd(content):
-    for frames in content.values():
-        for fits in frames.values():
-            for fit in (fits or {}).values():
-                if fit:
-                    fit["shape"][3] = 1e6
-                    return
+    next(fits_of(content))["shape"][3] = 1e6
 
 
 @pytest.mark.parametrize(("kind", "change", "named"), DAMAGE, ids=[f"{d[2]}-{n}" for n, d in enumerate(DAMAGE)])
@@ -123,7 +108,7 @@ def test_joints(root):
 
 
 def test_files(root):
-    path = root / "annotations" / "val" / "InterHand2.6M_val_camera.json"
+    path = annotation_path(root, "val", "camera")
     path.write_text("{")
     assert kinds(root) == {"annotation file unreadable": 1}
     path.unlink()
@@ -136,17 +121,11 @@ def test_command_gives_an_exit_code_and_a_list(root, tmp_path, capsys):
     assert json.loads((tmp_path / "problems.json").read_text())["problems"] == []
     lost = images(root)[0]
     lost.unlink()
-    with pytest.raises(SystemExit) as left:
-        main(words)
-    assert left.value.code == 1
+    assert exit_code(words) == 1
     report = json.loads((tmp_path / "problems.json").read_text())
     assert report["counts"] == {"image missing": 1}
     assert report["problems"][0]["where"] in str(lost)
     assert "image missing: 1" in capsys.readouterr().out
-
-
-def fault(kind, variant, outcome="listed by the check"):
-    return pytest.mark.fault(kind=kind, variant=variant, outcome=outcome)
 
 
 def first(content, **changed):
@@ -168,9 +147,8 @@ def first_camera(content, part, value):
 
 def every_frame(content, change):
     """Applies a change to the coordinates of all frames' valid joints, mm."""
-    for frames in content.values():
-        for frame in frames.values():
-            frame["world_coord"] = change(np.array(frame["world_coord"])).tolist()
+    for frame in frames_of(content):
+        frame["world_coord"] = change(np.array(frame["world_coord"])).tolist()
 
 
 def in_order(order):
@@ -180,7 +158,7 @@ def in_order(order):
     return lambda points: points.reshape(2, 21, 3)[:, places].reshape(42, 3)
 
 
-STUMBLES = "what the index refuses"
+STUMBLES, LISTED = "what the index refuses", "listed by the check"
 #: Kind of fault, variant, file, what is done to it, what the check calls it.
 REFUSED_BY_INDEX = [
     ("ids of 2^64", "data", lambda c: annotated(c, id=2**64), "annotation entry broken"),
@@ -205,53 +183,32 @@ REFUSED_BY_INDEX = [
     ("subject 'Zoë'", "data", lambda c: first(c, subject="Zoë"), "image entry broken"),
     ("subject null", "data", lambda c: first(c, subject=None), "image entry broken"),
     ("an image that is no object", "data", lambda c: c["images"].__setitem__(0, 5), "image entry broken"),
-    ("an annotation that is null", "data", lambda c: c["annotations"].__setitem__(0, None), "annotation entry broken"),
+    ("an annotation that is null", "data", lambda c: c["annotations"].__setitem__(0, None),
+     "annotation entry broken"),
     ("a box of text", "data", lambda c: annotated(c, bbox=["1", "2", "3", "4"]), "box not four numbers"),
     ("a box of three", "data", lambda c: annotated(c, bbox=[1, 2, 3]), "box not four numbers"),
     ("flags as text", "data", lambda c: annotated(c, joint_valid="1" * 42), "joint_valid not 42 flags"),
     ("41 flags", "data", lambda c: annotated(c, joint_valid=[1] * 41), "joint_valid not 42 flags"),
     ("images no list", "data", lambda c: c.update(images={}), "annotation file unreadable"),
-    (
-        "coordinates as text",
-        "joint_3d",
-        lambda c: first_entry(c).update(world_coord=[["1", "2", "3"]] * 42),
-        "joints not 42 points with flags",
-    ),
-    (
-        "21 points",
-        "joint_3d",
-        lambda c: first_entry(c).update(world_coord=[[1, 2, 3]] * 21),
-        "joints not 42 points with flags",
-    ),
-    (
-        "depth_known 'yes'",
-        "joint_3d",
-        lambda c: first_entry(c).update(depth_known="yes"),
-        "joints not 42 points with flags",
-    ),
+    ("coordinates as text", "joint_3d", lambda c: first_entry(c).update(world_coord=[["1", "2", "3"]] * 42),
+     "joints not 42 points with flags"),
+    ("21 points", "joint_3d", lambda c: first_entry(c).update(world_coord=[[1, 2, 3]] * 21),
+     "joints not 42 points with flags"),
+    ("depth_known 'yes'", "joint_3d", lambda c: first_entry(c).update(depth_known="yes"),
+     "joints not 42 points with flags"),
     ("a focal length of text", "camera", lambda c: first_camera(c, "focal", ["500", "500"]), "camera broken"),
     ("a camera of NaN", "camera", lambda c: first_camera(c, "campos", [float("nan")] * 3), "camera broken"),
     ("a rotation of nine numbers", "camera", lambda c: first_camera(c, "camrot", [1.0] * 9), "camera broken"),
     ("a pose of 45", "MANO_NeuralAnnot", lambda c: shorter(c), "MANO parameters absurd"),
-]
+]  # fmt: skip
 
 
 def shorter(content):
-    for frames in content.values():
-        for fits in frames.values():
-            for fit in (fits or {}).values():
-                if fit:
-                    fit["pose"] = fit["pose"][:45]
-                    return
+    fit = next(fits_of(content))
+    fit["pose"] = fit["pose"][:45]
 
 
-@pytest.mark.parametrize(
-    ("kind", "change", "named"),
-    [
-        pytest.param(kind, change, named, marks=fault(STUMBLES, variant), id=variant)
-        for variant, kind, change, named in REFUSED_BY_INDEX
-    ],
-)
+@pytest.mark.parametrize(("kind", "change", "named"), faults(STUMBLES, LISTED, REFUSED_BY_INDEX))
 def test_check_lists_what_the_index_refuses(root, kind, change, named):
     """The same reader: what one refuses the other lists."""
     edit(root, kind, change)
@@ -270,59 +227,23 @@ IMPOSSIBLE = [
     ("no annotations", "data", lambda c: c.update(annotations=[]), "split without annotations"),
     ("focal lengths of zero", "camera", lambda c: first_camera(c, "focal", [0, 0]), "intrinsics of no camera"),
     ("intrinsics in shares", "camera", lambda c: first_camera(c, "focal", [1.2, 1.2]), "intrinsics of no camera"),
-    (
-        "a rotation of zeros",
-        "camera",
-        lambda c: first_camera(c, "camrot", [[0] * 3] * 3),
-        "camera rotation no rotation",
-    ),
-    (
-        "a camera that looks away",
-        "camera",
-        lambda c: first_camera(c, "campos", [0.0, 0.0, 1e5]),
-        "joints behind the camera",
-    ),
+    ("a rotation of zeros", "camera", lambda c: first_camera(c, "camrot", [[0] * 3] * 3),
+     "camera rotation no rotation"),
+    ("a camera that looks away", "camera", lambda c: first_camera(c, "campos", [0.0, 0.0, 1e5]),
+     "joints behind the camera"),
     ("joints of 1e300", "joint_3d", lambda c: every_frame(c, lambda p: p * 0 + 1e300), "joints not finite"),
-    (
-        "joints far outside",
-        "camera",
-        lambda c: first_camera(c, "princpt", [5000.0, 100.0]),
-        "joints far outside the image",
-    ),
-    (
-        "hands beside the image",
-        "camera",
-        lambda c: first_camera(c, "princpt", [780.0, 100.0]),
-        "hand outside the image",
-    ),
-    *(
-        (
-            f"joints in {name}",
-            "joint_3d",
-            lambda c, f=factor: every_frame(c, lambda p: p * f),
-            "hand of impossible size",
-        )
-        for name, factor in UNITS
-    ),
-    *(
-        (
-            f"joints in {name}",
-            "joint_3d",
-            lambda c, order=order: every_frame(c, in_order(order)),
-            "joints in another order",
-        )
-        for name, order in OTHER_ORDERS.items()
-    ),
-]
+    ("joints far outside", "camera", lambda c: first_camera(c, "princpt", [5000.0, 100.0]),
+     "joints far outside the image"),
+    ("hands beside the image", "camera", lambda c: first_camera(c, "princpt", [780.0, 100.0]),
+     "hand outside the image"),
+    *((f"joints in {name}", "joint_3d", lambda c, f=factor: every_frame(c, lambda p: p * f),
+     "hand of impossible size") for name, factor in UNITS ),
+    *((f"joints in {name}", "joint_3d", lambda c, order=order: every_frame(c, in_order(order)),
+     "joints in another order") for name, order in OTHER_ORDERS.items() ),
+]  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("kind", "change", "named"),
-    [
-        pytest.param(kind, change, named, marks=fault("what cannot be, in a set", variant), id=variant)
-        for variant, kind, change, named in IMPOSSIBLE
-    ],
-)
+@pytest.mark.parametrize(("kind", "change", "named"), faults("what cannot be, in a set", LISTED, IMPOSSIBLE))
 def test_check_lists_what_cannot_be(root, kind, change, named):
     edit(root, kind, change)
     assert named in kinds(root, decode=False)
@@ -342,10 +263,14 @@ def imported(root, size=(400, 300)):
 @pytest.mark.parametrize(
     ("place", "named"),
     [
-        pytest.param(lambda p: p / 400, "joints in shares of the image", marks=fault("shares for pixels", "in a set")),
-        pytest.param(lambda p: p * 0, "joints that are not labelled", marks=fault("unlabelled joints", "in a set")),
         pytest.param(
-            lambda p: p + 5000, "joints far outside the image", marks=fault("joints out of place", "in a set")
+            lambda p: p / 400, "joints in shares of the image", marks=fault("shares for pixels", "in a set", LISTED)
+        ),
+        pytest.param(
+            lambda p: p * 0, "joints that are not labelled", marks=fault("unlabelled joints", "in a set", LISTED)
+        ),
+        pytest.param(
+            lambda p: p + 5000, "joints far outside the image", marks=fault("joints out of place", "in a set", LISTED)
         ),
         pytest.param(lambda p: p, None, id="as they were"),
     ],
@@ -371,10 +296,10 @@ def test_folder_without_splits_is_no_set(tmp_path):
         kinds(tmp_path)
 
 
-@fault(STUMBLES, "JSON nested 100,000 deep")
+@fault(STUMBLES, "JSON nested 100,000 deep", LISTED)
 @pytest.mark.parametrize("kind", ["data", "camera", "joint_3d", "MANO_NeuralAnnot"])
 def test_nesting_is_listed_and_refused(root, kind):
-    path = root / "annotations" / "val" / f"InterHand2.6M_val_{kind}.json"
+    path = annotation_path(root, "val", kind)
     path.write_text('{"images": ' + "[" * 100_000 + "]" * 100_000 + ', "annotations": []}')
     assert "annotation file unreadable" in kinds(root, decode=False)
     with pytest.raises(UserError):

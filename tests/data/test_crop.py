@@ -20,11 +20,6 @@ from gesturehand.skeleton import JOINT_NAMES
 from gesturehand.targets import build_targets
 
 
-@pytest.fixture
-def rng() -> np.random.Generator:
-    return np.random.default_rng(0)
-
-
 def apply(affine, point):
     return affine @ [*point, 1.0]
 

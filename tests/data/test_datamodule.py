@@ -64,9 +64,14 @@ def test_size_of_the_crop_is_a_setting(synthetic_root):
     check(next(iter(data_of(synthetic_root, image_size=96, batch_size=3).val_dataloader())), 3, 1, size=96)
 
 
-def test_validation_and_test_see_every_sample_once_in_order(synthetic_root):
-    data = data_of(synthetic_root)
-    for stage, loader in (("val", data.val_dataloader()), ("test", data.test_dataloader())):
+def test_evaluation_sees_every_sample_once_in_order(synthetic_root):
+    data = data_of(synthetic_root, augment=False)
+    loaders = {
+        "train": data.evaluation_dataloader("train"),
+        "val": data.val_dataloader(),
+        "test": data.test_dataloader(),
+    }
+    for stage, loader in loaders.items():
         batches = list(loader)
         dataset = data.dataset(stage)
         assert len(batches) == -(-len(dataset) // 10)
@@ -98,27 +103,14 @@ def test_incomplete_training_batch_is_kept_if_there_is_no_other(synthetic_root):
     assert [len(batch["image"]) for batch in batches] == [len(data.dataset("train"))]
 
 
-def test_evaluation_of_the_training_set_is_in_order(synthetic_root):
-    data = data_of(synthetic_root, augment=False)
-    ids = torch.cat([batch["annotation_id"] for batch in data.evaluation_dataloader("train")])
-    dataset = data.dataset("train")
-    assert ids.tolist() == dataset.index.annotation_id[dataset.selection.row].tolist()
-
-
 def test_unaugmented_training_crops_are_not_changed(synthetic_root):
     data = data_of(synthetic_root, augment=False)
     for batch in data.train_dataloader():
         assert not batch["crop_affine"][:, 0, 1].any()
-    augmented = {
-        int(i): a
-        for batch in data_of(synthetic_root).train_dataloader()
-        for i, a in zip(batch["annotation_id"], batch["crop_affine"], strict=True)
-    }
-    plain = {
-        int(i): a
-        for batch in data.train_dataloader()
-        for i, a in zip(batch["annotation_id"], batch["crop_affine"], strict=True)
-    }
+    augmented, plain = (
+        {int(i): a for batch in loader for i, a in zip(batch["annotation_id"], batch["crop_affine"], strict=True)}
+        for loader in (data_of(synthetic_root).train_dataloader(), data.train_dataloader())
+    )
     assert any(not torch.equal(augmented[i], plain[i]) for i in set(augmented) & set(plain))
 
 
@@ -136,6 +128,11 @@ def test_stages_can_use_other_splits(synthetic_root):
     data = data_of(synthetic_root, train_split="val", val_split="test", test_split="val")
     for stage, split in (("train", "val"), ("val", "test"), ("test", "val")):
         assert data.dataset(stage).index.split == split
+
+
+def test_a_choice_that_leaves_nothing_is_refused(synthetic_root):
+    with pytest.raises(UserError, match="loosen one of these settings"):
+        data_of(synthetic_root, hands="interacting").dataset("val")
 
 
 def test_data_sets_are_read_once(synthetic_root):

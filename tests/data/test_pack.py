@@ -2,7 +2,6 @@
 
 import hashlib
 import itertools
-import json
 import os
 import shutil
 import signal
@@ -15,13 +14,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from set_files import edit_json
 
-from gesturehand.data.check import check_data
+from gesturehand.data.check import check_data, verify_split
+from gesturehand.data.files import annotation_path
 from gesturehand.data.image_file import StoredImage, UnreadableImageError
 from gesturehand.data.index import read_index
 from gesturehand.data.pack import pack_split
 from gesturehand.data.shards import TABLE_NAME, name_hash, open_table
-from gesturehand.data.verify_shards import verify_split
 from gesturehand.errors import UserError
 
 #: A few images a shard.
@@ -172,7 +172,7 @@ def test_a_shard_that_a_kill_left_without_a_sum_is_checked_and_kept(root):
 def test_one_at_a_time(root, tmp_path):
     program = """
 import sys, time
-from gesturehand.file_lock import try_lock
+from gesturehand.file_writing import try_lock
 from pathlib import Path
 lock = try_lock(Path(sys.argv[1])); print("locked", flush=True); sys.stdin.read()
 """
@@ -239,11 +239,7 @@ def test_verify_names_shards_and_images(root):
     gone = folder / table.shards[(place.shard + 1) % len(table.shards)]["name"]
     gone.rename(gone.with_suffix(".away"))
     found = {(problem.kind, problem.where) for problem in verify_split(root, "train", progress=False)}
-    assert found == {
-        ("shard damaged", str(path)),
-        ("shard missing", str(gone)),
-        ("image damaged in its shard", name),
-    }
+    assert found == {("shard damaged", str(path)), ("shard missing", str(gone)), ("image damaged in its shard", name)}
     gone.with_suffix(".away").rename(gone)
     path.write_bytes(content[: place.start + 5])
     kinds = [problem.kind for problem in verify_split(root, "train", progress=False)]
@@ -288,10 +284,10 @@ def test_packed_from_shards_into_other_shards(root, tmp_path):
 
 
 def test_several_annotations_of_one_image_need_it_once(root):
-    path = root / "annotations" / "val" / "InterHand2.6M_val_data.json"
-    content = json.loads(path.read_text())
-    content["annotations"] += [{**entry, "id": 10_000 + entry["id"]} for entry in content["annotations"]]
-    path.write_text(json.dumps(content))
+    def twice(content):
+        content["annotations"] += [{**entry, "id": 10_000 + entry["id"]} for entry in content["annotations"]]
+
+    edit_json(annotation_path(root, "val", "data"), twice)
     index = read_index(root, "val")
     report = pack_split(root, "val", progress=False)
     assert 2 * report.images == len(index)

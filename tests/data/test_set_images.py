@@ -9,8 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from set_files import copy_split, edit_json
 
 from gesturehand.data.datamodule import InterHandDataModule
+from gesturehand.data.files import annotation_path
 from gesturehand.data.formats.registry import format_of
 from gesturehand.data.image_file import StoredImage, UnreadableImageError, read_image
 from gesturehand.data.index import read_index
@@ -35,10 +37,7 @@ def packed_root(synthetic_root, tmp_path_factory) -> Path:
 def both(tmp_path, synthetic_root) -> Path:
     """The validation split with annotations, single files and shards."""
     root = tmp_path / "both"
-    for part in ("annotations", "images"):
-        shutil.copytree(
-            synthetic_root / part / "val", root / part / "val", ignore=shutil.ignore_patterns("*.safetensors")
-        )
+    copy_split(synthetic_root, "val", root)
     pack_split(root, "val", progress=False)
     return root
 
@@ -97,8 +96,7 @@ def test_a_packed_set_is_complete_by_itself(synthetic_root, packed_root):
 def test_some_splits_packed_without_annotations_and_others_with(synthetic_root, packed_root, tmp_path):
     root = tmp_path / "mixed"
     shutil.copytree(packed_root / "packed" / "train", root / "packed" / "train")
-    for part in ("annotations", "images"):
-        shutil.copytree(synthetic_root / part / "val", root / part / "val")
+    copy_split(synthetic_root, "val", root)
     assert format_of(root).splits(root) == ["train", "val"]
     train, val = read_index(root, "train"), read_index(root, "val")
     assert isinstance(train.image(0), StoredImage)
@@ -131,13 +129,8 @@ def test_the_shard_comes_first_and_single_files_fill_the_gaps(both):
 
 def test_changed_annotations_need_no_packing(both):
     """The table goes by names, so that rows may come, go and move."""
-    import json
-
     before = read_index(both, "val")
-    path = both / "annotations" / "val" / "InterHand2.6M_val_data.json"
-    content = json.loads(path.read_text())
-    content["annotations"] = content["annotations"][::-1][:5]
-    path.write_text(json.dumps(content))
+    edit_json(annotation_path(both, "val", "data"), lambda c: c.update(annotations=c["annotations"][::-1][:5]))
     shutil.rmtree(both / "images")
     after = read_index(both, "val")
     rows = {name: row for row, name in enumerate(before.file_name)}

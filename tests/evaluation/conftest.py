@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from quiet_trainer import quiet_trainer
+from trainings import quiet_trainer
 
 from gesturehand.callbacks.evaluation_report import TestReport
 from gesturehand.data.datamodule import InterHandDataModule

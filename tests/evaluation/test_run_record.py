@@ -8,7 +8,7 @@ import yaml
 
 from gesturehand.errors import UserError
 from gesturehand.evaluation.run_record import RunRecord, find_run, find_runs
-from gesturehand.file_lock import try_lock
+from gesturehand.file_writing import try_lock
 from gesturehand.runs import RUNNING_FILE
 
 CSV = (

@@ -10,11 +10,7 @@ from gesturehand.evaluation.sample_errors import SampleErrors, sample_errors_mm
 
 def collected(ids, fine, errors, counted):
     samples = SampleErrors()
-    batch = {
-        "annotation_id": torch.tensor(ids),
-        "gesture_fine": torch.tensor(fine),
-        "counted": torch.tensor(counted),
-    }
+    batch = {"annotation_id": torch.tensor(ids), "gesture_fine": torch.tensor(fine), "counted": torch.tensor(counted)}
     samples.update(torch.tensor(errors, dtype=torch.float64), batch)
     samples.compute()
     return samples

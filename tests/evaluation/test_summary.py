@@ -9,14 +9,8 @@ from scipy.spatial.transform import Rotation
 
 from gesturehand.data.datamodule import InterHandDataModule
 from gesturehand.evaluation.summary import baseline_metrics, mean_hand
-from gesturehand.hand.layer import HandModel
 from gesturehand.metrics.hand_metrics import HAND_METRICS
 from gesturehand.targets import build_targets
-
-
-@pytest.fixture(scope="module")
-def hand_model():
-    return HandModel()
 
 
 @pytest.fixture(scope="module")

@@ -15,6 +15,7 @@ import pytest
 import torch
 from PIL import Image
 from safetensors.torch import load_file
+from trainings import exit_code
 
 from gesturehand.cli.main import main
 from gesturehand.runs import finished_runs
@@ -100,9 +101,7 @@ def test_two_steps_of_the_first_stage(synthetic_root, photos, tmp_path, monkeypa
 
 def test_files_as_they_are_can_be_read(capsys):
     for name in ("finetune", "pretrain"):
-        with pytest.raises(SystemExit) as left:
-            main(["fit", f"--config={EXPERIMENTS / name}.yaml", "--print_config"])
-        assert left.value.code == 0
+        assert exit_code(["fit", f"--config={EXPERIMENTS / name}.yaml", "--print_config"]) == 0
         assert "class_path: gesturehand.callbacks.WeightAverage" in capsys.readouterr().out
 
 

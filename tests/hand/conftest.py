@@ -18,11 +18,6 @@ from gesturehand.skeleton import Side
 
 
 @pytest.fixture
-def rng() -> np.random.Generator:
-    return np.random.default_rng(0)
-
-
-@pytest.fixture
 def posed_hand(rng) -> Callable[[Side], ManoData]:
     """The open hand with pose directions that move vertices by millimetres, each side its own."""
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from faults import fault, faults
 from scipy.spatial.transform import Rotation
 
 from gesturehand.errors import UserError
@@ -290,37 +291,21 @@ def grown(hand, beta):
     return hand.v_template + beta * hand.shapedirs[:, :, 0]
 
 
-LEFT_ALONE = pytest.mark.parametrize(
+@pytest.mark.parametrize(
     ("file", "given", "beside"),
-    [
-        pytest.param(
-            file, given, beside, marks=pytest.mark.fault(kind="official left hand", variant=variant, outcome=out)
-        )
-        for file, given, beside, variant, out in (
-            ("MANO_LEFT.pkl", "MANO_LEFT.pkl", None, "the file MANO_LEFT.pkl alone", "sign repaired"),
-            ("MANO_LEFT.npz", "MANO_LEFT.npz", None, "the file MANO_LEFT.npz alone", "sign repaired"),
-            ("MANO_LEFT.pkl", "", None, "a folder with the left file only", "sign repaired"),
-            ("mano_left.pkl", "", None, "a folder with the left file only, lower case", "sign repaired"),
-            (
-                "MANO_LEFT.pkl",
-                "MANO_LEFT.pkl",
-                "MANO_RIGHT.pkl",
-                "MANO_LEFT.pkl given, the right beside it",
-                "sign repaired",
-            ),
-            (
-                "MANO_LEFT.pkl",
-                "MANO_LEFT.pkl",
-                "MANO_RIGHT.npz",
-                "MANO_LEFT.pkl given, the right as .npz",
-                "sign repaired",
-            ),
-        )
-    ],
+    faults(
+        "official left hand",
+        "sign repaired",
+        (
+            ("the file MANO_LEFT.pkl alone", "MANO_LEFT.pkl", "MANO_LEFT.pkl", None),
+            ("the file MANO_LEFT.npz alone", "MANO_LEFT.npz", "MANO_LEFT.npz", None),
+            ("a folder with the left file only", "MANO_LEFT.pkl", "", None),
+            ("a folder with the left file only, lower case", "mano_left.pkl", "", None),
+            ("MANO_LEFT.pkl given, the right beside it", "MANO_LEFT.pkl", "MANO_LEFT.pkl", "MANO_RIGHT.pkl"),
+            ("MANO_LEFT.pkl given, the right as .npz", "MANO_LEFT.pkl", "MANO_LEFT.pkl", "MANO_RIGHT.npz"),
+        ),
+    ),
 )
-
-
-@LEFT_ALONE
 @pytest.mark.parametrize("already_repaired", [False, True])
 def test_left_hand_without_the_right_one(write_official, tmp_path, file, given, beside, already_repaired):
     """At beta = 1 the hand is the mirrored right one, on its own side and mirrored; the error would be 10.6 mm."""
@@ -335,7 +320,7 @@ def test_left_hand_without_the_right_one(write_official, tmp_path, file, given, 
     assert already_repaired or np.abs(grown(left, 1.0) - grown(mirror(right), 1.0)).max() > 0.01
 
 
-@pytest.mark.fault(kind="official left hand", variant="a model that is no hand, left file only", outcome="a warning")
+@fault("official left hand", "a model that is no hand, left file only", "a warning")
 def test_a_left_hand_whose_sign_is_not_clear_is_named(small_hand, tmp_path):
     hand = replace(mirror(small_hand), shapedirs=np.abs(small_hand.shapedirs))
     write_npz(hand, tmp_path / "MANO_LEFT.npz")
@@ -343,7 +328,7 @@ def test_a_left_hand_whose_sign_is_not_clear_is_named(small_hand, tmp_path):
         assert load_hand(tmp_path, "left").fingerprint == hand.fingerprint
 
 
-@pytest.mark.fault(kind="official left hand", variant="a model without shape directions", outcome="loaded as it is")
+@fault("official left hand", "a model without shape directions", "loaded as it is")
 def test_a_left_hand_without_shape_directions(small_hand, tmp_path):
     hand = replace(mirror(small_hand), shapedirs=np.zeros_like(small_hand.shapedirs))
     write_npz(hand, tmp_path / "MANO_LEFT.npz")
@@ -352,20 +337,22 @@ def test_a_left_hand_without_shape_directions(small_hand, tmp_path):
 
 @pytest.mark.parametrize(
     ("right", "left"),
-    [
-        pytest.param(
-            right, left, marks=pytest.mark.fault(kind="folders of hand models", variant=variant, outcome="found")
-        )
-        for right, left, variant in (
-            ("mano_v1_2/models/MANO_RIGHT.pkl", "mano_v1_2/models/MANO_LEFT.pkl", "mano_v1_2/models"),
-            ("body_models/mano/MANO_RIGHT.pkl", "body_models/mano/MANO_LEFT.pkl", "body_models/mano"),
-            ("models/MANO_RIGHT.pkl", "models/MANO_LEFT.pkl", "the folder mano_v1_2 itself"),
-            ("mano_right.pkl", "mano_left.pkl", "lower-case names"),
-            ("Mano_Right.PKL", "Mano_Left.PKL", "a suffix in capitals"),
-            ("a/b/mano/MANO_RIGHT.pkl", "a/b/mano/MANO_LEFT.pkl", "three folders down"),
-            ("right/MANO_RIGHT.pkl", "left/MANO_LEFT.pkl", "a folder for each hand"),
-        )
-    ],
+    faults(
+        "folders of hand models",
+        "found",
+        (
+            (variant, right, left)
+            for right, left, variant in (
+                ("mano_v1_2/models/MANO_RIGHT.pkl", "mano_v1_2/models/MANO_LEFT.pkl", "mano_v1_2/models"),
+                ("body_models/mano/MANO_RIGHT.pkl", "body_models/mano/MANO_LEFT.pkl", "body_models/mano"),
+                ("models/MANO_RIGHT.pkl", "models/MANO_LEFT.pkl", "the folder mano_v1_2 itself"),
+                ("mano_right.pkl", "mano_left.pkl", "lower-case names"),
+                ("Mano_Right.PKL", "Mano_Left.PKL", "a suffix in capitals"),
+                ("a/b/mano/MANO_RIGHT.pkl", "a/b/mano/MANO_LEFT.pkl", "three folders down"),
+                ("right/MANO_RIGHT.pkl", "left/MANO_LEFT.pkl", "a folder for each hand"),
+            )
+        ),
+    ),
 )
 def test_folders_as_people_have_them(write_official, tmp_path, right, left):
     hand = open_hand("right")
@@ -376,7 +363,7 @@ def test_folders_as_people_have_them(write_official, tmp_path, right, left):
         assert load_hand(tmp_path, side).fingerprint == open_hand(side).fingerprint
 
 
-@pytest.mark.fault(kind="folders of hand models", variant="two copies of MANO", outcome="one sentence that names both")
+@fault("folders of hand models", "two copies of MANO", "one sentence that names both")
 def test_two_copies_are_not_chosen_between(small_hand, tmp_path):
     for folder in ("mano_v1_2", "old"):
         (tmp_path / folder).mkdir()
@@ -389,19 +376,18 @@ def test_two_copies_are_not_chosen_between(small_hand, tmp_path):
 
 @pytest.mark.parametrize(
     "given",
-    [
-        pytest.param(
-            given,
-            marks=pytest.mark.fault(
-                kind="folders of hand models", variant=variant, outcome="the sentence points to it"
-            ),
-        )
-        for given, variant in (
-            ("MANO_RIGHT.pkl", "a file that lies a folder deeper"),
-            ("models/mano_right.pkl", "another spelling in a folder that is not there"),
-            ("mano_v1_2/MANO_RIGHT.pkl", "the file without models/"),
-        )
-    ],
+    faults(
+        "folders of hand models",
+        "the sentence points to it",
+        (
+            (variant, given)
+            for given, variant in (
+                ("MANO_RIGHT.pkl", "a file that lies a folder deeper"),
+                ("models/mano_right.pkl", "another spelling in a folder that is not there"),
+                ("mano_v1_2/MANO_RIGHT.pkl", "the file without models/"),
+            )
+        ),
+    ),
 )
 def test_the_sentence_points_to_the_file_that_is_there(small_hand, tmp_path, given):
     path = tmp_path / "mano_v1_2" / "models" / "MANO_RIGHT.npz"

@@ -1,6 +1,5 @@
 """Reading and writing MANO's files: official pickles without chumpy, nothing executed, errors that name the file."""
 
-import json
 import os
 import pickle
 import pickletools
@@ -9,21 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import scipy.sparse
+from hostile_files import Runs
+from refusals import refused
 
 from gesturehand.errors import UserError
 from gesturehand.hand.mano_file import ManoData, find_mano_file, mano_dictionary, read_mano, side_of_name, write_npz
 
-ARRAYS = (
-    "v_template",
-    "shapedirs",
-    "posedirs",
-    "J_regressor",
-    "weights",
-    "faces",
-    "hands_mean",
-    "hands_components",
-)
+ARRAYS = ("v_template", "shapedirs", "posedirs", "J_regressor", "weights", "faces", "hands_mean", "hands_components")
 
 
 def assert_same(hand: ManoData, expected: ManoData) -> None:
@@ -59,14 +50,6 @@ def test_official_pickle_is_read_without_chumpy(small_hand, write_official, tmp_
     assert hand.source == str(path)
     assert hand.num_vertices == 30
     np.testing.assert_allclose(hand.joints, small_hand.J_regressor @ small_hand.v_template)
-
-
-@pytest.mark.parametrize("protocol", [2, 3, 4])
-def test_pickle_saved_again_by_newer_libraries_is_read(small_hand, tmp_path, protocol):
-    contents = {**mano_dictionary(small_hand), "J_regressor": scipy.sparse.csc_matrix(small_hand.J_regressor)}
-    path = tmp_path / "MANO_RIGHT.pkl"
-    path.write_bytes(pickle.dumps(contents, protocol=protocol))
-    assert_same(read_mano(path), small_hand)
 
 
 def test_npz_round_trip_is_exact_and_deterministic(small_hand, tmp_path):
@@ -106,16 +89,6 @@ def test_fingerprint_depends_on_every_array_and_the_side(small_hand):
     assert replace(small_hand, source="elsewhere").fingerprint == small_hand.fingerprint
 
 
-class Malicious:
-    """Pickles into a call of any function."""
-
-    def __init__(self, function, *arguments):
-        self.call = function, arguments
-
-    def __reduce__(self):
-        return self.call
-
-
 @pytest.mark.parametrize(
     ("function", "named"),
     [(os.system, "system"), (eval, "eval"), (getattr, "getattr"), (np.load, "numpy.load"), (os.mkdir, "mkdir")],
@@ -123,39 +96,50 @@ class Malicious:
 @pytest.mark.parametrize("protocol", [0, 2, 4])
 def test_any_other_global_is_refused_by_name_and_not_called(tmp_path, function, named, protocol):
     trace = tmp_path / "trace"
-    argument = {
-        os.system: f"touch {trace}",
-        eval: f"open({str(trace)!r}, 'w').close()",
-        os.mkdir: str(trace),
-    }.get(function, str(trace))
+    argument = {os.system: f"touch {trace}", eval: f"open({str(trace)!r}, 'w').close()", os.mkdir: str(trace)}.get(
+        function, str(trace)
+    )
     path = tmp_path / "MANO_RIGHT.pkl"
-    path.write_bytes(pickle.dumps({"v_template": Malicious(function, argument)}, protocol=protocol))
-    with pytest.raises(UserError, match=named) as refusal:
+    path.write_bytes(pickle.dumps({"v_template": Runs(function, argument)}, protocol=protocol))
+    with refused(path, match=named):
         read_mano(path)
-    assert str(path) in str(refusal.value)
     assert not trace.exists()
 
 
 def test_the_malicious_pickle_would_have_run(tmp_path):
     trace = tmp_path / "trace"
-    pickle.loads(pickle.dumps(Malicious(os.mkdir, str(trace))))
+    pickle.loads(pickle.dumps(Runs(os.mkdir, str(trace))))
     assert trace.exists()
 
 
+def pickled(content: object) -> bytes:
+    return pickle.dumps(content, protocol=2)
+
+
 @pytest.mark.parametrize(
-    "program",
+    ("name", "raw", "says"),
     [
-        b"cnumpy.core.multiarray\n_reconstruct.__globals__\n.",
-        b"c__builtin__\nset.__class__\n.",
-        b"\x80\x04\x8c\x05numpy\x8c\x10ndarray.__init__\x93.",
-        b"(ios\nsystem\n.",
+        # Attributes of globals that are allowed.
+        ("MANO_RIGHT.pkl", b"cnumpy.core.multiarray\n_reconstruct.__globals__\n.", "asks for"),
+        ("MANO_RIGHT.pkl", b"c__builtin__\nset.__class__\n.", "asks for"),
+        ("MANO_RIGHT.pkl", b"\x80\x04\x8c\x05numpy\x8c\x10ndarray.__init__\x93.", "asks for"),
+        ("MANO_RIGHT.pkl", b"(ios\nsystem\n.", "asks for"),
+        # No pickle, a pickle of something else, no archive.
+        ("MANO_RIGHT.pkl", b'{"v_template": [1, 2]}', r"MANO_RIGHT\.pkl is not a MANO pickle"),
+        ("MANO_RIGHT.pkl", b"<html></html>", r"MANO_RIGHT\.pkl is not a MANO pickle"),
+        ("MANO_RIGHT.pkl", b"version https://git-lfs", r"MANO_RIGHT\.pkl is not a MANO pickle"),
+        ("MANO_RIGHT.pkl", pickled([1, 2]), "not a MANO file"),
+        ("MANO_RIGHT.pkl", pickled("text"), "not a MANO file"),
+        ("MANO_RIGHT.pkl", pickled({1: 2}), "not a MANO file"),
+        ("MANO_RIGHT.npz", b"", r"MANO_RIGHT\.npz is not an \.npz archive"),
+        ("MANO_RIGHT.npz", b"PK\x03\x04 cut", r"MANO_RIGHT\.npz is not an \.npz archive"),
+        ("MANO_RIGHT.npz", b"text", r"MANO_RIGHT\.npz is not an \.npz archive"),
     ],
 )
-def test_attributes_of_allowed_globals_are_refused(tmp_path, program):
-    path = tmp_path / "MANO_RIGHT.pkl"
-    path.write_bytes(program)
-    with pytest.raises(UserError, match="asks for"):
-        read_mano(path)
+def test_what_is_no_mano_file_is_refused(tmp_path, name, raw, says):
+    (tmp_path / name).write_bytes(raw)
+    with pytest.raises(UserError, match=says):
+        read_mano(tmp_path / name)
 
 
 @pytest.mark.parametrize(
@@ -171,18 +155,10 @@ def test_state_cannot_change_what_stands_in_for_a_class(small_hand, write_offici
     assert_same(read_mano(path), small_hand)
 
 
-def test_arrays_of_objects_are_refused(small_hand, tmp_path):
+@pytest.mark.parametrize("array", [np.array([{}] * 45, dtype=object), np.zeros(45, dtype=[("x", "f8"), ("y", "f8")])])
+def test_arrays_of_what_may_hide_pointers_are_refused(small_hand, tmp_path, array):
     path = tmp_path / "MANO_RIGHT.pkl"
-    contents = {**mano_dictionary(small_hand), "hands_mean": np.array([{}] * 45, dtype=object)}
-    path.write_bytes(pickle.dumps(contents, protocol=2))
-    with pytest.raises(UserError, match="hands_mean"):
-        read_mano(path)
-
-
-def test_structured_dtype_that_hides_pointers_is_refused(small_hand, tmp_path):
-    path = tmp_path / "MANO_RIGHT.pkl"
-    hidden = np.zeros(45, dtype=[("x", "f8"), ("y", "f8")])
-    path.write_bytes(pickle.dumps({**mano_dictionary(small_hand), "hands_mean": hidden}, protocol=2))
+    path.write_bytes(pickled({**mano_dictionary(small_hand), "hands_mean": array}))
     with pytest.raises(UserError, match="hands_mean"):
         read_mano(path)
 
@@ -197,25 +173,9 @@ def test_cut_short_pickle(small_hand, write_official, tmp_path):
             read_mano(path)
 
 
-@pytest.mark.parametrize("text", [json.dumps({"v_template": [1, 2]}), "<html></html>", "version https://git-lfs"])
-def test_file_that_is_no_pickle(tmp_path, text):
-    path = tmp_path / "MANO_RIGHT.pkl"
-    path.write_text(text)
-    with pytest.raises(UserError, match=r"MANO_RIGHT\.pkl is not a MANO pickle"):
-        read_mano(path)
-
-
-@pytest.mark.parametrize("contents", [[1, 2], "text", {1: 2}])
-def test_pickle_of_something_else(tmp_path, contents):
-    path = tmp_path / "MANO_RIGHT.pkl"
-    path.write_bytes(pickle.dumps(contents, protocol=2))
-    with pytest.raises(UserError, match="not a MANO file"):
-        read_mano(path)
-
-
 def _write(path: Path, contents: dict) -> None:
     if path.suffix == ".pkl":
-        path.write_bytes(pickle.dumps(contents, protocol=2))
+        path.write_bytes(pickled(contents))
     else:
         np.savez(path, **contents)
 
@@ -243,27 +203,18 @@ def test_wrong_contents_are_named(small_hand, tmp_path, suffix, key, change, mes
         contents[key] = change(array)
     path = tmp_path / f"MANO_RIGHT{suffix}"
     _write(path, contents)
-    with pytest.raises(UserError, match=message) as error:
+    with refused(path, match=message):
         read_mano(path)
-    assert str(path) in str(error.value)
 
 
 def test_npz_with_pickled_objects_is_refused(small_hand, tmp_path):
     path = tmp_path / "MANO_RIGHT.npz"
     trace = tmp_path / "trace"
-    payload = np.array([Malicious(os.mkdir, str(trace))], dtype=object)
+    payload = np.array([Runs(os.mkdir, str(trace))], dtype=object)
     np.savez(path, **{**mano_dictionary(small_hand), "hands_mean": payload})
     with pytest.raises(UserError, match=r"MANO_RIGHT\.npz"):
         read_mano(path)
     assert not trace.exists()
-
-
-@pytest.mark.parametrize("raw", [b"", b"PK\x03\x04 cut", b"text"])
-def test_file_that_is_no_npz(tmp_path, raw):
-    path = tmp_path / "MANO_RIGHT.npz"
-    path.write_bytes(raw)
-    with pytest.raises(UserError, match=r"MANO_RIGHT\.npz is not an \.npz archive"):
-        read_mano(path)
 
 
 def test_npz_cut_short_or_damaged(small_hand, tmp_path):

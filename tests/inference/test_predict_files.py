@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 import pytest
 import trimesh
+from faults import fault, faults
 from PIL import Image
 
 from gesturehand.data import image_file
@@ -110,7 +111,7 @@ def test_side_for_boxes_that_do_not_say(predictor, images, tmp_path):
         json.dumps([{"box": [5, 5, 90, 90]}, {"box": [50, 50, 90, 90], "hand": "right"}])
     )
     done, _ = run(
-        predictor, [images / "0.jpg"], tmp_path, boxes=BoxFile(tmp_path / "boxes.json"), hand="left", mesh=False
+        predictor, [images / "0.jpg"], tmp_path, boxes=BoxFile(tmp_path / "boxes.json"), side="left", mesh=False
     )
     assert [hand.side for hand in done.last] == ["left", "right"]
 
@@ -181,10 +182,10 @@ def test_what_cannot_be_asked(predictor, images, tmp_path):
         run(predictor, [tmp_path / "only.jpg"], tmp_path / "out")
 
 
-@pytest.mark.fault(
-    kind="phone folder",
-    variant="a camera's folder as a Mac copies it: photo turned by Exif, ._ file, HEIC, film",
-    outcome="the photo is predicted as a viewer shows it, the rest is counted",
+@fault(
+    "phone folder",
+    "a camera's folder as a Mac copies it: photo turned by Exif, ._ file, HEIC, film",
+    "the photo is predicted as a viewer shows it, the rest is counted",
 )
 def test_a_phones_folder(predictor, images, tmp_path, monkeypatch):
     monkeypatch.setattr(image_file, "heif_suffixes", lambda: ())
@@ -208,20 +209,17 @@ def test_a_phones_folder(predictor, images, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(
     "key",
-    [
-        pytest.param(
-            key,
-            marks=pytest.mark.fault(
-                kind="image's name spelled another way", variant=f"boxes file: {variant}", outcome="the boxes are found"
-            ),
-        )
-        for variant, key in (
+    faults(
+        "image's name spelled another way",
+        "the boxes are found",
+        (
             ("key in NFD, the file in NFC", "e\u0301.jpg"),
             ("key with folders and backslashes", "photos\\é.jpg"),
             ("key with folders", "photos/é.jpg"),
             ("key with ./", "./é.jpg"),
-        )
-    ],
+        ),
+        within="boxes file: ",
+    ),
 )
 def test_boxes_of_a_name_spelled_another_way(predictor, images, tmp_path, key):
     shutil.copy(images / "0.jpg", tmp_path / "é.jpg")
@@ -233,10 +231,10 @@ def test_boxes_of_a_name_spelled_another_way(predictor, images, tmp_path, key):
     assert json.loads((out / "é.json").read_text())["hands"][0]["box"] == [5, 6, 70, 80]
 
 
-@pytest.mark.fault(
-    kind="image's name spelled another way",
-    variant="boxes file: two keys that mean one image",
-    outcome="refused: the sentence names the image",
+@fault(
+    "image's name spelled another way",
+    "boxes file: two keys that mean one image",
+    "refused: the sentence names the image",
 )
 def test_two_keys_of_one_image(tmp_path):
     (tmp_path / "boxes.json").write_text(json.dumps({"a/é.jpg": [], "e\u0301.jpg": []}))
@@ -244,10 +242,10 @@ def test_two_keys_of_one_image(tmp_path):
         BoxFile(tmp_path / "boxes.json")
 
 
-@pytest.mark.fault(
-    kind="video whose size changes",
-    variant="Motion JPEG, predicted",
-    outcome="said once; JSON in each frame's own pixels, pictures fitted into the first one's size",
+@fault(
+    "video whose size changes",
+    "Motion JPEG, predicted",
+    "said once; JSON in each frame's own pixels, pictures fitted into the first one's size",
 )
 def test_video_whose_size_changes(predictor, tmp_path):
     frames = [np.full((*shape, 3), 90, np.uint8) for shape in ((48, 64), (48, 64), (80, 48), (80, 48))]

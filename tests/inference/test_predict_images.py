@@ -58,7 +58,7 @@ def test_only_groups_with_something_left_are_predicted_again(predict, folder, tm
     [
         {"boxes": HandBox(None, "left")},
         {"boxes": HandBox((5, 5, 90, 90))},
-        {"hand": "left"},
+        {"side": "left"},
         {"intrinsics": (900, 900, 200, 200)},
         {"y_up": True},
         {"overlay": True},

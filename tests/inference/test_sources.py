@@ -1,10 +1,13 @@
 """What inputs stand for."""
 
+import cv2
+import numpy as np
 import pytest
+from faults import fault, faults
 
 from gesturehand.data import image_file
 from gesturehand.errors import UserError
-from gesturehand.inference.sources import find_sources
+from gesturehand.inference.sources import Stream, find_sources, stream_of
 
 
 @pytest.fixture
@@ -46,19 +49,10 @@ def test_what_cannot_be_found(folder):
 
 @pytest.mark.parametrize(
     ("names", "images", "says"),
-    [
-        pytest.param(
-            names,
-            images,
-            says,
-            id=variant,
-            marks=pytest.mark.fault(
-                kind="phone folder",
-                variant=variant,
-                outcome="images are predicted, what is left out is counted by its kind, hidden files are passed over",
-            ),
-        )
-        for variant, names, images, says in (
+    faults(
+        "phone folder",
+        "images are predicted, what is left out is counted by its kind, hidden files are passed over",
+        (
             (
                 "HEIC, GIF and MOV",
                 ["a.jpg", "b.HEIC", "c.heic", "d.GIF", "e.MOV"],
@@ -73,11 +67,11 @@ def test_what_cannot_be_found(folder):
             ("a folder with an image's name", ["a.jpg", "b.jpg/c.jpg"], ["a.jpg"], "1 folder."),
             ("a file without a suffix", ["a.jpg", "IMG"], ["a.jpg"], "1 file without a suffix"),
             ("rarer suffixes of JPEG", ["a.JPE", "b.jfif"], ["a.JPE", "b.jfif"], None),
-        )
-    ],
+        ),
+    ),
 )
 def test_what_a_folder_holds_beside_images(tmp_path, monkeypatch, names, images, says):
-    # With what HEIC and AVIF take, they are images: tests/data/test_heif_image.py.
+    # With what HEIC and AVIF take, they are images: tests/data/test_image_file.py.
     monkeypatch.setattr(image_file, "heif_suffixes", lambda: ())
     for name in names:
         (tmp_path / name).parent.mkdir(exist_ok=True)
@@ -91,11 +85,7 @@ def test_what_a_folder_holds_beside_images(tmp_path, monkeypatch, names, images,
         assert f"Left out of '{tmp_path}': {says}" in sentence
 
 
-@pytest.mark.fault(
-    kind="phone folder",
-    variant="HEIC and MOV only",
-    outcome="refused: the sentence counts what is there, and the remedy",
-)
+@fault("phone folder", "HEIC and MOV only", "refused: the sentence counts what is there, and the remedy")
 def test_a_folder_without_any_image_that_is_read(tmp_path, monkeypatch):
     monkeypatch.setattr(image_file, "heif_suffixes", lambda: ())
     for name in ("a.heic", "b.heic", "c.mov", "._a.jpg"):
@@ -108,22 +98,17 @@ def test_a_folder_without_any_image_that_is_read(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(
     ("written", "stored"),
-    [
-        pytest.param(
-            written,
-            stored,
-            id=variant,
-            marks=pytest.mark.fault(
-                kind="image's name spelled another way", variant=f"predict: {variant}", outcome="the file is found"
-            ),
-        )
-        for variant, written, stored in (
+    faults(
+        "image's name spelled another way",
+        "the file is found",
+        (
             ("image in NFC, the file in NFD", "é.jpg", "e\u0301.jpg"),
             ("image with backslashes", "DCIM\\a.jpg", "DCIM/a.jpg"),
             ("folder in NFD, the file system's in NFC", "u\u0308/a.jpg", "ü/a.jpg"),
             ("video in NFD, the file in NFC", "e\u0301.mp4", "é.mp4"),
-        )
-    ],
+        ),
+        within="predict: ",
+    ),
 )
 def test_inputs_are_found_however_they_are_spelled(tmp_path, written, stored):
     (tmp_path / stored).parent.mkdir(exist_ok=True)
@@ -138,3 +123,95 @@ def test_case_is_pointed_to(tmp_path):
         pytest.skip("this file system knows no case")
     with pytest.raises(UserError, match=r"img\.jpg' does not exist: is 'IMG\.JPG' meant\?"):
         find_sources([tmp_path / "img.jpg"])
+
+
+def write_clip(path, frames=6):
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"MJPG"), 10, (64, 48))
+    for number in range(frames):
+        writer.write(np.full((48, 64, 3), 30 * number, np.uint8))
+    writer.release()
+
+
+@pytest.mark.parametrize(
+    ("text", "source", "name", "stem"),
+    [
+        ("0", 0, "camera0", "camera0"),
+        ("12", 12, "camera12", "camera12"),
+        ("rtsp://10.0.0.2:554/live", "rtsp://10.0.0.2:554/live", "rtsp://10.0.0.2:554/live", "live"),
+        ("HTTP://a.b/c/d.mp4?t=1", "HTTP://a.b/c/d.mp4?t=1", "http://a.b/c/d.mp4", "d"),
+        ("rtsp://me:secret@host/", "rtsp://me:secret@host/", "rtsp://host/", "host"),
+        ("https://host/a%20b/..", "https://host/a%20b/..", "https://host/a%20b/..", "host"),
+    ],
+)
+def test_streams(text, source, name, stem):
+    assert stream_of(text) == Stream(source, name, stem)
+
+
+@pytest.mark.parametrize("text", ["photo.jpg", "00x", "-1", "1.5", "C:/a.mp4", "a/b://c", "12345", "٣"])
+def test_what_is_no_stream(text):
+    assert stream_of(text) is None
+
+
+@pytest.mark.parametrize(
+    "text", ["file:///etc/passwd", "concat://a", "ftp://a/b.mp4", "http://", "http://[", "rtsp://a:x/", "pipe://0"]
+)
+def test_addresses_that_are_not_opened(text):
+    with pytest.raises(UserError, match="is not opened: give one that begins with http://"):
+        find_sources([text])
+
+
+def test_a_refused_address_does_not_tell_the_password():
+    with pytest.raises(UserError) as raised:
+        stream_of("ftp://me:secret@host/a.mp4")
+    assert "secret" not in str(raised.value)
+
+
+def test_a_file_of_such_a_name_is_the_file(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "0").write_bytes(b"")
+    assert [path.name for path in find_sources(["0"]).images] == ["0"]
+    assert find_sources(["1"]).streams == (Stream(1, "camera1", "camera1"),)
+
+
+def test_a_camera_that_is_not_there():
+    with pytest.raises(UserError, match="There is no camera 97 that can be read"):
+        stream_of("97").open()
+
+
+def test_an_address_is_read(served):
+    folder, address = served
+    write_clip(folder / "clip.avi")
+    video = stream_of(f"{address}/clip.avi").open()
+    frames = [frame.mean() for frame in video]
+    np.testing.assert_allclose(frames, 30 * np.arange(6), atol=4)
+    assert video.fps == 10
+
+
+def test_an_address_is_read_until_it_is_stopped(served):
+    folder, address = served
+    write_clip(folder / "clip.avi")
+    video = stream_of(f"{address}/clip.avi").open()
+    count = 0
+    for _ in video:
+        count += 1
+        if count == 3:
+            video.stop()
+    assert count == 3
+
+
+def test_nothing_at_an_address(served):
+    folder, address = served
+    (folder / "text.mp4").write_text("no video")
+    for name in ("none.mp4", "text.mp4"):
+        with pytest.raises(UserError, match=f"No video can be read from '{address}/{name}'"):
+            stream_of(f"{address}/{name}").open()
+
+
+def test_a_playlist_on_the_network_opens_no_file_of_this_machine(served, tmp_path_factory):
+    folder, address = served
+    secret = tmp_path_factory.mktemp("private") / "clip.ts"
+    write_clip(secret.with_suffix(".avi"))
+    secret.write_bytes(secret.with_suffix(".avi").read_bytes())
+    (folder / "list.m3u8").write_text(f"#EXTM3U\n#EXTINF:1,\nfile://{secret}\n#EXT-X-ENDLIST\n")
+    with pytest.raises(UserError, match="No video can be read"):
+        stream_of(f"{address}/list.m3u8").open()

@@ -49,8 +49,8 @@ def test_hands_keep_their_numbers_and_sides_without_further_searches(detector, p
     seen = []
     for step in range(12):
         found = tracker(picture(photo, (12 * step, 10 + 4 * step), (310 - 6 * step, 40, "left")))
-        seen.append([(one.track, one.hand.hand) for one in found])
-        centres = {one.hand.hand: one.hand.box[0] + one.hand.box[2] / 2 for one in found}
+        seen.append([(one.track, one.hand.side) for one in found])
+        centres = {one.hand.side: one.hand.box[0] + one.hand.box[2] / 2 for one in found}
         assert abs(centres["right"] - (12 * step + 75)) < 25
         assert abs(centres["left"] - (310 - 6 * step + 75)) < 25
     assert {tuple(sorted(frame)) for frame in seen} in ({((0, "right"), (1, "left"))}, {((0, "left"), (1, "right"))})
@@ -96,7 +96,7 @@ def test_what_is_asked_for(detector, photo):
     (one,) = HandTracker(detector, max_hands=1)(both)
     assert one.hand.turn_deg is not None
     found = HandTracker(detector, "left", upright=False)(both)
-    assert [(one.track, one.hand.hand, one.hand.turn_deg) for one in found] == [(0, "left", None), (1, "left", None)]
+    assert [(one.track, one.hand.side, one.hand.turn_deg) for one in found] == [(0, "left", None), (1, "left", None)]
     assert HandTracker(detector, min_score=1.0)(both) == []
     with pytest.raises(UserError, match="detect_every is 0: give 1 or more"):
         HandTracker(detector, detect_every=0)

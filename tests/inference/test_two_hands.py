@@ -5,7 +5,7 @@ import onnxruntime
 import pytest
 import pytorch_lightning as pl
 import torch
-from quiet_trainer import quiet_trainer
+from trainings import quiet_trainer
 
 from gesturehand.data.image_file import read_image
 from gesturehand.errors import UserError

@@ -14,29 +14,31 @@ NAMES = ("joints", "true_joints", "valid", "group")
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 @pytest.mark.parametrize("average", ["per_joint", "all"])
-def test_curve_and_area_agree_with_the_loop(reference, hands, protocol, average):
+@pytest.mark.parametrize(("largest_mm", "count"), [(50, 100), (30, 16)])
+def test_curve_and_area_agree_with_the_loop(reference, hands, protocol, average, largest_mm, count):
     data = hands(0, 20)
     lists, _ = reference.joint_error_lists(*(data[name] for name in NAMES), protocol)
     rows = list(lists.values()) if average == "per_joint" else [np.concatenate(list(lists.values()))]
-    thresholds = np.linspace(0, 50, 100)
+    thresholds = np.linspace(0, largest_mm, count)
     expected = [np.mean([np.mean(np.array(row) <= threshold) for row in rows]) for threshold in thresholds]
 
-    tensors = {name: torch.tensor(data[name]) for name in NAMES}
-    histogram = pck_update(
-        tensors["joints"],
-        tensors["true_joints"],
-        tensors["valid"],
-        pck_thresholds_mm(),
-        tensors["group"],
-        protocol,
-    )
-    curve = pck_curve(histogram, average)
+    joints, truth, valid, group = (torch.tensor(data[name]) for name in NAMES)
+    own = pck_thresholds_mm(largest_mm, count)
+    curve = pck_curve(pck_update(joints, truth, valid, own, group, protocol), average)
     # An error of exactly 0 (the root's own) may round to either side of the threshold 0.
     np.testing.assert_allclose(curve.numpy()[1:], expected[1:], rtol=1e-9)
     expected[0] = curve[0].item()
-    area = trapezoid(expected, thresholds) / 50
+    area = trapezoid(expected, thresholds) / largest_mm
     assert 0.05 < area < 0.95
-    assert pck_auc(curve, pck_thresholds_mm()).item() == pytest.approx(area, rel=1e-9)
+    assert pck_auc(curve, own).item() == pytest.approx(area, rel=1e-9)
+
+    settings = {"max_threshold_mm": largest_mm, "num_thresholds": count}
+    metrics = PCKCurve(protocol, average, **settings), PCKAUC(protocol, average, **settings)
+    for metric in metrics:
+        metric.update(joints, truth, valid, group)
+    np.testing.assert_allclose(metrics[0].thresholds_mm.numpy(), thresholds)
+    torch.testing.assert_close(metrics[0].compute(), curve)
+    assert metrics[1].compute().item() == pytest.approx(area, rel=1e-9)
 
 
 def test_an_error_at_a_threshold_is_within_it():
@@ -64,23 +66,6 @@ def test_nothing_counted_is_nan(average):
     histogram = pck_update(empty, empty, torch.zeros(0, 2, 21, dtype=torch.bool), pck_thresholds_mm())
     assert pck_curve(histogram, average).isnan().all()
     assert pck_auc(pck_curve(histogram, average), pck_thresholds_mm()).isnan()
-
-
-@pytest.mark.parametrize("average", ["per_joint", "all"])
-def test_agrees_with_the_loop_over_batches(reference, hands, average):
-    data = hands(0, 16)
-    curve = PCKCurve("procrustes", average, max_threshold_mm=30, num_thresholds=16)
-    area = PCKAUC("procrustes", average, max_threshold_mm=30, num_thresholds=16)
-    for part in (slice(0, 1), slice(1, 1), slice(1, 9), slice(9, 16)):
-        for metric in (curve, area):
-            metric.update(*(torch.tensor(data[name][part]) for name in NAMES))
-    lists, _ = reference.joint_error_lists(*(data[name] for name in NAMES), "procrustes")
-    rows = list(lists.values()) if average == "per_joint" else [np.concatenate(list(lists.values()))]
-    thresholds = np.linspace(0, 30, 16)
-    expected = [np.mean([np.mean(np.array(row) <= threshold) for row in rows]) for threshold in thresholds]
-    np.testing.assert_allclose(curve.thresholds_mm.numpy(), thresholds)
-    np.testing.assert_allclose(curve.compute().numpy(), expected, rtol=1e-9)
-    assert area.compute().item() == pytest.approx(trapezoid(expected, thresholds) / 30, rel=1e-9)
 
 
 @pytest.mark.parametrize(

@@ -127,11 +127,6 @@ def test_both_hands_see_the_shared_features_and_each_other():
     assert not torch.allclose(moved, right)
 
 
-@pytest.fixture(scope="module")
-def hand_model():
-    return HandModel()
-
-
 def network_of(hand_model, *, attention=False, backbone="test_resnet", stride=16, size=SIZE):
     torch.manual_seed(0)
     encoder = Encoder(backbone, feature_stride=stride, image_size=size)

@@ -3,6 +3,8 @@
 import pytest
 import timm
 import torch
+from faults import faults
+from refusals import refused
 from torch.nn import functional as F
 
 from gesturehand.errors import UserError
@@ -134,9 +136,8 @@ def test_unknown_backbone_is_named_with_a_suggestion():
 
 @pytest.mark.parametrize(("backbone", "stride", "there"), [("test_resnet", 64, "32"), ("test_vit", 32, "[16]")])
 def test_stride_that_is_not_there_is_refused_with_those_that_are(backbone, stride, there):
-    with pytest.raises(UserError, match=f"'{backbone}'.*not {stride}.*model.feature_stride") as caught:
+    with refused(there, match=f"'{backbone}'.*not {stride}.*model.feature_stride"):
         Encoder(backbone, feature_stride=stride, image_size=SIZE)
-    assert there in str(caught.value)
 
 
 def test_backbone_without_feature_maps_is_a_sentence(monkeypatch):
@@ -235,21 +236,15 @@ def test_stride_to_freeze_that_is_not_there():
 
 @pytest.mark.parametrize(
     ("name", "says"),
-    [
-        pytest.param(
-            name,
-            says,
-            id=variant,
-            marks=pytest.mark.fault(
-                kind="names of backbones", variant=variant, outcome="refused, with a name that is near"
-            ),
-        )
-        for variant, name, says in (
+    faults(
+        "names of backbones",
+        "refused, with a name that is near",
+        (
             ("capitals", "ResNet18", "resnet18"),
             ("a hyphen for an underscore", "mobilenetv3-small-100", "mobilenetv3_small_100"),
             ("timm/ and a letter too many", "timm/resnett18", "resnet18"),
-        )
-    ],
+        ),
+    ),
 )
 def test_a_name_that_is_nearly_right_is_refused_with_the_right_one(name, says):
     with pytest.raises(UserError, match=says):

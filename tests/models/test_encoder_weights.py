@@ -7,6 +7,8 @@ from importlib.resources import as_file, files
 import pytest
 import timm
 import torch
+from hostile_files import Runs
+from refusals import refused
 from safetensors.torch import load_file, save_file
 
 from gesturehand.errors import UserError
@@ -146,18 +148,13 @@ def test_what_cannot_serve_is_a_sentence(tmp_path):
         ("nowhere", r"'nowhere' is neither a file nor one of mediapipe_hand, openphoto, efficientnet-lite0"),
         ("mediapipe_hand", r"weights of 'mediapipe_hand', not of 'test_resnet': set model\.backbone"),
     ):
-        with pytest.raises(UserError, match=message) as caught:
+        with refused(match=message):
             Encoder("test_resnet", image_size=SIZE, weights=str(weights))
-        assert "\n" not in str(caught.value)
 
 
 def test_code_in_a_file_is_not_run(tmp_path):
-    class Trap:
-        def __reduce__(self):
-            return (exec, (f"open({str(tmp_path / 'ran')!r}, 'w')",))
-
     path = tmp_path / "trap.pth"
-    torch.save({"state_dict": {"a": Trap()}}, path)
+    torch.save({"state_dict": {"a": Runs(exec, f"open({str(tmp_path / 'ran')!r}, 'w')")}}, path)
     with pytest.raises(UserError, match=r"trap\.pth' were not opened"):
         Encoder("test_resnet", image_size=SIZE, weights=str(path))
     assert not (tmp_path / "ran").exists()

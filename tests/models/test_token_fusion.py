@@ -7,7 +7,6 @@ from scipy.spatial.transform import Rotation
 from torch import nn
 
 from gesturehand.camera import weak_perspective
-from gesturehand.hand.layer import HandModel
 from gesturehand.models.encoder import Encoder
 from gesturehand.models.gesture_head import GestureHead
 from gesturehand.models.hand_prediction import TYPICAL_CAMERA_SCALE
@@ -22,11 +21,6 @@ from gesturehand.models.token_fusion import (
 
 SIZE = 64
 FUSIONS = [(fusion, levels) for fusion in ("concat", "cross", "none") for levels in ("both", "coarse", "fine")]
-
-
-@pytest.fixture(scope="module")
-def hand_model():
-    return HandModel()
 
 
 def network_of(hand_model, fusion="concat", levels="both", backbone="test_resnet", stride=16):

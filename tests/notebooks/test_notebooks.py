@@ -5,20 +5,11 @@ from pathlib import Path
 import nbformat
 import pytest
 from nbclient import NotebookClient
+from trainings import SHORT, experiment
 
 from gesturehand.cli.main import main
 
 REPOSITORY = Path(__file__).parents[2]
-TINY = [
-    "--model.init_args.backbone=test_resnet",
-    "--data.image_size=64",
-    "--data.num_workers=0",
-    "--trainer.max_epochs=1",
-    "--trainer.limit_train_batches=2",
-    "--trainer.enable_progress_bar=false",
-    "--trainer.log_every_n_steps=1",
-    "--wandb=false",
-]
 
 
 @pytest.fixture(scope="module")
@@ -27,9 +18,8 @@ def folder_with_a_run(tmp_path_factory, synthetic_root):
     folder = tmp_path_factory.mktemp("notebooks")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        config = f"--config={REPOSITORY / 'experiments' / 'demo' / 'finetune.yaml'}"
-        pretrained = "--model.init_args.pretrained=none"
-        assert main(["fit", config, *TINY, pretrained, f"--data.root={synthetic_root}"]) == 0
+        more = ["--trainer.log_every_n_steps=1", "--model.init_args.pretrained=none", f"--data.root={synthetic_root}"]
+        assert main(["fit", experiment("demo/finetune"), *SHORT, *more]) == 0
     return folder
 
 

@@ -4,14 +4,13 @@ import json
 
 import numpy as np
 import pytest
+from faults import fault, faults
 
 from gesturehand.cli.main import main
 from gesturehand.data.plausibility import OTHER_ORDERS
 from gesturehand.skeleton import JOINT_NAMES
 
-
-def fault(kind, variant, outcome="refused at import, in one sentence that names the hand"):
-    return pytest.mark.fault(kind=kind, variant=variant, outcome=outcome)
+REFUSED = "refused at import, in one sentence that names the hand"
 
 
 @pytest.fixture
@@ -68,44 +67,30 @@ IMPOSSIBLE = [
     ("shares for pixels", "0 … 1, MediaPipe's", lambda h: flat({**h, "joints_2d": shares(h)}), "shares of the image"),
     ("shares for pixels", "-1 … 1", lambda h: flat({**h, "joints_2d": centred(h)}), "shares of the image"),
     ("shares for pixels", "0 … 1 beside 3D joints", lambda h: {**h, "joints_2d": shares(h)}, "shares of the image"),
-    (
-        "shares for pixels",
-        "normalised intrinsics",
-        lambda h: {**h, "intrinsics": [1.2, 1.2, 0.5, 0.5]},
-        "intrinsics of no camera",
-    ),
+    ("shares for pixels", "normalised intrinsics", lambda h: {**h, "intrinsics": [1.2, 1.2, 0.5, 0.5]},
+     "intrinsics of no camera"),
     ("unlabelled joints", "(0, 0), COCO's", lambda h: flat(with_joint(h, 5, [0, 0])), "index1 at (0, 0)"),
     ("unlabelled joints", "(-1, -1)", lambda h: flat(with_joint(h, 5, [-1, -1])), "index1 at (-1, -1)"),
     ("unlabelled joints", "all of them (0, 0)", lambda h: flat({**h, "joints_2d": [[0, 0]] * 21}), "wrist at (0, 0)"),
-    (
-        "unlabelled joints",
-        "(0, 0, 0) among 3D joints",
-        lambda h: {**h, "joints_3d": [*h["joints_3d"][:20], [0, 0, 0]]},
-        "behind the camera",
-    ),
+    ("unlabelled joints", "(0, 0, 0) among 3D joints", lambda h: {**h, "joints_3d": [*h["joints_3d"][:20], [0, 0, 0]]},
+     "behind the camera"),
     ("unlabelled joints", "one coordinate null", lambda h: flat(with_joint(h, 5, [3.0, None])), "index1"),
     ("unlabelled joints", "all null", lambda h: flat({**h, "joints_2d": [None] * 21}), "no joint in joints_2d"),
-    (
-        "unlabelled joints",
-        "all null in 3D",
-        lambda h: {**h, "joints_2d": None, "joints_3d": [None] * 21},
-        "no joint in joints_3d",
-    ),
+    ("unlabelled joints", "all null in 3D", lambda h: {**h, "joints_2d": None, "joints_3d": [None] * 21},
+     "no joint in joints_3d"),
     ("joints out of place", "5,000 px outside", lambda h: flat(with_joint(h, 8, [5000, 20])), "index4 at (5000, 20)"),
-    ("joints out of place", "1e300", lambda h: flat(with_joint(h, 8, [1e300, -1e300])), "index4 at (1e+300, -1e+300)"),
+    ("joints out of place", "1e300", lambda h: flat(with_joint(h, 8, [1e300, -1e300])),
+     "index4 at (1e+300, -1e+300)"),
     ("joints out of place", "infinite", lambda h: flat(with_joint(h, 8, [float("inf"), 3])), "21 points"),
     ("joints out of place", "the whole hand beside the image", lambda h: flat(moved(h, 600)), "outside the image"),
-    (
-        "joints out of place",
-        "all at one point",
-        lambda h: flat({**h, "joints_2d": [[50, 50]] * 21}),
-        "joints all at one place",
-    ),
+    ("joints out of place", "all at one point", lambda h: flat({**h, "joints_2d": [[50, 50]] * 21}),
+     "joints all at one place"),
     ("joints out of place", "1e300 in 3D", lambda h: {**h, "joints_2d": None, **scaled(h, 1e300)}, "impossible size"),
     ("intrinsics", "zeros", lambda h: {**h, "intrinsics": [0, 0, 0, 0]}, "fx, fy, cx, cy of 0, 0, 0, 0"),
     ("intrinsics", "a negative focal length", lambda h: {**h, "intrinsics": [-500, 500, 9, 9]}, "intrinsics of no"),
     ("intrinsics", "1e300", lambda h: {**h, "intrinsics": [1e300, 1e300, 9, 9]}, "intrinsics of no camera"),
-    ("intrinsics", "centre and focal length exchanged", lambda h: {**h, "intrinsics": [600, 9, 600, 9]}, "intrinsics"),
+    ("intrinsics", "centre and focal length exchanged", lambda h: {**h, "intrinsics": [600, 9, 600, 9]},
+     "intrinsics"),
     ("intrinsics", "text", lambda h: {**h, "intrinsics": "1234"}, "intrinsics as 4 numbers"),
     ("values of another type", "gesture a list", lambda h: {**h, "gesture": ["fist"]}, "['fist'] as gesture"),
     ("values of another type", "mano a list", lambda h: {**h, "mano": [1, 2]}, "MANO fit [1, 2]"),
@@ -121,26 +106,14 @@ IMPOSSIBLE = [
     ("MANO fits that cannot be", "a shape of 1e6", lambda h: {**h, "mano": fit(shape=[1e6] * 10)}, "beta 1e+06"),
     ("MANO fits that cannot be", "null in the pose", lambda h: {**h, "mano": fit(pose=[None] * 48)}, "mano.pose"),
     ("MANO fits that cannot be", "unknown keys", lambda h: {**h, "mano": {"betas": [0] * 10}}, "MANO fit"),
-    (
-        "image names that leave the folder",
-        "absolute",
-        lambda h: {**h, "image": "/etc/hostname"},
-        "lies outside --images",
-    ),
+    ("image names that leave the folder", "absolute", lambda h: {**h, "image": "/etc/hostname"},
+     "lies outside --images"),
     ("image names that leave the folder", "upwards", lambda h: {**h, "image": "../x.png"}, "lies outside --images"),
-    (
-        "image names that leave the folder",
-        "upwards inside",
-        lambda h: {**h, "image": "photos/../../x.png"},
-        "lies outside --images",
-    ),
-    (
-        "image names that leave the folder",
-        "backslashes",
-        lambda h: {**h, "image": "..\\x.png"},
-        "lies outside --images",
-    ),
-]
+    ("image names that leave the folder", "upwards inside", lambda h: {**h, "image": "photos/../../x.png"},
+     "lies outside --images"),
+    ("image names that leave the folder", "backslashes", lambda h: {**h, "image": "..\\x.png"},
+     "lies outside --images"),
+]  # fmt: skip
 
 
 def shares(hand):
@@ -159,7 +132,7 @@ def moved(hand, far):
 @pytest.mark.parametrize(
     ("change", "named"),
     [
-        pytest.param(change, named, marks=fault(kind, variant), id=f"{kind}, {variant}")
+        pytest.param(change, named, marks=fault(kind, variant, REFUSED), id=f"{kind}, {variant}")
         for kind, variant, change, named in IMPOSSIBLE
     ],
 )
@@ -170,9 +143,7 @@ def test_hand_that_cannot_be_is_one_sentence(change, named, own_data, import_):
 
 
 @pytest.mark.parametrize("projected", [True, False], ids=["with 2D joints", "3D alone"])
-@pytest.mark.parametrize(
-    ("unit", "factor"), [pytest.param(*unit, marks=fault("units", unit[0]), id=unit[0]) for unit in UNITS]
-)
+@pytest.mark.parametrize(("unit", "factor"), faults("units", REFUSED, ((name, name, by) for name, by in UNITS)))
 def test_unit_is_told_by_the_bones(unit, factor, projected, own_data, import_):
     """A projection does not see a scale."""
     hand = scaled(whole(own_data), factor)
@@ -188,7 +159,7 @@ def test_small_and_large_hands_are_hands(factor, own_data, import_):
     assert import_([scaled(whole(own_data), factor)]) == (0, "")
 
 
-@pytest.mark.parametrize("order", [pytest.param(o, marks=fault("joint order", o), id=o) for o in OTHER_ORDERS])
+@pytest.mark.parametrize("order", faults("joint order", REFUSED, ((order, order) for order in OTHER_ORDERS)))
 @pytest.mark.parametrize("key", ["joints_3d", "joints_2d"])
 def test_order_is_told_by_the_bones(key, order, own_data, import_):
     places = [JOINT_NAMES.index(name) for name in OTHER_ORDERS[order]]
@@ -209,7 +180,7 @@ def test_right_order_is_taken(name, own_data, import_):
     assert import_([{**hand, other: None} for hand in own_data.hands]) == (0, "")
 
 
-@fault("intrinsics", "zeros as --intrinsics")
+@fault("intrinsics", "zeros as --intrinsics", REFUSED)
 def test_intrinsics_of_the_command_line_are_held_against_the_image_too(own_data, import_):
     hand = {key: value for key, value in whole(own_data).items() if key != "intrinsics"}
     code, error = import_([hand], "--intrinsics=[0,0,0,0]")
@@ -250,7 +221,7 @@ def test_splits_that_are_missing_are_said(images, splits, missing, tmp_path, own
     assert ("There is no train image" in text) == (missing == "train")
 
 
-@fault("sides", "right and left exchanged, with 3D joints")
+@fault("sides", "right and left exchanged, with 3D joints", REFUSED)
 def test_exchanged_sides_are_told_by_the_bends(own_data, import_):
     """Also of joints whose frame is a mirrored one."""
     other = {"right": "left", "left": "right"}
@@ -261,7 +232,7 @@ def test_exchanged_sides_are_told_by_the_bends(own_data, import_):
     assert import_(hands, "--swap_hands=true") == (0, "")
 
 
-@fault("a hand twice", "the same joints in two entries")
+@fault("a hand twice", "the same joints in two entries", REFUSED)
 def test_a_hand_twice_is_refused(own_data, import_):
     code, error = import_([whole(own_data), whole(own_data)])
     assert code == 2

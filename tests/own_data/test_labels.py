@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from refusals import refused
 
 from gesturehand.cli.main import main
 from gesturehand.data.check import check_data
@@ -170,10 +171,8 @@ def test_label_map_gives_classes_within_a_set_only(own_data, tmp_path):
 )
 def test_wrong_label_map_is_one_sentence(content, named, own_data, tmp_path):
     (tmp_path / "map.json").write_text(json.dumps(content))
-    with pytest.raises(UserError) as error:
+    with refused(named, "map.json"):
         with_gestures(entries_of(boxed(own_data), tmp_path), tmp_path / "map.json")
-    assert named in str(error.value)
-    assert "map.json" in str(error.value)
 
 
 @pytest.mark.parametrize(
@@ -200,10 +199,8 @@ def test_wrong_label_map_is_one_sentence(content, named, own_data, tmp_path):
 def test_mistake_is_one_sentence_that_names_it(change, named, own_data, tmp_path):
     hands = boxed(own_data)
     hands[1] |= change
-    with pytest.raises(UserError) as error:
+    with refused(named, hands[1]["image"]):
         convert(entries_of(hands, tmp_path), own_data.images, tmp_path / "set")
-    assert named in str(error.value)
-    assert hands[1]["image"] in str(error.value)
 
 
 def test_table_may_have_boxes_and_labels(own_data, tmp_path):

@@ -45,7 +45,7 @@ def test_hands_are_those_of_the_set_s_files(script, tmp_path):
     assert len(hands) == len(shown) > len(index)
     for hand, (row, side) in zip(hands, shown, strict=True):
         assert np.array_equal(hand.image, read_image(index.image_file(row)))
-        assert hand.box.hand == ("right", "left")[side]
+        assert hand.box.side == ("right", "left")[side]
         assert np.allclose(hand.joints_3d, index.joints_world[index.frame[row], side], atol=1e-5)
         if not isinstance(hand.person, tuple):
             skin = np.clip(person(3, int(hand.person)).subject.skin_bgr[::-1], 0, 255)

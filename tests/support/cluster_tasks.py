@@ -30,6 +30,13 @@ def threads() -> tuple[str | None, int]:
     return os.environ.get("OMP_NUM_THREADS"), cv2.getNumThreads()
 
 
+def intervals() -> dict[str, float]:
+    """Seconds between the calls of what a worker does by the clock."""
+    from distributed import get_worker
+
+    return {name: call.callback_time / 1000 for name, call in get_worker().periodic_callbacks.items()}
+
+
 def dying(folder: Path, times: int) -> int:
     """Ends its worker as a kill does, that many times; how often it has."""
     deaths = len(list(folder.iterdir()))
@@ -56,3 +63,27 @@ def looking(folder: Path) -> None:
     except Unwanted:
         (folder / "given up").touch()
         raise
+
+
+def written_by_two(folder: Path, notes: Path) -> None:
+    """Makes a folder and a picture beside it, at the same moment as another process that does this task too."""
+    from gesturehand.file_writing import file_of_new_folder, new_folder
+
+    with new_folder(folder, "last") as part, file_of_new_folder(folder.with_suffix(".jpg")) as picture:
+        for name in ("first", "last"):
+            (part / name).write_bytes(name.encode() * 100_000)
+        picture.write(b"picture" * 100_000)
+        (notes / f"began {os.getpid()}").touch()
+        while not (notes / "both").exists():
+            time.sleep(0.001)
+    (notes / f"ended {os.getpid()}").touch()
+
+
+def until_there(path: Path) -> None:
+    """Waits for a file, then leaves a result beside it."""
+    from gesturehand.file_writing import write_bytes
+
+    path.with_name(f"{path.name} began").touch()
+    while not path.exists():
+        time.sleep(0.02)
+    write_bytes(path.with_name(f"{path.name} done"), b"done")

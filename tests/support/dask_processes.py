@@ -1,4 +1,4 @@
-"""A scheduler and two workers of Dask as processes of their own, as somebody would start them on a cluster."""
+"""A scheduler and its workers as processes of their own, as somebody would start them on a cluster's machines."""
 
 import json
 import os
@@ -7,82 +7,107 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
 
-REPOSITORY = Path(__file__).parents[2]
-#: Processes that are tested import this checkout, with a thread each.
-ENVIRONMENT = {"PYTHONPATH": str(REPOSITORY / "src"), "OMP_NUM_THREADS": "1"}
+#: Processes that are tested import what this one does, have a thread each, and may start others.
+ENVIRONMENT = {
+    "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
+    "OMP_NUM_THREADS": "1",
+    "DASK_DISTRIBUTED__WORKER__DAEMON": "False",
+}
 PATIENCE_S = 1800
 
 
-class Machines(NamedTuple):
-    """Attributes:
-    address: Of the scheduler.
-    workers: Its workers' processes.
+class Machines:
+    """A scheduler and two workers, which work in other folders than the client.
+
+    Args:
+        folder: For what they write.
+        settings: Environment variables of the scheduler.
+
+    Attributes:
+        address: Of the scheduler.
+        scheduler: Its process.
+        workers: Their processes, in the order of their start.
     """
 
-    address: str
-    workers: list[subprocess.Popen]
+    def __init__(self, folder: Path, **settings: str) -> None:
+        self.folder = folder
+        self._started: list[subprocess.Popen] = []
+        self.workers: list[subprocess.Popen] = []
+        self.restart(**settings)
+
+    def restart(self, port: int = 0, **settings: str) -> None:
+        """Starts a scheduler, with two workers."""
+        file = self.folder / f"scheduler{len(self._started)}.json"
+        words = ("--host=127.0.0.1", f"--port={port}", "--no-dashboard", f"--scheduler-file={file}")
+        self.scheduler = self._start("scheduler", *words, **settings)
+        until(file.exists, self.scheduler)
+        self.address = json.loads(file.read_text())["address"]
+        for _ in range(2):
+            self.worker()
+
+    def worker(self, *words: str) -> subprocess.Popen:
+        """Starts a further worker."""
+        fixed = ("worker", self.address, "--memory-limit=0", "--no-nanny", "--no-dashboard")
+        self.workers.append(self._start(*fixed, *(words or ("--nthreads=1",))))
+        return self.workers[-1]
+
+    def _start(self, kind: str, *words: str, **settings: str) -> subprocess.Popen:
+        place = self.folder / f"{kind}{len(self._started)}"
+        place.mkdir()
+        with (place / "log.txt").open("wb") as log:
+            program = Path(sys.executable).with_name("dask")
+            self._started.append(started(program, kind, *words, cwd=place, stdout=log, stderr=log, settings=settings))
+        return self._started[-1]
+
+    def end(self) -> None:
+        """Kills all."""
+        for process in self._started:
+            end(process)
 
 
 @contextmanager
-def machines(folder: Path) -> Iterator[Machines]:
-    """A scheduler and two workers, each on a port of its own, which work in other folders than the client."""
-    with ExitStack() as started:
-
-        def start(name: str, *words: str) -> subprocess.Popen:
-            place = folder / name
-            place.mkdir()
-            with (place / "log.txt").open("wb") as log:
-                process = subprocess.Popen(
-                    [Path(sys.executable).with_name("dask"), *words],
-                    cwd=place,
-                    env={**os.environ, **ENVIRONMENT},
-                    stdout=log,
-                    stderr=subprocess.STDOUT,
-                    start_new_session=True,
-                )
-            started.callback(end, process)
-            return process
-
-        file = folder / "scheduler.json"
-        start("scheduler", "scheduler", "--host=127.0.0.1", "--port=0", "--no-dashboard", f"--scheduler-file={file}")
-        until(file.exists)
-        address = json.loads(file.read_text())["address"]
-        words = ("worker", address, "--nthreads=1", "--memory-limit=0", "--no-nanny", "--no-dashboard")
-        workers = [start(f"worker{number}", *words) for number in range(2)]
-        yield Machines(address, workers)
+def machines(folder: Path, **settings: str) -> Iterator[Machines]:
+    """A scheduler and two workers, each on a port of its own, until the end."""
+    folder.mkdir(exist_ok=True)
+    running = Machines(folder, **settings)
+    try:
+        yield running
+    finally:
+        running.end()
 
 
-def end(process: subprocess.Popen) -> None:
-    """Kills a process."""
-    process.kill()
-    process.wait()
+def started(program: str | Path, *words: str, settings: dict[str, str] | None = None, **where) -> subprocess.Popen:
+    """A program with a group of processes of its own."""
+    environment = {**os.environ, **ENVIRONMENT, **(settings or {})}
+    return subprocess.Popen([program, *words], env=environment, start_new_session=True, **where)
 
 
 def client(*words: str) -> subprocess.Popen:
-    """A command, in this process's folder."""
-    return subprocess.Popen(
-        [Path(sys.executable).with_name("gesturehand"), *words],
-        env={**os.environ, **ENVIRONMENT},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    """A command, in this process's folder; what it says can be read."""
+    program = Path(sys.executable).with_name("gesturehand")
+    return started(program, *words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-def kill(process: subprocess.Popen) -> None:
-    """As the system kills a process that takes too much memory."""
-    assert process.poll() is None, process.communicate()
-    os.kill(process.pid, signal.SIGKILL)
+def end(process: subprocess.Popen) -> None:
+    """Kills a process, and those that it has started, if it runs."""
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
     process.wait()
 
 
-def until(true: Callable[[], object]) -> None:
-    """Waits until something is true."""
+def kill(process: subprocess.Popen) -> None:
+    """As a machine that loses its power kills what runs on it."""
+    assert process.poll() is None, process.communicate()
+    end(process)
+
+
+def until(true: Callable[[], object], process: subprocess.Popen | None = None) -> None:
+    """Waits until something is true, which a process is to bring about."""
     began = time.monotonic()
     while not true():
+        assert process is None or process.poll() is None, f"{process.args} has ended"
         assert time.monotonic() - began < PATIENCE_S
-        time.sleep(0.01)
+        time.sleep(0.02)

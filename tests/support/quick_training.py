@@ -10,7 +10,7 @@ import sys
 import time
 from pathlib import Path
 
-from gesturehand.file_lock import try_lock
+from gesturehand.file_writing import try_lock
 
 STEPS = 10
 CONFIG = {

@@ -8,10 +8,9 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from gesturehand.ablation.grid import Grid, make_grid
+from gesturehand.ablation.grid import SIZES, Grid, make_grid
 from gesturehand.ablation.job import Place, run_job
 from gesturehand.ablation.schedule import jobs_of, run_all
-from gesturehand.ablation.sizes import SIZES
 from gesturehand.cluster import Cluster
 
 SIZE = replace(SIZES["tiny"], seeds=1, stored_crops=False, pretrain_steps=3, finetune_steps=2)

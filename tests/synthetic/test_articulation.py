@@ -125,10 +125,7 @@ TOUCHING = 0.022
 
 
 def joints_of(name: str) -> dict[str, np.ndarray]:
-    rotations = rotations_from_angles(pose_table()[name][None], articulation_of(HAND))
-    vertices, joints = skin(HAND, rotations, np.zeros((1, 10)), np.zeros((1, 3)))
-    every = np.concatenate([joints[0], vertices[0, list(EANET_TIP_VERTICES)]])[list(JOINTS_FROM_MANO_AND_TIPS)]
-    return dict(zip(JOINT_NAMES, every, strict=True))
+    return posed_joints(pose_table()[name])
 
 
 def extended(name: str) -> set[str]:

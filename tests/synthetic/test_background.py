@@ -1,6 +1,6 @@
 import numpy as np
 
-from gesturehand.synthetic.background import add_grain, draw_background, make_grain
+from gesturehand.synthetic.background import add_grain, draw_background, grain_of
 from gesturehand.synthetic.cameras import dome_cameras
 
 CAMERAS = dome_cameras(np.random.default_rng(0))
@@ -21,7 +21,7 @@ def test_dark_with_bright_points_and_grey_where_the_camera_is():
 
 def test_grain_has_the_given_strength_and_saturates():
     rng = np.random.default_rng(2)
-    grain = make_grain(rng)
+    grain = grain_of(0)
     noisy = add_grain(np.full((334, 512), 128, np.uint8), grain, 3.0, rng)
     assert abs(noisy.astype(float).std() - 3.0) < 0.2
     assert abs(noisy.mean() - 128) < 0.2

@@ -8,8 +8,7 @@ from gesturehand.hand.load import open_hand
 from gesturehand.hand.skinning import skin
 from gesturehand.skeleton import EANET_TIP_VERTICES, JOINTS_FROM_MANO_AND_TIPS
 from gesturehand.synthetic.capture import CapturedFrame, CapturedHand, capture_frame
-from gesturehand.synthetic.plan import make_plan
-from gesturehand.synthetic.settings import SetSettings
+from gesturehand.synthetic.plan import SetSettings, make_plan
 from gesturehand.synthetic.view import MASK_LEVELS, draw_view
 
 

@@ -8,13 +8,14 @@ import cv2
 import numpy as np
 import pytest
 
+from gesturehand.data.files import annotation_path
 from gesturehand.skeleton import INTERHAND_JOINT_NAMES
 
 SPLITS = ("train", "val", "test")
 
 
 def load(root: Path, split: str, kind: str) -> Any:
-    return json.loads((root / "annotations" / split / f"InterHand2.6M_{split}_{kind}.json").read_text())
+    return json.loads(annotation_path(root, split, kind).read_text())
 
 
 def shape_of(value: Any) -> Any:

@@ -9,9 +9,8 @@ from gesturehand.synthetic.arm import CLOTH, HAND, SKIN, limb_surface
 from gesturehand.synthetic.articulation import hand_model
 from gesturehand.synthetic.capture import capture_frame
 from gesturehand.synthetic.placement import palm_centre
-from gesturehand.synthetic.plan import make_plan
+from gesturehand.synthetic.plan import SetSettings, make_plan
 from gesturehand.synthetic.render import Light, Mesh, render_meshes
-from gesturehand.synthetic.settings import SetSettings
 from gesturehand.synthetic.view import draw_view
 
 PLAN = make_plan(SetSettings(subjects=(2, 0, 0), frames=(70, 0, 0), wrist_cone_deg=180.0, outside_share=0.1))

@@ -3,7 +3,7 @@
 import pytest
 import pytorch_lightning as pl
 import torch
-from quiet_trainer import quiet_trainer
+from trainings import quiet_trainer
 
 from gesturehand.data.datamodule import InterHandDataModule
 from gesturehand.errors import UserError
@@ -21,10 +21,6 @@ SMALL = {**ENCODER, "width": 32, "depth": 1, "volume_depth": 4}
 def data_of(root, **settings):
     settings = {"hands": "all", "layout": "two_hand", "mirror_left": False, "batch_size": 12, **settings}
     return InterHandDataModule(str(root), image_size=SIZE, num_workers=0, **settings)
-
-
-def trainer_of(**settings):
-    return quiet_trainer(**settings)
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +97,7 @@ def test_two_hands_train_the_way_between_them(batch, model):
 def test_data_of_the_other_layout_is_refused(two_hand_root, model_class, layout):
     data = data_of(two_hand_root, layout=layout)
     with pytest.raises(UserError, match=rf"{model_class.__name__} needs data\.layout={model_class.layout}"):
-        trainer_of(max_steps=1).fit(model_class(**SMALL), data)
+        quiet_trainer(max_steps=1).fit(model_class(**SMALL), data)
 
 
 @pytest.mark.parametrize("classes", ["shared", "per_hand"])
@@ -111,13 +107,13 @@ def test_first_stage_is_handed_over(tmp_path, two_hand_root, attention, classes,
     encoder = {**ENCODER, "gesture_classes": classes}
     data = data_of(two_hand_root, hands="single", flip_probability=0.5, labelled_only=True, gesture_classes=classes)
     pretrainer = GesturePretrainer(**encoder)
-    trainer = trainer_of(max_steps=1, limit_val_batches=0)
+    trainer = quiet_trainer(max_steps=1, limit_val_batches=0)
     trainer.fit(pretrainer, data)
     trainer.save_checkpoint(tmp_path / "stage1.ckpt")
     settings = {**SMALL, "gesture_classes": classes, "gesture_attention": attention}
     model = EANetRegressor(**settings, pretrained=str(tmp_path / "stage1.ckpt"), learning_rate=1e-30, weight_decay=0.0)
     with caplog.at_level("INFO"):
-        trainer_of(max_steps=1, limit_val_batches=0).fit(model, data_of(two_hand_root, gesture_classes=classes))
+        quiet_trainer(max_steps=1, limit_val_batches=0).fit(model, data_of(two_hand_root, gesture_classes=classes))
     assert ("no gesture head" in caplog.text) == (not attention)
     for name in ("encoder", "gesture_head") if attention else ("encoder",):
         loaded, trained = getattr(model.network, name), getattr(pretrainer, name)
@@ -128,7 +124,7 @@ def test_first_stage_is_handed_over(tmp_path, two_hand_root, attention, classes,
 @pytest.mark.parametrize("attention", [False, True])
 def test_every_trainable_parameter_gets_a_gradient(two_hand_root, attention):
     model = EANetRegressor(**SMALL, gesture_attention=attention)
-    trainer_of(max_steps=1, limit_val_batches=0).fit(model, data_of(two_hand_root, flip_probability=0.5))
+    quiet_trainer(max_steps=1, limit_val_batches=0).fit(model, data_of(two_hand_root, flip_probability=0.5))
     unused = [name for name, p in model.named_parameters() if p.requires_grad and p.grad is None]
     assert unused == []
 
@@ -143,7 +139,7 @@ def test_it_learns_eight_frames_by_heart(two_hand_root):
     assert len(samples) == 8
     loader = torch.utils.data.DataLoader(samples, batch_size=8)
     model = EANetRegressor(**{**SMALL, "width": 64}, learning_rate=4e-3, weight_decay=0.0)
-    trainer = trainer_of(max_epochs=400, gradient_clip_val=1.0, limit_val_batches=0)
+    trainer = quiet_trainer(max_epochs=400, gradient_clip_val=1.0, limit_val_batches=0)
     trainer.fit(model, loader)
     trainer.test(model, loader, verbose=False)
     assert float(trainer.callback_metrics["test/mpjpe_mm"]) < 3.0

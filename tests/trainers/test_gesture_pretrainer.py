@@ -4,10 +4,9 @@ import json
 
 import numpy as np
 import pytest
-import pytorch_lightning as pl
 import torch
 from PIL import Image
-from quiet_trainer import quiet_trainer
+from trainings import quiet_trainer
 
 from gesturehand.checkpoints.checkpoint_io import load_checkpoint
 from gesturehand.cli.main import main
@@ -101,34 +100,20 @@ def test_wrong_settings_are_one_sentence(shades, tmp_path):
     with pytest.raises(UserError, match=r"label_vocabulary\(\)"):
         GesturePretrainer(**SETTINGS, own_labels="auto")
     model = GesturePretrainer(**SETTINGS, own_labels=[("shades", "dark"), ("shades", "grey")])
-    trainer = pl.Trainer(accelerator="cpu", logger=False, enable_progress_bar=False, default_root_dir=tmp_path)
     with pytest.raises(UserError, match="not those of the data"):
-        trainer.test(model, data_of(shades, own_labels="auto"), verbose=False)
+        quiet_trainer(default_root_dir=tmp_path).test(model, data_of(shades, own_labels="auto"), verbose=False)
 
 
 def test_command_line_puts_the_labels_of_the_data_in(shades, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    data = {"own_labels": "auto", "root": shades, "hands": "all", "min_valid_joints": 0, "image_size": 32}
+    data |= {"batch_size": 8, "num_workers": 0}
     words = [
-        "fit",
-        "--model=GesturePretrainer",
-        *(f"--model.{name}={value}" for name, value in SETTINGS.items()),
-        "--model.own_labels=auto",
-        "--data.own_labels=auto",
-        f"--data.root={shades}",
-        "--data.hands=all",
-        "--data.min_valid_joints=0",
-        "--data.image_size=32",
-        "--data.batch_size=8",
-        "--data.num_workers=0",
-        "--name=labels",
-        "--seed_everything=0",
-        "--wandb=false",
-        "--pictures_every_n_epochs=0",
-        "--trainer.accelerator=cpu",
-        "--trainer.max_epochs=1",
-        "--trainer.enable_progress_bar=false",
-        "--checkpoint.monitor=null",
-    ]
+        "fit", "--model=GesturePretrainer", *(f"--model.{name}={value}" for name, value in SETTINGS.items()),
+        "--model.own_labels=auto", *(f"--data.{name}={value}" for name, value in data.items()), "--name=labels",
+        "--seed_everything=0", "--wandb=false", "--pictures_every_n_epochs=0", "--trainer.accelerator=cpu",
+        "--trainer.max_epochs=1", "--trainer.enable_progress_bar=false", "--checkpoint.monitor=null",
+    ]  # fmt: skip
     main(words)
     (checkpoint,) = (tmp_path / "runs").rglob("last.ckpt")
     kept = load_checkpoint(checkpoint)["hyper_parameters"]["own_labels"]

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from quiet_trainer import quiet_trainer
+from trainings import quiet_trainer
 
 from gesturehand.checkpoints.checkpoint_io import load_checkpoint
 from gesturehand.data.datamodule import InterHandDataModule

@@ -8,8 +8,8 @@ import time
 from pathlib import Path
 
 import pytest
-import pytorch_lightning as pl
 import torch
+from trainings import SMALL, experiment, quiet_trainer
 
 from gesturehand.cli.main import main
 from gesturehand.data.datamodule import InterHandDataModule
@@ -18,7 +18,6 @@ from gesturehand.errors import UserError
 from gesturehand.trainers.gesture_pretrainer import GesturePretrainer
 from gesturehand.trainers.token_fusion_regressor import TokenFusionRegressor
 
-REPOSITORY = Path(__file__).parents[2]
 SIZE, BATCH = 32, 16
 SHARES = (0.55, 0.25, 0.2)
 
@@ -42,11 +41,6 @@ def model_of(stage):
     return GesturePretrainer(**settings) if stage == "pretrain" else TokenFusionRegressor(**settings, width=16, depth=1)
 
 
-def trainer():
-    quiet = {"logger": False, "enable_progress_bar": False, "enable_model_summary": False}
-    return pl.Trainer(accelerator="cpu", **quiet, enable_checkpointing=False)
-
-
 def test_an_epoch_reaches_the_shares_and_every_batch_has_them(data_of):
     loader = data_of(read_images=False).train_dataloader()
     loader.sampler.set_epoch(3)
@@ -63,7 +57,7 @@ def test_an_epoch_reaches_the_shares_and_every_batch_has_them(data_of):
 def test_metrics_of_each_set_are_those_of_the_set_alone(stage, data_of, synthetic_root, two_hand_root, flat_root):
     """Batches of 7 mix the sets."""
     model = model_of(stage)
-    (together,) = trainer().validate(model, data_of(batch_size=7), verbose=False)
+    (together,) = quiet_trainer().validate(model, data_of(batch_size=7), verbose=False)
     alone = {
         "val": InterHandDataModule(str(synthetic_root), image_size=SIZE, batch_size=5, num_workers=0),
         "val_two_hands": InterHandDataModule(
@@ -73,7 +67,7 @@ def test_metrics_of_each_set_are_those_of_the_set_alone(stage, data_of, syntheti
     }
     found = 0
     for name, data in alone.items():
-        (wanted,) = trainer().validate(model_of(stage), data, verbose=False)
+        (wanted,) = quiet_trainer().validate(model_of(stage), data, verbose=False)
         for metric, value in wanted.items():
             measured = together[metric.replace("val/", f"{name}/")]
             assert measured == pytest.approx(value, rel=1e-4, nan_ok=True), (name, metric)
@@ -116,32 +110,15 @@ def words(roots, workers):
         f"[{{root: {second}, share: 0.25, hands: all, name: pairs, val_split: val}}, "
         f"{{root: {third}, share: 0.2, name: flat, val_split: val}}]"
     )
+    model = {"imagenet_weights": "false", "pretrained": "none", "width": 16, "depth": 1, "feature_stride": 16}
     return [
-        "fit",
-        f"--config={REPOSITORY / 'experiments' / 'mixed' / 'finetune'}.yaml",
-        f"--data.root={first}",
-        f"--data.sets={sets}",
-        "--model.init_args.backbone=test_resnet",
-        "--model.init_args.imagenet_weights=false",
-        "--model.init_args.pretrained=none",
-        "--model.init_args.width=16",
-        "--model.init_args.depth=1",
-        "--model.init_args.feature_stride=16",
-        f"--data.image_size={SIZE}",
-        f"--data.batch_size={BATCH}",
-        f"--data.num_workers={workers}",
-        "--trainer.accelerator=cpu",
-        "--trainer.devices=1",
-        "--trainer.strategy=auto",
-        "--trainer.precision=32",
-        "--trainer.max_epochs=2",
-        "--trainer.limit_val_batches=3",
-        "--trainer.enable_progress_bar=false",
-        "--trainer.log_every_n_steps=1",
-        "--resume_every_n_steps=3",
-        "--pictures_every_n_epochs=0",
-        "--wandb=false",
-    ]
+        "fit", experiment("mixed/finetune"), f"--data.root={first}", f"--data.sets={sets}", *SMALL,
+        *(f"--model.init_args.{name}={value}" for name, value in model.items()), f"--data.image_size={SIZE}",
+        f"--data.batch_size={BATCH}", f"--data.num_workers={workers}", "--trainer.accelerator=cpu",
+        "--trainer.devices=1", "--trainer.strategy=auto", "--trainer.precision=32", "--trainer.max_epochs=2",
+        "--trainer.limit_val_batches=3", "--trainer.log_every_n_steps=1", "--resume_every_n_steps=3",
+        "--pictures_every_n_epochs=0", "--wandb=false",
+    ]  # fmt: skip
 
 
 def weights(folder):

@@ -16,27 +16,16 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from free_ports import free_port
+from trainings import REPOSITORY, SMALL, experiment, free_port
 
-REPOSITORY = Path(__file__).parents[2]
 BINARIES = Path(sys.executable).parent
 COMMAND = str(BINARIES / "gesturehand")
 BATCH = 16
 WORDS = [
-    "fit",
-    f"--config={REPOSITORY / 'experiments' / 'demo' / 'pretrain'}.yaml",
-    "--model.init_args.backbone=test_resnet",
-    "--model.init_args.dropout=0",
-    "--data.image_size=32",
-    "--data.num_workers=0",
-    "--trainer.max_epochs=1",
-    "--trainer.enable_progress_bar=false",
-    "--trainer.log_every_n_steps=1",
-    "--trainer.callbacks+=training_record.TrainingRecord",
-    "--trust_config=true",
-    "--resume_every_n_steps=3",
-    "--pictures_every_n_epochs=0",
-]
+    "fit", experiment("demo/pretrain"), *SMALL, "--model.init_args.dropout=0", "--data.image_size=32",
+    "--trainer.max_epochs=1", "--trainer.log_every_n_steps=1", "--trainer.callbacks+=training_record.TrainingRecord",
+    "--trust_config=true", "--resume_every_n_steps=3", "--pictures_every_n_epochs=0",
+]  # fmt: skip
 ONE = [f"--data.batch_size={BATCH}"]
 TWO = [f"--data.batch_size={BATCH // 2}", "--trainer.num_nodes=2", "--trainer.devices=1", "--trainer.strategy=ddp"]
 
@@ -143,10 +132,7 @@ def trainings(synthetic_root: Path, tmp_path_factory: pytest.TempPathFactory) ->
     ports = [free_port() for _ in range(3)]
     nodes: dict[str, Node] = {}
     nodes["one"] = start(
-        place / "one",
-        place / "of-one",
-        [COMMAND, *WORDS, *ONE, data, "--wandb=false"],
-        RECORD_COPY_AFTER="5",
+        place / "one", place / "of-one", [COMMAND, *WORDS, *ONE, data, "--wandb=false"], RECORD_COPY_AFTER="5"
     )
     for rank in (0, 1):
         folder = place / "apart" / f"node-{rank}"

@@ -5,8 +5,8 @@ import math
 import pytest
 import pytorch_lightning as pl
 import torch
-from quiet_trainer import quiet_trainer
 from torch import nn
+from trainings import quiet_trainer
 
 from gesturehand.errors import UserError
 from gesturehand.losses import MaskedSum

@@ -11,12 +11,11 @@ import torch
 from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.trainer.states import TrainerFn
 
-from gesturehand.ablation.grid import Arm, Pretrain
-from gesturehand.ablation.sizes import Size
+from gesturehand.ablation.grid import Arm, Pretrain, Size
 from gesturehand.ablation.stored_crops import StoredCropDataModule
 from gesturehand.data.datamodule import InterHandDataModule
 from gesturehand.file_writing import new_folder
-from gesturehand.json_files import none_for_nan, write_json
+from gesturehand.text_file import none_for_nan, write_json
 from gesturehand.trainers.eanet_regressor import EANetRegressor
 from gesturehand.trainers.gesture_pretrainer import GesturePretrainer
 from gesturehand.trainers.hand_regressor import HandRegressor
@@ -279,7 +278,7 @@ def _epochs(trainer: pl.Trainer, data: InterHandDataModule, steps: int) -> float
 
 
 def accelerator_of(cluster: str) -> str:
-    """The Trainer's accelerator on a cluster's workers: of other machines, what each of them has."""
+    """The Trainer's accelerator on a cluster's workers: on other machines, whatever each of them has."""
     return "auto" if cluster != "local" else "gpu" if torch.cuda.device_count() else "cpu"
 
 

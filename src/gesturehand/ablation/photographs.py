@@ -21,7 +21,7 @@ from gesturehand.data.datamodule import InterHandDataModule
 from gesturehand.data.mixture import AddedSet
 from gesturehand.file_writing import new_folder
 from gesturehand.gestures import OwnLabels
-from gesturehand.json_files import none_for_nan, read_json, write_json
+from gesturehand.text_file import none_for_nan, read_json, write_json
 from gesturehand.trainers.gesture_pretrainer import GesturePretrainer
 from gesturehand.trainers.token_fusion_regressor import TokenFusionRegressor
 
@@ -194,7 +194,7 @@ class PhotoTraining:
 
 
 def photo_trainings(size: PhotoSize, encoders: tuple[Encoder, ...] = tuple(ENCODERS)) -> list[PhotoTraining]:
-    """All trainings, one seed and encoder after the other: what is there early can be compared."""
+    """All trainings, one seed and encoder after the other, so that early results can be compared."""
     found: list[PhotoTraining] = []
     for seed, encoder in product(range(size.seeds), encoders):
         firsts: dict[Labels, PhotoTraining] = {

@@ -5,8 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from gesturehand.ablation.photographs import ENCODERS, LABELS, Encoder, Labels, photo_contrasts
-from gesturehand.ablation.plot import draw_differences
-from gesturehand.ablation.report import difference_text, mean_text
+from gesturehand.ablation.report import difference_text, draw_differences, mean_text
 from gesturehand.ablation.results import Results, mean_of, paired_difference, values_of
 from gesturehand.markdown import markdown_table
 
@@ -23,7 +22,7 @@ _ENCODERS: Final[dict[Encoder, str]] = {
     "imagenet": "EfficientNet-Lite0, ImageNet",
     "scratch": "EfficientNet-Lite0, from scratch",
 }
-#: Of the rendered test people: metric, heading, decimals.
+#: Columns about the rendered test people: metric, heading, decimals.
 _RENDERED: Final = (("pa_mpjpe_mm", "PA-MPJPE", 2), ("mpjpe_mm", "MPJPE", 1), ("joints_2d_percent", "2D %", 2))
 _2D: Final = "joints_2d_percent"
 

@@ -10,7 +10,7 @@ from scipy import stats
 from gesturehand.ablation.grid import Grid
 from gesturehand.ablation.job import RESULT_FILE, Place
 from gesturehand.ablation.schedule import is_done, jobs_of
-from gesturehand.json_files import read_json
+from gesturehand.text_file import read_json
 
 #: Metrics whose differences are shown.
 DIFFERENCES: Final = (
@@ -39,7 +39,7 @@ def collect(grid: Grid, place: Place) -> Results:
 
 
 def values_of(results: Results, name: str, metric: str, part: str = "metrics") -> dict[str, float]:
-    """A metric by seed, of the seeds that have it.
+    """A metric by seed, for the seeds that have it.
 
     Args:
         results: What :func:`collect` returned.
@@ -61,7 +61,7 @@ class Mean(NamedTuple):
 
 
 def mean_of(values: dict[str, float]) -> Mean | None:
-    """The mean over seeds; None of nothing.
+    """The mean over seeds; None if there are none.
 
     Example:
         >>> mean_of({"0": 1.0, "1": 3.0})
@@ -84,7 +84,7 @@ class Difference(NamedTuple):
 
     @property
     def is_clear(self) -> bool:
-        """The interval leaves zero out."""
+        """Whether the interval excludes zero."""
         return self.low > 0 or self.high < 0
 
 

@@ -1,13 +1,21 @@
-"""The trainings of a comparison as a cluster's tasks, those that are done already left out."""
+"""Prepares a comparison (settings, data, stored crops) and makes tasks for a cluster of the trainings not yet done."""
 
+import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
-from gesturehand.ablation.grid import Arm, Grid, Pretrain
-from gesturehand.ablation.job import RESULT_FILE, Job
+from gesturehand.ablation.grid import Arm, Grid, Pretrain, Size
+from gesturehand.ablation.job import RESULT_FILE, Job, Place
+from gesturehand.ablation.stored_crops import store_crops
 from gesturehand.cluster import Cluster, Failure, Task
+from gesturehand.errors import UserError
 from gesturehand.file_writing import remove_parts
+from gesturehand.splits import SPLITS
+from gesturehand.synthetic.writer import write_synthetic_set
+from gesturehand.text_file import read_json, write_json
+
+_SETTINGS_FILE: Final = "settings.json"
 
 
 class Training(Protocol):
@@ -34,7 +42,7 @@ class Folders(Protocol):
 
 
 def jobs_of(grid: Grid) -> list[Job]:
-    """All trainings, one seed after the other, so that what is there early is complete for a seed.
+    """All trainings, one seed after the other, so that early results are complete for a seed.
 
     Within a seed the pretrainings come first: much waits for them.
     """
@@ -107,3 +115,46 @@ def _train(run: Callable[[Any, Any], None], job: Training, place: Folders) -> No
     # A worker that was thought lost may have ended it meanwhile.
     if not is_done(job, place):
         run(job, place)
+
+
+def check_settings(folder: Path, settings: dict[str, Any]) -> None:
+    """Notes a comparison's settings in its folder; a comparison that is already there must have the same.
+
+    Raises:
+        UserError: The folder's comparison has other settings.
+    """
+    path = folder / _SETTINGS_FILE
+    wanted = json.loads(json.dumps(settings))
+    if path.is_file():
+        found = read_json(path, "The comparison's settings", "give another --out")
+        other = sorted(name for name in wanted.keys() | found.keys() if wanted.get(name) != found.get(name))
+        if other:
+            raise UserError(
+                f"'{folder}' holds a comparison with another {other[0]} ({found.get(other[0])}, not "
+                f"{wanted.get(other[0])}): give another --out."
+            )
+        return
+    write_json(path, wanted)
+
+
+def prepare_data(size: Size, root: Path, cluster: str = "local") -> None:
+    """Writes the open synthetic set of a size by a cluster's workers, unless it exists."""
+    if (root / "annotations").is_dir():
+        return
+    write_synthetic_set(
+        root,
+        subjects=size.subjects,
+        frames=size.frames,
+        two_hand_share=size.two_hand_share,
+        wrist_cone_deg=35.0,
+        without_fit_share=0.0,
+        cluster=cluster,
+        command="gesturehand ablation",
+    )
+
+
+def store_all_crops(size: Size, place: Place) -> None:
+    """Stores the crops of all splits, where the size wants that."""
+    if place.crops is not None:
+        for split in SPLITS:
+            store_crops(place.root, split, place.crops, size.image_size)

@@ -4,20 +4,16 @@ A stored crop has a margin that jittered crops fit into. It is accurate to half 
 resampled once more than from the image.
 """
 
-from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 import cv2
 import numpy as np
-import torch
-from torch import Tensor
-from torch.utils.data import Dataset
 from tqdm import tqdm
 
-from gesturehand.batch import Batch
-from gesturehand.data.datamodule import InterHandDataModule, Stage
-from gesturehand.data.dataset import InterHandDataset, SampleKey
+from gesturehand.data.datamodule import InterHandDataModule
+from gesturehand.data.dataset import InterHandDataset
 from gesturehand.file_writing import durable_file
 
 #: Side of a stored crop relative to the sample's box and to the network's crop: room for rotation and scale.
@@ -56,50 +52,38 @@ def store_crops(root: str, split: str, folder: Path, image_size: int, *, progres
         np.savez(file, ids=ids, affine=affine)
 
 
-class StoredCropDataset(Dataset[Batch]):
-    """A data set whose images come from stored crops.
+class StoredCropDataset(InterHandDataset):
+    """A data set whose images come from stored crops; every sample shows all hands of its annotation.
 
     Args:
-        dataset: Without images; every sample shows all hands of its annotation.
         folder: The folder that :func:`store_crops` has written.
+        *arguments: Those of :class:`~gesturehand.data.dataset.InterHandDataset`.
+        **settings: Likewise.
     """
 
-    def __init__(self, dataset: InterHandDataset, folder: Path) -> None:
-        self.dataset = dataset
-        split = dataset.index.split
+    def __init__(self, folder: Path, *arguments: Any, **settings: Any) -> None:
+        super().__init__(*arguments, **settings)
+        split = self.index.split
         self.images = np.load(folder / f"{split}.npy", mmap_mode="r")
         with np.load(folder / f"{split}.npz") as stored:
             order = np.argsort(stored["ids"])
-            wanted = dataset.index.annotation_id[dataset.selection.row]
+            wanted = self.index.annotation_id[self.selection.row]
             self.place = order[np.searchsorted(stored["ids"], wanted, sorter=order)]
             bottom = np.tile([0.0, 0.0, 1.0], (len(order), 1, 1))
             self.to_image = np.linalg.inv(np.concatenate([stored["affine"], bottom], 1))
 
-    def __len__(self) -> int:
-        return len(self.dataset)
-
-    def __getitem__(self, key: SampleKey | int) -> Batch:
-        """One sample."""
-        batch: dict[str, Tensor] = dict(self.__getitems__([key]))  # type: ignore[arg-type]
-        return Batch(**{name: value[0] for name, value in batch.items()})  # type: ignore[typeddict-item]
-
-    def __getitems__(self, keys: Sequence[SampleKey | int]) -> Batch:
-        """Several samples as one batch."""
-        batch = self.dataset.__getitems__(keys)
-        affines = batch["crop_affine"].double().numpy()
-        size, augmentation = self.dataset.image_size, self.dataset.augmentation
-        images = np.empty((len(keys), size, size, 3), np.uint8)
-        for number, (key, affine) in enumerate(zip(keys, affines, strict=True)):
-            sample, epoch, _ = key if isinstance(key, SampleKey) else SampleKey(int(key))
-            place = self.place[sample]
+    def _crops(
+        self, numbers: np.ndarray, affines: np.ndarray, generators: list[np.random.Generator]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        size = self.image_size
+        images = np.empty((len(numbers), size, size, 3), np.uint8)
+        for row, (place, affine) in enumerate(zip(self.place[numbers], affines, strict=True)):
             image = cv2.warpAffine(self.images[place], affine @ self.to_image[place], (size, size))
-            if augmentation is None:
-                images[number] = image
+            if self.augmentation is None:
+                images[row] = image
             else:
-                generator = np.random.default_rng((self.dataset.seed, epoch, sample, 1))
-                augmentation.appearance(image, generator, images[number])
-        batch["image"] = torch.from_numpy(images).permute(0, 3, 1, 2)
-        return batch
+                self.augmentation.appearance(image, generators[row], images[row])
+        return images, np.ones(len(numbers), bool)
 
 
 class StoredCropDataModule(InterHandDataModule):
@@ -111,12 +95,5 @@ class StoredCropDataModule(InterHandDataModule):
     """
 
     def __init__(self, crops: Path, **settings: Any) -> None:
-        super().__init__(**settings, read_images=False)
-        self.crops = crops
-        self._stored: dict[Stage, StoredCropDataset] = {}
-
-    def dataset(self, stage: Stage) -> StoredCropDataset:  # type: ignore[override]
-        """The data set of one stage."""
-        if stage not in self._stored:
-            self._stored[stage] = StoredCropDataset(super().dataset(stage), self.crops)
-        return self._stored[stage]
+        super().__init__(**settings)
+        self.dataset_class = partial(StoredCropDataset, crops)

@@ -13,13 +13,18 @@ from gesturehand.data.image_file import IMAGE_FORMATS, read_image
 from gesturehand.errors import UserError
 from gesturehand.file_writing import write_bytes
 from gesturehand.inference.joint_angles import articulation_of_model
-from gesturehand.inference.mesh_files import MeshFormat, mesh_bytes, parse_formats
-from gesturehand.inference.output_files import OVERLAY_SUFFIX, drawn_hands, overlay_png
+from gesturehand.inference.output_files import (
+    OVERLAY_SUFFIX,
+    MeshFormat,
+    drawn_hands,
+    mesh_bytes,
+    overlay_png,
+    parse_formats,
+)
 from gesturehand.inference.predict_videos import predict_video
 from gesturehand.inference.prediction_run import PredictionRun, Settings
 from gesturehand.inference.predictor import HandPredictor
-from gesturehand.inference.result import HandResult
-from gesturehand.inference.result_json import dump
+from gesturehand.inference.result import HandResult, dump
 from gesturehand.inference.sources import VIDEO_SUFFIXES
 from gesturehand.inference.video import Video
 
@@ -35,7 +40,7 @@ _IMAGE_BRANDS: Final = (b"hei", b"hev", b"mif1", b"msf1", b"avi", b"crx")
 
 
 class VisitEndedError(Exception):
-    """The visitor has left, or has asked something else, while an answer was made."""
+    """The visitor has left, or has asked something else, while an answer was being made."""
 
 
 @dataclass
@@ -75,7 +80,7 @@ class Visits:
         return visit
 
     def check(self, session: str, visit: Visit) -> None:
-        """Nothing, as long as the visitor waits for this answer.
+        """Does nothing as long as the visitor waits for this answer.
 
         Raises:
             VisitEndedError: Nobody waits for it any more. What was written meanwhile is removed.
@@ -120,10 +125,10 @@ class Answer:
     """What was found in a photo or video.
 
     Attributes:
-        folder: Of its files.
+        folder: Folder of its files.
         stem: What they are called.
-        hands: Of the photo, or of each frame of the video.
-        tracks: Of each frame, the numbers of its hands' tracks; None of a photo.
+        hands: Hands in the photo, or in each frame of the video.
+        tracks: Numbers of the tracks of each frame's hands; None for a photo.
         numbers: The JSON, or a video's JSON lines.
         pictures: A photo's overlays: meshes, and joints with boxes.
         film: A video's overlay.
@@ -170,7 +175,7 @@ class Answerer:
 
         Args:
             path: The visitor's photo or video.
-            folder: Of the results.
+            folder: Folder of the results.
             min_score: Hands that are less certain are left out.
             progress: Told a video's frames that are done, and how many there are; what it raises ends the work.
 
@@ -236,7 +241,7 @@ class Answerer:
 
 
 def _is_video(path: Path) -> bool:
-    """By its name, and where that says nothing, by its first bytes."""
+    """Whether a file is a video, by its name or, where that says nothing, by its first bytes."""
     if path.suffix.lower() in VIDEO_SUFFIXES:
         return True
     try:

@@ -331,7 +331,7 @@ def _connect(parts: _Parts, answerer: Answerer, visits: Visits, uploads: Path, e
 
 
 def _distance(hands: Sequence[HandResult]) -> float:
-    """From the middle of the hands to a viewer's camera that shows all of them, m."""
+    """Distance from the middle of the hands to a viewer's camera that shows all of them, m."""
     points = np.concatenate([hand.vertices for hand in hands])
     width, height, depth = np.ptp(points, axis=0)
     half = 1.15 * max(width / _VIEW_SHAPE, height) / 2
@@ -345,7 +345,7 @@ def _last_answer(visits: Visits, request: Any) -> Answer | None:
 
 
 def _clipped(number: int, items: Sequence[Any]) -> int:
-    """A place that is there: what a browser sends is not to be believed."""
+    """A place, clipped to those that exist: what a browser sends is not to be trusted."""
     return max(0, min(int(number), len(items) - 1))
 
 

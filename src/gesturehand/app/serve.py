@@ -156,7 +156,7 @@ def check_app(port: int, max_upload_mb: float, max_seconds: float) -> None:
 
 
 def _free_port(host: str, port: int) -> int:
-    """The port, which is free; of 0, one that is."""
+    """The given port, once it is known to be free; for 0, a free one."""
     try:
         place = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         with socket.socket(place[0], socket.SOCK_STREAM) as probe:

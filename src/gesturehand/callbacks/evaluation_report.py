@@ -9,13 +9,21 @@ import torch
 
 from gesturehand.batch import Batch
 from gesturehand.draw.charts import save_confusion
-from gesturehand.evaluation.origin import data_fingerprint, file_origin, hand_model_origin, software_origin
 from gesturehand.evaluation.pictures import SpreadPictures, WorstPictures
 from gesturehand.evaluation.predictions import PredictionWriter
-from gesturehand.evaluation.report import NUM_WORST, gestures_only, measured, write_report
+from gesturehand.evaluation.report import (
+    NUM_WORST,
+    data_fingerprint,
+    file_origin,
+    gestures_only,
+    hand_model_origin,
+    measured,
+    software_origin,
+    write_report,
+)
 from gesturehand.evaluation.sample_errors import SampleErrors, sample_errors_mm
 from gesturehand.gestures import class_names
-from gesturehand.json_files import none_for_nan
+from gesturehand.text_file import none_for_nan
 
 PREDICTIONS_FILE: Final = "predictions.npz"
 

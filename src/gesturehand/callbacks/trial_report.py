@@ -9,7 +9,7 @@ from typing import Any, Final
 import pytorch_lightning as pl
 
 from gesturehand.errors import UserError
-from gesturehand.json_files import none_for_nan
+from gesturehand.text_file import none_for_nan
 
 #: The environment variable in which a sweep gives a trial the folder to keep everything in.
 TRIAL_FOLDER_VARIABLE: Final = "GESTUREHAND_TRIAL_FOLDER"

@@ -193,7 +193,7 @@ class ResumePoints(Checkpoint):
             raise Stopped(self._stop_asked)
 
     def _check_samples_of_a_step(self, trainer: pl.Trainer) -> None:
-        """Refuses a batch of all processes of another size than before: the place in the epoch would be another one.
+        """Refuses another size of all processes' batches together: the place in the epoch would be another one.
 
         All processes together take the samples in the order of one, so that it does not matter how many they are.
         """

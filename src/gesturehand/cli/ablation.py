@@ -38,13 +38,11 @@ def ablation(
         run: Run the trainings that are not done yet; otherwise only write tables and pictures.
         docs: Deprecated; scripts/document_tables.py writes documents.
     """
-    from gesturehand.ablation.grid import make_grid
+    from gesturehand.ablation.grid import SIZES, make_grid
     from gesturehand.ablation.job import Place, accelerator_of, run_job
-    from gesturehand.ablation.prepare import check_settings, prepare_data, store_all_crops
     from gesturehand.ablation.report import write_documents, write_report, write_results
     from gesturehand.ablation.results import collect
-    from gesturehand.ablation.schedule import jobs_of, run_all
-    from gesturehand.ablation.sizes import SIZES
+    from gesturehand.ablation.schedule import check_settings, jobs_of, prepare_data, run_all, store_all_crops
     from gesturehand.cluster import Cluster, Failure
     from gesturehand.errors import UserError
 

@@ -11,13 +11,12 @@ from gesturehand.cli.import_data import import_ as import_
 from gesturehand.cli.pack import pack as pack
 from gesturehand.cli.synth_photo import say_what_was_written
 from gesturehand.cli.synth_photo import synth_photo as synth_photo
-from gesturehand.data.boxes import BoxSource
-from gesturehand.data.selection import Hands, Layout
+from gesturehand.data.selection import BoxSource, Hands, Layout
 from gesturehand.errors import UserError
 from gesturehand.file_writing import write_bytes
 from gesturehand.settings import ExistingPath
 from gesturehand.synthetic.gallery import draw_gallery
-from gesturehand.synthetic.settings import OPENHAND_V1
+from gesturehand.synthetic.plan import OPENHAND_V1
 from gesturehand.synthetic.writer import write_synthetic_set
 
 
@@ -176,8 +175,8 @@ def stats(
     """
     from gesturehand.evaluation.set_statistics import model_row, set_statistics, statistics_markdown
     from gesturehand.hand.layer import HandModel
-    from gesturehand.json_files import write_json
     from gesturehand.markdown import write_between_markers
+    from gesturehand.text_file import write_json
 
     statistics = {**set_statistics(root, HandModel(mano), format), "models": [model_row(run) for run in runs or ()]}
     text = statistics_markdown(statistics)
@@ -276,7 +275,7 @@ def check(
         format: The set's format; recognised by its files if not given.
     """
     from gesturehand.data.check import check_data
-    from gesturehand.json_files import write_json
+    from gesturehand.text_file import write_json
 
     report = check_data(root, splits, mano_fits=mano_fits, decode=decode, threads=max(1, threads), set_format=format)
     if out:

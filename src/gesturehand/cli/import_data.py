@@ -4,8 +4,6 @@ from pathlib import Path
 from typing import Final, Literal
 
 from gesturehand.cli.console import say
-from gesturehand.own_data.convert import convert
-from gesturehand.own_data.entries import read_entries, with_gestures
 from gesturehand.settings import ExistingPath
 from gesturehand.skeleton import Side
 
@@ -51,13 +49,17 @@ def import_(
             joints only they may be left out.
         val_share: Share of images, or of subjects where they are named, for validation.
         test_share: Likewise for the test.
-        seed: Of the random split.
+        seed: Seed of the random split.
         label_map: .json that says which labels of a set are a fine gesture class: {set: {label: class}}.
         folders_are_sets: Labels of images in different folders are of different sets, where the file names no set.
         swap_hands: The hands that the file calls right are left ones, as older versions of MediaPipe have it on images
             that are not mirrored.
         box: whole: a hand with a gesture or a label, and with neither joints nor a box, fills its image.
     """
+    # They load PyTorch, which no other command of the group needs for its start.
+    from gesturehand.own_data.convert import convert
+    from gesturehand.own_data.entries import read_entries, with_gestures
+
     entries = read_entries(
         Path(joints),
         hand,

@@ -73,7 +73,7 @@ def _dispatch(words: list[str]) -> None:
         sys.stdout.write(group_help(words[0]))
         return
     if words[0] in GROUPS and words[1].startswith("-"):
-        from gesturehand.cli.function_command import run_group
+        from gesturehand.cli.parser import run_group
 
         run_group(words)
         return
@@ -108,7 +108,7 @@ def _dispatch(words: list[str]) -> None:
 
         train(words)
     else:
-        from gesturehand.cli.function_command import run_function
+        from gesturehand.cli.parser import run_function
 
         run_function(command, rest)
 

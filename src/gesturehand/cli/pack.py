@@ -4,6 +4,7 @@ import sys
 
 from gesturehand.cli.console import say
 from gesturehand.data.image_file import Unreadable
+from gesturehand.data.pack import PACKING, pack_split
 from gesturehand.settings import ExistingPath
 
 
@@ -11,12 +12,12 @@ def pack(
     root: ExistingPath,
     split: str = "train",
     out: str | None = None,
-    shard_mb: float = 1000,
-    workers: int = 8,
-    unreadable: Unreadable = "error",
-    unreadable_limit: int = 100,
-    mano_fits: bool = True,
-    overwrite: bool = False,
+    shard_mb: float = PACKING.shard_mb,
+    workers: int = PACKING.workers,
+    unreadable: Unreadable = PACKING.unreadable,
+    unreadable_limit: int = PACKING.unreadable_limit,
+    mano_fits: bool = PACKING.mano_fits,
+    overwrite: bool = PACKING.overwrite,
     verify: bool = False,
     format: str | None = None,
 ) -> None:
@@ -40,8 +41,7 @@ def pack(
             anything is wrong.
         format: The set's format; recognised by its files if not given.
     """
-    from gesturehand.data.pack import pack_split
-    from gesturehand.data.verify_shards import verify_split
+    from gesturehand.data.check import verify_split
 
     if verify:
         problems = verify_split(out or root, split, set_format=format)

@@ -70,7 +70,7 @@ def predict(
         mesh_format: Some of obj, ply and glb, with commas between them.
         y_up: Turn OBJ and PLY by 180 degrees about x, so that y points up, as many viewers take it. GLB always is.
         smooth: Smooth the hands of videos over time.
-        detect_every: Of a video, frames from one search for hands to the next; in between, known hands are followed.
+        detect_every: Frames of a video from one search for hands to the next; in between, known hands are followed.
         skip_done: Leave images as they are whose results are in the output folder already, of the same weights and
             settings, as after an interruption; videos are predicted again.
         cluster: Who predicts images, if not this process: "local" for several processes on this machine, the address of
@@ -86,7 +86,7 @@ def predict(
         raise UserError("--box and --boxes cannot both be given: leave one out.")
     from gesturehand.detection.detector import MIN_SCORE
     from gesturehand.inference.boxes import BoxFile, HandBox, parse_box, parse_hand
-    from gesturehand.inference.mesh_files import parse_formats
+    from gesturehand.inference.output_files import parse_formats
     from gesturehand.inference.predict_files import predict_files
     from gesturehand.inference.prediction_run import Settings, introduction
     from gesturehand.inference.predictor import HandPredictor, find_device
@@ -106,7 +106,7 @@ def predict(
     settings = Settings(
         Path(output),
         boxes=where,
-        hand=side,
+        side=side,
         min_score=MIN_SCORE if min_score is None else min_score,
         max_hands=max_hands,
         smallest_px=smallest_px,

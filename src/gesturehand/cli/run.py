@@ -7,10 +7,10 @@ from typing import Any, Literal
 from gesturehand.cli.console import print_table, say, say_deprecated
 from gesturehand.errors import UserError
 from gesturehand.file_writing import write_bytes
-from gesturehand.json_files import none_for_nan, write_json
 from gesturehand.markdown import write_between_markers
 from gesturehand.runs import newest_run, newest_test
 from gesturehand.settings import ExistingPath
+from gesturehand.text_file import none_for_nan, write_json
 
 #: Widest table in a log file, which has no terminal to fit into.
 _WIDTH = 160

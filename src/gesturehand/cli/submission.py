@@ -71,7 +71,7 @@ def score(archive: str, data: str, format: str | None = None, out: str | None = 
         out: JSON file for the numbers.
     """
     from gesturehand.inference.submission import score_submission
-    from gesturehand.json_files import none_for_nan, write_json
+    from gesturehand.text_file import none_for_nan, write_json
 
     scores = score_submission(archive, data, format)
     if out:
@@ -115,7 +115,7 @@ def check_submission(data: Any) -> None:
 
 
 def write_and_score(folder: Path, data: "InterHandDataModule") -> None:
-    """Writes ``pred.zip`` of a test's predictions and, where the annotations are there, the server's numbers.
+    """Writes ``pred.zip`` from a test's predictions and, where the annotations are there, the server's numbers.
 
     Args:
         folder: The test's, with its predictions.
@@ -123,7 +123,7 @@ def write_and_score(folder: Path, data: "InterHandDataModule") -> None:
     """
     from gesturehand.callbacks.evaluation_report import PREDICTIONS_FILE
     from gesturehand.inference.submission import score_submission, write_submission
-    from gesturehand.json_files import none_for_nan, write_json
+    from gesturehand.text_file import none_for_nan, write_json
 
     archive = folder / ARCHIVE
     count = write_submission(folder / PREDICTIONS_FILE, data.root, archive, data.format)

@@ -36,13 +36,21 @@ from gesturehand.cli.keys.known import model_classes
 from gesturehand.cli.parser import guard_yaml
 from gesturehand.cli.submission import check_submission, write_and_score
 from gesturehand.cli.training.config_trust import distrust_configs, take_trust
-from gesturehand.cli.training.first_process import Choice, is_first_process, leave_others, tell_others, told_by_first
 from gesturehand.cli.training.loggers import RunConfig, make_loggers, wandb_run_finished
 from gesturehand.cli.training.parser import TrainingParser, add_run_keys
 from gesturehand.cli.training.preflight import check_root_exists, check_seed, expand_run
 from gesturehand.cli.training.pretraining import encoder_settings, find_pretraining, mirrors_left
-from gesturehand.cli.training.process import keep_freed_memory, share_cores, silence_what_is_meant
-from gesturehand.cli.training.requeue import requeue
+from gesturehand.cli.training.process import (
+    Choice,
+    is_first_process,
+    keep_freed_memory,
+    leave_others,
+    requeue,
+    share_cores,
+    silence_what_is_meant,
+    tell_others,
+    told_by_first,
+)
 from gesturehand.cli.training.resume import (
     POINTS,
     RunPlace,
@@ -53,8 +61,8 @@ from gesturehand.cli.training.resume import (
 from gesturehand.cli.training.trainer_limits import check_machine, check_monitors, impossible_trainer, known_failure
 from gesturehand.data.datamodule import InterHandDataModule
 from gesturehand.data.mixture import AddedSet
-from gesturehand.errors import UserError
-from gesturehand.evaluation.origin import code_version
+from gesturehand.errors import UserError, one_line
+from gesturehand.evaluation.report import code_version
 from gesturehand.gestures import OwnLabels
 from gesturehand.runs import CONFIG_FILE, mark_finished, new_run
 from gesturehand.trainers.gesture_pretrainer import GesturePretrainer
@@ -85,7 +93,7 @@ class TrainingCLI(LightningCLI):
         except UserError:
             raise
         except Exception as error:  # the libraries behind the parser raise whatever they meet
-            problem = " ".join(str(error).split())[:300]
+            problem = one_line(error, 300)
             raise UserError(
                 f"The configuration cannot be read ({type(error).__name__}: {problem}): check the files of --config."
             ) from error

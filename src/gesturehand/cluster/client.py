@@ -4,12 +4,11 @@ import secrets
 import sys
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager, suppress
 from graphlib import TopologicalSorter
 from heapq import heappop, heappush
 from importlib.util import find_spec
-from itertools import count
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any, Final, Self
@@ -26,8 +25,11 @@ from gesturehand.file_writing import write_bytes
 _PACKAGES: Final = ("python", "gesturehand", "torch", "numpy", "opencv-python-headless", "distributed")
 #: Seconds between two looks at how many workers there are.
 _LOOK_S: Final = 1.0
-#: Tasks of a stream a worker: one is done, one waits, one is done and waits for its turn.
+#: Tasks of a stream for each worker: one is done, one waits for the worker, and one has ended and waits for its turn.
 _STREAMED: Final = 3
+_QUEUED: Final = 2
+#: In place of a result: the task's worker died.
+_LOST: Final = object()
 
 
 class Cluster:
@@ -97,46 +99,30 @@ class Cluster:
         Raises:
             UserError: No scheduler answers, or it is gone; a worker has other versions or sees no shared folder.
         """
-        if not tasks:
-            return []
         place = {task.name: number for number, task in enumerate(tasks)}
         order = TopologicalSorter({task.name: [name for name in task.needs if name in place] for task in tasks})
         order.prepare()
         ready: list[int] = []
-        running = 0
-        deaths: Counter[str] = Counter()
-        ended: SimpleQueue[tuple[Task, Any]] = SimpleQueue()
         failures: dict[str, Failure] = {}
-        with _bar(title, unit, done + sum(task.weight for task in tasks), done, progress) as bar:
-            self._connect(progress)
-            while True:
-                for name in order.get_ready():
-                    heappush(ready, place[name])
-                while ready and running < self._workers():
-                    task = tasks[heappop(ready)]
-                    future = self._submit(task)
-                    future.add_done_callback(lambda future, task=task: ended.put((task, future)))
-                    running += 1
-                if not running and not ready:
-                    break
-                try:
-                    task, future = ended.get(timeout=_LOOK_S)
-                except Empty:
-                    continue
-                running -= 1
-                error = self._error(future)
-                deaths[task.name] += _is_loss(error)
-                if _is_loss(error) and deaths[task.name] <= retries:
-                    heappush(ready, place[task.name])
-                    continue
+
+        def next_task() -> Task | None:
+            for name in order.get_ready():
+                heappush(ready, place[name])
+            return tasks[heappop(ready)] if ready else None
+
+        with (
+            _bar(title, unit, done + sum(task.weight for task in tasks), done, progress and bool(tasks)) as bar,
+            closing(self.draw(next_task, retries=retries, progress=progress)) as drawn,
+        ):
+            for task, value in drawn:
                 bar.update(task.weight)
                 bar.set_postfix_str(task.name, refresh=False)
-                if error is not None:
-                    failures[task.name] = Failure(task.name, _reason(error, deaths[task.name]))
+                if isinstance(value, Failure):
+                    failures[task.name] = value
                     continue
                 order.done(task.name)
                 if on_done is not None:
-                    on_done(task, future.result())
+                    on_done(task, value)
         for task in tasks:
             for name in task.needs:
                 if name in failures and task.name not in failures:
@@ -172,14 +158,38 @@ class Cluster:
             UserError: As :meth:`run`; or a worker died again and again.
             Exception: What a task raised.
         """
+        following, waiting = iter(tasks), deque[Task]()
+        values: dict[str, Any] = {}
+
+        def next_task() -> Task | None:
+            if len(waiting) >= _STREAMED * max(1, self._size):
+                return None
+            task = next(following, None)
+            waiting.extend([task] if task is not None else [])
+            return task
+
         with _bar(title, unit, total, done, progress) as bar:
-            for task, value in self._in_order(tasks, retries, progress):
-                bar.update(task.weight)
-                yield task, value
+            if self.address == LOCAL and self._wanted() == 1:
+                for task in following:
+                    value = task.run(*task.arguments)
+                    bar.update(task.weight)
+                    yield task, value
+                return
+            with closing(self._ended(next_task, retries, progress, _QUEUED)) as ended:
+                for task, value in ended:
+                    if isinstance(value, _LostError):
+                        raise UserError(f"{task.name}: {value}.")
+                    if isinstance(value, BaseException):
+                        raise value
+                    values[task.name] = value
+                    while waiting and waiting[0].name in values:
+                        task = waiting.popleft()
+                        bar.update(task.weight)
+                        yield task, values.pop(task.name)
 
     def draw(
         self, next_task: Callable[[], Task | None], *, retries: int = 2, progress: bool = True
-    ) -> Iterator[tuple[Task, Any]]:
+    ) -> Generator[tuple[Task, Any], None, None]:
         """Does tasks that are only known one after the other, and yields each as it ends.
 
         Args:
@@ -194,6 +204,16 @@ class Cluster:
         Raises:
             UserError: As :meth:`run`.
         """
+        for task, value in self._ended(next_task, retries, progress):
+            if isinstance(value, BaseException):
+                kind = "" if isinstance(value, UserError) else f"{type(value).__name__}: "
+                value = Failure(task.name, f"{kind}{value}")
+            yield task, value
+
+    def _ended(
+        self, next_task: Callable[[], Task | None], retries: int, progress: bool, queued: int = 1
+    ) -> Generator[tuple[Task, Any], None, None]:
+        """Tasks as they end, with what they raised in place of a result; each worker has up to ``queued`` of them."""
         ended: SimpleQueue[tuple[Task, Any]] = SimpleQueue()
         futures: set[Any] = set()  # the scheduler forgets what nobody holds
         deaths: Counter[str] = Counter()
@@ -203,7 +223,7 @@ class Cluster:
             self._connect(progress)
         try:
             while task is not None or futures:
-                if task is not None and len(futures) < self._workers():
+                if task is not None and len(futures) < queued * self._workers():
                     future = self._submit(task)
                     future.add_done_callback(lambda future, task=task: ended.put((task, future)))
                     futures.add(future)
@@ -212,49 +232,19 @@ class Cluster:
                     with suppress(Empty):
                         done, future = ended.get(timeout=_LOOK_S)
                         futures.discard(future)
-                        error = self._error(future)
-                        deaths[done.name] += _is_loss(error)
-                        if _is_loss(error) and deaths[done.name] <= retries:
+                        value = self._value(future)
+                        deaths[done.name] += value is _LOST
+                        if value is not _LOST:
+                            yield done, value
+                        elif deaths[done.name] <= retries:
                             again.append(done)
-                        elif error is not None:
-                            yield done, Failure(done.name, _reason(error, deaths[done.name]))
                         else:
-                            yield done, future.result()
-                if task is None and (not futures or len(futures) < self._workers()):
+                            yield done, _LostError(deaths[done.name])
+                if task is None and len(futures) < queued * max(1, self._workers()):
                     task = again.popleft() if again else next_task()
         finally:
             for future in futures:
                 future.release()  # nobody waits for it any more; a reference that is left would keep the task
-
-    def _in_order(self, tasks: Iterable[Task], retries: int, progress: bool) -> Iterator[tuple[Task, Any]]:
-        if self.address == LOCAL and self._wanted() == 1:
-            for task in tasks:
-                yield task, task.run(*task.arguments)
-            return
-        self._connect(progress)
-        pending: deque[tuple[Task, Any]] = deque()
-        for task in tasks:
-            pending.append((task, self._submit(task)))
-            while len(pending) >= _STREAMED * max(1, self._workers()):
-                yield self._awaited(*pending.popleft(), retries)
-        while pending:
-            yield self._awaited(*pending.popleft(), retries)
-
-    def _awaited(self, task: Task, future: Any, retries: int) -> tuple[Task, Any]:
-        for deaths in count():
-            while not future.done():
-                with suppress(TimeoutError):
-                    future.exception(timeout=_LOOK_S)
-                self._workers()
-            error = self._error(future)
-            if error is None:
-                return task, future.result()
-            if not _is_loss(error):
-                raise error
-            if deaths == retries:
-                raise UserError(f"{task.name}: {_reason(error, deaths + 1)}.") from None
-            future = self._submit(task)
-        raise AssertionError
 
     def _wanted(self) -> int:
         """Workers of "local"."""
@@ -296,14 +286,16 @@ class Cluster:
 
         pickled = cloudpickle.dumps((task.run, task.arguments))
         key = f"{task.name}-{secrets.token_hex(8)}"
-        return self._client.submit(do_task, pickled, self._terms, key=key, pure=False)
+        with self._there():
+            return self._client.submit(do_task, pickled, self._terms, key=key, pure=False)
 
     def _workers(self) -> int:
         """How many workers there are now."""
         now = time.monotonic()
         if now - self._looked > _LOOK_S:
             had = self._size
-            threads = self._client.nthreads()
+            with self._there():
+                threads = self._client.nthreads()
             for address, number in threads.items():
                 if number != 1:
                     raise UserError(f"The worker {address} does {number} tasks at a time: start it with --nthreads 1.")
@@ -312,41 +304,49 @@ class Cluster:
                 _say(f"No worker is there: waiting for one at {self._client.scheduler.address}")
         return self._size
 
-    def _error(self, future: Any) -> BaseException | None:
-        """What a task raised.
+    def _value(self, future: Any) -> Any:
+        """A task's result, what it raised, or that its worker died.
 
         Raises:
             UserError: It is of no use to go on.
         """
-        if future.cancelled():
-            raise UserError(
-                f"The scheduler at '{self.address}' is gone: what is done is kept; the same command goes on."
-            )
-        error = future.exception() if future.status == "error" else None
-        if isinstance(error, Unfit):
-            raise error
-        if _is_loss(error):
+        from distributed import KilledWorker
+
+        with self._there():
+            value = future.exception() if future.status == "error" else future.result()
+        if isinstance(value, Unfit):
+            raise value
+        if isinstance(value, KilledWorker):
             self._looked = 0.0  # there is one worker less
-        return error
+            return _LOST
+        return value
+
+    @contextmanager
+    def _there(self) -> Iterator[None]:
+        """Dask's many errors where a scheduler has ended, as one."""
+        from distributed.client import CancelledError, ClosedClientError
+
+        try:
+            yield
+        except (OSError, TimeoutError, CancelledError, ClosedClientError) as error:
+            raise UserError(
+                f"The scheduler at '{self.address}' is gone: start it and its workers again; what is done is kept, and "
+                "the same command goes on."
+            ) from error
+
+
+class _LostError(UserError):
+    """A task whose worker died again and again."""
+
+    def __init__(self, deaths: int) -> None:
+        times = "once" if deaths == 1 else f"{deaths} times"
+        super().__init__(f"its worker was killed {times}, for want of memory as a rule: use fewer workers on a machine")
 
 
 def _allow_failures(number: int, dask_scheduler: Any) -> int:
     """Sets how many deaths of its worker a task survives by itself; what it was before."""
     before, dask_scheduler.allowed_failures = dask_scheduler.allowed_failures, number
     return before
-
-
-def _is_loss(error: BaseException | None) -> bool:
-    from distributed import KilledWorker
-
-    return isinstance(error, KilledWorker)
-
-
-def _reason(error: BaseException, deaths: int) -> str:
-    if _is_loss(error):
-        times = "once" if deaths == 1 else f"{deaths} times"
-        return f"its worker was killed {times}, for want of memory as a rule: use fewer workers on a machine"
-    return str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
 
 
 def _say(text: str) -> None:

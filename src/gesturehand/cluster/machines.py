@@ -7,7 +7,8 @@ import sys
 import threading
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
+from inspect import signature
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,8 +17,8 @@ import yaml
 from gesturehand.cores import available_cores
 from gesturehand.errors import UserError
 from gesturehand.extras import install
-from gesturehand.suggestions import did_you_mean_path
-from gesturehand.yaml_text import read_yaml
+from gesturehand.suggestions import did_you_mean, did_you_mean_path
+from gesturehand.text_file import read_yaml
 
 LOCAL: Final = "local"
 #: Of these no word is of use to a user: what goes wrong is said as a failure or an error.
@@ -26,6 +27,29 @@ _LOGGERS: Final = ("distributed", "distributed.client", "distributed.gc", "torna
 _PATIENCE_S: Final = 8
 #: Batch systems, and the beginning of their class in dask-jobqueue.
 _SYSTEMS: Final = {"slurm": "SLURM", "pbs": "PBS", "lsf": "LSF", "sge": "SGE", "oar": "OAR", "htcondor": "HTCondor"}
+#: Of Dask, for the workers that are started here, …
+_SETTINGS: Final = {
+    "distributed.worker.daemon": False,  # a training's loaders are processes
+    # What each process looks at many times a second, and nobody asks for: where workers spend their time, and how busy
+    # loops are. With Dask's own intervals it takes a few percent of a core in each of them.
+    "distributed.worker.profile.enabled": False,
+    "distributed.admin.tick.interval": "10s",
+    "distributed.admin.tick.cycle": "1m",
+    "distributed.admin.system-monitor.interval": "5s",
+}
+#: … and on this machine.
+_LOCAL_SETTINGS: Final = {
+    **_SETTINGS,
+    # Memory is the user's to watch: a paused worker would wait for ever.
+    "distributed.worker.memory.target": False,
+    "distributed.worker.memory.spill": False,
+    "distributed.worker.memory.pause": False,
+    "distributed.worker.memory.terminate": False,
+    # A training may keep Python's lock for long; a process that dies is noticed by its connection.
+    "distributed.scheduler.worker-ttl": None,
+    # On a busy machine the worker in place of a dead one may take long to start, and would be given up.
+    "distributed.deploy.lost-worker-timeout": "1d",
+}
 
 
 @contextmanager
@@ -41,32 +65,30 @@ def connected(address: str, workers: int | None) -> Iterator[Any]:
     """
     # Read when distributed is imported, here and in its processes.
     os.environ.setdefault("DASK_LOGGING__DISTRIBUTED", "critical")
+    import dask
     import distributed
 
     for name in _LOGGERS:
         logging.getLogger(name).setLevel(logging.CRITICAL)
-    started = client = None
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of other versions, which the tasks look at, and of a dashboard's port
-            patience = 60 if address == LOCAL else _PATIENCE_S  # a busy machine is slow to answer itself
-            if address == LOCAL:
-                started = _local(workers or available_cores())
-            elif "://" not in address:
-                started = batch_cluster(Path(address), workers)
-            client = distributed.Client(started or address, timeout=patience, set_as_default=False)
+    with dask.config.set(_LOCAL_SETTINGS if address == LOCAL else {}), ExitStack() as stack:
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of other versions, which the tasks look at, and of a dashboard's port
+                started = None
+                if address == LOCAL:
+                    started = _local(workers or available_cores())
+                elif "://" not in address:
+                    started = batch_cluster(Path(address), workers)
+                if started is not None:
+                    stack.callback(_close, started)
+                patience = 60 if address == LOCAL else _PATIENCE_S  # a busy machine is slow to answer itself
+                client = distributed.Client(started or address, timeout=patience, set_as_default=False)
+        except (OSError, TimeoutError) as error:
+            raise UserError(
+                f"No scheduler answers at '{address}': start one with `dask scheduler`, or check it."
+            ) from error
+        stack.callback(client.close)
         yield client
-    except (OSError, TimeoutError) as error:
-        if client is not None:
-            raise
-        raise UserError(
-            f"No scheduler answers at '{address}': start one with `dask scheduler`, or check it."
-        ) from error
-    finally:
-        if client is not None:
-            client.close()
-        if started is not None:
-            _close(started)
 
 
 def _local(workers: int) -> Any:
@@ -76,19 +98,9 @@ def _local(workers: int) -> Any:
 
     threads = str(max(1, available_cores() // workers))
     before = dict(os.environ)
-    settings = {
-        "distributed.worker.daemon": False,  # a training's loaders are processes
-        "distributed.nanny.pre-spawn-environ": {"OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads},
-        # Memory is the user's to watch: a paused worker would wait for ever.
-        "distributed.worker.memory.target": False,
-        "distributed.worker.memory.spill": False,
-        "distributed.worker.memory.pause": False,
-        "distributed.worker.memory.terminate": False,
-        # A training may keep Python's lock for long; a process that dies is noticed by its connection.
-        "distributed.scheduler.worker-ttl": None,
-    }
+    shares = {"OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads}
     try:
-        with dask.config.set(settings), _deaf_to_interrupts():
+        with dask.config.set({"distributed.nanny.pre-spawn-environ": shares}), _deaf_to_interrupts():
             return LocalCluster(
                 n_workers=workers,
                 threads_per_worker=1,
@@ -97,7 +109,7 @@ def _local(workers: int) -> Any:
                 worker_dashboard_address="127.0.0.1:0",
                 memory_limit=0,
                 silence_logs=logging.CRITICAL,
-                env={"OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads},
+                env=shares,
             )
     except RuntimeError as error:
         raise UserError(f"{workers} workers could not be started on this machine ({error}).") from error
@@ -139,6 +151,8 @@ def batch_cluster(path: Path, jobs: int | None) -> Any:
     Raises:
         UserError: The file is missing or broken, or dask-jobqueue is not installed.
     """
+    import dask
+
     content = _content(path)
     system, settings = _system(path, content)
     jobs = jobs or content.get("jobs", 1)
@@ -148,6 +162,11 @@ def batch_cluster(path: Path, jobs: int | None) -> Any:
         dask_jobqueue = _imported_jobqueue()
     except ImportError:
         raise UserError(f"Workers as jobs of a batch system need dask-jobqueue: {install('slurm')}.") from None
+    known = {name.replace("-", "_") for name in dask.config.get(f"jobqueue.{system}")}
+    known |= {*signature(dask_jobqueue.core.Job).parameters, *signature(dask_jobqueue.JobQueueCluster).parameters}
+    for name in settings.keys() - known:
+        meant = did_you_mean(name, known, "docs/cluster.md has an example.")
+        raise UserError(f"'{path}': {system} has no key {name}: {meant}")
     processes = settings.get("processes", 1)
     threads = max(1, settings["cores"] // processes)
     settings |= {
@@ -156,7 +175,7 @@ def batch_cluster(path: Path, jobs: int | None) -> Any:
         "worker_extra_args": ["--nthreads", "1", "--memory-limit", "0", *settings.get("worker_extra_args", [])],
         "job_script_prologue": [
             f"export OMP_NUM_THREADS={threads} MKL_NUM_THREADS={threads}",
-            "export DASK_DISTRIBUTED__WORKER__DAEMON=False",  # a training's loaders are processes
+            *(f"export {_variable(name)}={value}" for name, value in _SETTINGS.items()),
             *settings.get("job_script_prologue", []),
         ],
     }
@@ -166,6 +185,11 @@ def batch_cluster(path: Path, jobs: int | None) -> Any:
     except (OSError, RuntimeError, TypeError, ValueError) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise UserError(f"The jobs of '{path}' could not be submitted: {reason}") from error
+
+
+def _variable(name: str) -> str:
+    """The environment variable of one of Dask's settings."""
+    return f"DASK_{name.upper().replace('.', '__').replace('-', '_')}"
 
 
 def _imported_jobqueue() -> Any:
@@ -197,6 +221,10 @@ def _system(path: Path, content: Any) -> tuple[str, dict[str, Any]]:
         raise UserError(
             f"'{path}' must have the key jobqueue, and under it one of {', '.join(_SYSTEMS)}: "
             "experiments/slurm/cluster.yaml is an example."
+        )
+    for name in content.keys() - {"jobs", "jobqueue"}:
+        raise UserError(
+            f"'{path}' has the key {name}: {did_you_mean(str(name), ['jobs'], 'it takes jobs and jobqueue.')}"
         )
     ((system, settings),) = systems.items()
     if not isinstance(settings, dict) or not {"cores", "memory"} <= settings.keys():

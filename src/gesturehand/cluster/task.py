@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from gesturehand.errors import UserError
-from gesturehand.file_lock import try_lock
-from gesturehand.file_writing import make_folder
+from gesturehand.file_writing import make_folder, try_lock
 
 
 @dataclass(frozen=True)

@@ -4,20 +4,16 @@ All boxes are (M, 3) float64: centre x, centre y and side length, px of the orig
 """
 
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import numpy as np
 
 from gesturehand.camera import project, transform_points
 from gesturehand.data.crop import turned_extent
 from gesturehand.data.index import HAND_TYPES, InterHandIndex
-from gesturehand.data.selection import Selection
+from gesturehand.data.selection import BoxSource, Selection
 from gesturehand.errors import UserError
-from gesturehand.json_files import read_json
-
-#: ``joints``: EANet's, from the valid joints. ``annotation``: InterNet's, from the annotated box. ``rootnet``: EANet's
-#: test, from RootNet's file.
-BoxSource = Literal["joints", "annotation", "rootnet"]
+from gesturehand.text_file import read_json
 
 #: EANet and InterNet widen a box by this factor (EANet twice: before it is clipped and after it is squared).
 _MARGIN: Final = 1.25

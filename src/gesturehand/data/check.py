@@ -1,19 +1,21 @@
-"""Checks a data set and lists everything that training would stumble over."""
+"""Checks a data set and lists everything that training would stumble over, damaged shards of packed splits included."""
 
+import zlib
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from functools import partial
+from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from tqdm import tqdm
 
 from gesturehand.camera import project, transform_points
 from gesturehand.data.annotation_problems import Finding, Problem, SplitAnnotations, annotation_problems
-from gesturehand.data.files import stays_inside
+from gesturehand.data.files import is_url, stays_inside
 from gesturehand.data.formats.interhand import InterHandFormat
 from gesturehand.data.formats.registry import format_of
 from gesturehand.data.formats.set_format import SetFormat
@@ -28,6 +30,7 @@ from gesturehand.data.plausibility import (
 )
 from gesturehand.data.remote import local_folder
 from gesturehand.data.set_images import SetImages
+from gesturehand.data.shards import ShardTable, name_hash, open_table, packed_folder
 from gesturehand.errors import UserError
 from gesturehand.hand.conventions import PoseForm
 from gesturehand.skeleton import SIDES
@@ -37,6 +40,7 @@ from gesturehand.splits import SPLITS
 _HANDS_FOR_ORDER = 2000
 #: Images that are handed to the threads at a time, so that millions do not lie in memory as futures.
 _CHUNK = 4096
+_BLOCK_BYTES: Final = 1 << 22
 
 
 def index_problems(root: str, split: str, set_format: str, *, mano_fits: bool = True) -> SplitAnnotations:
@@ -168,7 +172,7 @@ class CheckReport:
         return dict(Counter(problem.kind for problem in self.problems).most_common())
 
     def as_json(self) -> dict[str, Any]:
-        """For a file."""
+        """The report in the form of its JSON file."""
         return {**asdict(self), "counts": self.counts()}
 
 
@@ -222,7 +226,7 @@ def check_data(
 
 
 def _splits(known: SetFormat, root: Path) -> list[str]:
-    """The splits that are there; InterHand2.6M's also where only their folder is, which the check is to complain of."""
+    """The splits that are there; InterHand2.6M's also where only their folder is, of which the check then complains."""
     if isinstance(known, InterHandFormat):
         return sorted(path.name for path in (root / "annotations").iterdir() if path.is_dir())
     return known.splits(root)
@@ -239,3 +243,72 @@ def _image_problem(files: SetImages, split: str, decode: bool, image: dict[str, 
     except UnreadableImageError as error:
         return Problem(error.kind, split, name, error.detail)
     return None
+
+
+def verify_split(
+    root: str | Path, split: str, *, progress: bool = True, set_format: str | None = None
+) -> list[Problem]:
+    """Reads the shards of a split from end to end and compares them with their sums.
+
+    Args:
+        root: The folder that holds ``packed/``.
+        split: Its split.
+        progress: Show a bar.
+        set_format: Name of the set's format; None: it is recognised.
+
+    Returns:
+        What is wrong: shards that are missing or damaged, and the images of damaged ones that are.
+
+    Raises:
+        UserError: The split is not packed, or its table is damaged.
+    """
+    if is_url(root):
+        raise UserError(f"'{root}' is not on this machine: verify the shards where they were packed, or a copy.")
+    folder = packed_folder(Path(root), split)
+    table = open_table(folder)
+    if table is None:
+        raise UserError(
+            f"Split '{split}' of '{root}' is not packed, or not to its end: run `gesturehand data pack --root {root} "
+            f"--split {split}`."
+        )
+    problems: list[Problem] = []
+    damaged: set[int] = set()
+    order = np.argsort(table.columns["shard"] * np.int64(1 << 32) + table.columns["start"])
+    ends = np.searchsorted(table.columns["shard"][order], np.arange(len(table.shards) + 1))
+    total = sum(shard["bytes"] for shard in table.shards)
+    with tqdm(total=total, desc=f"{split} shards", unit="B", unit_scale=True, disable=not progress) as bar:
+        for number, shard in enumerate(table.shards):
+            rows = order[ends[number] : ends[number + 1]]
+            problem, found = _verify_shard(table, number, rows, bar)
+            damaged |= found
+            problems += [Problem(problem, split, str(folder / shard["name"]))] if problem else []
+    if damaged:
+        index = read_index(root, split, mano_fits=False, set_format=set_format)
+        names = {name.decode() for name in index.file_name if name_hash(name.decode()) in damaged}
+        problems += [Problem("image damaged in its shard", split, name) for name in sorted(names)]
+    return problems
+
+
+def _verify_shard(table: ShardTable, number: int, rows: np.ndarray, bar: Any) -> tuple[str, set[int]]:
+    """What is wrong with a shard, and the hashes of the names of its damaged images; rows by their place in it."""
+    shard = table.shards[number]
+    digest, damaged, at = sha256(), set(), 0
+    try:
+        with (table.folder / shard["name"]).open("rb") as file:
+            for row in rows.tolist():
+                place = table.place(row)
+                digest.update(file.read(place.start - at))
+                content = file.read(place.length)
+                digest.update(content)
+                if len(content) != place.length or zlib.crc32(content) != place.crc32:
+                    damaged.add(int(table.columns["name_hash"][row]))
+                bar.update(place.start + place.length - at)
+                at = place.start + place.length
+            while block := file.read(_BLOCK_BYTES):
+                digest.update(block)
+                bar.update(len(block))
+    except FileNotFoundError:
+        return "shard missing", set()
+    except OSError as error:
+        return f"shard cannot be read ({error.strerror})", set()
+    return ("shard damaged" if digest.hexdigest() != shard["sha256"] else ""), damaged

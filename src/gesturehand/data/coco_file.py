@@ -109,7 +109,7 @@ class CocoJoints:
     """What the key points of each category are.
 
     Args:
-        categories: Of the file.
+        categories: Categories of the file.
 
     Raises:
         ValueError: A category does not name its key points as joints of hands; the text ends a sentence.
@@ -160,7 +160,7 @@ class CocoJoints:
 
 
 def side_of(annotation: CocoAnnotation) -> Side | None:
-    """Which hand an annotation says it is of, or None."""
+    """Which hand an annotation says it shows, or None."""
     extra: Mapping[str, Any] = annotation.attributes if isinstance(annotation.attributes, dict) else {}
     for key in _SIDE_KEYS:
         for value in (getattr(annotation, key), extra.get(key)):
@@ -176,7 +176,7 @@ def side_of(annotation: CocoAnnotation) -> Side | None:
 
 
 def _hands_of_body(annotation: CocoAnnotation) -> Iterator[CocoHand]:
-    """Of COCO-WholeBody: a hand counts where it is marked as valid and has a labelled joint."""
+    """The hands of a body in COCO-WholeBody: one counts where it is marked as valid and has a labelled joint."""
     for side in SIDES:
         keypoints = getattr(annotation, f"{side}hand_kpts")
         if keypoints is None or getattr(annotation, f"{side}hand_valid") is False:

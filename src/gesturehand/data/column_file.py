@@ -25,7 +25,7 @@ class ColumnHeader(NamedTuple):
 
     Attributes:
         note: What was written beside the columns.
-        places: Of each column: dtype, shape, first and last byte.
+        places: Dtype, shape, first and last byte of each column.
     """
 
     note: dict[str, Any]
@@ -64,7 +64,7 @@ def write_columns(path: Path, columns: Columns, note: dict[str, Any], remedy: st
 
     Args:
         path: The file; its folder is made.
-        columns: Of the types that an index has.
+        columns: Arrays of the types that an index has.
         note: What else it says; JSON.
         remedy: What the user can do if it cannot be written; the end of the sentence.
 

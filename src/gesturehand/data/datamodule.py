@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader
 
 from gesturehand.batch import Batch
 from gesturehand.data.appearance import AppearanceJitter, BatchAugmentation
-from gesturehand.data.boxes import BoxSource, CropBoxes, crop_boxes
+from gesturehand.data.boxes import CropBoxes, crop_boxes
 from gesturehand.data.crop import CropJitter, TurnJitter
 from gesturehand.data.dataset import Augmentation, InterHandDataset, collate
 from gesturehand.data.formats.registry import format_of
@@ -22,7 +22,16 @@ from gesturehand.data.index import InterHandIndex, read_index
 from gesturehand.data.loading import EpochSampler, ResumableLoader, prepare_worker
 from gesturehand.data.mixture import AddedSet, MixedDataset, check_shares, mixed_sampler
 from gesturehand.data.remote import local_folder
-from gesturehand.data.selection import Hands, Layout, Selection, fitted_samples, kept_fits, select, shuffled_labels
+from gesturehand.data.selection import (
+    BoxSource,
+    Hands,
+    Layout,
+    Selection,
+    fitted_samples,
+    kept_fits,
+    select,
+    shuffled_labels,
+)
 from gesturehand.errors import UserError
 from gesturehand.gestures import GestureClasses, OwnLabels
 from gesturehand.settings import ExistingPath, check_data_settings
@@ -97,6 +106,9 @@ class InterHandDataModule(pl.LightningDataModule):
             ``skip`` leaves the sample out and counts it. A test never skips.
         unreadable_limit: How many training samples of a process may be left out before the run ends.
     """
+
+    #: Makes a data set, for subclasses whose images come from elsewhere.
+    dataset_class: Callable[..., InterHandDataset] = InterHandDataset
 
     def __init__(
         self,
@@ -211,7 +223,7 @@ class InterHandDataModule(pl.LightningDataModule):
         self.finish_batch: Callable[[Batch], Batch] | None = None
 
     def dataset(self, stage: Stage) -> InterHandDataset:
-        """The data set of one stage, read on first use; of the training, ``root``'s.
+        """The data set of one stage, read on first use; for training, ``root``'s.
 
         Raises:
             UserError: The folder or a file is missing or broken, or nothing is left to load.
@@ -299,7 +311,7 @@ class InterHandDataModule(pl.LightningDataModule):
             selection = fitted_samples(index, selection, kept)
         source = self.test_boxes or self.boxes if stage == "test" else self.boxes
         others = np.random.default_rng(seed).permutation(len(selection)) if training else None
-        return InterHandDataset(
+        return self.dataset_class(
             index,
             selection,
             crop_boxes(index, selection, source, self.rootnet_file)

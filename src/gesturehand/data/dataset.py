@@ -60,7 +60,7 @@ class InterHandDataset(Dataset[Batch]):
         upright: Turn crops so that wrist → middle knuckle points up (one-hand samples only).
         gesture_classes: Whether the two hands share gesture classes.
         augmentation: Random changes, or None.
-        seed: Of the augmentation.
+        seed: Seed of the augmentation.
         read_images: Read images; otherwise they are black, for uses that need annotations only.
         image_of: (M,) int64, the sample whose image each sample shows, for the control with shuffled images; None: its
             own.

@@ -1,7 +1,8 @@
 """The one reader of images that may be damaged or hostile: the header is checked first, and the size is limited.
 
 Import, loader, check and prediction all read through it, so that they accept the same images. Pixels are as a viewer
-shows them, turned as Exif says the camera was held.
+shows them, turned as Exif says the camera was held. OpenCV decodes all but HEIC and AVIF, photos as phones keep them,
+which Pillow does: AVIF by itself, HEIC with pillow-heif.
 """
 
 import os
@@ -16,13 +17,20 @@ from typing import Any, BinaryIO, Final, Literal
 import cv2
 import numpy as np
 import numpy.typing as npt
+from PIL import ExifTags, Image, features
 
-from gesturehand.data.heif_image import HEIF_FORMATS, decode_heif, heif_header, heif_suffixes, is_read
 from gesturehand.data.image_header import ImageHeader, format_name, read_header
 from gesturehand.data.spelling import find_file, similar_name
 from gesturehand.errors import UserError
 from gesturehand.extras import install
 
+#: Names of such files end so.
+HEIC_SUFFIXES: Final = (".heic", ".heif")
+AVIF_SUFFIXES: Final = (".avif",)
+#: As :func:`~gesturehand.data.image_header.format_name` calls them.
+HEIF_FORMATS: Final = ("HEIC", "AVIF")
+#: As Pillow calls them.
+_PILLOW_FORMATS: Final = ("AVIF", "HEIF")
 #: The formats that are always read, for messages.
 IMAGE_FORMATS: Final = "JPEG, PNG, WebP or BMP"
 #: What HEIC takes, and AVIF where Pillow was built without it.
@@ -48,6 +56,66 @@ _TURNS: Final[dict[int, Callable[[Any], Any]]] = {
 
 #: ``error`` ends at an image that cannot be read, ``skip`` leaves it out.
 Unreadable = Literal["error", "skip"]
+
+
+def heic_is_read() -> bool:
+    """Whether pillow-heif is installed; Pillow opens HEIC from then on."""
+    try:
+        import pillow_heif
+    except ImportError:
+        return False
+    pillow_heif.register_heif_opener()
+    return True
+
+
+def avif_is_read() -> bool:
+    """Whether Pillow can decode AVIF."""
+    return bool(features.check("avif"))
+
+
+def heif_suffixes() -> tuple[str, ...]:
+    """Suffixes of the files that are read here with what is installed."""
+    return (*(HEIC_SUFFIXES if heic_is_read() else ()), *(AVIF_SUFFIXES if avif_is_read() else ()))
+
+
+def is_read(name: str) -> bool:
+    """Whether a format of :data:`HEIF_FORMATS` is read with what is installed."""
+    return avif_is_read() if name == "AVIF" else heic_is_read()
+
+
+def heif_header(file: BinaryIO) -> ImageHeader | None:
+    """The header of a HEIC or AVIF; no pixel is decoded.
+
+    Args:
+        file: Open for reading, anywhere.
+
+    Returns:
+        The header, or None: damaged. A HEIC's size is the one that is shown, and its orientation 1: files of this kind
+        hold the turn beside the Exif data, which a viewer does not ask for it.
+    """
+    file.seek(0)
+    try:
+        with Image.open(file, formats=_PILLOW_FORMATS) as image:
+            orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
+            return ImageHeader(image.size, orientation if orientation in range(1, 9) else 1, 0)
+    except Exception:  # damaged data fails in any way
+        return None
+
+
+def decode_heif(content: bytes) -> npt.NDArray[np.uint8] | None:
+    """Decodes a HEIC or AVIF whose header has been looked at.
+
+    Args:
+        content: Content of the file.
+
+    Returns:
+        (height, width, 3) uint8 RGB as stored; the first picture, 16 bits as 8, transparency left out; None: damaged.
+    """
+    try:
+        with Image.open(BytesIO(content), formats=_PILLOW_FORMATS) as image:
+            return np.asarray(image.convert("RGB"))
+    except Exception:
+        return None
 
 
 class UnreadableImageError(UserError):
@@ -82,7 +150,7 @@ class StoredImage:
 
 
 def image_suffixes() -> tuple[str, ...]:
-    """How the names of files end that are read with what is installed: also HEIC's and AVIF's."""
+    """Suffixes of all files that are read with what is installed, HEIC's and AVIF's included."""
     return (*IMAGE_SUFFIXES, *heif_suffixes())
 
 

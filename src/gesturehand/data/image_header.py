@@ -7,9 +7,8 @@ import struct
 from collections.abc import Iterator
 from typing import BinaryIO, Final, NamedTuple
 
-#: The tag of an image's orientation in Exif's first directory, and the types of whole numbers that it may have.
-_ORIENTATION: Final = 0x0112
-_NUMBERS: Final = {3: "H", 4: "I"}
+from PIL import ExifTags, Image
+
 #: More entries, segments or chunks than any program writes, so that a damaged file does not take minutes.
 _MOST_PARTS: Final = 1 << 20
 _MOST_EXIF_BYTES: Final = 1 << 16
@@ -217,18 +216,10 @@ def exif_orientation(exif: bytes) -> int:
     Returns:
         1 to 8; 1 if there is none or the data are damaged.
     """
-    exif = exif.removeprefix(_EXIF)
-    order = {b"II": "<", b"MM": ">"}.get(exif[:2])
-    if order is None:
-        return 1
+    found = Image.Exif()
     try:
-        magic, place = struct.unpack_from(f"{order}HI", exif, 2)
-        (count,) = struct.unpack_from(f"{order}H", exif, place)
-        for start in range(place + 2, place + 2 + 12 * count, 12) if magic == 42 else ():
-            tag, kind, values = struct.unpack_from(f"{order}HHI", exif, start)
-            if tag == _ORIENTATION:
-                (value,) = struct.unpack_from(order + _NUMBERS[kind], exif, start + 8)
-                return value if values == 1 and 1 <= value <= 8 else 1
-    except (struct.error, KeyError):
-        pass
-    return 1
+        found.load(exif)
+        orientation = found.get(ExifTags.Base.Orientation)
+    except Exception:  # damaged data fails in any way
+        return 1
+    return orientation if isinstance(orientation, int) and 1 <= orientation <= 8 else 1

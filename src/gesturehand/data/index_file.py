@@ -11,7 +11,7 @@ from gesturehand.data.column_file import Columns, map_columns, read_column_heade
 from gesturehand.data.formats.set_format import SetFormat, Sources
 from gesturehand.errors import UserError
 
-#: Of the columns and their meaning. Another version's file is made anew.
+#: Version of the columns and their meaning. Another version's file is made anew.
 FORMAT_VERSION: Final = 2
 #: Folder for indices of data sets that cannot be written to.
 CACHE_VARIABLE: Final = "GESTUREHAND_CACHE"
@@ -101,7 +101,7 @@ def read_header(path: Path) -> dict[str, Any] | None:
 
 
 def _serves(path: Path, sources: Sources) -> bool:
-    """It is of this version and made from these files; that it knows fits which nobody asked for does not matter."""
+    """Whether it is of this version and made from these files; fits that nobody asked for do not matter."""
     header = read_header(path)
     if header is None or header["version"] != FORMAT_VERSION:
         return False

@@ -26,7 +26,7 @@ class NamedJoint(NamedTuple):
     """What a name says.
 
     Attributes:
-        side: Of which hand, or None.
+        side: The side of its hand, or None.
         joint: Number among :data:`~gesturehand.skeleton.JOINT_NAMES`.
     """
 
@@ -40,7 +40,7 @@ def read_joint_names(names: Sequence[str]) -> list[NamedJoint]:
     Numbers alone are places in the papers' order, from 0, or from 1 where none is 0; likewise numbers within a finger.
 
     Args:
-        names: Of one hand's joints, or of both hands'.
+        names: Names of one hand's joints, or of both hands'.
 
     Raises:
         ValueError: A name means no joint, two of them mean the same one, or they are numbers and not 21; its text
@@ -76,7 +76,7 @@ def read_joint_names(names: Sequence[str]) -> list[NamedJoint]:
 
 
 def side_in(text: str) -> Side | None:
-    """The hand that a name is of ("Left", "right_hand", "hand-L"); None where it says none, or both."""
+    """The hand that a name belongs to ("Left", "right_hand", "hand-L"); None where it says none, or both."""
     found = {_SIDES[part] for part in _parts(text) if part in _SIDES}
     # Written as one word: "lefthand".
     found |= {side for side in SIDES if f"{side}hand" in text.lower()}
@@ -105,7 +105,7 @@ def _numbered(parts: Sequence[str], joint: NamedJoint, side: Side | None) -> boo
 
 
 def _joint(parts: Sequence[str], first: int, thumb: Mapping[str, int]) -> int | None:
-    """A joint's number, of parts without sides and filling; ``first`` is the number that counting starts at."""
+    """A joint's number, from parts without sides and filler; ``first`` is the number that counting starts at."""
     if parts in (["wrist"], ["wrist", "0"], ["root"], ["carpus"]):
         return 0
     if len(parts) == 1 and parts[0].isdigit():

@@ -27,7 +27,7 @@ class EpochSampler(DistributedSampler[Any]):
     Args:
         dataset: Only its length is used.
         training: Shuffle and drop, or keep the order and fill up.
-        seed: Of the order.
+        seed: Seed of the order.
         num_replicas: Number of processes.
         rank: This process.
 

@@ -153,7 +153,7 @@ class MixedSampler(EpochSampler):
         dataset: The sets.
         shares: Share of each of them; they add up to 1.
         block: Samples within which the shares hold: the batches of all processes together.
-        seed: Of the order.
+        seed: Seed of the order.
         num_replicas: Number of processes.
         rank: This process.
     """

@@ -29,13 +29,12 @@ from gesturehand.data.shards import (
 )
 from gesturehand.data.spelling import find_file, spelled
 from gesturehand.errors import UserError
-from gesturehand.file_lock import try_lock
-from gesturehand.file_writing import make_folder, new_file, remove_parts, write_text
+from gesturehand.file_writing import make_folder, new_file, remove_parts, try_lock, write_text
 
 #: What a plain ZIP holds, without the extension for larger ones.
 MOST_SHARD_MB: Final = 4000
 _MOST_IMAGES: Final = 65_535
-#: Of a member in front of its name, and what the directory at the end takes for it beside the name (APPNOTE, 4.3).
+#: Bytes of a member in front of its name, and of its entry in the directory at the end without the name (APPNOTE, 4.3).
 _LOCAL_BYTES: Final = 30
 _DIRECTORY_BYTES: Final = 46
 #: Images that are read ahead, for each worker.
@@ -48,11 +47,45 @@ _MOST_SHARDS: Final = 1 << 16
 
 
 @dataclass(frozen=True)
+class PackSettings:
+    """How a split is packed.
+
+    Attributes:
+        shard_mb: Size of a shard, up to one image less or more, MB.
+        workers: Threads that read images.
+        unreadable: What happens where an image cannot be read: ``error`` ends, ``skip`` leaves it out.
+        unreadable_limit: How many may be left out.
+        mano_fits: The index that is packed with the images has the MANO fits.
+        overwrite: Begin anew, also with images that are in a shard already.
+
+    Raises:
+        UserError: A number is out of range.
+    """
+
+    shard_mb: float = 1000
+    workers: int = 8
+    unreadable: Unreadable = "error"
+    unreadable_limit: int = 100
+    mano_fits: bool = True
+    overwrite: bool = False
+
+    def __post_init__(self) -> None:
+        if not 0 < self.shard_mb <= MOST_SHARD_MB:
+            raise UserError(f"shard_mb is {self.shard_mb}: give a number above 0 and up to {MOST_SHARD_MB}.")
+        if self.workers < 1:
+            raise UserError(f"workers is {self.workers}: give a whole number from 1 upwards.")
+
+
+#: What the command takes where nothing is said.
+PACKING: Final = PackSettings()
+
+
+@dataclass(frozen=True)
 class PackReport:
     """What a packing did.
 
     Attributes:
-        folder: Of the shards.
+        folder: Folder of the shards.
         images: Images in the shards.
         kept: How many of them were there before.
         image_bytes: Sum of the images' sizes.
@@ -75,14 +108,9 @@ def pack_split(
     split: str,
     *,
     out: str | Path | None = None,
-    shard_mb: float = 1000,
-    workers: int = 8,
-    unreadable: Unreadable = "error",
-    unreadable_limit: int = 100,
-    mano_fits: bool = True,
-    overwrite: bool = False,
     progress: bool = True,
     set_format: str | None = None,
+    **settings: Any,
 ) -> PackReport:
     """Packs the images of a split that are in no shard yet, and writes the table of all.
 
@@ -93,26 +121,18 @@ def pack_split(
         root: The set, in any format, or its URL.
         split: Its split.
         out: Folder under which ``packed/`` is written; ``root`` if not given.
-        shard_mb: Size of a shard, up to one image less or more, MB.
-        workers: Threads that read images.
-        unreadable: What happens where an image cannot be read: ``error`` ends, ``skip`` leaves it out.
-        unreadable_limit: How many may be left out.
-        mano_fits: The index that is packed with the images has the MANO fits.
-        overwrite: Begin anew, also with images that are in a shard already.
         progress: Show a bar.
         set_format: Name of the set's format; None: it is recognised.
+        **settings: See :class:`PackSettings`.
 
     Raises:
-        UserError: The set is broken, images cannot be read, there is no room, or another process packs the split. What
-            was packed until then is kept.
+        UserError: A setting is out of range, the set is broken, images cannot be read, there is no room, or another
+            process packs the split. What was packed until then is kept.
     """
-    if not 0 < shard_mb <= MOST_SHARD_MB:
-        raise UserError(f"shard_mb is {shard_mb}: give a number above 0 and up to {MOST_SHARD_MB}.")
-    if workers < 1:
-        raise UserError(f"workers is {workers}: give a whole number from 1 upwards.")
+    how = PackSettings(**settings)
     if out is None and is_url(root):
         raise UserError(f"'{root}' cannot be packed where it is: name a folder of this machine with --out.")
-    index = read_index(root, split, mano_fits=mano_fits, set_format=set_format)
+    index = read_index(root, split, mano_fits=how.mano_fits, set_format=set_format)
     folder = packed_folder(index.root if out is None else Path(out), split)
     make_folder(folder)
     lock = try_lock(folder / ".lock")
@@ -120,18 +140,18 @@ def pack_split(
         raise UserError(f"Another process packs into '{folder}': wait for it, or give another --out.")
     try:
         remove_parts(folder)
-        if overwrite:
+        if how.overwrite:
             _clear(folder, index)
         done = _Packed(folder)
         pending = _Pending(index, done.rows()["name_hash"])
-        images = _Images(index, pending, workers, unreadable, unreadable_limit)
+        images = _Images(index, pending, how)
         words = {"desc": f"{split} images", "unit": "image", "disable": not progress}
         with tqdm(total=len(pending.all), initial=len(pending.all) - len(pending.rows), **words) as bar:
-            done.add(images.read(bar), int(1e6 * shard_mb))
+            done.add(images.read(bar), int(1e6 * how.shard_mb))
         if not len(done.rows()):
             raise UserError(f"No image of split '{split}' of '{index.address}' can be read: {images.left_out[0]}")
         _copy_index(index, folder / INDEX_NAME)
-        done.write_table({"format": index.set_format.name, "mano_fits": mano_fits})
+        done.write_table({"format": index.set_format.name, "mano_fits": how.mano_fits})
     finally:
         lock.release()
     rows = done.rows()
@@ -241,14 +261,10 @@ class _Pending:
 class _Images:
     """Reads the pending images in their order, several at a time."""
 
-    def __init__(
-        self, index: InterHandIndex, pending: _Pending, workers: int, unreadable: Unreadable, limit: int
-    ) -> None:
+    def __init__(self, index: InterHandIndex, pending: _Pending, how: PackSettings) -> None:
         self._index = index
         self._rows = pending.rows
-        self._workers = workers
-        self._unreadable = unreadable
-        self._limit = limit
+        self._how = how
         self.packed = 0
         self.left_out: list[str] = []
 
@@ -260,11 +276,11 @@ class _Images:
             UserError: More cannot be read than may be left out.
         """
         waiting: deque[tuple[str, Future[bytes]]] = deque()
-        with ThreadPoolExecutor(self._workers) as pool:
+        with ThreadPoolExecutor(self._how.workers) as pool:
             try:
                 for row in self._rows.tolist():
                     waiting.append((self._index.file_name[row].decode(), pool.submit(self._content, row)))
-                    if len(waiting) >= _AHEAD * self._workers:
+                    if len(waiting) >= _AHEAD * self._how.workers:
                         yield from self._next(waiting, bar)
                 while waiting:
                     yield from self._next(waiting, bar)
@@ -277,11 +293,11 @@ class _Images:
         try:
             content = future.result()
         except UnreadableImageError as error:
-            if self._unreadable == "error":
+            if self._how.unreadable == "error":
                 raise
             self.left_out.append(str(error))
             bar.write(f"Left out: {error}")
-            if len(self.left_out) > self._limit:
+            if len(self.left_out) > self._how.unreadable_limit:
                 raise UserError(
                     f"{len(self.left_out)} images of split '{self._index.split}' cannot be read, more than "
                     "unreadable_limit allows: list them with `gesturehand data check`."
@@ -335,14 +351,14 @@ def _start(entry: zipfile.ZipInfo) -> int:
 
 
 def _sequence(index: InterHandIndex) -> np.ndarray:
-    """(N,) the number of each row's sequence; of sets without sequences, that of its image's folder."""
+    """(N,) the number of each row's sequence; in sets without sequences, that of its image's folder."""
     folders: dict[bytes, int] = {}
     names = (name.rpartition(b"/")[0].partition(b"/cam")[0] for name in index.file_name)
     return np.fromiter((folders.setdefault(name, len(folders)) for name in names), np.int32, len(index))
 
 
 def _check_hashes(index: InterHandIndex, hashes: np.ndarray, chosen: np.ndarray) -> None:
-    """Refuses two names of one hash: with 64 bits, one set of this size in twenty million has them."""
+    """Refuses two names with one hash: with 64 bits, one set of this size in twenty million has them."""
     if len(chosen) == len(hashes):
         return
     of = dict(zip(hashes[chosen].tolist(), chosen.tolist(), strict=True))

@@ -22,8 +22,8 @@ from gesturehand.data.index_file import CACHE_VARIABLE, cache_folder
 from gesturehand.data.shards import INDEX_NAME, TABLE_NAME, packed_folder
 from gesturehand.errors import UserError
 from gesturehand.file_writing import make_folder, new_file
-from gesturehand.json_files import write_json
 from gesturehand.splits import SPLITS
+from gesturehand.text_file import write_json
 
 #: The note in a copy's folder: the URL, and each file's size and state when it was copied.
 _NOTE: Final = "remote.json"
@@ -80,7 +80,7 @@ class RemoteSet:
     """The files of a set behind a URL. Every process has a connection of its own, also a forked one.
 
     Args:
-        url: Of the set's folder.
+        url: URL of the set's folder.
 
     Raises:
         UserError: What reads such URLs is not installed.

@@ -11,15 +11,17 @@ from gesturehand.data.flags import count_flags, pack_flags
 from gesturehand.data.index import HAND_TYPES, InterHandIndex
 from gesturehand.errors import UserError
 from gesturehand.gestures import NO_GESTURE, fine_index
-from gesturehand.json_files import read_json
 from gesturehand.skeleton import NUM_JOINTS
-from gesturehand.text_file import read_text
+from gesturehand.text_file import read_json, read_text
 
 #: Which annotations: one hand of either side, one of the sides, two hands, or all.
 Hands = Literal["single", "right", "left", "interacting", "all"]
 #: ``per_hand``: a sample is one hand (H = 1), two-hand annotations give two samples. ``two_hand``: a sample is an
 #: annotation (H = 2: right, left).
 Layout = Literal["per_hand", "two_hand"]
+#: Where crops come from. ``joints``: EANet's, from the valid joints. ``annotation``: InterNet's, from the annotated
+#: box. ``rootnet``: EANet's test, from RootNet's file.
+BoxSource = Literal["joints", "annotation", "rootnet"]
 
 _MASKS = {
     "single": (HAND_TYPES["right"], HAND_TYPES["left"]),
@@ -211,7 +213,7 @@ def kept_fits(index: InterHandIndex, share: float, seed: int) -> np.ndarray:
     Args:
         index: The split.
         share: Between 0 and 1; at least one frame keeps its fits.
-        seed: Of the choice.
+        seed: Seed of the choice.
     """
     fitted = np.flatnonzero(index.mano_valid.any(-1))
     chosen = np.random.default_rng((seed, 1)).permutation(fitted)[: max(1, round(share * len(fitted)))]

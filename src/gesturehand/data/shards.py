@@ -21,7 +21,7 @@ from gesturehand.data.column_file import Columns, map_columns, read_column_heade
 from gesturehand.data.spelling import spelled
 from gesturehand.errors import UserError
 
-#: Of the table and of where things are in the folder.
+#: Version of the table and of where things are in the folder.
 TABLE_VERSION: Final = 1
 TABLE_NAME: Final = "images.safetensors"
 INDEX_NAME: Final = "index.safetensors"
@@ -37,7 +37,7 @@ class Place(NamedTuple):
         shard: Number of the shard.
         start: Its first byte in the shard.
         length: Bytes.
-        crc32: Of its bytes.
+        crc32: CRC-32 of its bytes.
     """
 
     shard: int

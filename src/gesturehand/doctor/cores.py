@@ -12,7 +12,7 @@ from gesturehand.doctor.finding import Finding
 #: Variables from which the libraries that compute take their number of threads.
 THREAD_VARIABLES: Final = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 _GIB: Final = 2**30
-#: Of the first version of control groups, which has a number for "no limit".
+#: From here on, a limit of the first version of control groups means "no limit".
 _NO_LIMIT: Final = 2**60
 
 

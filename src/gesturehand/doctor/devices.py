@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from gesturehand.doctor.finding import Examination, Finding, State, brief, examined_apart
+from gesturehand.doctor.finding import Examination, Finding, State, examined_apart
+from gesturehand.errors import brief
 
 if TYPE_CHECKING:
     import torch

@@ -7,6 +7,8 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final, Literal, NamedTuple, TypeAlias
 
+from gesturehand.errors import brief
+
 State: TypeAlias = Literal["ok", "warning", "problem"]
 #: Longest text of an error that is passed on.
 _ERROR_LENGTH: Final = 240
@@ -30,12 +32,6 @@ class Finding(NamedTuple):
 
 #: What an examination in a process of its own yields: findings, and before each the name of what is examined next.
 Examination: TypeAlias = Iterator[Finding | str]
-
-
-def brief(error: BaseException) -> str:
-    """An error in one line."""
-    text = " ".join(str(error).split())
-    return f"{type(error).__name__}: {text[:_ERROR_LENGTH]}" if text else type(error).__name__
 
 
 def guarded(name: str, examine: Callable[[], Iterable[Finding]]) -> list[Finding]:

@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 from urllib.parse import urlsplit
 
-from gesturehand.doctor.finding import Finding, brief
-from gesturehand.errors import UserError
+from gesturehand.doctor.finding import Finding
+from gesturehand.errors import UserError, brief
 from gesturehand.wandb_server import PUBLIC_SERVER, answers, logged_in_to_wandb, wandb_server
 
 _HUB: Final = "https://huggingface.co"

@@ -103,7 +103,7 @@ def _hands(mano: str | None) -> Iterable[Finding]:
 
 
 def _extras() -> Iterable[Finding]:
-    from gesturehand.doctor.extras import extras
+    from gesturehand.doctor.versions import extras
 
     return extras()
 

@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Final
 
 from gesturehand.data.index_file import CACHE_VARIABLE, cache_folder
-from gesturehand.doctor.finding import Finding, brief
-from gesturehand.errors import UserError
-from gesturehand.file_lock import try_lock
+from gesturehand.doctor.finding import Finding
+from gesturehand.errors import UserError, brief
+from gesturehand.file_writing import try_lock
 
 _MB: Final = 1e6
 _GIB: Final = 2**30
-#: Of the file that is written and read again.
+#: Size of the file that is written and read again.
 _FILE_MB: Final = 64
 _BLOCK: Final = 2**20
 #: How many of the data's files are read, and how many are looked at to choose them.
@@ -217,7 +217,7 @@ def _locks(name: str, folder: Path) -> Finding:
         if lock is None:
             return Finding(name, "a new file is locked already", "warning", remedy)
         try:
-            program = "import sys; from pathlib import Path; from gesturehand.file_lock import try_lock\n"
+            program = "import sys; from pathlib import Path; from gesturehand.file_writing import try_lock\n"
             program += "sys.exit(0 if try_lock(Path(sys.argv[1])) is None else 3)"
             done = subprocess.run([sys.executable, "-c", program, str(path)], capture_output=True, timeout=60)
         finally:

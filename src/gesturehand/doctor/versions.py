@@ -1,4 +1,4 @@
-"""Versions: this library's, Python's, and those of the libraries it needs, against what it asks for."""
+"""Versions of this library, Python and the libraries it needs, against what it asks for; and the optional parts."""
 
 import importlib
 import platform
@@ -7,11 +7,14 @@ from collections.abc import Iterator
 from importlib import metadata
 from typing import Final
 
+from packaging.markers import Marker
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
-from gesturehand.doctor.finding import Examination, Finding, brief, examined_apart
+from gesturehand.doctor.finding import Examination, Finding, examined_apart
+from gesturehand.errors import brief
+from gesturehand.extras import EXTRAS, install
 
 _PACKAGE: Final = "gesturehand"
 #: Distributions that are named one by one, and the module that each installs; of the others only what is wrong.
@@ -159,3 +162,30 @@ def _its_own_version(distribution: str, module: str, own: object) -> Examination
             "warning",
             f"pip install --force-reinstall --no-deps {distribution}",
         )
+
+
+def extras(distribution: str = "gesturehand") -> Iterator[Finding]:
+    """A finding for every extra; one that is missing is no fault.
+
+    Args:
+        distribution: Whose metadata say what an extra installs.
+    """
+    asked = requirements_of(distribution)
+    for name, use in EXTRAS.items():
+        own = [one for one in asked if one.marker is not None and _belongs(one.marker, name)]
+        found = [compared(requirement) for requirement in own]
+        missing = [one.name for one in found if one.value.startswith("not installed")]
+        wrong = [f"{one.name} {one.value}" for one in found if one.state != "ok" and one.name not in missing]
+        if not own:
+            yield Finding(name, "not among this installation's extras", "warning", f"{install(name)} --upgrade")
+        elif missing:
+            yield Finding(name, f"not installed ({', '.join(missing)})", remedy=f"{install(name)} gives {use}")
+        elif wrong:
+            yield Finding(name, ", ".join(wrong), "warning", install(name))
+        else:
+            yield Finding(name, "installed")
+
+
+def _belongs(marker: Marker, extra: str) -> bool:
+    """Whether a requirement is an extra's and not everybody's."""
+    return marker.evaluate({"extra": str(canonicalize_name(extra))}) and not marker.evaluate({"extra": ""})

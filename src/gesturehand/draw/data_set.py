@@ -134,7 +134,7 @@ def _shape(picture: npt.NDArray[np.uint8]) -> float:
 
 
 def _even_rows(pictures: list[npt.NDArray[np.uint8]], columns: int) -> list[list[npt.NDArray[np.uint8]]]:
-    """Rows of at most so many pictures, about equally wide at one height: the widest first, to the least full row."""
+    """Rows of at most so many pictures, about equally wide at one height: the widest first, into the emptiest row."""
     rows: list[list[npt.NDArray[np.uint8]]] = [[] for _ in range(-(-len(pictures) // columns))]
     for picture in sorted(pictures, key=_shape, reverse=True):
         open_rows = [row for row in rows if len(row) < columns]
@@ -143,7 +143,7 @@ def _even_rows(pictures: list[npt.NDArray[np.uint8]], columns: int) -> list[list
 
 
 def _justified(row: list[npt.NDArray[np.uint8]], width: int) -> npt.NDArray[np.uint8]:
-    """Pictures of one height beside each other, with white around each, so wide in all."""
+    """Pictures of one height beside each other, with white around each, of a given width in all."""
     height = round((width - len(row) * _GAP_PX) / sum(map(_shape, row)))
     edges = np.round(np.cumsum([0, *(height * _shape(picture) + _GAP_PX for picture in row)])).astype(int)
     edges[-1] = width

@@ -98,7 +98,7 @@ class WorstPictures:
 
 
 def _largest(samples: list[WorstSample], number: int) -> list[WorstSample]:
-    """Sorted so that equal errors come in the same order whatever the number of processes."""
+    """The largest errors, sorted so that equal ones come in the same order whatever the number of processes."""
     return sorted(samples, key=lambda sample: (-sample.error_mm, sample.annotation_id))[:number]
 
 

@@ -7,8 +7,8 @@ from rich.table import Table
 
 from gesturehand.errors import UserError
 from gesturehand.evaluation.run_record import Curve, RunRecord, setting
-from gesturehand.json_files import read_json
 from gesturehand.runs import REPORT_FILE, newest_test
+from gesturehand.text_file import read_json
 
 #: Drawn beside the metrics by which the best checkpoints are chosen, where they are logged; no more than four in all.
 _DRAWN: Final = ("train/loss", "val/loss")
@@ -109,7 +109,7 @@ def run_table(name: str, facts: dict[str, Any]) -> Table:
     """What a run's folder tells of it, a line each; what is not known is left out.
 
     Args:
-        name: Of the run.
+        name: Name of the run.
         facts: As :func:`run_facts` gives them.
     """
     table = Table(show_header=False, title=name)
@@ -125,10 +125,10 @@ def side_table(title: str, heading: str, values: Side, names: Sequence[str]) -> 
     """Values of runs side by side.
 
     Args:
-        title: Of the table.
-        heading: Of the keys' column.
+        title: Title of the table.
+        heading: Heading of the column of keys.
         values: By key one for every run.
-        names: Of the runs, as columns.
+        names: Names of the runs, which are the columns.
     """
     table = Table(title=title)
     table.add_column(heading, overflow="fold")

@@ -39,7 +39,7 @@ class Best:
     Attributes:
         metric: Its logged name.
         value: The best one so far.
-        epoch: Of the value, counted from 0; None where the run does not say.
+        epoch: Epoch of the value, counted from 0; None where the run does not say.
     """
 
     metric: str

@@ -13,17 +13,16 @@ from gesturehand.data.datamodule import InterHandDataModule
 from gesturehand.data.dataset import InterHandDataset
 from gesturehand.data.plausibility import OTHER_ORDERS, REFERENCE_HAND_M, bone_ratios, in_words, places_of
 from gesturehand.errors import UserError
-from gesturehand.evaluation.origin import data_fingerprint, file_origin, hand_model_origin, software_origin
 from gesturehand.evaluation.predictions import SavedPredictions, read_predictions, rows_of_ids
-from gesturehand.evaluation.report import measured
+from gesturehand.evaluation.report import data_fingerprint, file_origin, hand_model_origin, measured, software_origin
 from gesturehand.evaluation.sample_errors import SampleErrors, sample_errors_mm
 from gesturehand.hand.layer import HandModel
-from gesturehand.json_files import none_for_nan
 from gesturehand.metrics.hand_metrics import TWO_HAND_METRICS, HandMetrics
 from gesturehand.metrics.mpjpe import joint_errors_mm
 from gesturehand.metrics.mrrpe import MRRPE
 from gesturehand.skeleton import WRIST
 from gesturehand.targets import build_targets
+from gesturehand.text_file import none_for_nan
 
 #: Smaller errors need no explanation, mm.
 _LARGE_MM: Final = 30.0

@@ -21,12 +21,12 @@ from gesturehand.errors import UserError
 from gesturehand.gestures import NO_GESTURE, class_names
 from gesturehand.hand.layer import HandModel
 from gesturehand.hand.transform import mirror_x
-from gesturehand.json_files import read_json
 from gesturehand.markdown import markdown_table
 from gesturehand.metrics.alignment import align_procrustes
 from gesturehand.runs import CONFIG_FILE, REPORT_FILE, newest_test, run_config
 from gesturehand.skeleton import WRIST
 from gesturehand.splits import SPLITS
+from gesturehand.text_file import read_json
 
 #: How rotations are averaged.
 AVERAGING: Final = "chordal mean: each joint's mean rotation matrix, projected onto the rotations (roma)"

@@ -15,12 +15,12 @@ from gesturehand.data.datamodule import InterHandDataModule
 from gesturehand.errors import UserError
 from gesturehand.hand.layer import HandModel
 from gesturehand.hand.transform import mirror_x
-from gesturehand.json_files import none_for_nan, read_json
 from gesturehand.markdown import markdown_table
 from gesturehand.metrics.hand_metrics import HandMetrics
 from gesturehand.runs import CONFIG_FILE, REPORT_FILE, run_config
 from gesturehand.skeleton import WRIST
 from gesturehand.targets import as_defined, build_targets
+from gesturehand.text_file import none_for_nan, read_json
 
 #: The :data:`~gesturehand.metrics.hand_metrics.HAND_METRICS` that are defined for joints without a mesh.
 JOINT_METRICS: Final = ("mpjpe_mm", "pa_mpjpe_mm")

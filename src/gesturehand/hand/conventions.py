@@ -31,7 +31,7 @@ class JointDefinition:
     source: str
 
     def tips_on(self, num_vertices: int) -> dict[Side, Tips]:
-        """The fingertip vertices on a mesh of so many vertices: MANO's own, or the open hand's."""
+        """The fingertip vertices on a mesh with so many vertices: MANO's own, or the open hand's."""
         return self.tips if num_vertices == NUM_MANO_VERTICES else self.open_hand_tips
 
 

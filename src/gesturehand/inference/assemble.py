@@ -9,13 +9,20 @@ import torch
 from torch import Tensor
 
 from gesturehand.batch import GesturePrediction, HandPrediction
-from gesturehand.camera import frame_of_affine, normalised_to_px, project, transform_affine
+from gesturehand.camera import (
+    FloatArray,
+    frame_of_affine,
+    normalised_to_px,
+    project,
+    scaled_translation,
+    solve_translation,
+    transform_affine,
+)
 from gesturehand.evaluation.predictions import camera_rotations
 from gesturehand.hand.layer import HandModel
 from gesturehand.inference.query import CropRequest, ImageCamera, IntrinsicsSource
 from gesturehand.inference.result import GestureResult, HandResult
 from gesturehand.skeleton import SIDES, WRIST
-from gesturehand.translation import FloatArray, scaled_translation, solve_translation
 
 #: Weight of the 2.5D joints, over the mesh's, in where joints are seen in the image: the demo's network is nearest to
 #: the true ones with the mean of both (docs/predict.md); shipped weights bring a share of their own.

@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from reprlib import repr as shortened
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -11,9 +12,9 @@ import numpy as np
 from gesturehand.data.spelling import spelled
 from gesturehand.detection import HandDetection
 from gesturehand.errors import UserError
-from gesturehand.inference.result_json import HAND_KEYS
-from gesturehand.json_files import read_json
+from gesturehand.inference.result import HAND_KEYS
 from gesturehand.skeleton import SIDES
+from gesturehand.text_file import read_json
 
 #: What a box may show; ``both`` is for networks that see two hands.
 Hand = Literal["right", "left", "both"]
@@ -39,28 +40,28 @@ class HandBox:
 
     Attributes:
         box: x, y, width, height, px: a box around what is seen of the hand. None: the whole image is the hand.
-        hand: Which hand it is. None: the network's default (a right hand; both, where it sees two).
+        side: Which hand it is. None: the network's default (a right hand; both, where it sees two).
         turn_deg: How the picture must be turned, clockwise, so that wrist → middle knuckle points up. None: not known,
             and a network of upright crops finds it. Networks that see two hands do not turn.
         score: 0…1, how certain the detector was of it. None: it was not found but given.
     """
 
     box: tuple[float, float, float, float] | None = None
-    hand: Hand | None = None
+    side: Hand | None = None
     turn_deg: float | None = None
     score: float | None = None
 
     @classmethod
-    def of(cls, detection: HandDetection, hand: Hand | None, *, upright: bool) -> "HandBox":
+    def of(cls, detection: HandDetection, side: Hand | None, *, upright: bool) -> "HandBox":
         """A hand that was found.
 
         Args:
             detection: What was found.
-            hand: Which hand it is, if that is known better.
+            side: Which hand it is, if that is known better.
             upright: The network sees upright hands, so the turn counts.
         """
         turn_deg = detection.turn_deg if upright else None
-        return cls(detection.box, hand or detection.side, turn_deg, detection.score)
+        return cls(detection.box, side or detection.side, turn_deg, detection.score)
 
 
 def parse_box(value: Any, where: str) -> tuple[float, float, float, float]:
@@ -75,9 +76,11 @@ def parse_box(value: Any, where: str) -> tuple[float, float, float, float]:
     """
     numbers = parse_numbers(value, 4)
     if numbers is None or numbers[2] <= 0 or numbers[3] <= 0:
-        raise UserError(f"{where} is {_short(value)}: give x,y,w,h in pixels, width and height above 0.")
+        raise UserError(f"{where} is {shortened(value)}: give x,y,w,h in pixels, width and height above 0.")
     if max(numbers[2:]) <= _SMALLEST_PX or min(numbers[2:]) < 1:
-        raise UserError(f"{where} is {_short(value)}, of {numbers[2]:g} × {numbers[3]:g} px: give pixels, not shares.")
+        raise UserError(
+            f"{where} is {shortened(value)}, of {numbers[2]:g} × {numbers[3]:g} px: give pixels, not shares."
+        )
     return (numbers[0], numbers[1], numbers[2], numbers[3])
 
 
@@ -88,7 +91,7 @@ def parse_hand(value: Any, where: str) -> Hand | None:
         UserError: There is no such side.
     """
     if value is not None and value not in HANDS:
-        raise UserError(f"{where} is {_short(value)}: choose right, left or both.")
+        raise UserError(f"{where} is {shortened(value)}: choose right, left or both.")
     return value
 
 
@@ -100,7 +103,7 @@ def parse_turn(value: Any, where: str) -> float | None:
     """
     numbers = None if value is None or isinstance(value, str | bool) else parse_numbers([value], 1)
     if value is not None and numbers is None:
-        raise UserError(f"{where} is {_short(value)}: give the degrees, clockwise, that turn the hand upright.")
+        raise UserError(f"{where} is {shortened(value)}: give the degrees, clockwise, that turn the hand upright.")
     return None if numbers is None else numbers[0]
 
 
@@ -218,8 +221,8 @@ def check_inside(box: Sequence[float], width: int, height: int, where: str) -> N
     x, y, w, h = box
     if x >= width or y >= height or x + w <= 0 or y + h <= 0:
         raise UserError(
-            f"The box {_short(list(box))} lies outside {where}, which has {width} × {height} px: give x,y,w,h in its "
-            "pixels."
+            f"The box {shortened(list(box))} lies outside {where}, which has {width} × {height} px: give x,y,w,h in "
+            "its pixels."
         )
 
 
@@ -228,8 +231,8 @@ def check_crop(square: np.ndarray, width: int, height: int, where: str) -> None:
 
     Args:
         square: (3,) centre x, centre y and side, px.
-        width: Of the image.
-        height: Of the image.
+        width: Width of the image.
+        height: Height of the image.
         where: Names the image.
     """
     if square[2] > _LARGEST_CROP * max(width, height):
@@ -253,8 +256,8 @@ def square_of(box: Sequence[float] | None, width: int, height: int, scale: float
 
     Args:
         box: x, y, w, h px; None for the whole image, which is taken as it is.
-        width: Of the image.
-        height: Of the image.
+        width: Width of the image.
+        height: Height of the image.
         scale: Side of the crop over the longer side of the box.
     """
     if box is None:
@@ -262,8 +265,3 @@ def square_of(box: Sequence[float] | None, width: int, height: int, scale: float
     x, y, w, h = box
     # Boxes count pixels' edges, coordinates their centres.
     return np.array([x + (w - 1) / 2, y + (h - 1) / 2, max(w, h) * scale], np.float64)
-
-
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."

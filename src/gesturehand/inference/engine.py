@@ -34,7 +34,7 @@ _SETTINGS: Final = (
 )
 #: What describes a crop, not a hand of it.
 _OF_CROPS: Final = ("coarse", "fine", "embedding")
-#: Of a left and a right hand, what a mirrored crop's rotations and wrist are multiplied by, as in
+#: What the rotations and the wrist of a mirrored crop are multiplied by, for a left and a right hand, as in
 #: evaluation.predictions.camera_rotations: diag(-1, 1, 1) on both sides of the fingers' rotations, on one side of the
 #: wrist's, which the turn of the crop mirrors on the other.
 _FLIP: Final = np.array([-1.0, 1, 1], np.float32)

@@ -64,7 +64,7 @@ def joint_angles(hand_pose: npt.ArrayLike, side: Side, articulation: Articulatio
     Args:
         hand_pose: (15, 3, 3) rotations relative to the parents, MANO's order, the mean pose included
             (``hand_pose`` of :class:`~gesturehand.inference.result.HandResult`).
-        side: Of the hand; a left one's angles are those of its mirror image.
+        side: Side of the hand; a left one's angles are those of its mirror image.
         articulation: The axes (:func:`articulation_of_model`).
 
     Returns:
@@ -105,7 +105,7 @@ def _thumb_base(direction: FloatArray, hand: Articulation) -> tuple[float, float
 
 
 def _further(rotations: list[FloatArray], finger: Finger) -> list[tuple[float, float]]:
-    """Of the second and third joint."""
+    """Flexion and abduction of the second and third joint, degrees."""
     # Directions of the three bones at rest, in the plane in which the finger bends.
     turns = Rotation.from_rotvec(np.outer(np.radians([0.0, *np.cumsum(finger.bends_deg)]), finger.axis))
     bones = turns.apply(finger.direction)

@@ -1,24 +1,42 @@
-"""What is written of predictions beside the numbers: pictures and videos."""
+"""What is written of predictions beside the numbers: pictures, videos, and meshes as Wavefront OBJ,
+binary PLY and GLB (glTF 2.0), metres.
+"""
 
+import json
+import struct
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Final
+from types import ModuleType
+from typing import Any, Final, Literal, get_args
 
 import av
 import cv2
 import numpy as np
 
-from gesturehand.draw.prediction import DrawnHand, fitted
+from gesturehand.draw.hands import SIDE_TONES, DrawnHand, fitted
 from gesturehand.errors import UserError
+from gesturehand.extras import install
 from gesturehand.file_writing import new_file
-from gesturehand.inference.result import HandResult
+from gesturehand.inference.result import HandResult, object_name
 
 #: Beside the results' names, so that no picture that is given can have the name of one that is written.
 OVERLAY_SUFFIX: Final = "_overlay"
 #: Encoders of videos with their options, the best first.
 _CODECS: Final = {"libx264": {"preset": "veryfast", "crf": "20"}, "mpeg4": {"qscale": "3"}}
+MeshFormat = Literal["obj", "ply", "glb"]
+MESH_FORMATS: Final[tuple[MeshFormat, ...]] = get_args(MeshFormat)
+#: What is written where nothing is asked for; GLB takes a library of its own.
+DEFAULT_FORMATS: Final[tuple[MeshFormat, ...]] = ("obj", "ply")
+
+#: From the camera's frame to one with y up: 180° about x.
+_Y_UP: Final = np.array([1, -1, -1], np.float32)
+#: By whether y is up.
+_FRAMES: Final = (
+    "camera frame: x right, y down, z forward",
+    "camera frame turned by 180 degrees about x: x right, y up, z backward",
+)
 
 
 def overlay_png(picture: np.ndarray) -> bytes:
@@ -27,7 +45,7 @@ def overlay_png(picture: np.ndarray) -> bytes:
 
 
 def drawn_hands(hands: Sequence[HandResult], tracks: Sequence[int] | None = None) -> list[DrawnHand]:
-    """What is drawn of hands; of a video's with the numbers of their tracks."""
+    """What is drawn of hands, with the numbers of their tracks if they are a video's."""
     labels = [label_of(hand) for hand in hands]
     if tracks is not None:
         labels = [f"{track} {label}" for track, label in zip(tracks, labels, strict=True)]
@@ -116,3 +134,137 @@ def new_video(path: Path, fps: float) -> Iterator[VideoWriter]:
                 writer.close()
             raise
         writer.close()
+
+
+def parse_formats(text: str) -> tuple[MeshFormat, ...]:
+    """Formats from their names with commas between them, each once.
+
+    Raises:
+        UserError: There is no such format, or what it takes is not installed.
+    """
+    wanted = dict.fromkeys(name.strip().lower() for name in text.split(","))
+    formats = tuple(kind for kind in MESH_FORMATS if kind in wanted)
+    if len(formats) < len(wanted):
+        raise UserError(f"The mesh formats are '{text}': give some of {', '.join(MESH_FORMATS)}, with commas between.")
+    if "glb" in formats:
+        _trimesh()
+    return formats
+
+
+def mesh_bytes(hands: Sequence[HandResult], kind: MeshFormat, *, y_up: bool = False) -> bytes:
+    """A file of a format.
+
+    Args:
+        hands: Hands in an image.
+        kind: The format.
+        y_up: Turn OBJ and PLY by 180° about x. GLB always is turned so: glTF has y up and z towards the viewer.
+
+    Raises:
+        UserError: It is GLB, and trimesh is not installed.
+    """
+    if kind == "glb":
+        return glb_bytes(hands)
+    return obj_bytes(hands, y_up) if kind == "obj" else ply_bytes(hands, y_up)
+
+
+def obj_bytes(hands: Sequence[HandResult], y_up: bool = False) -> bytes:
+    """One OBJ file with an object for each hand.
+
+    Vertices have seven decimals, a tenth of a micrometre.
+    """
+    lines = [f"# metres, {_FRAMES[y_up]}"]
+    first = 1
+    for number, hand in enumerate(hands):
+        lines.append(f"o {object_name(number, hand)}")
+        lines.append(_rows("v %.7f %.7f %.7f", _vertices(hand, y_up)))
+        lines.append(_rows("f %d %d %d", hand.faces + first))
+        first += len(hand.vertices)
+    return ("\n".join(lines) + "\n").encode()
+
+
+def _rows(pattern: str, rows: np.ndarray) -> str:
+    """A line for each row (N, 3), all formatted at once, which takes half the time."""
+    return "\n".join([pattern] * len(rows)) % tuple(rows.ravel().tolist())
+
+
+def ply_bytes(hands: Sequence[HandResult], y_up: bool = False) -> bytes:
+    """One binary PLY file with all hands as one mesh, coloured by side."""
+    vertex = np.dtype([("xyz", "<f4", 3), ("rgb", "u1", 3)])
+    face = np.dtype([("count", "u1"), ("corners", "<i4", 3)])
+    vertices, faces, first = [], [], 0
+    for hand in hands:
+        rows = np.zeros(len(hand.vertices), vertex)
+        rows["xyz"], rows["rgb"] = _vertices(hand, y_up), SIDE_TONES[hand.side].astype(np.uint8)
+        triangles = np.zeros(len(hand.faces), face)
+        triangles["count"], triangles["corners"] = 3, hand.faces + first
+        first += len(rows)
+        vertices.append(rows)
+        faces.append(triangles)
+    header = [
+        "ply",
+        "format binary_little_endian 1.0",
+        f"comment metres, {_FRAMES[y_up]}",
+        f"element vertex {first}",
+        *(f"property float {axis}" for axis in "xyz"),
+        *(f"property uchar {colour}" for colour in ("red", "green", "blue")),
+        f"element face {sum(map(len, faces))}",
+        "property list uchar int vertex_indices",
+        "end_header",
+    ]
+    body = b"".join(array.tobytes() for array in (*vertices, *faces))
+    return ("\n".join(header) + "\n").encode() + body
+
+
+def glb_bytes(hands: Sequence[HandResult]) -> bytes:
+    """One GLB file with a node and a material for each hand, coloured by side; y up, z towards the viewer.
+
+    Raises:
+        UserError: trimesh is not installed.
+    """
+    if not hands:  # which trimesh does not write
+        return _glb_container(json.dumps({"asset": {"version": "2.0"}, "scene": 0, "scenes": [{}]}).encode())
+    trimesh = _trimesh()
+    scene = trimesh.Scene()
+    for number, hand in enumerate(hands):
+        name = object_name(number, hand)
+        material = trimesh.visual.material.PBRMaterial(
+            name=hand.side,
+            baseColorFactor=[*_linear(SIDE_TONES[hand.side]), 1.0],
+            metallicFactor=0.0,
+            roughnessFactor=0.8,
+            doubleSided=True,  # the wrist is open
+        )
+        mesh = trimesh.Trimesh(
+            _vertices(hand, y_up=True),
+            hand.faces,
+            process=False,
+            visual=trimesh.visual.TextureVisuals(material=material),
+        )
+        scene.add_geometry(mesh, node_name=name, geom_name=name)
+    content: bytes = trimesh.exchange.gltf.export_glb(scene, include_normals=True)
+    return content
+
+
+def _glb_container(text: bytes) -> bytes:
+    """A GLB file of a glTF without binary data (glTF 2.0, 4.4)."""
+    text += b" " * (-len(text) % 4)
+    return struct.pack("<4sIIII", b"glTF", 2, 20 + len(text), len(text), 0x4E4F534A) + text
+
+
+def _linear(tone: np.ndarray) -> list[float]:
+    """An sRGB colour (3,) 0-255 as linear light 0-1, in which glTF's factors are (IEC 61966-2-1)."""
+    share = tone / 255
+    linear: list[float] = np.where(share <= 0.04045, share / 12.92, ((share + 0.055) / 1.055) ** 2.4).tolist()
+    return linear
+
+
+def _vertices(hand: HandResult, y_up: bool) -> np.ndarray:
+    return hand.vertices * _Y_UP if y_up else hand.vertices
+
+
+def _trimesh() -> ModuleType:
+    try:
+        import trimesh
+    except ImportError:
+        raise UserError(f"GLB needs trimesh: install it with {install('glb')}.") from None
+    return trimesh

@@ -24,7 +24,7 @@ class Predicted(NamedTuple):
         hands: Number of hands in all of them.
         empty: Number of images and frames without a hand.
         last: The hands of the last image.
-        skipped: Of the images, those that were done before.
+        skipped: Images that were done before.
     """
 
     images: int

@@ -18,8 +18,7 @@ from gesturehand.inference.output_files import OVERLAY_SUFFIX, overlay_png
 from gesturehand.inference.pipeline import AHEAD, ahead
 from gesturehand.inference.prediction_run import Frame, PredictionRun, Settings
 from gesturehand.inference.query import ImageQuery
-from gesturehand.inference.result import HandResult
-from gesturehand.inference.result_json import dump
+from gesturehand.inference.result import HandResult, dump
 from gesturehand.inference.sources import Sources
 
 #: Images of a group, or as many as crops of a batch.
@@ -68,7 +67,7 @@ class ImagesDone(NamedTuple):
 
 
 class _Result(msgspec.Struct):
-    """What is looked at of an image's JSON."""
+    """What is read of an image's JSON."""
 
     image: str
     hands: list[msgspec.Raw]

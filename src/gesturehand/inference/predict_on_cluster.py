@@ -14,13 +14,12 @@ from gesturehand.cluster import Cluster, Task
 from gesturehand.cluster.task import check_wanted
 from gesturehand.errors import UserError
 from gesturehand.file_writing import remove_parts
-from gesturehand.inference.checkpoint import find_checkpoint, load_regressor
+from gesturehand.inference.checkpoint import SHIPPED, find_checkpoint, load_regressor
 from gesturehand.inference.engine import Engine
 from gesturehand.inference.predict_files import Predicted, prepare, refuse_unreadable
 from gesturehand.inference.predict_images import ImageFile, Unreadable, image_files, predict_images, remove_unfinished
 from gesturehand.inference.prediction_run import PredictionRun, Settings, introduction
 from gesturehand.inference.predictor import HandPredictor
-from gesturehand.inference.shipped import SHIPPED
 from gesturehand.inference.sources import Sources, find_sources
 
 
@@ -30,7 +29,7 @@ class Network(NamedTuple):
     Attributes:
         checkpoint: A file, absolute, or a shipped one's name.
         shown: As the results name it.
-        device: Of the worker.
+        device: Device of the worker.
         mano: MANO's file or folder, absolute; None: the training's.
         box_scale: Side of a crop over the longer side of its box; None: the network's.
         engine: What runs it.
@@ -47,7 +46,7 @@ class Network(NamedTuple):
 
 
 class GroupDone(NamedTuple):
-    """What a worker says of a group of images.
+    """What a worker reports of a group of images.
 
     Attributes:
         said: What had to be assumed.
@@ -78,7 +77,7 @@ def network_of(
 
     Args:
         checkpoint: As for :meth:`~gesturehand.inference.predictor.HandPredictor.from_checkpoint`, and so is the rest.
-        device: Of each worker.
+        device: Device of each worker.
         mano: MANO's file or folder, which the workers must see.
         box_scale: Side of a crop over the longer side of its box.
         engine: What runs the network.

@@ -15,10 +15,9 @@ from gesturehand.inference.output_files import OVERLAY_SUFFIX, new_video
 from gesturehand.inference.pipeline import ahead, first_interrupt
 from gesturehand.inference.prediction_run import FOUND, Frame, PredictionRun
 from gesturehand.inference.query import ImageQuery
-from gesturehand.inference.result import HandResult
-from gesturehand.inference.result_json import dump
+from gesturehand.inference.result import HandResult, dump
 from gesturehand.inference.smoothing import HandSmoother, smooth_both_ways
-from gesturehand.inference.streams import AddressVideo, Camera, Stream
+from gesturehand.inference.sources import AddressVideo, Camera, Stream
 from gesturehand.inference.tracks import BoxTracks, HandTracker
 from gesturehand.inference.video import Video
 
@@ -38,7 +37,7 @@ def predict_video(run: PredictionRun, source: Path | Stream, name: str) -> None:
     Args:
         run: What is written, and counted.
         source: A video's file, or what is predicted until Ctrl-C.
-        name: Of the results.
+        name: Name of the results.
 
     Raises:
         UserError: It cannot be read, or has no frames.
@@ -98,7 +97,7 @@ def _asked(
         run.once(FOUND)
         tracker = HandTracker(
             run.predictor.detector,
-            settings.hand,
+            settings.side,
             upright=run.predictor.upright,
             min_score=settings.min_score,
             max_hands=settings.max_hands,

@@ -10,19 +10,17 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from gesturehand import __version__
+from gesturehand.camera import ASSUMED_FOCAL_OVER_LONGER_SIDE
 from gesturehand.data.image_file import read_image
 from gesturehand.detection.detector import MIN_SCORE, SMALLEST_PX
-from gesturehand.draw.prediction import PredictionPainter
+from gesturehand.draw.hands import PredictionPainter
 from gesturehand.file_writing import write_bytes
 from gesturehand.inference.boxes import BoxFile, Hand, HandBox, seems_corners
-from gesturehand.inference.mesh_files import DEFAULT_FORMATS, MeshFormat, mesh_bytes
-from gesturehand.inference.output_files import drawn_hands
+from gesturehand.inference.output_files import DEFAULT_FORMATS, MeshFormat, drawn_hands, mesh_bytes
 from gesturehand.inference.predictor import BATCH_SIZE, HandPredictor
 from gesturehand.inference.query import ImageCamera, ImageQuery, Intrinsics, camera_of, intrinsics_matrix
-from gesturehand.inference.result import HandResult
-from gesturehand.inference.result_json import image_dictionary
+from gesturehand.inference.result import HandResult, image_dictionary
 from gesturehand.inference.tracks import DETECT_EVERY
-from gesturehand.translation import ASSUMED_FOCAL_OVER_LONGER_SIDE
 
 WHOLE_IMAGE: Final = "No box: the whole image is taken as the hand. Say where it is with --box x,y,w,h or --boxes FILE."
 FOUND: Final = "Hands and their sides are looked for. Say where they are with --box x,y,w,h or --boxes FILE."
@@ -46,8 +44,8 @@ class Settings:
     Attributes:
         output: Folder of the results; files of the same names are replaced.
         boxes: Where hands are; looked for, if not given.
-        hand: Side of hands whose own is not given; of all hands that are found.
-        intrinsics: Of every image; if not given, from its Exif data or assumed.
+        side: Side of hands whose own is not given; of all hands that are found.
+        intrinsics: Intrinsics of every image; if not given, from its Exif data or assumed.
         min_score: Hands that are found with less certainty are left out.
         max_hands: At most so many are found in an image or frame, the most certain ones.
         smallest_px: Size of the smallest hands that are looked for; None: :data:`SMALLEST_PX` in images, and a tenth of
@@ -55,7 +53,7 @@ class Settings:
         batch_size: Crops at a time.
         overlay: Draw pictures.
         mesh: Write meshes; None: of images, not of videos.
-        mesh_formats: Of :data:`~gesturehand.inference.mesh_files.MESH_FORMATS`, those that are written.
+        mesh_formats: Of :data:`~gesturehand.inference.output_files.MESH_FORMATS`, those that are written.
         y_up: Meshes are turned by 180° about x, so that y points up; GLB always is.
         smooth: Smooth the hands of videos.
         detect_every: Frames of a video from one search for hands to the next.
@@ -65,7 +63,7 @@ class Settings:
 
     output: Path
     boxes: BoxFile | HandBox | None = None
-    hand: Hand | None = None
+    side: Hand | None = None
     intrinsics: Intrinsics = None
     min_score: float = MIN_SCORE
     max_hands: int | None = None
@@ -90,7 +88,7 @@ class Frame(NamedTuple):
         image: Where it is drawn from; None where it is not drawn.
         camera: Its intrinsics.
         tracks: Numbers of the tracks of a video's hands, where they are known before the prediction.
-        settings_sha256: Of the network and of what is asked of an image.
+        settings_sha256: Digest of the network and of what is asked of an image.
     """
 
     name: str
@@ -168,7 +166,7 @@ class PredictionRun:
         self.once(FOUND)
         return self.predictor.find(
             image,
-            self.settings.hand,
+            self.settings.side,
             min_score=self.settings.min_score,
             max_hands=self.settings.max_hands,
             smallest_px=self.settings.smallest_px or SMALLEST_PX,
@@ -181,7 +179,7 @@ class PredictionRun:
 
         Args:
             boxes: They.
-            name: Of the image's or video's file.
+            name: Name of the image's or video's file.
             frame: Number of the frame.
             image: (H, W, 3).
         """
@@ -192,9 +190,9 @@ class PredictionRun:
                 self.once(CORNERS.format(list(hand.box), name, width, height))
         if any(hand.box is None for hand in hands):
             self.once(WHOLE_IMAGE)
-        if self.settings.hand is None and any(hand.hand is None for hand in hands):
+        if self.settings.side is None and any(hand.side is None for hand in hands):
             self.once(NO_SIDE.format("a right and a left one" if self.predictor.two_hand else "right ones"))
-        return tuple(replace(hand, hand=hand.hand or self.settings.hand) for hand in hands)
+        return tuple(replace(hand, side=hand.side or self.settings.side) for hand in hands)
 
     def content(self, frame: Frame, hands: list[HandResult], tracks: Sequence[int] | None = None) -> dict[str, object]:
         """What is written of an image or frame, which is counted."""
@@ -218,7 +216,7 @@ class PredictionRun:
         Left out is what changes only the last digits: what runs the network, where, and how many crops at a time.
 
         Args:
-            name: Of the image's file.
+            name: Name of the image's file.
         """
         boxes = self.settings.boxes
         given = boxes.of(name) if isinstance(boxes, BoxFile) else [boxes]
@@ -231,7 +229,7 @@ class PredictionRun:
         """The digest of what is the same for all images."""
         settings = self.settings
         asked = (
-            *(__version__, self.predictor.sha256, settings.hand, settings.min_score, settings.max_hands),
+            *(__version__, self.predictor.sha256, settings.side, settings.min_score, settings.max_hands),
             *(settings.smallest_px, settings.y_up, None if self._given is None else self._given.tolist()),
         )
         return hashlib.sha256(repr(asked).encode())

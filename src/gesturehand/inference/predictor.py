@@ -136,7 +136,7 @@ class HandPredictor:
 
     @cached_property
     def sha256(self) -> str:
-        """Of the network's weights, its hand model, and how it looks at hands."""
+        """Digest of the network's weights, its hand model, and how it looks at hands."""
         looks = (self.image_size, self.box_scale, self.mirror_left, self.upright, self._joints_25d_share)
         hand_model = self.model.hand_model.fingerprint
         digest = hashlib.sha256(repr((type(self.model).__name__, hand_model, looks)).encode())
@@ -165,8 +165,8 @@ class HandPredictor:
             hands: "right" or "left", for all or one per box; if not given, what was found, or right. A network that
                 sees two hands also takes "both", which is then what it does if boxes without hands are given.
             intrinsics: (fx, fy, cx, cy) or (3, 3), px. None: from the focal length in the file's Exif data
-                (:func:`~gesturehand.inference.exif.exif_intrinsics`), or a stated guess
-                (:func:`~gesturehand.translation.assumed_intrinsics`).
+                (:func:`~gesturehand.inference.query.exif_intrinsics`), or a stated guess
+                (:func:`~gesturehand.camera.assumed_intrinsics`).
             turns: Degrees, clockwise, that turn each hand upright: for all, or one per box, None where it is not known.
                 A network that sees two hands does not turn.
             min_score: Where hands are looked for, those below are left out.
@@ -183,7 +183,7 @@ class HandPredictor:
         query = ImageQuery(image, given, intrinsics, name)
         if boxes is None:
             pixels = image_of(query)
-            found = self.find(pixels, given[0].hand, min_score=min_score, max_hands=max_hands)
+            found = self.find(pixels, given[0].side, min_score=min_score, max_hands=max_hands)
             if given[0].turn_deg is not None:
                 found = tuple(replace(hand, turn_deg=given[0].turn_deg) for hand in found)
             file = image if isinstance(image, (str, Path)) else None
@@ -245,7 +245,7 @@ class HandPredictor:
         yield from self._predict(waiting, batch_size)
 
     def _prepare(self, query: ImageQuery) -> "_Prepared":
-        """Crops a query's hands; the image itself is let go."""
+        """Crops a query's hands; the image itself is not kept."""
         image = image_of(query)
         height, width = image.shape[:2]
         if query.hands is None:
@@ -314,7 +314,7 @@ class HandPredictor:
 
         Args:
             crops: Pixels (S, S, 3), the map (2, 3) from px of the image to px of the crop, and whether it mirrors.
-            is_right: Of each crop, the side of its hand as the image shows it; not used by two-hand networks.
+            is_right: Whether each crop's hand is a right one in the image; not used by two-hand networks.
 
         Returns:
             See :func:`~gesturehand.inference.assemble.numpy_prediction`.

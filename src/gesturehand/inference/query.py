@@ -1,5 +1,8 @@
-"""What is asked of the predictor: an image and its hands, checked and turned into crops."""
+"""What is asked of the predictor: an image and its hands, checked and turned into crops; the focal length
+from the Exif data.
+"""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,8 +10,11 @@ from typing import Any, Final, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+import PIL.Image
+from PIL import ExifTags
 
-from gesturehand.data.image_file import read_image
+from gesturehand.camera import assumed_intrinsics
+from gesturehand.data.image_file import heic_is_read, read_image
 from gesturehand.errors import UserError
 from gesturehand.inference.boxes import (
     HandBox,
@@ -20,10 +26,16 @@ from gesturehand.inference.boxes import (
     parse_turn,
     square_of,
 )
-from gesturehand.inference.exif import exif_intrinsics
 from gesturehand.skeleton import SIDES, Side
-from gesturehand.translation import assumed_intrinsics
 
+#: Diagonal of 35 mm film (36 × 24 mm), which equivalent focal lengths refer to (CIPA DCG-001).
+_FILM_DIAGONAL_MM: Final = math.hypot(36, 24)
+#: Millimetres in a unit of the sensor's resolution, by the tag's number: inch, centimetre, millimetre, micrometre.
+_UNITS_MM: Final = {2: 25.4, 3: 10.0, 4: 1.0, 5: 0.001}
+#: Focal lengths over the image's longer side that a camera may have: a fisheye has 0.2, a long telephoto lens 60.
+_PLAUSIBLE: Final = (0.1, 100.0)
+#: Orientations that exchange width and height.
+_SIDEWAYS: Final = (5, 6, 7, 8)
 Image = npt.NDArray[np.uint8] | str | Path
 Boxes = Sequence[Sequence[float]] | npt.NDArray[np.floating] | npt.NDArray[np.integer] | None
 Turns = float | Sequence[float | None] | npt.NDArray[np.floating] | None
@@ -33,6 +45,72 @@ IntrinsicsSource = Literal["given", "exif", "assumed"]
 
 #: Slots of a two-hand network, in order.
 _BOTH: Final = tuple(SIDES)
+
+
+def exif_intrinsics(path: str | Path, width: int, height: int) -> npt.NDArray[np.float64] | None:
+    """Intrinsics of a photo whose Exif data say the focal length.
+
+    ``FocalLengthIn35mmFilm`` is the focal length that gives the same field of view, along the diagonal, on film; it
+    holds whatever the photo was scaled to. Without it, ``FocalLength`` in millimetres and ``FocalPlaneXResolution``
+    (and Y) in pixels of the photo as it was taken, whose size ``ExifImageWidth`` and ``ExifImageHeight`` say. A photo
+    that was cropped afterwards does not tell so, and its focal length comes out wrong.
+
+    Args:
+        path: The image file.
+        width: Width of the image as it is shown, px.
+        height: Likewise.
+
+    Returns:
+        (3, 3) px, with the principal point in the middle; None where the tags are missing or make no sense.
+    """
+    heic_is_read()
+    try:
+        with PIL.Image.open(path) as image:
+            exif = image.getexif()
+            tags = exif.get_ifd(ExifTags.IFD.Exif)
+    except Exception:  # damaged data can fail in any way, and the photo is fine without
+        return None
+    focal = _from_film(tags, width, height) or _from_sensor(tags, exif.get(ExifTags.Base.Orientation), width, height)
+    if focal is None or not all(_PLAUSIBLE[0] <= value / max(width, height) <= _PLAUSIBLE[1] for value in focal):
+        return None
+    return np.array([[focal[0], 0, (width - 1) / 2], [0, focal[1], (height - 1) / 2], [0, 0, 1]], np.float64)
+
+
+def _from_film(tags: Any, width: int, height: int) -> tuple[float, float] | None:
+    equivalent_mm = _positive(tags.get(ExifTags.Base.FocalLengthIn35mmFilm))
+    if equivalent_mm is None:
+        return None
+    focal = equivalent_mm / _FILM_DIAGONAL_MM * math.hypot(width, height)
+    return focal, focal
+
+
+def _from_sensor(tags: Any, orientation: Any, width: int, height: int) -> tuple[float, float] | None:
+    focal_mm = _positive(tags.get(ExifTags.Base.FocalLength))
+    unit_mm = _UNITS_MM.get(tags.get(ExifTags.Base.FocalPlaneResolutionUnit, 2))
+    along_x = _positive(tags.get(ExifTags.Base.FocalPlaneXResolution))
+    along_y = _positive(tags.get(ExifTags.Base.FocalPlaneYResolution)) or along_x
+    if focal_mm is None or unit_mm is None or along_x is None or along_y is None:
+        return None
+    sideways = orientation in _SIDEWAYS
+    stored = (height, width) if sideways else (width, height)
+    taken = [
+        _positive(tags.get(tag)) or float(size)
+        for tag, size in zip((ExifTags.Base.ExifImageWidth, ExifTags.Base.ExifImageHeight), stored, strict=True)
+    ]
+    x, y = (
+        focal_mm * resolution / unit_mm * size / of_taken
+        for resolution, size, of_taken in zip((along_x, along_y), stored, taken, strict=True)
+    )
+    return (y, x) if sideways else (x, y)
+
+
+def _positive(value: Any) -> float | None:
+    """A tag's number, or None where it is missing, 0 (which means unknown) or no number."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError, ZeroDivisionError):
+        return None
+    return number if math.isfinite(number) and number > 0 else None
 
 
 @dataclass(frozen=True)
@@ -93,7 +171,7 @@ def camera_of(given: Intrinsics, file: str | Path | None, width: int, height: in
     Args:
         given: fx, fy, cx, cy or (3, 3), px, or None.
         file: Where the image comes from, if from an image file.
-        width: Of the image as it is shown, px.
+        width: Width of the image as it is shown, px.
         height: Likewise.
 
     Raises:
@@ -192,7 +270,7 @@ def crops_of(query: ImageQuery, image: np.ndarray, two_hand: bool, box_scale: fl
     height, width = image.shape[:2]
     requests = []
     for number, hand in enumerate(query.hands or ()):
-        side = hand.hand or ("both" if two_hand else "right")
+        side = hand.side or ("both" if two_hand else "right")
         if hand.box is not None:
             check_inside(hand.box, width, height, query.name)
         if side == "both" and not two_hand:

@@ -1,7 +1,11 @@
-"""What a prediction is: one hand of an image, in plain arrays."""
+"""What a prediction is: one hand of an image in plain arrays, and as JSON: every name as users know it, nine
+digits (all that float32 has), arrays on one line.
+"""
 
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -9,6 +13,25 @@ import numpy.typing as npt
 from gesturehand.skeleton import Side
 
 FloatArray = npt.NDArray[np.float32]
+#: The arrays that are written of a hand.
+_ARRAYS: Final = (
+    "cam_t",
+    "global_orient",
+    "hand_pose",
+    "betas",
+    "global_orient_axis_angle",
+    "hand_pose_axis_angle",
+    "hand_pose_axis_angle_flat",
+    "joints",
+    "joints_2d",
+    "joints_2d_image",
+    "weak_perspective",
+    "crop_affine",
+)
+#: What is written of a hand; of a video's hand also ``track``.
+HAND_KEYS: Final = ("side", "box", "score", "gesture", "intrinsics", *_ARRAYS, "mesh_object")
+
+_ENCODER: Final = json.JSONEncoder(ensure_ascii=False)
 
 
 @dataclass(frozen=True)
@@ -16,9 +39,9 @@ class GestureResult:
     """A gesture at one level.
 
     Attributes:
-        name: Of the most probable class.
+        name: Name of the most probable class.
         probability: Its probability.
-        names: Of all C classes.
+        names: Names of all C classes.
         probabilities: (C,) float32, sums to 1.
     """
 
@@ -29,7 +52,7 @@ class GestureResult:
 
     @classmethod
     def of(cls, probabilities: FloatArray, names: tuple[str, ...]) -> "GestureResult":
-        """From the distribution over classes."""
+        """The most probable gesture of a distribution over classes."""
         best = int(probabilities.argmax())
         return cls(names[best], float(probabilities[best]), names, probabilities)
 
@@ -101,5 +124,101 @@ class HandResult:
 
     @property
     def intrinsics_assumed(self) -> bool:
-        """Nothing is known of the camera: the intrinsics, and with them the depth, are a guess."""
+        """Whether nothing is known of the camera: the intrinsics, and with them the depth, are then a guess."""
         return self.intrinsics_source == "assumed"
+
+
+def object_name(number: int, hand: HandResult) -> str:
+    """Name of a hand's object in an OBJ or GLB file."""
+    return f"hand{number}_{hand.side}"
+
+
+def image_dictionary(
+    name: str,
+    size: tuple[int, int],
+    intrinsics: np.ndarray,
+    source: str,
+    hands: Sequence[HandResult],
+    model: dict[str, str],
+    tracks: Sequence[int] | None = None,
+    settings_sha256: str | None = None,
+) -> dict[str, Any]:
+    """What is written of an image; docs/predict.md describes every key.
+
+    Args:
+        name: Name of the image.
+        size: Its width and height, px.
+        intrinsics: (3, 3) px.
+        source: What they rest on: "given", "exif" or "assumed".
+        hands: Predicted.
+        model: What predicted them.
+        tracks: Number of the track of each hand in a video.
+        settings_sha256: Digest of the network and of what was asked, for an image's file.
+    """
+    return {
+        "image": name,
+        "width": size[0],
+        "height": size[1],
+        "frame": "camera: x right, y down, z forward; metres, radians, pixels (0 is the first pixel's centre)",
+        "camera": {
+            "focal": _numbers(intrinsics[(0, 1), (0, 1)]),
+            "princpt": _numbers(intrinsics[:2, 2]),
+            "intrinsics": source,
+        },
+        "model": model,
+        **({} if settings_sha256 is None else {"settings_sha256": settings_sha256}),
+        "hands": [
+            hand_dictionary(number, hand, None if tracks is None else tracks[number])
+            for number, hand in enumerate(hands)
+        ],
+    }
+
+
+def hand_dictionary(number: int, hand: HandResult, track: int | None = None) -> dict[str, Any]:
+    """One hand's entry, with its track if it is a video's."""
+    return {
+        "side": hand.side,
+        **({} if track is None else {"track": track}),
+        "box": _numbers(hand.box),
+        "score": None if hand.score is None else round(hand.score, 6),
+        "gesture": _gestures(hand),
+        "intrinsics": hand.intrinsics_source,
+        **{name: _numbers(getattr(hand, "camera" if name == "weak_perspective" else name)) for name in _ARRAYS},
+        "mesh_object": object_name(number, hand),
+    }
+
+
+def dump(value: Any, indent: int = 0) -> str:
+    """JSON with a line for every key and array, so that people can read it too."""
+    inner, outer = "  " * (indent + 1), "  " * indent
+    if isinstance(value, dict) and value and indent < 3:
+        rows = [f"{inner}{json.dumps(key)}: {dump(item, indent + 1)}" for key, item in value.items()]
+        return "{\n" + ",\n".join(rows) + f"\n{outer}}}"
+    if isinstance(value, list) and value and isinstance(value[0], dict):
+        rows = [f"{inner}{dump(item, indent + 1)}" for item in value]
+        return "[\n" + ",\n".join(rows) + f"\n{outer}]"
+    return _ENCODER.encode(value)
+
+
+def _gestures(hand: HandResult) -> dict[str, Any] | None:
+    levels = {"coarse": hand.gesture_coarse, "fine": hand.gesture_fine}
+    return {level: _gesture(result) for level, result in levels.items() if result is not None} or None
+
+
+def _gesture(gesture: GestureResult) -> dict[str, Any]:
+    return {
+        "name": gesture.name,
+        "probability": round(gesture.probability, 6),
+        "top": [[name, round(probability, 6)] for name, probability in gesture.top()],
+        "probabilities": {
+            name: round(float(p), 6) for name, p in zip(gesture.names, gesture.probabilities, strict=True)
+        },
+    }
+
+
+def _numbers(array: np.ndarray) -> Any:
+    """Nested lists; nine significant digits give every float32 back."""
+    numbers = np.asarray(array, np.float32).ravel().tolist()
+    values = list(map(float, ("%.9g " * len(numbers) % tuple(numbers)).split()))
+    nested: Any = np.array(values, np.float64).reshape(array.shape).tolist()
+    return nested

@@ -1,11 +1,14 @@
 """Predicted hands of a video, smoothed along their tracks: pose, shape and place.
 
 :func:`smooth_both_ways` looks at the frames before and after each one, which files allow. :class:`HandSmoother` knows
-those before only, as cameras need it.
+those before only, as cameras need it; it uses the One-Euro filter (Casiez, Roussel, Vogel: "1 € Filter", CHI 2012),
+a low-pass filter of first order whose cutoff frequency grows with the speed: what stands still is smoothed much, what
+moves fast lags little.
 """
 
+import math
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, NamedTuple, TypeVar
 
@@ -16,12 +19,16 @@ from scipy.spatial.transform import Rotation
 
 from gesturehand.camera import project
 from gesturehand.hand.layer import HandModel
-from gesturehand.inference.one_euro import OneEuro, rotation_difference, rotation_move
 from gesturehand.inference.result import HandResult
 from gesturehand.skeleton import BONES
 
 FloatArray = npt.NDArray[np.float64]
+Difference = Callable[[FloatArray, FloatArray], FloatArray]
+Move = Callable[[FloatArray, FloatArray], FloatArray]
 Item = TypeVar("Item")
+
+#: Cutoff of the speed's own low-pass filter in the One-Euro filter, its paper's.
+_SPEED_CUTOFF_HZ: Final = 1.0
 
 #: One-Euro's cutoffs at rest, Hz, and their slopes, Hz per unit and second (docs/predict.md has what they do): of
 #: rotations (rad), of the place in the image (hand sizes) and of the logarithm of the depth.
@@ -45,8 +52,74 @@ _MOST_FRAMES: Final = 30
 _NEAREST_M: Final = 0.01
 
 
+def rotation_difference(start: FloatArray, end: FloatArray) -> FloatArray:
+    """The rotation vectors (N, 3) that lead from rotations (N, 3, 3) to others, in the frames of the first."""
+    return np.asarray(Rotation.from_matrix(start.swapaxes(-1, -2) @ end).as_rotvec())
+
+
+def rotation_move(start: FloatArray, step: FloatArray) -> FloatArray:
+    """Rotations (N, 3, 3) moved by rotation vectors (N, 3) in their own frames, on the geodesic."""
+    return np.asarray(start @ Rotation.from_rotvec(step).as_matrix())
+
+
+class OneEuro:
+    """Smooths N things that move independently, each with a cutoff from its own speed.
+
+    Args:
+        cutoff_hz: Cutoff frequency at rest.
+        slope: By how much the cutoff grows with the speed: Hz per unit and second (the paper's β).
+        difference: The step (N, C) from one value to another; of vectors (N, C), the difference.
+        move: The value that a step leads to; of vectors, the sum.
+        leading: Beyond the paper: first move on at the smoothed speed, so that a steady motion is followed without lag.
+    """
+
+    def __init__(
+        self,
+        cutoff_hz: float,
+        slope: float,
+        difference: Difference | None = None,
+        move: Move | None = None,
+        *,
+        leading: bool = False,
+    ) -> None:
+        self.cutoff_hz = cutoff_hz
+        self.slope = slope
+        self.leading = leading
+        self._difference = difference or (lambda start, end: end - start)
+        self._move = move or (lambda start, step: start + step)
+        self._raw: FloatArray | None = None
+        self._smooth: FloatArray | None = None
+        self._speed: FloatArray | None = None
+
+    def __call__(self, value: FloatArray, passed_s: float) -> FloatArray:
+        """The smoothed value.
+
+        Args:
+            value: The present one, (N, C), or what ``difference`` takes.
+            passed_s: Time since the last value; not used for the first one, which is given back.
+        """
+        if self._raw is None or self._smooth is None:
+            self._raw = self._smooth = value
+            return value
+        speed = self._difference(self._raw, value) / passed_s
+        if self._speed is None:
+            self._speed = np.zeros_like(speed)
+        self._speed = self._speed + _share(np.array(_SPEED_CUTOFF_HZ), passed_s) * (speed - self._speed)
+        cutoff = self.cutoff_hz + self.slope * np.linalg.norm(self._speed, axis=-1, keepdims=True)
+        self._raw = value
+        if self.leading:
+            self._smooth = self._move(self._smooth, self._speed * passed_s)
+        self._smooth = self._move(self._smooth, _share(cutoff, passed_s) * self._difference(self._smooth, value))
+        return self._smooth
+
+
+def _share(cutoff_hz: FloatArray, passed_s: float) -> FloatArray:
+    """How much of the way to a new value an exponential filter goes: the paper's α."""
+    return 1 / (1 + 1 / (2 * math.pi * cutoff_hz * passed_s))
+
+
 class _Parts(NamedTuple):
-    """What is smoothed of a hand, each by itself.
+    """The parts of a hand that are smoothed, each by itself.
 
     Attributes:
         rotations: (16, 3, 3).
@@ -75,9 +148,9 @@ class _TrackState:
 
     Attributes:
         frame: Number of the last frame in which it was seen.
-        count: Of such frames.
+        count: Number of such frames.
         betas: (10,) mean shape.
-        unit: Of directions: the hand's size over its distance, in the first frame.
+        unit: Unit of directions: the hand's size over its distance, in the first frame.
     """
 
     frame: int
@@ -112,7 +185,7 @@ class HandSmoother:
 
         Args:
             frame: Its number.
-            tracks: Of each hand, the number of its track; a track has one side.
+            tracks: Number of each hand's track; a track has one side.
             hands: Predicted.
         """
         parts = [self._smoothed(frame, track, _Parts.of(hand)) for track, hand in zip(tracks, hands, strict=True)]
@@ -242,7 +315,7 @@ def local_weights(times: npt.NDArray[np.int_], reach: int, degree: int) -> Float
     Args:
         times: Frames from the one in question, which is among them.
         reach: Frames that are looked at on either side.
-        degree: Of the polynomial; lower where few frames are there.
+        degree: Degree of the polynomial; lower where there are few frames.
     """
     near, powers = _basis(times, reach, degree)
     roots = np.sqrt(near)

@@ -1,20 +1,174 @@
 """What `predict` is given: images, folders of images, videos, cameras and addresses."""
 
+import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+from urllib.parse import SplitResult, urlsplit
+
+import cv2
+import numpy as np
 
 from gesturehand.data.image_file import HEIC_EXTRA, IMAGE_FORMATS, image_suffixes
 from gesturehand.data.spelling import find_file, similar_name
 from gesturehand.errors import UserError
-from gesturehand.inference.streams import Stream, stream_of
+from gesturehand.inference.video import ASSUMED_FPS, Video
 from gesturehand.suggestions import did_you_mean_path
 
+#: Addresses that are opened, and what FFmpeg may use for each: never a file of this machine.
+_PROTOCOLS: Final = {
+    "http": "http,https,tcp,tls,crypto",
+    "https": "http,https,tcp,tls,crypto",
+    "rtsp": "rtsp,rtp,udp,tcp",
+    "rtsps": "rtsp,rtsps,rtp,udp,tcp,tls,crypto",
+    "rtmp": "rtmp,tcp",
+    "rtmps": "rtmps,tcp,tls,crypto",
+}
+#: A server that says nothing for so long is given up.
+_TIMEOUT_S: Final = 15.0
+_ADDRESS: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 VIDEO_SUFFIXES: Final = (
     ".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg", ".wmv", ".ts", ".mts", ".3gp", ".mjpeg"
 )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Stream:
+    """A camera or an address.
+
+    Attributes:
+        source: The camera's number, or the address.
+        name: What it is called in messages and results; without the address's user and password.
+        stem: What its results are called.
+    """
+
+    source: int | str
+    name: str
+    stem: str
+
+    def open(self) -> "Camera | AddressVideo":
+        """Its frames.
+
+        Raises:
+            UserError: There is no such camera, or nothing can be read from the address.
+        """
+        return Camera(self.source) if isinstance(self.source, int) else AddressVideo(self.source, self.name)
+
+
+def stream_of(text: str) -> Stream | None:
+    """The stream that an input names: "0" the first camera, "rtsp://…" an address; None for anything else.
+
+    Raises:
+        UserError: It is an address that is not opened.
+    """
+    if text.isascii() and text.isdecimal() and len(text) < 4:
+        return Stream(int(text), f"camera{int(text)}", f"camera{int(text)}")
+    scheme = _ADDRESS.match(text)
+    if scheme is None:
+        return None
+    try:
+        parts = urlsplit(text)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        host = port = None
+    if scheme[1].lower() not in _PROTOCOLS or not host:
+        raise UserError(
+            f"The address '{_without_user(text)}' is not opened: give one that begins with "
+            f"{', '.join(f'{name}://' for name in _PROTOCOLS)} and names a host."
+        )
+    place = re.sub(r"[^\w.-]+", "_", parts.path.rstrip("/").rpartition("/")[2]).strip("._")
+    stem = place.rpartition(".")[0] or place or host.replace(":", "_")
+    shown: SplitResult = parts._replace(netloc=host if port is None else f"{host}:{port}", query="", fragment="")
+    return Stream(text, shown.geturl(), stem)
+
+
+def _without_user(text: str) -> str:
+    return re.sub(r"//[^/@]*@", "//", text)
+
+
+class Camera:
+    """A camera's frames, until it is stopped.
+
+    Args:
+        number: Number of the camera, counted from 0.
+
+    Attributes:
+        frames: 0: it does not say how many there will be.
+        fps: Frames per second.
+        damaged: 0.
+
+    Raises:
+        UserError: There is no such camera, or it gives no picture.
+    """
+
+    frames = 0
+    damaged = 0
+
+    def __init__(self, number: int) -> None:
+        self._number = number
+        self._stopped = False
+        # OpenCV would report a missing camera on the error stream as well.
+        level = cv2.utils.logging.getLogLevel()
+        cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+        try:
+            self._capture = cv2.VideoCapture(number)
+        finally:
+            cv2.utils.logging.setLogLevel(level)
+        if not self._capture.isOpened() or not self._capture.read()[0]:
+            self._capture.release()
+            raise UserError(
+                f"There is no camera {number} that can be read: plug one in, allow its use, or give another."
+            )
+        fps = self._capture.get(cv2.CAP_PROP_FPS)
+        self.fps = fps if 1 <= fps <= 1000 else float(ASSUMED_FPS)
+
+    def stop(self) -> None:
+        """No frame comes after the next one."""
+        self._stopped = True
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        """Frames, (H, W, 3) uint8 RGB."""
+        try:
+            while not self._stopped:
+                there, picture = self._capture.read()
+                if not there:
+                    return
+                yield np.ascontiguousarray(picture[..., ::-1])
+        finally:
+            self._capture.release()
+
+
+class AddressVideo(Video):
+    """A video at an address, until it ends or is stopped.
+
+    Args:
+        address: As :func:`stream_of` allows it.
+        name: For messages.
+
+    Raises:
+        UserError: Nothing can be read from it.
+    """
+
+    def __init__(self, address: str, name: str) -> None:
+        protocols = _PROTOCOLS[urlsplit(address).scheme.lower()]
+        self._stopped = False
+        self._probe(address, name, {"protocol_whitelist": protocols}, _TIMEOUT_S)
+
+    def stop(self) -> None:
+        """No frame comes after the next one."""
+        self._stopped = True
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        """Frames, as :class:`Video` gives them."""
+        for frame in super().__iter__():
+            if self._stopped:
+                return
+            yield frame
+
+    def _no_video(self) -> UserError:
+        return UserError(f"No video can be read from '{self._name}': try it in a player on this machine.")
 
 
 @dataclass(frozen=True)
@@ -35,7 +189,7 @@ class Sources:
 
     @property
     def every(self) -> tuple[Path | Stream, ...]:
-        """All of them."""
+        """All images and videos."""
         return (*self.images, *self.videos, *self.streams)
 
     def output_names(self) -> dict[Path | Stream, str]:
@@ -45,7 +199,7 @@ class Sources:
 
 
 def find_sources(inputs: Sequence[str | Path]) -> Sources:
-    """Images and videos that are named; of a folder its images (not those of its folders, no hidden files).
+    """Images and videos that are named; from a folder, its images (not those of its folders, and no hidden files).
 
     A number is a camera and text with ``://`` an address, unless a file or folder is called so.
 
@@ -100,7 +254,7 @@ def _notes(left_out: dict[Path, Counter[str]]) -> tuple[str, ...]:
 
 
 def _after_install(kinds: Counter[str]) -> str:
-    """What would make more of them images."""
+    """What to install so that more of them are images."""
     names = {".heic": "HEIC", ".heif": "HEIC", ".avif": "AVIF"}
     missing = dict.fromkeys(names[kind] for kind in kinds if kind in names)
     return f" (after {HEIC_EXTRA} also {' and '.join(missing)})" if missing else ""

@@ -15,9 +15,9 @@ import msgspec
 import numpy as np
 from tqdm import tqdm
 
+from gesturehand.camera import solve_translation
 from gesturehand.data.formats.ho3d import EVALUATION_IMAGES, OPENGL, Ho3dFormat
-from gesturehand.data.formats.packed import annotated_format
-from gesturehand.data.formats.registry import format_of
+from gesturehand.data.formats.registry import annotated_format, format_of
 from gesturehand.data.formats.set_format import SetFormat, read_json_array
 from gesturehand.data.index import read_index
 from gesturehand.data.plausibility import better_order, bone_ratios, in_words, is_hand
@@ -27,7 +27,6 @@ from gesturehand.evaluation.published_scores import published_scores
 from gesturehand.file_writing import new_file
 from gesturehand.hand.conventions import NUM_MANO_VERTICES
 from gesturehand.skeleton import JOINTS_FROM_MANO_AND_TIPS, MIDDLE_MCP, NUM_JOINTS, WRIST
-from gesturehand.translation import solve_translation
 
 #: The only file in the archive.
 PREDICTION_FILE: Final = "pred.json"

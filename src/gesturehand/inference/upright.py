@@ -57,7 +57,7 @@ class FreeHand:
 
     @classmethod
     def of(cls, image: np.ndarray, square: np.ndarray, image_size: int, mirror: bool, is_right: bool) -> "FreeHand":
-        """Of an image (H, W, 3) uint8, which is not kept."""
+        """Cuts one out of an image (H, W, 3) uint8, which is not kept."""
         window = ImageWindow(image).around(square, image_size, _REACH)
         return cls(square, replace(window, pixels=window.pixels.copy()), mirror, is_right)
 
@@ -82,7 +82,7 @@ def upright_looks(
     Args:
         run: The network of one hand a crop.
         hands: In any number.
-        first: Of each, the crop of its square as it is, and what the network says of it.
+        first: The crop of each square as it is, and what the network says of it.
         image_size: Side of the crops, px.
         passes: After the tries, at most.
     """

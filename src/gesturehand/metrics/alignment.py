@@ -57,10 +57,10 @@ def align_eanet(
     scales by ``scale_without_truth``.
 
     Args:
-        prediction: (..., N, 3) predicted points, m.
-        target: (..., N, 3) true points, m.
-        prediction_joints: (..., 21, 3) predicted joints of the same hands, m.
-        target_joints: (..., 21, 3) true joints of the same hands, m.
+        prediction: As for :func:`align_root`.
+        target: Likewise.
+        prediction_joints: Likewise.
+        target_joints: Likewise.
         scale_without_truth: Scale of a prediction whose truth has no size. The published code's is 0, by which such a
             hand's error is 0 mm whatever the prediction.
 

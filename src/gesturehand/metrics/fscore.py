@@ -110,12 +110,7 @@ def f_score_update(
 ) -> FScoreSums:
     """The sums of one batch; arguments and errors as for :func:`f_scores`.
 
-    Args:
-        prediction_vertices: (..., V, 3) predicted vertices, m.
-        target_vertices: (..., V, 3) true vertices, m.
-        valid: (...) bool, the hand is there and has a fit.
-        thresholds_mm: T distances, mm.
-        chunk_hands: Hands worked on at a time.
+    ``valid`` (...) bool says which hands are there and have a fit.
 
     Example:
         >>> vertices = torch.rand(2, 1, 50, 3)

@@ -117,10 +117,10 @@ def mpvpe_update(
     says which hands belong to a pair: half a sample each, so that the two are counted as with H = 2.
 
     Args:
-        prediction_vertices: (B, H, V, 3) predicted vertices, m.
-        target_vertices: (B, H, V, 3) true vertices, m, the same frame.
-        prediction_joints: (B, H, 21, 3) predicted joints, regressed from the posed mesh, m.
-        target_joints: (B, H, 21, 3) true joints, regressed from the posed mesh, m.
+        prediction_vertices: (B, H, V, 3) m; this and the next three as for :func:`vertex_errors_mm`.
+        target_vertices: (B, H, V, 3) m.
+        prediction_joints: (B, H, 21, 3) m.
+        target_joints: (B, H, 21, 3) m.
         valid: (B, H) bool, the hand is there and has a fit.
         interacting: (B,) bool, the frame is one of two interacting hands.
         protocol: The protocol.

@@ -1,10 +1,11 @@
-"""The losses of an evaluation: of all its samples together, whatever the batches and processes."""
+"""The losses as they are logged: of one step, and of all samples of an evaluation, over all batches and processes."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn import Module
 from torchmetrics import Metric
 
 from gesturehand.losses import MaskedSum, mean_of
@@ -75,3 +76,44 @@ class ObjectiveMetrics(nn.Module):
     def named(self, prefix: str) -> dict[str, Metric]:
         """The losses by logged name, for Lightning to reduce and reset."""
         return {f"{prefix}/{name}": loss for name, loss in self.losses.items()}
+
+
+class StepValue(Metric):
+    """Keeps the newest value that it was given, where it is.
+
+    Lightning copies a tensor twice when it is logged, each time as an operation of its own on the GPU, in every step
+    and not only in those that a logger writes. Of a metric it keeps what its last step gave.
+
+    Args:
+        **kwargs: Arguments of torchmetrics.Metric.
+
+    Example:
+        >>> value = StepValue()
+        >>> value.update(torch.tensor(2.0))
+        >>> value.compute()
+        tensor(2.)
+    """
+
+    full_state_update = False
+    value: Tensor | None = None
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+
+    def update(self, value: Tensor) -> None:
+        """Replaces the value, (), which must not be changed afterwards."""
+        self.value = value.detach()
+        self._forward_cache = self.value  # type: ignore[assignment]
+
+    def compute(self) -> Tensor | None:
+        """The value that was given last."""
+        return self.value
+
+    @property
+    def device(self) -> torch.device:
+        """Where the value is."""
+        return super().device if self.value is None else self.value.device
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], *args: Any, **kwargs: Any) -> Module:
+        """There is no state to move; torchmetrics would ask the device for its name with an operation."""
+        return self

@@ -16,18 +16,17 @@ import numpy.typing as npt
 from tqdm import tqdm
 
 from gesturehand.data.files import Kind, annotation_path, image_path
-from gesturehand.data.heif_image import HEIF_FORMATS
-from gesturehand.data.image_file import read_image
+from gesturehand.data.image_file import HEIF_FORMATS, read_image
 from gesturehand.data.image_header import format_name
 from gesturehand.data.spelling import find_file, spelled
 from gesturehand.errors import UserError
 from gesturehand.file_writing import file_of_new_folder, make_folder, write_text
 from gesturehand.gestures import vocabulary
-from gesturehand.json_files import write_json
 from gesturehand.own_data.entries import HandEntry
 from gesturehand.own_data.hand_checks import Intrinsics, check_distinct, check_hand, check_order, check_sides
 from gesturehand.own_data.interhand_files import add_image, empty_files
 from gesturehand.skeleton import SIDES
+from gesturehand.text_file import write_json
 
 CARD_FILE: Final = "card.json"
 _REMEDY: Final = "check --images and the entry's image, replace it, or remove its entry"
@@ -36,13 +35,13 @@ _REMEDY: Final = "check --images and the entry's image, replace it, or remove it
 def choose_splits(
     groups: Mapping[str, list[HandEntry]], val_share: float, test_share: float, seed: int
 ) -> dict[str, str]:
-    """By what the entries say, else at random; of a named subject all images are in one split.
+    """Assigns a split to each image: what the entries say, else at random, with all images of a subject in one split.
 
     Args:
         groups: The hands of each image.
-        val_share: Of the images or subjects that nothing is said of.
+        val_share: Share of the images or subjects whose split is not given.
         test_share: Likewise.
-        seed: Of the random order.
+        seed: Seed of the random order.
 
     Returns:
         The split of each image.
@@ -162,7 +161,7 @@ def convert(
             focal length is then the image's longer side, the centre the image's.
         val_share: Share of images, or of subjects where they are named, for validation.
         test_share: Likewise for the test.
-        seed: Of the random split.
+        seed: Seed of the random split.
 
     Raises:
         UserError: An image is missing, or the loader could not read it, 3D joints have no intrinsics or disagree with
@@ -209,7 +208,7 @@ def convert(
             camera = cameras.setdefault(calibration, f"{400000 + len(cameras)}")
             for hand in hands:
                 check_hand(hand, calibration, size)
-            hands = sorted(hands, key=lambda hand: SIDES.index(hand.hand))
+            hands = sorted(hands, key=lambda hand: SIDES.index(hand.side))
             subject = subjects.get(hands[0].subject or "", 0)
             file_name = add_image(content, number, hands, size, camera, calibration, subject, suffix)
             with file_of_new_folder(image_path(folder, split, file_name)) as target:
@@ -232,7 +231,7 @@ def convert(
 
 def _annotations(hands: list[HandEntry]) -> list[list[HandEntry]]:
     """The hands of an image by annotation: a right and a left one together, and each by itself where there are more."""
-    return [hands] if len({hand.hand for hand in hands}) == len(hands) else [[hand] for hand in hands]
+    return [hands] if len({hand.side for hand in hands}) == len(hands) else [[hand] for hand in hands]
 
 
 def _with_whole_image(hand: HandEntry, size: tuple[int, int]) -> HandEntry:

@@ -14,11 +14,11 @@ from gesturehand.data.files import stays_inside
 from gesturehand.data.spelling import spelled
 from gesturehand.errors import UserError
 from gesturehand.gestures import fine_index, vocabulary
-from gesturehand.json_files import read_json
 from gesturehand.own_data.file_formats import read_rows
 from gesturehand.own_data.rows import Row
 from gesturehand.skeleton import JOINT_NAMES, NUM_JOINTS, SIDES, Side
 from gesturehand.splits import SPLITS
+from gesturehand.text_file import read_json
 
 #: What is kept beside a hand as it is and used by nothing.
 _NOTES: Final = ("licence", "source", "scene", "flip_error")
@@ -48,7 +48,7 @@ class HandEntry:
 
     Attributes:
         image: Relative to the folder of images.
-        hand: Its side.
+        side: Which hand it is.
         joints_2d: (21, 2) px of the image, or None.
         joints_3d: (21, 3) m, camera frame, or None.
         intrinsics: fx, fy, cx, cy, px, or None.
@@ -68,7 +68,7 @@ class HandEntry:
     """
 
     image: str
-    hand: Side
+    side: Side
     joints_2d: np.ndarray | None
     joints_3d: np.ndarray | None
     intrinsics: tuple[float, float, float, float] | None
@@ -119,7 +119,7 @@ def read_entries(
     """
     entries = [_entry(row, hand, whole_images) for row in read_rows(path, path.parent if images is None else images)]
     if swap_hands:
-        entries = [replace(entry, hand=SIDES[1 - SIDES.index(entry.hand)]) for entry in entries]
+        entries = [replace(entry, side=SIDES[1 - SIDES.index(entry.side)]) for entry in entries]
     if not folders_are_sets:
         return entries
     return [
@@ -197,7 +197,7 @@ def _entry(given: Row, hand: Side | None, whole_images: bool) -> HandEntry:
     subject = row.get("subject")
     return HandEntry(
         image=image,
-        hand=side,
+        side=side,
         joints_2d=flat,
         joints_3d=deep,
         intrinsics=intrinsics,
@@ -247,7 +247,7 @@ def _is_integer(value: Any) -> bool:
 
 
 def _number(value: Any) -> float:
-    """Of a number or of text that is one; NaN for null.
+    """The value of a number, or of text that is one; NaN for null.
 
     Raises:
         ValueError: It is something else, infinity included.

@@ -39,7 +39,7 @@ def check_hand(hand: HandEntry, intrinsics: Intrinsics, size: tuple[int, int]) -
 
     Args:
         hand: As it was read.
-        intrinsics: Of its image's camera.
+        intrinsics: Intrinsics of its image's camera.
         size: Width and height of its image, px.
 
     Raises:
@@ -63,7 +63,7 @@ def check_hand(hand: HandEntry, intrinsics: Intrinsics, size: tuple[int, int]) -
     problem = next(chain.from_iterable(found), None)
     if problem is not None:
         raise UserError(
-            f"The {hand.hand} hand of '{hand.image}' has {problem.kind} ({problem.detail}): {problem.remedy}."
+            f"The {hand.side} hand of '{hand.image}' has {problem.kind} ({problem.detail}): {problem.remedy}."
         )
 
 
@@ -87,15 +87,15 @@ def check_order(entries: Sequence[HandEntry]) -> None:
 
 
 def check_distinct(name: str, hands: Sequence[HandEntry]) -> None:
-    """Of an image with several hands of a side, no two may be the same one.
+    """Where an image has several hands of a side, no two may be the same one.
 
     Raises:
         UserError: They have the same joints or the same box, or nothing tells them apart.
     """
     for place, hand in enumerate(hands):
         for other in hands[:place]:
-            if other.hand == hand.hand and _same_place(other, hand):
-                raise UserError(f"The image '{name}' has the same {hand.hand} hand twice: remove one of the entries.")
+            if other.side == hand.side and _same_place(other, hand):
+                raise UserError(f"The image '{name}' has the same {hand.side} hand twice: remove one of the entries.")
 
 
 def _same_place(one: HandEntry, other: HandEntry) -> bool:
@@ -119,7 +119,7 @@ def check_sides(entries: Sequence[HandEntry]) -> None:
         joints = entry.joints_3d if entry.joints_relative is None else entry.joints_relative
         if joints is not None:
             bend = right_bend(joints)
-            bends.append(bend if entry.hand == "right" else -bend)
+            bends.append(bend if entry.side == "right" else -bend)
     clear = [bend for bend in bends if abs(bend) >= _CLEAR_BEND]
     backwards = sum(bend < 0 for bend in clear)
     if backwards >= _FEWEST_BACKWARDS and backwards > _MOST_BACKWARDS * len(clear):

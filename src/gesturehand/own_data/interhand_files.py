@@ -5,12 +5,12 @@ from typing import Any, Final
 
 import numpy as np
 
+from gesturehand.camera import solve_translation
 from gesturehand.data.files import Kind
 from gesturehand.errors import UserError
 from gesturehand.own_data.entries import HandEntry
 from gesturehand.own_data.hand_checks import Intrinsics, projected
 from gesturehand.skeleton import INTERHAND_FROM_JOINTS, NUM_JOINTS, SIDES
-from gesturehand.translation import solve_translation
 
 _CAPTURE: Final = "0"
 #: Where 2D joints are put: on the plane z = 1 m.
@@ -20,7 +20,7 @@ _PLANE_MM: Final = 1000.0
 _MOST_DISAGREEMENT: Final = 0.1
 _NO_GESTURE: Final = "unlabelled"
 _BOX_FACTOR: Final = 1.2
-#: Of a box around a hand: a crop's side is then 1.4 times as long, as where `predict` is given a box.
+#: Factor on a box around a hand: a crop's side is then 1.4 times as long, as where `predict` is given a box.
 _HAND_BOX_FACTOR: Final = 1.12
 
 
@@ -61,7 +61,7 @@ def add_image(
         camera: Name of the calibration.
         calibration: Its intrinsics.
         subject: Whose hands.
-        suffix: Of the image's file name.
+        suffix: Ending of the image's file name.
 
     Returns:
         The image's file name, relative to ``images/{split}``.
@@ -72,12 +72,12 @@ def add_image(
     joints = np.full((len(SIDES), NUM_JOINTS, 3), np.nan)
     pixels = np.full((len(SIDES), NUM_JOINTS, 2), np.nan)
     for hand in hands:
-        side = SIDES.index(hand.hand)
+        side = SIDES.index(hand.side)
         joints[side] = _joints_mm(hand, calibration)
         pixels[side] = projected(joints[side], calibration)
     valid = np.isfinite(joints).all(-1)
     flags = valid[:, list(INTERHAND_FROM_JOINTS)].ravel()
-    kind = hands[0].hand if len(hands) == 1 else "interacting"
+    kind = hands[0].side if len(hands) == 1 else "interacting"
     sequence = next((hand.sequence for hand in hands if hand.sequence), _NO_GESTURE)
     prefix = {"right": "00", "left": "01", "interacting": "02"}[kind]
     seq_name = f"{prefix}00_{sequence}"
@@ -115,7 +115,7 @@ def add_image(
         # A hand without depth makes its frame one without.
         "depth_known": all(hand.has_depth for hand in hands),
     }
-    fits = {hand.hand: hand.mano for hand in hands if hand.mano is not None}
+    fits = {hand.side: hand.mano for hand in hands if hand.mano is not None}
     if fits:
         content["MANO_NeuralAnnot"][_CAPTURE][str(number)] = {side: fits.get(side) for side in SIDES}
     table = content["camera"][_CAPTURE]
@@ -134,7 +134,7 @@ def _joints_mm(hand: HandEntry, calibration: Intrinsics) -> np.ndarray:
         size = np.ptp(hand.joints_2d[np.isfinite(distance)], axis=0).max(initial=1.0)
         if np.isfinite(distance).any() and np.nanmean(distance) > _MOST_DISAGREEMENT * size:
             raise UserError(
-                f"The {hand.hand} hand of '{hand.image}': 3D joints project {np.nanmean(distance):.0f} px beside the "
+                f"The {hand.side} hand of '{hand.image}': 3D joints project {np.nanmean(distance):.0f} px beside the "
                 "2D ones; check unit (metres), frame (x right, y down, z forward), order and intrinsics."
             )
     if hand.joints_relative is None:
@@ -155,7 +155,7 @@ def _placed(hand: HandEntry, calibration: Intrinsics) -> np.ndarray:
     place = solve_translation(joints[known], hand.joints_2d[known], matrix)
     if not np.isfinite(place).all():
         raise UserError(
-            f"The {hand.hand} hand of '{hand.image}' has joints_relative that project nowhere onto its joints_2d: "
+            f"The {hand.side} hand of '{hand.image}' has joints_relative that project nowhere onto its joints_2d: "
             "check frame (x right, y down, z forward) and order."
         )
     return joints + place
@@ -169,7 +169,7 @@ def _labels(hands: Sequence[HandEntry]) -> dict[str, dict[str, Any]]:
         said["pseudo_label"] = hand.pseudo_label or None
         known = {name: value for name, value in said.items() if value is not None}
         if known:
-            labels[hand.hand] = known
+            labels[hand.side] = known
     return labels
 
 

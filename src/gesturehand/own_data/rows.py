@@ -35,7 +35,7 @@ class ImageNames:
     that of the one file whose name begins so.
 
     Args:
-        folder: Of the images.
+        folder: Folder of the images.
     """
 
     def __init__(self, folder: Path) -> None:

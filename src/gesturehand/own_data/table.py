@@ -145,7 +145,7 @@ def table_rows(path: Path, cells: Sequence[Sequence[str]], images: Path) -> list
 
     Args:
         path: The file, for messages.
-        cells: Of the table, header line included.
+        cells: Cells of the table, header line included.
         images: Folder of the images.
 
     Raises:

@@ -12,13 +12,17 @@ from optuna.trial import TrialState
 from tqdm import tqdm
 
 from gesturehand.errors import UserError
-from gesturehand.file_lock import try_lock
-from gesturehand.file_writing import make_folder
-from gesturehand.sweeps.parameters import arguments, grid_points
-from gesturehand.sweeps.preflight import check_metric, resolved_config
+from gesturehand.file_writing import make_folder, try_lock
 from gesturehand.sweeps.study import completed, distributions, finished, open_study
-from gesturehand.sweeps.sweep_file import Sweep, render_command
-from gesturehand.sweeps.trial_process import LOG_FILE, environment_of, last_words, run_trial
+from gesturehand.sweeps.sweep_file import Sweep, arguments, grid_points, render_command
+from gesturehand.sweeps.trial_process import (
+    LOG_FILE,
+    check_metric,
+    environment_of,
+    last_words,
+    resolved_config,
+    run_trial,
+)
 
 DEFAULT_TRIALS: Final = 20
 #: After this many failures in a row, the fault must lie in all trials.
@@ -60,7 +64,7 @@ def begun(
 
     Args:
         sweep: The sweep.
-        folder: Of the study and its trials; made if it is missing.
+        folder: Folder of the study and its trials; made if it is missing.
         trials: As for :func:`run_locally`.
         seed: Seeds the choice of values.
         shared: Several machines write to the study.

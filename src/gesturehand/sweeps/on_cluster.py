@@ -12,8 +12,7 @@ from optuna.trial import TrialState
 from gesturehand.cluster import Cluster, Failure, Task
 from gesturehand.cluster.task import check_wanted
 from gesturehand.errors import UserError
-from gesturehand.file_lock import try_lock
-from gesturehand.file_writing import make_folder, remove_parts
+from gesturehand.file_writing import make_folder, remove_parts, try_lock
 from gesturehand.runs import RUNNING_FILE
 from gesturehand.sweeps.local import (
     Ran,

@@ -8,12 +8,12 @@ from typing import Any, Final
 import optuna
 from rich.table import Table
 
-from gesturehand.draw.sweep import save_parallel_coordinates
-from gesturehand.json_files import write_json
+from gesturehand.draw.charts import save_parallel_coordinates
 from gesturehand.runs import CONFIG_FILE
 from gesturehand.sweeps.local import SECONDS, VALUES, trial_folder
 from gesturehand.sweeps.study import completed, finished
 from gesturehand.sweeps.sweep_file import Sweep
+from gesturehand.text_file import write_json
 
 BEST_CONFIG: Final = "best.yaml"
 PICTURE: Final = "sweep.png"

@@ -19,8 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from gesturehand.errors import UserError
 from gesturehand.file_writing import new_file
-from gesturehand.sweeps.parameters import grid_points
-from gesturehand.sweeps.sweep_file import Sweep
+from gesturehand.sweeps.sweep_file import Sweep, grid_points
 
 STUDY_FILE: Final = "study.db"
 JOURNAL_FILE: Final = "study.journal"
@@ -37,8 +36,8 @@ def open_study(sweep: Sweep, folder: Path, seed: int, *, shared: bool = False) -
 
     Args:
         sweep: The sweep.
-        folder: Of the study's file. One that was begun on one machine is copied when it is first shared, and shared
-            from then on.
+        folder: Folder of the study's file. One that was begun on one machine is copied when it is first shared, and
+            shared from then on.
         seed: Seeds the choice of values.
         shared: Several machines write to the study.
 
@@ -77,8 +76,8 @@ def shared_trial(sweep: Sweep, folder: Path, number: int) -> optuna.Trial:
 
     Args:
         sweep: The sweep.
-        folder: Of the study's file.
-        number: Of the trial.
+        folder: Folder of the study's file.
+        number: Number of the trial.
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     return _running_trial(_create(sweep, _journal(folder / JOURNAL_FILE)), number)

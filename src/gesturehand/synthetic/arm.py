@@ -16,7 +16,7 @@ from gesturehand.skeleton import WRIST, Side
 from gesturehand.synthetic.articulation import hand_model
 from gesturehand.synthetic.cameras import DomeCamera
 from gesturehand.synthetic.capture import CapturedHand
-from gesturehand.synthetic.clothes import Cloth
+from gesturehand.synthetic.clothes import Cloth, smoothstep
 from gesturehand.synthetic.render import Mesh, Surface, boundary_loops, surface_of
 
 FloatArray = npt.NDArray[np.float64]
@@ -59,6 +59,13 @@ class Arm:
 
 
 @cache
+def hand_surface(side: Side) -> Surface:
+    """The hand's closed surface, without an arm."""
+    hand = hand_model(side)
+    return surface_of(hand.faces, hand.num_vertices)
+
+
+@cache
 def limb_surface(side: Side) -> tuple[Surface, npt.NDArray[np.int64]]:
     """Faces of hand and arm together, the arm's vertices behind the hand's, and the material of each face."""
     hand = hand_model(side)
@@ -98,7 +105,7 @@ def make_arm(hand: CapturedHand, to_camera: FloatArray, rng: np.random.Generator
         [np.linspace(0, sleeve, _SKIN_SEGMENTS + 1)[1:], np.linspace(sleeve, total, _CLOTH_SEGMENTS + 1)]
     )
     fine = np.linspace(0, total, 160)
-    wrist_bend, elbow_bend = _smooth(fine / 0.045), _smooth((fine - length + 0.04) / 0.08)
+    wrist_bend, elbow_bend = smoothstep(fine / 0.045), smoothstep((fine - length + 0.04) / 0.08)
     first, second = _turn(away, forearm), _turn(forearm, upper)
     turns = Rotation.from_rotvec(np.outer(elbow_bend, second)) * Rotation.from_rotvec(np.outer(wrist_bend, first))
     directions = turns.apply(away)
@@ -106,17 +113,17 @@ def make_arm(hand: CapturedHand, to_camera: FloatArray, rng: np.random.Generator
 
     offsets = start - centre
     flat = offsets - np.outer(offsets @ away, away)
-    flatten = _smooth(along / 0.02)[:, None, None]
+    flatten = smoothstep(along / 0.02)[:, None, None]
     shape = offsets * (1 - flatten) + flat * flatten
     radius = np.linalg.norm(flat, axis=1, keepdims=True)
-    rounding = 0.7 * _smooth(along / 0.18)[:, None, None]
+    rounding = 0.7 * smoothstep(along / 0.18)[:, None, None]
     shape = shape * (1 - rounding + rounding * radius.mean() / radius)
     shape = shape * np.interp(along, _TAPER_AT_M, _TAPER)[:, None, None]
     ring, cloth = np.arange(len(along)), np.arange(len(along)) >= _SKIN_SEGMENTS
     angle = np.arange(len(start)) * 2 * np.pi / len(start)
     folds = sum(np.sin(along[:, None] * rng.uniform(60, 190) + k * angle + rng.uniform(0, 6.3)) for k in (-2, -1, 1, 2))
     wider = np.where(
-        cloth[:, None], 1.16 + 0.022 * folds + 0.05 * _smooth(1 - (ring[:, None] - _SKIN_SEGMENTS) / 2), 1.0
+        cloth[:, None], 1.16 + 0.022 * folds + 0.05 * smoothstep(1 - (ring[:, None] - _SKIN_SEGMENTS) / 2), 1.0
     )
     shape = shape * wider[..., None]
     nearest = np.clip(np.searchsorted(fine, along), 0, len(fine) - 1)
@@ -165,11 +172,6 @@ def _upper_arm(forearm: FloatArray, to_camera: FloatArray, rng: np.random.Genera
         upper = upper + 0.3 * forearm
         upper /= np.linalg.norm(upper)
     return upper
-
-
-def _smooth(x: FloatArray) -> FloatArray:
-    x = np.clip(x, 0, 1)
-    return x * x * (3 - 2 * x)
 
 
 def _turn(start: FloatArray, end: FloatArray) -> FloatArray:

@@ -1,6 +1,7 @@
 """What lies behind the hands: the dark dome and its lamps, and the grain of the sensor."""
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Final
 
 import cv2
@@ -8,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gesturehand.synthetic.cameras import DOME_CENTRE, DomeCamera
+from gesturehand.synthetic.plan import generator
 
 #: How far lamps hang from the dome's centre, m, and from each other, degrees.
 _LAMP_DISTANCE_M: Final = 2.0
@@ -49,9 +51,10 @@ def draw_background(camera: DomeCamera, rng: np.random.Generator) -> npt.NDArray
     return np.clip(cv2.GaussianBlur(light, (0, 0), 0.9) + level * slope * tint, 0, 255).astype(np.uint8)
 
 
-def make_grain(rng: np.random.Generator) -> npt.NDArray[np.float32]:
+@cache
+def grain_of(seed: int) -> npt.NDArray[np.float32]:
     """(1024, 1024) grain of unit strength. Images take a random piece of it, which is quicker than new grain."""
-    return rng.standard_normal((_GRAIN_PX, _GRAIN_PX), dtype=np.float32)
+    return generator(seed, "grain").standard_normal((_GRAIN_PX, _GRAIN_PX), dtype=np.float32)
 
 
 def add_grain(
@@ -61,7 +64,7 @@ def add_grain(
 
     Args:
         image: (H, W, 3) or (H, W) uint8, at most as large as the grain.
-        grain: from :func:`make_grain`.
+        grain: from :func:`grain_of`.
         strength: standard deviation, grey levels.
         rng: chooses the piece of grain.
 

@@ -18,9 +18,8 @@ from gesturehand.synthetic.articulation import (
 )
 from gesturehand.synthetic.cameras import DomeCamera, dome_cameras
 from gesturehand.synthetic.placement import hands_apart, inside_image, palm_centre, place_hands, reach_of
-from gesturehand.synthetic.plan import PlannedFrame
+from gesturehand.synthetic.plan import PlannedFrame, generator
 from gesturehand.synthetic.sequence import Subject, make_subject, sequence_angles, wrist_rotation
-from gesturehand.synthetic.settings import generator
 
 FloatArray = npt.NDArray[np.float64]
 

@@ -111,7 +111,7 @@ def draw_body(
     angle = np.arctan2(hit[..., 0] / _BODY_M[0], -hit[..., 2] / _BODY_M[1])
     around = np.unwrap(angle, axis=1) * (sum(_BODY_M) / 2)
     shade = 0.4 + 0.7 * facing
-    trousers = _smoothstep((hit[..., 1] - 0.58) / 0.01)
+    trousers = smoothstep((hit[..., 1] - 0.58) / 0.01)
 
     size = (len(columns) * _COARSER, len(rows) * _COARSER)
     maps = np.stack([outline, around, hit[..., 1], shade * (1 - 0.6 * trousers)], -1).astype(np.float32)
@@ -166,6 +166,7 @@ def _folds(rng: np.random.Generator) -> npt.NDArray[np.float32]:
     return np.clip(1.0 + 0.16 * height, 0.5, 1.6).astype(np.float32)
 
 
-def _smoothstep(x: FloatArray) -> FloatArray:
+def smoothstep(x: FloatArray) -> FloatArray:
+    """From 0 below 0 to 1 above 1, level at both ends."""
     x = np.clip(x, 0, 1)
     return x * x * (3 - 2 * x)

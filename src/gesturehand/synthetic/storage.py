@@ -11,9 +11,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from gesturehand.errors import UserError
-from gesturehand.file_lock import try_lock
-from gesturehand.file_writing import make_folder
-from gesturehand.json_files import read_json, write_json
+from gesturehand.file_writing import make_folder, try_lock
+from gesturehand.text_file import read_json, write_json
 
 _SETTINGS: Final = "settings.json"
 

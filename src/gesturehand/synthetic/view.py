@@ -8,15 +8,15 @@ import numpy as np
 import numpy.typing as npt
 
 from gesturehand.skeleton import Side
-from gesturehand.synthetic.arm import Arm, limb_mesh, limb_surface, make_arm
+from gesturehand.synthetic.arm import Arm, hand_surface, limb_mesh, limb_surface, make_arm
 from gesturehand.synthetic.articulation import hand_model
-from gesturehand.synthetic.background import add_grain, draw_background, make_grain
+from gesturehand.synthetic.background import add_grain, draw_background, grain_of
 from gesturehand.synthetic.cameras import CAMERA_NAMES, DOME_CENTRE, DomeCamera, is_grey
 from gesturehand.synthetic.capture import CapturedFrame, cameras_of
 from gesturehand.synthetic.clothes import Body, Cloth, draw_body, make_cloth
 from gesturehand.synthetic.placement import palm_centre
-from gesturehand.synthetic.render import Light, Mesh, Surface, label_meshes, render_meshes, surface_of
-from gesturehand.synthetic.settings import generator
+from gesturehand.synthetic.plan import generator
+from gesturehand.synthetic.render import Light, Mesh, label_meshes, render_meshes
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -57,25 +57,21 @@ def draw_view(frame: CapturedFrame, number: int, seed: int) -> tuple[npt.NDArray
     strength = rng.uniform(1.2, 3.0)
     if camera.is_grey:
         grey = np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), np.uint8)
-        image = np.repeat(add_grain(grey, _grain(seed), strength, rng)[..., None], 3, axis=2)
+        image = np.repeat(add_grain(grey, grain_of(seed), strength, rng)[..., None], 3, axis=2)
     else:
-        image = add_grain(image, _grain(seed), strength, rng)
+        image = add_grain(image, grain_of(seed), strength, rng)
     return image, _mask(frame, camera)
 
 
 def _mask(frame: CapturedFrame, camera: DomeCamera) -> npt.NDArray[np.uint8]:
     meshes = [
-        Mesh(camera.to_camera(hand.vertices), _surface(hand.side), np.full(len(_surface(hand.side).faces), place))
+        Mesh(
+            camera.to_camera(hand.vertices), hand_surface(hand.side), np.full(len(hand_surface(hand.side).faces), place)
+        )
         for place, hand in enumerate(frame.hands)
     ]
     labels = label_meshes(meshes, camera.intrinsics, camera.width, camera.height)
     return np.array([0, *(MASK_LEVELS[hand.side] for hand in frame.hands)], np.uint8)[labels]
-
-
-@cache
-def _surface(side: Side) -> Surface:
-    hand = hand_model(side)
-    return surface_of(hand.faces, hand.num_vertices)
 
 
 @lru_cache(maxsize=1)
@@ -148,8 +144,3 @@ def _albedo(seed: int, subject: int, side: Side) -> FloatArray:
     mottled = np.sin(rest @ waves.T + rng.uniform(0, 6.3, 24)).mean(1) * 0.35
     skin = 1 + np.concatenate([mottled, rng.normal(size=count - len(rest)) * 0.03])
     return np.clip(skin + rng.normal(size=count) * 0.015, 0.7, 1.25)
-
-
-@cache
-def _grain(seed: int) -> npt.NDArray[np.float32]:
-    return make_grain(generator(seed, "grain"))

@@ -13,9 +13,8 @@ from gesturehand.splits import SPLITS
 from gesturehand.synthetic.cameras import CAMERA_NAMES, is_grey
 from gesturehand.synthetic.capture import cameras_of, capture_frame
 from gesturehand.synthetic.interhand_files import FrameEntries, entries_of, image_name
-from gesturehand.synthetic.plan import PlannedFrame, make_plan
+from gesturehand.synthetic.plan import BENCHMARK, OPENHAND_V1, PlannedFrame, SetSettings, make_plan
 from gesturehand.synthetic.set_writer import TITLE, PlannedSet, WrittenSet, save_picture, write_set
-from gesturehand.synthetic.settings import BENCHMARK, OPENHAND_V1, SetSettings
 from gesturehand.synthetic.view import draw_view
 
 _JPEG_QUALITY: Final = 92
@@ -42,7 +41,7 @@ def write_synthetic_set(
         overwrite: replace a synthetic set that is already there, or what an interrupted run with other settings left.
         progress: show a progress bar.
         command: noted in the data card.
-        **settings: of the set, see :class:`~gesturehand.synthetic.settings.SetSettings`.
+        **settings: of the set, see :class:`~gesturehand.synthetic.plan.SetSettings`.
 
     Raises:
         UserError: an argument is out of range, a gesture is unknown, ``out`` is not empty, or another process writes

@@ -15,8 +15,7 @@ from gesturehand.errors import UserError
 from gesturehand.gestures import GestureClasses, OwnLabels, class_names, class_parents
 from gesturehand.losses import MaskedSum, counted_labels, label_cross_entropy
 from gesturehand.metrics.gesture_accuracy import GestureMetrics, LabelAccuracy
-from gesturehand.metrics.objective import ObjectiveMetrics
-from gesturehand.metrics.step_value import StepValue
+from gesturehand.metrics.objective import ObjectiveMetrics, StepValue
 from gesturehand.metrics.sum_metric import MetricDict
 from gesturehand.models.encoder import Encoder, Freeze
 from gesturehand.models.gesture_head import GestureHead, OwnLabelHead

@@ -235,10 +235,3 @@ def test_no_key_may_be_abbreviated(command):
 )
 def test_what_the_parser_takes_passes(words):
     check_line("fit", [f"--config={REPOSITORY / 'experiments' / 'demo' / 'finetune.yaml'}", *words])
-
-
-@pytest.mark.parametrize(
-    "path", sorted((REPOSITORY / "experiments").glob("[!s]*/*.yaml")), ids=lambda p: f"{p.parent.name}-{p.stem}"
-)
-def test_experiments_pass(path):
-    check_line("fit", [f"--config={path}"])

@@ -42,6 +42,7 @@ def test_defaults_and_words_are_shown(helps):
         in text
     )
     assert "--checkpoint.filename TEXT" in text
+    assert "IMAGE|FOLDER|VIDEO" in helps["predict"][1]
     assert "[best]" in text
     assert "[16, 4, 8]" in " ".join(helps["data synth"][1].split())
 

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
+from faults import fault
+from trainings import REPOSITORY, exit_code
 
 from gesturehand.cli import train
-from gesturehand.cli.main import main
 from gesturehand.cli.training.config_trust import take_trust
 
-REPOSITORY = Path(__file__).parents[3]
 EXPERIMENT = REPOSITORY / "experiments" / "demo" / "pretrain.yaml"
 
 
@@ -28,11 +28,7 @@ def fit(capsys, *more: str, change=lambda content: None) -> tuple[int, str]:
     content = yaml.safe_load(EXPERIMENT.read_text())
     change(content)
     Path("experiment.yaml").write_text(yaml.safe_dump(content))
-    try:
-        code = main(["fit", "--config=experiment.yaml", "--wandb=false", *more])
-    except SystemExit as left:
-        code = int(left.code or 0)
-    return code, capsys.readouterr().err
+    return exit_code(["fit", "--config=experiment.yaml", "--wandb=false", *more]), capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -63,7 +59,7 @@ def test_classes_of_other_packages_are_not_imported(capsys, monkeypatch, tmp_pat
     assert not Path("ran").exists()
 
 
-@pytest.mark.fault(kind="--trust_config", variant="--trust_config true", outcome="the configuration is trusted")
+@fault("--trust_config", "--trust_config true", "the configuration is trusted")
 def test_switch_lets_them_in(tmp_path):
     """In a process of its own: trust is for good."""
     (tmp_path / "mine.py").write_text(
@@ -89,11 +85,7 @@ def test_environment_is_not_read(capsys, monkeypatch):
 @pytest.mark.parametrize("raw", [b"\xff\xfe", b"a: [", b"- 1", b"!!python/object/apply:os.system ['touch ran']", b"\0"])
 def test_files_that_are_no_configuration(capsys, raw):
     Path("broken.yaml").write_bytes(raw)
-    try:
-        code = main(["fit", "--config=broken.yaml"])
-    except SystemExit as left:
-        code = left.code
-    assert code == 2
+    assert exit_code(["fit", "--config=broken.yaml"]) == 2
     assert capsys.readouterr().err.strip()
     assert not Path("ran").exists()
 
@@ -130,11 +122,7 @@ def test_disk_that_cannot_be_written(capsys, monkeypatch, number):
     ("words", "trusted"),
     [
         pytest.param(
-            words.split(),
-            trusted,
-            marks=pytest.mark.fault(
-                kind="--trust_config", variant=words, outcome="trusted" if trusted else "not trusted"
-            ),
+            words.split(), trusted, marks=fault("--trust_config", words, "trusted" if trusted else "not trusted")
         )
         for words, trusted in (
             ("--trust_config=true", True),

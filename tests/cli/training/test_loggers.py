@@ -1,92 +1,59 @@
 """What a run is logged to, and that W&B is neither imported nor asked where it is not used."""
 
-import http.server
 import os
 import socket
 import subprocess
 import sys
-import threading
 import warnings
-from pathlib import Path
 
 import pytest
+from faults import fault, faults
 from pytorch_lightning.loggers import CSVLogger, WandbLogger
+from trainings import REPOSITORY, SHORT, experiment
 
 from gesturehand.cli.training.loggers import make_loggers, wandb_is_online
 from gesturehand.errors import UserError
 
-REPOSITORY = Path(__file__).parents[3]
-
 
 @pytest.fixture(autouse=True)
-def nobody_is_logged_in(tmp_path, monkeypatch):
-    for name in ("WANDB_API_KEY", "WANDB_MODE", "WANDB_BASE_URL"):
-        monkeypatch.delenv(name, raising=False)
+def own_folder(logged_out, tmp_path, monkeypatch):
     monkeypatch.setenv("WANDB_DATA_DIR", str(tmp_path))
-    monkeypatch.setenv("NETRC", str(tmp_path / "none"))
-    monkeypatch.setenv("HOME", str(tmp_path))
 
 
 def test_offline_without_a_login():
     assert not wandb_is_online()
 
 
-class Answer(http.server.BaseHTTPRequestHandler):
-    code = 200
-
-    def do_HEAD(self):
-        self.send_response(self.code)
-        self.end_headers()
-
-    def log_message(self, *words):
-        pass
-
-
 @pytest.fixture
-def server(monkeypatch):
-    """Starts a server on this machine that answers with a code; its address is W&B's."""
-    running = []
+def wandb_server(server, monkeypatch):
+    """Starts a server that answers with a code; its address is W&B's."""
 
     def start(code: int) -> str:
-        handler = type("Handler", (Answer,), {"code": code})
-        running.append(http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler))
-        threading.Thread(target=running[-1].serve_forever, daemon=True).start()
-        url = f"http://127.0.0.1:{running[-1].server_port}"
+        url = server(code)
         monkeypatch.setenv("WANDB_BASE_URL", url)
         return url
 
-    yield start
-    for one in running:
-        one.shutdown()
-        one.server_close()
+    return start
 
 
-def unreachable(variant, url):
-    return pytest.param(
-        url,
-        marks=pytest.mark.fault(kind="W&B out of reach", variant=variant, outcome="offline, with one sentence"),
-        id=variant,
-    )
+UNREACHABLE = [
+    ("nobody listens", "http://127.0.0.1:9"),
+    ("the name is unknown", "https://wandb.invalid"),
+    ("the address is none", "not an address"),
+    ("the port is none", "http://127.0.0.1:port"),
+    ("the server is out of order", 503),
+    ("the server never answers", None),
+]
 
 
-@pytest.mark.parametrize(
-    "url",
-    [
-        unreachable("nobody listens", "http://127.0.0.1:9"),
-        unreachable("the name is unknown", "https://wandb.invalid"),
-        unreachable("the address is none", "not an address"),
-        unreachable("the port is none", "http://127.0.0.1:port"),
-        unreachable("the server is out of order", 503),
-        unreachable("the server never answers", None),
-    ],
-)
+@pytest.mark.parametrize("url", faults("W&B out of reach", "offline, with one sentence", UNREACHABLE))
 @pytest.mark.parametrize("mode", [None, "online"])
-def test_unreachable_is_offline(monkeypatch, server, url, mode):
+def test_unreachable_is_offline(monkeypatch, wandb_server, url, mode):
     monkeypatch.setenv("WANDB_API_KEY", "0" * 40)
     if mode:
         monkeypatch.setenv("WANDB_MODE", mode)
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        url = server(url) if isinstance(url, int) else url or f"http://127.0.0.1:{silent.getsockname()[1]}"
+        url = wandb_server(url) if isinstance(url, int) else url or f"http://127.0.0.1:{silent.getsockname()[1]}"
         monkeypatch.setenv("WANDB_BASE_URL", url)
         with pytest.warns(UserWarning, match=f"W&B's server {url} does not answer, so this run is logged offline"):
             assert not wandb_is_online()
@@ -101,9 +68,7 @@ class Failing:
         raise ConnectionResetError("Connection lost")
 
 
-@pytest.mark.fault(
-    kind="W&B out of reach", variant="W&B's process dies during training", outcome="training goes on, with one sentence"
-)
+@fault("W&B out of reach", "W&B's process dies during training", "training goes on, with one sentence")
 def test_wandb_that_dies_is_left_alone(tmp_path, monkeypatch):
     logger = make_loggers(tmp_path, name="a", wandb=True, wandb_project="p", tensorboard=False)[1]
     logger._experiment = Failing()
@@ -116,8 +81,8 @@ def test_wandb_that_dies_is_left_alone(tmp_path, monkeypatch):
         logger.finalize("success")
 
 
-def test_online_with_a_key(monkeypatch, server):
-    server(404)
+def test_online_with_a_key(monkeypatch, wandb_server):
+    wandb_server(404)
     monkeypatch.setenv("WANDB_API_KEY", "0" * 40)
     assert wandb_is_online()
     monkeypatch.setenv("WANDB_MODE", "offline")
@@ -125,8 +90,8 @@ def test_online_with_a_key(monkeypatch, server):
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "other.example"])
-def test_online_with_an_entry_of_the_server_in_netrc(host, tmp_path, server):
-    server(200)
+def test_online_with_an_entry_of_the_server_in_netrc(host, tmp_path, wandb_server):
+    wandb_server(200)
     (tmp_path / ".netrc").write_text(f"machine {host}\n login user\n password x\n")
     (tmp_path / ".netrc").chmod(0o600)
     assert wandb_is_online() == (host == "127.0.0.1")
@@ -153,11 +118,7 @@ def test_wandb_is_not_imported_where_it_is_not_used(tmp_path, synthetic_root):
     code = f"""
 import sys
 from gesturehand.cli.main import main
-words = ["--config={REPOSITORY}/experiments/demo/pretrain.yaml", "--data.root={synthetic_root}",
-         "--model.init_args.backbone=test_resnet", "--data.image_size=64", "--data.num_workers=0",
-         "--trainer.max_epochs=1", "--trainer.limit_train_batches=1", "--trainer.limit_val_batches=1",
-         "--trainer.enable_progress_bar=false", "--wandb=false"]
-assert main(["fit", *words]) == 0
+assert main({["fit", experiment("demo/pretrain"), f"--data.root={synthetic_root}", *SHORT]!r}) == 0
 assert main(["data", "show", "--root={synthetic_root}", "--out={tmp_path}/show.png", "--samples=1"]) == 0
 assert main(["hand", "info"]) == 0
 print("imported:", sorted(name for name in sys.modules if name.partition(".")[0] == "wandb"))

@@ -3,13 +3,25 @@
 import logging
 import os
 import platform
+import socket
 import subprocess
 import sys
 import warnings
+from pathlib import Path
 
 import pytest
+from trainings import free_port
 
-from gesturehand.cli.training.process import silence_what_is_meant
+from gesturehand.cli.training import process
+from gesturehand.cli.training.process import (
+    Choice,
+    is_first_process,
+    leave_others,
+    silence_what_is_meant,
+    tell_others,
+    told_by_first,
+)
+from gesturehand.errors import UserError
 
 PROGRAM = """
 import resource, sys
@@ -23,6 +35,18 @@ def faults():
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
 counts = [faults() for _ in range(8)]  # blocks find their places in the first rounds
 print(min(after - before for before, after in zip(counts, counts[1:])))
+"""
+SOURCE = Path(process.__file__).parents[3]
+CHOICE = Choice("runs/a/1", "runs/a/1/checkpoints/resume/step-000000005-epoch-000000.ckpt", None)
+PROGRAM_FIRST_PROCESS = """
+import sys
+from gesturehand.cli.training.process import Choice, is_first_process, tell_others, told_by_first
+if is_first_process():
+    tell_others(Choice(*{choice!r}), 2)
+    sys.stdin.read()
+else:
+    assert told_by_first(2, 60) == {choice!r}, told_by_first(2)
+    print("told")
 """
 
 
@@ -61,3 +85,91 @@ def test_remarks_that_nobody_can_act_on_are_left_out(caplog):
         assert caplog.messages == ["`Trainer.fit` stopped: No training batches.", "Finished: runs/demo"]
     finally:
         logger.filters = before
+
+
+def variables(launcher: str, rank: int, port: int) -> dict[str, str]:
+    """The environment of one of two processes, on a machine each."""
+    meeting = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    if launcher == "slurm":
+        job = {"SLURM_JOB_ID": "7", "SLURM_JOB_NAME": "hands", "SLURM_NODELIST": "127.0.0.1", "SLURM_NNODES": "2"}
+        place = {"SLURM_PROCID": str(rank), "SLURM_NODEID": str(rank), "SLURM_LOCALID": "0"}
+        return meeting | job | place | {"SLURM_NTASKS": "2", "SLURM_NTASKS_PER_NODE": "1"}
+    if launcher == "torchrun":  # with the first worker as host of the store
+        elastic = {"TORCHELASTIC_RUN_ID": "none", "TORCHELASTIC_RESTART_COUNT": "0"}
+        place = {"RANK": str(rank), "LOCAL_RANK": "0", "GROUP_RANK": str(rank), "WORLD_SIZE": "2"}
+        return meeting | elastic | place | {"TORCHELASTIC_USE_AGENT_STORE": "False"}
+    return meeting | {"NODE_RANK": str(rank)}
+
+
+def cleared() -> dict[str, str]:
+    """This process's environment without what a launcher would have set."""
+    launchers = ("SLURM_", "TORCHELASTIC_", "MASTER_", "GESTUREHAND_RUN")
+    names = ("RANK", "LOCAL_RANK", "GROUP_RANK", "NODE_RANK", "WORLD_SIZE")
+    kept = {key: value for key, value in os.environ.items() if key not in names and not key.startswith(launchers)}
+    return kept | {"PYTHONPATH": str(SOURCE), "OMP_NUM_THREADS": "1"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("launcher", ["slurm", "torchrun", "by hand"])
+def test_second_process_is_told(launcher, tmp_path):
+    port = free_port()
+    program = PROGRAM_FIRST_PROCESS.format(choice=tuple(CHOICE))
+    command = [sys.executable, "-c", program]
+    folders = [tmp_path / name for name in ("first", "second")]
+    for folder in folders:
+        folder.mkdir()
+    with subprocess.Popen(command, stdin=-1, cwd=folders[0], env=cleared() | variables(launcher, 0, port)) as first:
+        environment = cleared() | variables(launcher, 1, port)
+        second = subprocess.run(command, cwd=folders[1], env=environment, capture_output=True, text=True)
+        assert first.stdin is not None
+        first.stdin.close()
+    assert first.returncode == 0
+    assert second.stdout == "told\n", second.stderr[-2000:]
+    assert [list(folder.iterdir()) for folder in folders] == [[], []]
+
+
+@pytest.fixture
+def alone(monkeypatch):
+    """Nothing in the environment of a launcher's; nobody is told anything afterwards."""
+    for name in os.environ.keys() - cleared().keys():
+        monkeypatch.delenv(name)
+    yield monkeypatch
+    leave_others()
+
+
+def test_first_process_that_says_nothing(alone):
+    for name, value in variables("slurm", 1, free_port()).items():
+        alone.setenv(name, value)
+    with pytest.raises(UserError, match=r"has not said within 1 s .*, and whether port"):
+        told_by_first(2, patience_s=1)
+
+
+def test_processes_that_lightning_starts_find_it_in_their_environment(alone):
+    tell_others(CHOICE, num_nodes=1)
+    assert told_by_first(num_nodes=1) == CHOICE
+    leave_others()
+    with pytest.raises(UserError, match="start all of them with torchrun or srun"):
+        told_by_first(num_nodes=1)
+
+
+def test_machines_that_do_not_know_of_each_other(alone):
+    assert is_first_process()
+    with pytest.raises(UserError, match=r"trainer.num_nodes is 2, and nothing says where the machines meet"):
+        tell_others(CHOICE, num_nodes=2)
+
+
+def test_port_that_is_taken(alone):
+    with socket.create_server(("", 0)) as taken:
+        alone.setenv("MASTER_ADDR", "127.0.0.1")
+        port = taken.getsockname()[1]
+        alone.setenv("MASTER_PORT", str(port - 10_000))
+        with pytest.raises(UserError, match="cannot be opened: set MASTER_PORT"):
+            tell_others(CHOICE, num_nodes=2)
+
+
+def test_tasks_that_slurm_starts_without_saying_how_many_a_machine_has(alone):
+    for name, value in variables("slurm", 0, free_port()).items():
+        alone.setenv(name, value)
+    alone.delenv("SLURM_NTASKS_PER_NODE")
+    with pytest.raises(UserError, match="ntasks-per-node"):
+        tell_others(CHOICE, num_nodes=2)

@@ -11,30 +11,20 @@ from pathlib import Path
 
 import pytest
 import torch
+from faults import fault
+from trainings import SMALL, exit_code, experiment
 
 from gesturehand.checkpoints.resume_points import ResumePoints
 from gesturehand.cli import train
-from gesturehand.cli.main import main
 from gesturehand.cli.training.resume import place_of_run, release_locks
 from gesturehand.data.set_images import SetImages
 from gesturehand.errors import UserError
 from gesturehand.runs import mark_finished
 
-REPOSITORY = Path(__file__).parents[3]
 WORDS = [
-    "fit",
-    f"--config={REPOSITORY / 'experiments' / 'demo' / 'pretrain'}.yaml",
-    "--model.init_args.backbone=test_resnet",
-    "--data.image_size=32",
-    "--data.batch_size=8",
-    "--data.num_workers=0",
-    "--trainer.max_epochs=2",
-    "--trainer.limit_val_batches=2",
-    "--trainer.enable_progress_bar=false",
-    "--trainer.log_every_n_steps=2",
-    "--resume_every_n_steps=3",
-    "--wandb=false",
-]
+    "fit", experiment("demo/pretrain"), *SMALL, "--data.image_size=32", "--data.batch_size=8", "--trainer.max_epochs=2",
+    "--trainer.limit_val_batches=2", "--trainer.log_every_n_steps=2", "--resume_every_n_steps=3", "--wandb=false",
+]  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
@@ -55,10 +45,7 @@ def command(synthetic_root, tmp_path, monkeypatch):
         place = tmp_path / folder
         place.mkdir(exist_ok=True)
         monkeypatch.chdir(place)
-        try:
-            return main([*WORDS, f"--data.root={synthetic_root}", *more])
-        except SystemExit as left:
-            return int(left.code or 0)
+        return exit_code([*WORDS, f"--data.root={synthetic_root}", *more])
 
     return run
 
@@ -233,7 +220,7 @@ def signal_at_step(monkeypatch):
             code,
             said,
             marks=[
-                pytest.mark.fault(kind=SIGNALS, variant=variant, outcome=f"the point is written; exit code {code}"),
+                fault(SIGNALS, variant, f"the point is written; exit code {code}"),
                 *([pytest.mark.slow] if len(numbers) > 1 else []),
             ],
             id=variant,
@@ -256,16 +243,14 @@ def test_all_processes_of_a_job_are_signalled(command, signal_at_step, tmp_path,
     assert not multiprocessing.active_children(), "the workers have ended"
 
 
-@pytest.mark.fault(kind=SIGNALS, variant="Ctrl-C twice", outcome="ends at once, says how to go on; exit code 130")
+@fault(SIGNALS, "Ctrl-C twice", "ends at once, says how to go on; exit code 130")
 def test_second_interrupt_ends_at_once(command, signal_at_step, tmp_path, capsys):
     signal_at_step(3, signal.SIGINT, signal.SIGINT)
     assert command("stopped", "--data.num_workers=2") == 130
     assert "gesturehand: interrupted: the same command continues from step 3" in capsys.readouterr().err
 
 
-@pytest.mark.fault(
-    kind=SIGNALS, variant="SIGKILL to a worker, as for want of memory", outcome="one sentence that names the workers"
-)
+@fault(SIGNALS, "SIGKILL to a worker, as for want of memory", "one sentence that names the workers")
 def test_killed_worker_is_one_sentence(command, signal_at_step, tmp_path, capsys):
     signal_at_step(3, signal.SIGKILL, workers_only=True)
     assert command("stopped", "--data.num_workers=2") == 2

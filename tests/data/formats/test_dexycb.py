@@ -4,6 +4,7 @@ import shutil
 
 import numpy as np
 import pytest
+from refusals import refused
 
 from gesturehand.data.formats.dexycb import SETUPS
 from gesturehand.data.formats.registry import format_of
@@ -97,9 +98,8 @@ def test_gaps_are_one_sentence(tmp_path, copied, dexycb, place, content, sentenc
     try:
         if content is not None:
             path.write_bytes(content)
-        with pytest.raises(UserError, match=sentence) as caught:
+        with refused(match=sentence):
             read_index(copied, "val", set_format="dexycb")
-        assert "\n" not in str(caught.value)
     finally:
         path.unlink(missing_ok=True)
         aside.rename(path)

@@ -12,8 +12,7 @@ from gesturehand.synthetic.articulation import hand_model
 from gesturehand.synthetic.photo.hands import capture_photo
 from gesturehand.synthetic.photo.picture import draw_photo
 from gesturehand.synthetic.photo.plan import PhotoSettings, make_photo_plan
-from gesturehand.synthetic.photo.solids import make_solid
-from gesturehand.synthetic.photo.surroundings import background
+from gesturehand.synthetic.photo.surroundings import background, make_solid
 from gesturehand.synthetic.render import surface_of
 from gesturehand.synthetic.view import MASK_LEVELS
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from set_files import contents
 
 from gesturehand.data.check import check_data
 from gesturehand.data.index import read_index
@@ -19,10 +20,6 @@ from gesturehand.synthetic.photo.plan import PhotoSettings
 from gesturehand.synthetic.photo.writer import write_photo_set
 
 TINY = PhotoSettings(subjects=(2, 1, 1), frames=(40, 4, 8), image_px=96, gestures=("fist", "cup"))
-
-
-def contents(root: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(root)): path.read_bytes() for path in sorted(root.rglob("*")) if path.is_file()}
 
 
 @pytest.fixture(scope="module")

@@ -20,11 +20,18 @@ from gesturehand.cli.keys.given import (
     scalar,
 )
 from gesturehand.cli.keys.known import KnownKeys, known_classes, known_keys, model_classes
-from gesturehand.cli.keys.signature import REQUIRED, Kind, Signature, first_sentence, is_record, signature_of
-from gesturehand.cli.keys.source import find_dotted
+from gesturehand.cli.keys.signature import (
+    REQUIRED,
+    Kind,
+    Signature,
+    find_dotted,
+    first_sentence,
+    is_record,
+    signature_of,
+)
 from gesturehand.data.files import check_root, is_url
 from gesturehand.data.spelling import find_file
-from gesturehand.errors import UserError
+from gesturehand.errors import UserError, one_line
 from gesturehand.suggestions import did_you_mean, did_you_mean_path, nearest
 
 #: A sentence about a slip is no longer than this, with the program's name before it.
@@ -156,7 +163,7 @@ def _check_strays(command: str, line: Line) -> None:
         word, words = line.strays[0], list(map(str, kind.words))
         if words and word not in words:
             meant = did_you_mean(word, words, f"choose {_choice(words)}.")
-            raise UserError(f"There is no {positional.shown} '{_short(word)}': {meant}")
+            raise UserError(f"There is no {positional.shown} '{one_line(word, 60)}': {meant}")
         return
     word = line.strays[0]
     if command in TRAINING:
@@ -165,8 +172,8 @@ def _check_strays(command: str, line: Line) -> None:
         signature = signature_of_command(command)
         options = [p.name for p in signature.parameters if p.default is REQUIRED] or ["config"]
     missing = [name for name in options if name not in {option.path for option in line.options}]
-    hint = f"did you mean --{missing[0]} {_short(word)}?" if missing else "every value belongs to an option."
-    raise UserError(f"`gesturehand {command}` takes no word '{_short(word)}' of its own: {hint}")
+    hint = f"did you mean --{missing[0]} {one_line(word, 60)}?" if missing else "every value belongs to an option."
+    raise UserError(f"`gesturehand {command}` takes no word '{one_line(word, 60)}' of its own: {hint}")
 
 
 def signature_of_command(command: str) -> Signature:
@@ -224,11 +231,11 @@ def _unknown_key(known: KnownKeys, given: Given, path: str) -> str:
     dashes = "" if given.place else "--"
     what = "key" if known.command in TRAINING or given.place else "option"
     meant = f"did you mean {dashes}{near}?" if near else f"`gesturehand {known.command} --help` lists all."
-    return f"There is no {what} {dashes}{_short(given.path)}{_at(given)}: {meant}"
+    return f"There is no {what} {dashes}{one_line(given.path, 60)}{_at(given)}: {meant}"
 
 
 def nearest_key(path: str, known: Iterable[str]) -> str | None:
-    """The key most like one that is not known: of its own section first, then of any.
+    """The known key most like an unknown one, in its own section first, then in any.
 
     Args:
         path: With dots, in full.
@@ -292,7 +299,8 @@ def _check_part(given: Given, path: str, part: str, kind: Kind, classes: dict[st
         return
     near = nearest(name, parameters)
     meant = f"did you mean {given.path.removesuffix(name)}{near}?" if near else f"it has {_choice(parameters)}."
-    raise UserError(_brief(f"{class_name} has no argument {_short(name)}{_at(given)}: ", meant, f"see {class_name}."))
+    start = f"{class_name} has no argument {one_line(name, 60)}{_at(given)}: "
+    raise UserError(_brief(start, meant, f"see {class_name}."))
 
 
 def _record_of(kind: Kind) -> str | None:
@@ -317,7 +325,7 @@ def _check_class(given: Given, name: Any, classes: Callable[[], dict[str, str]],
     near = nearest(short, known, _CLASS_ALIKE)
     if near is not None:
         shown = known[near] if "." in name else near
-        raise UserError(f"There is no class '{_short(name)}' for {path}{_at(given)}: did you mean {shown}?")
+        raise UserError(f"There is no class '{one_line(name, 60)}' for {path}{_at(given)}: did you mean {shown}?")
 
 
 def _wrong_value(path: str, given: Given, kind: Kind) -> str:
@@ -333,7 +341,7 @@ def _wrong_value(path: str, given: Given, kind: Kind) -> str:
         )
     dashes = "" if given.place or "." in given.path else "--"
     shown = str(given.value).lower() if isinstance(given.value, bool) else given.value
-    start = f"{dashes}{path} is '{_short(shown)}'{_at(given)}: "
+    start = f"{dashes}{path} is '{one_line(shown, 60)}'{_at(given)}: "
     if is_not_finite(given.value) and number:
         return f"{start}{given.value} is not a finite number, which it needs."
     near = None if isinstance(given.value, list) else nearest(str(shown), words)
@@ -347,18 +355,13 @@ def _wrong_value(path: str, given: Given, kind: Kind) -> str:
 
 
 def _brief(start: str, end: str, otherwise: str) -> str:
-    """A sentence, with the other end where it would be too long."""
+    """A sentence, with the other ending where it would be too long."""
     return start + (end if len(start) + len(end) < LONGEST - len("gesturehand: ") else otherwise)
 
 
 def _choice(words: Iterable[str]) -> str:
     *others, last = words
     return f"{', '.join(others)} or {last}" if others else last
-
-
-def _short(value: Any) -> str:
-    text = " ".join(str(value).split())
-    return text if len(text) <= 60 else f"{text[:57]}…"
 
 
 def _at(given: Given) -> str:

@@ -10,8 +10,7 @@ import yaml
 from gesturehand.cli.keys.signature import Kind
 from gesturehand.errors import UserError
 from gesturehand.suggestions import did_you_mean_path
-from gesturehand.text_file import read_text
-from gesturehand.yaml_text import check_aliases, read_yaml
+from gesturehand.text_file import check_aliases, read_text, read_yaml
 
 #: Options that stand without a value, or may.
 SWITCHES: Final = ("help", "print_config", "trust_config")
@@ -135,7 +134,7 @@ def scalar(text: Any) -> Any:
 
 
 def accepts(kind: Kind, value: Any, *, adds: bool = False) -> bool:
-    """Whether a value can be one of a kind; what is not sure counts as one.
+    """Whether a value can be one of a kind; in doubt it counts as one.
 
     Args:
         kind: The kind.

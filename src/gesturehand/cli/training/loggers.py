@@ -16,8 +16,8 @@ from pytorch_lightning.loggers.csv_logs import ExperimentWriter
 from pytorch_lightning.loggers.logger import rank_zero_experiment
 from pytorch_lightning.utilities import rank_zero_only, rank_zero_warn
 
-from gesturehand.errors import UserError
-from gesturehand.evaluation.origin import code_version
+from gesturehand.errors import UserError, brief
+from gesturehand.evaluation.report import code_version
 from gesturehand.extras import install
 from gesturehand.file_writing import durable_file
 from gesturehand.wandb_server import answers, logged_in_to_wandb, wandb_server
@@ -105,7 +105,7 @@ class TolerantWandbLogger(WandbLogger):
                 return super().experiment
             except Exception as error:  # W&B has many kinds of its own, and passes on those of its libraries
                 where = "it logs nothing" if offline else "it logs offline"
-                rank_zero_warn(f"W&B does not take up the run ({_brief(error)}), so {where}.")
+                rank_zero_warn(f"W&B does not take up the run ({brief(error)}), so {where}.")
         return self._give_up()
 
     @rank_zero_only
@@ -137,7 +137,7 @@ class TolerantWandbLogger(WandbLogger):
         try:
             log(*values, **more)
         except Exception as error:  # as above
-            rank_zero_warn(f"W&B has failed ({_brief(error)}), so it logs nothing more of this run.")
+            rank_zero_warn(f"W&B has failed ({brief(error)}), so it logs nothing more of this run.")
             self._give_up()
 
     def _give_up(self) -> Any:
@@ -145,11 +145,6 @@ class TolerantWandbLogger(WandbLogger):
 
         self._experiment = wandb.init(mode="disabled", reinit="create_new")
         return self._experiment
-
-
-def _brief(error: Exception) -> str:
-    text = " ".join(str(error).split())
-    return f"{type(error).__name__}: {text[:120]}" if text else type(error).__name__
 
 
 def make_loggers(

@@ -12,9 +12,9 @@ from pytorch_lightning.utilities import rank_zero_info
 
 from gesturehand.checkpoints.resume_points import newest_point
 from gesturehand.errors import UserError
-from gesturehand.file_lock import try_lock
-from gesturehand.json_files import write_json
+from gesturehand.file_writing import try_lock
 from gesturehand.runs import FINISHED_FILE, RUNNING_FILE, new_run
+from gesturehand.text_file import write_json
 
 #: Where the points lie within a run's folder.
 POINTS: Final = Path("checkpoints") / "resume"
@@ -89,7 +89,7 @@ def remember(place: RunPlace, **facts: Any) -> None:
 
 
 def config_digest(config: str) -> str:
-    """SHA-256 of a configuration without what does not make another run."""
+    """SHA-256 of a configuration, leaving out what does not make it another run."""
     settings = {key: value for key, value in yaml.safe_load(config).items() if key not in _NOT_COMPARED}
     trainer = settings.get("trainer")
     if isinstance(trainer, dict):

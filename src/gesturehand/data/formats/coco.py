@@ -26,7 +26,6 @@ from gesturehand.data.plausibility import OTHER_ORDERS, better_order, places_of
 from gesturehand.errors import UserError
 from gesturehand.skeleton import NUM_JOINTS, SIDES, Side
 from gesturehand.splits import SPLITS
-from gesturehand.translation import rays_of
 
 #: COCO's own files beside COCO-WholeBody's; they hold no hands and are long.
 _NO_HANDS: Final = (
@@ -54,7 +53,7 @@ _MOST_FOLDERS: Final = 500
 #: Images by which the folder of all is found: a download may lack some.
 _PROBES: Final = 20
 
-#: Of a hand without joints in space, and of one without a box.
+#: Stand for the joints of a hand without any in space, and for the box of one without.
 _NOWHERE: Final = (np.nan,) * (3 * NUM_JOINTS)
 _NO_BOX: Final = (np.nan,) * 4
 
@@ -170,6 +169,8 @@ class _Hands:
         pixels, space = pixels[:, order], space[:, order]
         boxes = np.array(self._boxes, np.float64).reshape(count, 4)
         sizes = np.array([image.size for image in self._of])
+        from gesturehand.camera import rays_of  # with PyTorch, which no command of an index needs for its start
+
         intrinsics, camera = _cameras(self._of)
         shown: np.ndarray = np.asarray(np.isfinite(pixels).all(-1))
         deep: np.ndarray = np.asarray(np.isfinite(space).any((1, 2)))

@@ -188,7 +188,7 @@ class _Calibration:
             raise UserError(f"'{path}' does not name one hand with its calibration: download it again.") from None
 
     def betas(self, person: str) -> np.ndarray:
-        """(10,) of a person."""
+        """Shape parameters (10,) of a person."""
         if person not in self._betas:
             path = self.root / "calibration" / f"mano_{person}" / "mano.yml"
             self._betas[person] = _numbers(path, read_yaml_file(path, ("betas",), DexYcbFormat.title)["betas"], 10)

@@ -32,7 +32,7 @@ IMAGE_SIDE_PX: Final = 224
 BACKGROUNDS: Final = ("gs", "hom", "sample", "auto")
 #: What the files of a split begin with.
 _PREFIX: Final = {"train": "training", "test": "evaluation"}
-#: Of an image without annotated joints: the crop, which is wider than the box by a quarter, is then the image.
+#: The box of an image without annotated joints: the crop, wider than the box by a quarter, is then the whole image.
 _WHOLE_IMAGE_BOX: Final = (IMAGE_SIDE_PX * 0.1, IMAGE_SIDE_PX * 0.1, IMAGE_SIDE_PX * 0.8, IMAGE_SIDE_PX * 0.8)
 
 

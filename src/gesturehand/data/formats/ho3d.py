@@ -208,7 +208,7 @@ class _Meta:
         self.content = load_restricted_pickle(path, "an HO-3D", _REMEDY)
 
     def has(self, key: str) -> bool:
-        """Whether there is something; what could not be annotated is None."""
+        """Whether a value is there; what could not be annotated is None."""
         return self.content.get(key) is not None
 
     def numbers(self, key: str, shape: tuple[int, ...]) -> np.ndarray:

@@ -17,8 +17,7 @@ from gesturehand.data.index_build import Columns, text_column
 from gesturehand.errors import UserError
 from gesturehand.gestures import NO_GESTURE
 from gesturehand.hand.conventions import PoseForm
-from gesturehand.text_file import read_text
-from gesturehand.yaml_text import read_yaml
+from gesturehand.text_file import read_text, read_yaml
 
 #: What an index was made from, by name: numbers that change when the files do.
 Sources = dict[str, list[int]]
@@ -30,7 +29,7 @@ def read_json_array(path: Path, entry: tuple[int, ...], title: str) -> np.ndarra
     Args:
         path: The file.
         entry: Shape of an entry; lists of length 1 around or within it do not matter.
-        title: Of the set, for messages.
+        title: Name of the set in messages.
 
     Returns:
         (N, …) float32, … the shape of an entry.
@@ -279,7 +278,7 @@ class SetFormat(ABC):
 
 
 def state_of(paths: Iterable[Path]) -> list[int]:
-    """Number of some files and folders, and a hash of their names, sizes and times.
+    """The number of files and folders, and a hash of their names, sizes and times.
 
     Raises:
         OSError: One is missing.

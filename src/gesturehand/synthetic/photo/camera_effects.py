@@ -1,14 +1,12 @@
 """What a camera makes of a scene: shadows, focus, movement, exposure, colours, noise and size."""
 
-from functools import cache
 from typing import Final
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-from gesturehand.synthetic.background import make_grain
-from gesturehand.synthetic.settings import generator
+from gesturehand.synthetic.background import grain_of
 
 Picture = npt.NDArray[np.uint8]
 
@@ -121,7 +119,7 @@ def _moved(image: Picture, rng: np.random.Generator) -> Picture:
 
 def _noisy(image: Picture, strength: float, seed: int, rng: np.random.Generator) -> Picture:
     """Noise that differs from channel to channel."""
-    grain, (height, width) = _grain(seed), image.shape[:2]
+    grain, (height, width) = grain_of(seed), image.shape[:2]
     corners = zip(*(rng.integers(0, n - m, 3) for n, m in zip(grain.shape, (height, width), strict=True)), strict=True)
     pieces = [grain[top : top + height, left : left + width] for top, left in corners]
     return np.asarray(cv2.addWeighted(image, 1.0, cv2.merge(pieces), strength, 0.0, dtype=cv2.CV_8U), np.uint8)
@@ -134,8 +132,3 @@ def _enlarged(image: Picture, rng: np.random.Generator) -> Picture:
     small = cv2.resize(image, (0, 0), fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     method = cv2.INTER_CUBIC if rng.random() < 0.5 else cv2.INTER_LINEAR
     return np.asarray(cv2.resize(small, (width, height), interpolation=method), np.uint8)
-
-
-@cache
-def _grain(seed: int) -> npt.NDArray[np.float32]:
-    return make_grain(generator(seed, "grain"))

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
 from typing import Final
 
 import numpy as np
@@ -12,6 +11,7 @@ from scipy.spatial.transform import Rotation
 
 from gesturehand.gestures import NO_GESTURE
 from gesturehand.skeleton import NUM_JOINTS, SIDES, Side
+from gesturehand.synthetic.arm import hand_surface
 from gesturehand.synthetic.articulation import (
     hand_model,
     mirror_rotations,
@@ -27,7 +27,6 @@ from gesturehand.synthetic.photo.plan import PhotoSettings, photo_cameras
 from gesturehand.synthetic.photo.pose_sampling import amplitude, any_pose, clasp_partner, hand_angles
 from gesturehand.synthetic.placement import inside_image
 from gesturehand.synthetic.plan import PlannedFrame
-from gesturehand.synthetic.render import Surface, surface_of
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -269,14 +268,14 @@ class _DepthInto:
     """How deep points lie inside a hand."""
 
     def __init__(self, hand: CapturedHand) -> None:
-        self._vertices, surface = hand.vertices, _surface(hand.side)
+        self._vertices, surface = hand.vertices, hand_surface(hand.side)
         corners = hand.vertices[surface.faces]
         normals = surface.face_to_vertex @ np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
         self._normals = normals / (np.linalg.norm(normals, axis=1, keepdims=True) + 1e-12)
         self._tree = cKDTree(hand.vertices)
 
     def __call__(self, points: FloatArray) -> float:
-        """Of points (N, 3) m, that of the deepest, m, along the nearest vertex's normal; 0 if all are outside."""
+        """Depth of the deepest of points (N, 3) m, in m along the nearest vertex's normal; 0 if all are outside."""
         low, high = self._vertices.min(0), self._vertices.max(0)
         points = points[((points > low) & (points < high)).all(1)]
         if not len(points):
@@ -284,9 +283,3 @@ class _DepthInto:
         _, nearest = self._tree.query(points)
         along = ((points - self._vertices[nearest]) * self._normals[nearest]).sum(1)
         return max(0.0, float(-along.min()))
-
-
-@cache
-def _surface(side: Side) -> Surface:
-    hand = hand_model(side)
-    return surface_of(hand.faces, hand.num_vertices)

@@ -11,8 +11,8 @@ from gesturehand.skeleton import EANET_TIP_VERTICES, MANO_JOINT_NAMES, Side
 from gesturehand.synthetic.arm import limb_surface
 from gesturehand.synthetic.articulation import LONG_FINGERS, hand_model, right_articulation
 from gesturehand.synthetic.clothes import Cloth, make_cloth
+from gesturehand.synthetic.plan import generator
 from gesturehand.synthetic.sequence import Subject, make_subject
-from gesturehand.synthetic.settings import generator
 
 FloatArray = npt.NDArray[np.float64]
 

@@ -13,12 +13,10 @@ from gesturehand.synthetic.photo.camera_effects import cast_shadow, take_picture
 from gesturehand.synthetic.photo.hands import capture_photo
 from gesturehand.synthetic.photo.people import Person, nail_faces, person, skin_albedo, skin_tone
 from gesturehand.synthetic.photo.plan import PhotoSettings, photo_cameras
-from gesturehand.synthetic.photo.solids import Solid, make_solid
-from gesturehand.synthetic.photo.surroundings import background, put_before
+from gesturehand.synthetic.photo.surroundings import Solid, background, make_solid, put_before
 from gesturehand.synthetic.placement import palm_centre
-from gesturehand.synthetic.plan import PlannedFrame
+from gesturehand.synthetic.plan import PlannedFrame, generator
 from gesturehand.synthetic.render import Light, Mesh, render_meshes
-from gesturehand.synthetic.settings import generator
 from gesturehand.synthetic.view import MASK_LEVELS
 
 FloatArray = npt.NDArray[np.float64]
@@ -31,8 +29,7 @@ _HELD_SHARE: Final = 0.65
 _CAST_SHADOW_SHARE: Final = 0.3
 #: Share of second hands that are somebody else's.
 _OTHER_PERSON_SHARE: Final = 0.15
-#: Of the hull of a hand's joints within the picture, the share of the area that shows the hand: of the main hand and of
-#: a second one at least so much.
+#: How much of the hull of a hand's joints within the picture shows the hand, at least: a main hand, and a second one.
 _VISIBLE: Final = (0.3, 0.1)
 #: No part of a limb is nearer to the middle of the camera, m: an arm does not go through it.
 _ROOM_M: Final = 0.06

@@ -15,8 +15,7 @@ from gesturehand.errors import UserError
 from gesturehand.gestures import NO_GESTURE
 from gesturehand.splits import Split
 from gesturehand.synthetic.cameras import DomeCamera
-from gesturehand.synthetic.plan import PlannedFrame, make_plan
-from gesturehand.synthetic.settings import SetSettings, generator
+from gesturehand.synthetic.plan import PlannedFrame, SetSettings, generator, make_plan
 
 #: The shorter side of a photograph after it is scaled down; pieces of it fill pictures of half that side or less.
 _SHORTER_PX: Final = 600

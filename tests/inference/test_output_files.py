@@ -9,7 +9,7 @@ import pytest
 import trimesh
 
 from gesturehand.errors import UserError
-from gesturehand.inference.mesh_files import mesh_bytes, obj_bytes, parse_formats, ply_bytes
+from gesturehand.inference.output_files import mesh_bytes, obj_bytes, parse_formats, ply_bytes
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +93,7 @@ def test_glb_without_trimesh_names_the_extra():
 import sys
 sys.modules["trimesh"] = None
 from gesturehand.errors import UserError
-from gesturehand.inference.mesh_files import parse_formats
+from gesturehand.inference.output_files import parse_formats
 parse_formats("obj,ply")
 try:
     parse_formats("glb")

@@ -10,7 +10,7 @@ from scipy.spatial.transform import Rotation
 from gesturehand.hand.layer import HandModel
 from gesturehand.hand.load import open_hand
 from gesturehand.hand.mano_file import write_npz
-from gesturehand.inference.traced_hand_model import NoHandModel, TracedHandModel
+from gesturehand.inference.export_model import NoHandModel, TracedHandModel
 
 
 @pytest.fixture(scope="module")
