@@ -149,7 +149,7 @@ def watched(detector, frames, **settings):
     seen = []
     for number in range(frames):
         found = tracker(np.full((400, 1200, 3), number, np.uint8))
-        seen.append({one.track: (one.hand.hand, one.hand.box[0] + one.hand.box[2] / 2) for one in found})
+        seen.append({one.track: (one.hand.side, one.hand.box[0] + one.hand.box[2] / 2) for one in found})
     return seen
 
 
