@@ -150,6 +150,23 @@ def test_looking_both_ways_quarters_noise_and_keeps_tracks_apart(predictor, pair
         assert errors[1] < errors[0] / 1.5
 
 
+@pytest.mark.parametrize("wrong", [(10,), (9, 10, 11)])
+def test_a_hand_seen_the_wrong_way_round_for_some_frames_is_turned_back(predictor, pair, wrong):
+    """It turns steadily, and is turned by 150° about its own axis in some frames."""
+    hand = pair[0]
+    turns = [Rotation.from_rotvec([0, 0, 0.03 * number]).as_matrix() for number in range(21)]
+    flip = Rotation.from_rotvec([0, np.radians(150), 0]).as_matrix()
+    true = [turn @ hand.global_orient for turn in turns]
+    seen = [
+        replace(hand, global_orient=(orient @ flip if number in wrong else orient).astype("f4"))
+        for number, orient in enumerate(true)
+    ]
+    frames = ((number, [0], [own]) for number, own in enumerate(seen))
+    smooth = [hands[0] for _, _, hands in smooth_both_ways(predictor.model.hand_model, 30, frames)]
+    off = [Rotation.from_matrix(a.T @ b.global_orient).magnitude() for a, b in zip(true, smooth, strict=True)]
+    assert max(off) < 0.01
+
+
 def test_a_single_frame_and_none_stay_as_they_are(predictor, pair):
     assert both_ways(predictor, []) == []
     assert both_ways(predictor, [([], [])]) == [(0, [], [])]

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from gesturehand.detection import HandDetector
+from gesturehand.detection import HandDetection, HandDetector
 from gesturehand.errors import UserError
 from gesturehand.inference.tracks import BoxTracks, HandTracker
 
@@ -82,10 +82,13 @@ def test_a_hand_that_comes_is_found_at_the_next_search(detector, photo):
 def test_a_lost_hand_far_away_or_of_the_other_side_is_another_one(detector, photo):
     tracker = HandTracker(detector, detect_every=1)
     tracker(picture(photo, (0, 0)))
-    tracker(picture(photo))
+    for _ in range(6):
+        tracker(picture(photo))
     assert [one.track for one in tracker(picture(photo, (5, 5, "left")))] == [1]
+    tracker = HandTracker(detector, detect_every=1)
+    tracker(picture(photo, (0, 0)))
     tracker(picture(photo))
-    assert [one.track for one in tracker(picture(photo, (330, 80)))] == [2]
+    assert [one.track for one in tracker(picture(photo, (330, 80)))] == [1]
 
 
 def test_what_is_asked_for(detector, photo):
@@ -97,6 +100,134 @@ def test_what_is_asked_for(detector, photo):
     assert HandTracker(detector, min_score=1.0)(both) == []
     with pytest.raises(UserError, match="detect_every is 0: give 1 or more"):
         HandTracker(detector, detect_every=0)
+
+
+SIZE = 100
+#: An open right hand of that size, pointing up, its thumb to the left.
+OPEN_HAND = np.array(
+    [[0, 50]]
+    + [[x * (1 + k) / 4, 20 - y * k] for x, y in ((-50, 5), (-25, 19), (0, 23), (18, 20), (35, 14)) for k in range(4)]
+)
+
+
+def seen_hand(x, y, side="right", score=0.9):
+    """A hand as a detector sees it."""
+    joints = OPEN_HAND * [1 if side == "right" else -1, 1] + [float(x), float(y)]
+    low, high = joints.min(0), joints.max(0)
+    return HandDetection((*low.tolist(), *(high - low).tolist()), side, score, joints, 0.0)
+
+
+class Acted(HandDetector):
+    """Sees what a script has for each frame, whose number is the image's colour.
+
+    Looking for a hand where it is expected shows the nearest one whose middle lies within half a hand of it, and
+    nothing else; a search shows all that are not hidden from it, in an order that changes from frame to frame.
+    """
+
+    def __init__(self, script, found=lambda frame, hands: hands):
+        self.script, self.found = script, found
+
+    def __call__(self, image, **_):
+        frame = int(image[0, 0, 0])
+        hands = self.found(frame, self.script(frame))
+        return hands[::-1] if frame % 2 else hands
+
+    def follow(self, image, joints):
+        hands = self.script(int(image[0, 0, 0]))
+        shown = []
+        for expected in joints:
+            distances = [np.linalg.norm((hand.joints_2d - expected).mean(0)) for hand in hands]
+            near = int(np.argmin(distances)) if hands else None
+            nothing = replace(seen_hand(*expected.mean(0)), score=0.0)
+            shown.append(hands[near] if near is not None and distances[near] < SIZE / 2 else nothing)
+        return shown
+
+
+def watched(detector, frames, **settings):
+    """Of every frame, {track: (side, middle of its box)}."""
+    tracker = HandTracker(detector, **settings)
+    seen = []
+    for number in range(frames):
+        found = tracker(np.full((400, 1200, 3), number, np.uint8))
+        seen.append({one.track: (one.hand.side, one.hand.box[0] + one.hand.box[2] / 2) for one in found})
+    return seen
+
+
+def test_hands_that_pass_each_other_fast_keep_their_numbers():
+    """Both move by half a hand a frame, with room for one between them, after a slow start."""
+
+    def script(frame):
+        way = 50 * max(frame - 3, 0) ** 2 / 10 if frame < 8 else 125 + 45 * (frame - 8)
+        return [seen_hand(100 + way, 90), seen_hand(1100 - way, 310, "left")]
+
+    seen = watched(Acted(script), 25, detect_every=3)
+    numbers = {side: number for number, (side, _) in seen[0].items()}
+    for frame, hands in enumerate(seen):
+        right, left = script(frame)
+        assert set(hands) == {0, 1}
+        assert hands[numbers["right"]] == ("right", right.box[0] + right.box[2] / 2)
+        assert hands[numbers["left"]] == ("left", left.box[0] + left.box[2] / 2)
+
+
+def test_a_moving_hand_is_looked_for_where_it_goes():
+    """It moves by 0.7 of its size a frame: where it was it is not seen, and a search never shows it again."""
+
+    def script(frame):
+        speeds = np.minimum(np.arange(frame) * 10, 70)
+        return [seen_hand(80 + speeds.sum(), 100)]
+
+    seen = watched(Acted(script, lambda frame, hands: hands if frame == 0 else []), 20)
+    assert [list(hands) for hands in seen] == [[0]] * 20
+
+
+def test_a_hand_seen_as_the_other_one_for_some_frames_keeps_its_side():
+    """It is also lost in the first of them, so that the search finds a hand of the other side in its place."""
+
+    def script(frame):
+        wrong = 10 <= frame < 14
+        return [seen_hand(300 + 6 * frame, 100, "left" if wrong else "right", 0.2 if frame == 10 else 0.9)]
+
+    seen = watched(Acted(script, lambda frame, hands: [replace(hand, score=0.9) for hand in hands]), 30, detect_every=5)
+    assert [[(number, side) for number, (side, _) in hands.items()] for hands in seen] == [[(0, "right")]] * 30
+
+
+def test_a_hand_that_stays_the_other_one_becomes_another_track():
+    seen = watched(Acted(lambda frame: [seen_hand(300, 100, "right" if frame < 10 else "left")]), 30)
+    assert list(seen[9]) == [0]
+    assert [(number, side) for number, (side, _) in seen[29].items()] == [(1, "left")]
+
+
+@pytest.mark.parametrize(("lasts", "shown"), [(3, 0), (20, 17)])
+def test_what_comes_up_on_a_hand_is_shown_once_it_lasts(lasts, shown):
+    """A second hand of the other side over half of the first: a mistake of three frames, or a hand that has come."""
+
+    def script(frame):
+        second = [seen_hand(330, 130, "left")] if 10 <= frame < 10 + lasts else []
+        return [seen_hand(300, 100), *second]
+
+    seen = watched(Acted(script), 30, detect_every=5)
+    assert all(0 in hands for hands in seen)
+    assert sum(len(hands) - 1 for hands in seen) == shown
+    assert sum(hands.get(1, ("",))[0] == "left" for hands in seen) == shown
+
+
+@pytest.mark.parametrize(("gone", "number"), [(3, 0), (12, 0), (45, 1)])
+def test_a_hand_that_leaves_comes_back_under_its_number_for_a_while(gone, number):
+    def script(frame):
+        return [] if 10 <= frame < 10 + gone else [seen_hand(300, 100)]
+
+    seen = watched(Acted(script), 10 + gone + 12, detect_every=4)
+    assert list(seen[9]) == [0]
+    assert all(not hands for hands in seen[10 : 10 + gone])
+    assert list(seen[-1]) == [number]
+
+
+def test_a_hand_that_is_lost_for_a_moment_is_found_where_it_goes_without_a_search():
+    def script(frame):
+        return [] if 10 <= frame < 13 else [seen_hand(100 + 20 * frame, 100)]
+
+    seen = watched(Acted(script, lambda frame, hands: hands if frame == 0 else []), 20)
+    assert [list(hands) for hands in seen] == [[0]] * 10 + [[]] * 3 + [[0]] * 7
 
 
 def test_given_boxes_are_numbered_by_side_and_place(predictor, frame_with_both):

@@ -7,9 +7,9 @@ import numpy as np
 import numpy.typing as npt
 
 from gesturehand.detection.landmarks import LandmarkNetwork, Landmarks, crops_of_joints, crops_of_palms, upright_angles
-from gesturehand.detection.palms import PalmNetwork
+from gesturehand.detection.palms import SURE_PALM, PalmNetwork, Palms
 from gesturehand.detection.pyramid import ImagePyramid
-from gesturehand.detection.same_hand import each_once
+from gesturehand.detection.same_hand import each_once, first_of_each
 from gesturehand.detection.views import views_of
 from gesturehand.errors import UserError
 from gesturehand.skeleton import MIDDLE_MCP, SIDES, WRIST, Side
@@ -20,6 +20,8 @@ SMALLEST_PX: Final = 40.0
 MIN_SCORE: Final = 0.5
 #: What the first pass, whose crop comes of a palm alone, is not sure of may still be a hand in the second.
 _FIRST_PRESENCE: Final = 0.2
+#: Of an uncertain palm, the landmark model has to be this sure of a hand.
+_SURE_HAND: Final = 0.7
 #: A second pass that leads further away than this, over the hand's size, has gone to another one.
 _LOST: Final = 0.5
 #: Side of the box over that of the joints' box.
@@ -95,10 +97,14 @@ class HandDetector:
             raise UserError(f"max_hands is {max_hands}: give 1 or more.")
         pyramid = ImagePyramid(image)
         palms = self._palms(pyramid, views_of(pyramid.width, pyramid.height, smallest_px))
-        hands = self._landmarks(pyramid, crops_of_palms(palms))
-        hands = each_once(hands.part(hands.presence >= _FIRST_PRESENCE))
-        hands = each_once(self._second_pass(pyramid, hands))
-        found = _detections(hands.part((hands.presence >= min_score) & _inside(pyramid, hands)))
+        sure = palms.scores >= SURE_PALM
+        parts = [
+            self._hands_of(pyramid, palms.part(sure), min_score),
+            self._hands_of(pyramid, palms.part(~sure), max(min_score, _SURE_HAND)),
+        ]
+        hands = Landmarks(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
+        # A hand of a certain palm stays before one of an uncertain palm that is the same.
+        found = _detections(hands.part(np.array(first_of_each(hands, range(len(hands.presence))), int)))
         return sorted(found, key=lambda hand: -hand.score)[:max_hands]
 
     def follow(self, image: npt.NDArray[np.uint8], joints: npt.NDArray[np.float64]) -> list[HandDetection]:
@@ -115,6 +121,13 @@ class HandDetector:
         pyramid = ImagePyramid(image)
         hands = self._landmarks(pyramid, crops_of_joints(joints))
         return _detections(hands._replace(presence=hands.presence * _inside(pyramid, hands)))
+
+    def _hands_of(self, pyramid: ImagePyramid, palms: Palms, min_score: float) -> Landmarks:
+        """The hands that belong to palms, each once, in two passes."""
+        hands = self._landmarks(pyramid, crops_of_palms(palms))
+        hands = each_once(hands.part(hands.presence >= _FIRST_PRESENCE))
+        hands = each_once(self._second_pass(pyramid, hands))
+        return hands.part((hands.presence >= min_score) & _inside(pyramid, hands))
 
     def _second_pass(self, pyramid: ImagePyramid, first: Landmarks) -> Landmarks:
         """Looks again, at the upright crop around the joints of the first pass, which stays where that leads astray."""

@@ -16,6 +16,8 @@ from gesturehand.detection.pyramid import ImagePyramid
 
 #: Stride and anchors a cell.
 _MAPS: Final = ((8, 2), (16, 6))
+#: Palms from this score on are certain.
+SURE_PALM: Final = 0.5
 #: Of the seven points, the first is the wrist and the third the middle finger's knuckle.
 _WRIST, _MIDDLE_KNUCKLE = 0, 2
 #: Palms that overlap more are one (intersection over union): their mean by score, as MediaPipe takes it.
@@ -39,7 +41,7 @@ class View(NamedTuple):
 
 
 class Palms(NamedTuple):
-    """Palms of an image, the most certain first.
+    """Palms of an image, those that are certain first.
 
     Attributes:
         centres: (N, 2) px.
@@ -68,13 +70,16 @@ class PalmNetwork:
         least_score: Palms below are dropped.
     """
 
-    def __init__(self, threads: int = 1, least_score: float = 0.5) -> None:
+    def __init__(self, threads: int = 1, least_score: float = 0.1) -> None:
         self._graph = OnnxGraph("mediapipe_palm", threads)
         self._anchors = _anchors(self._graph.size_px)
         self._least_score = least_score
 
     def __call__(self, pyramid: ImagePyramid, views: list[View]) -> Palms:
-        """The palms in any of the views, each once. Views in which nothing can be made out are not searched."""
+        """The palms in any of the views, each once. Views in which nothing can be made out are not searched.
+
+        What is uncertain does not move a certain palm, and is a palm of its own where it overlaps with none.
+        """
         size = self._graph.size_px
         every = (pyramid.cut(view.square, size, view.angle) for view in views)
         crops = [cut for cut in every if shows_something(cut[0])]
@@ -92,7 +97,10 @@ class PalmNetwork:
         scale = np.sqrt(np.abs(np.linalg.det(back[:, :, :2])))
         sides = values[:, 2:4].mean(-1) * scale
         palms = Palms(points[:, 0], sides, points[:, 1 + _WRIST], points[:, 1 + _MIDDLE_KNUCKLE], scores[view, anchor])
-        return _merged(palms.part(np.argsort(-palms.scores, kind="stable")))
+        palms = palms.part(np.argsort(-palms.scores, kind="stable"))
+        sure, every = _merged(palms.part(palms.scores >= SURE_PALM)), _merged(palms)
+        others = every.part(every.scores < SURE_PALM)
+        return Palms(*(np.concatenate(arrays) for arrays in zip(sure, others, strict=True)))
 
 
 def shows_something(crop: np.ndarray) -> bool:

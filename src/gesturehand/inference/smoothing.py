@@ -40,6 +40,12 @@ _DEPTH: Final = (0.8, 1.0)
 _REACHES: Final = (0.2, 0.2, 0.5)
 #: Degree of the polynomial that it lays through them.
 _DEGREE: Final = 2
+#: Rotations count the less, the further they lie from the fitted ones, and not at all beyond so many times the median
+#: distance, or so many radians if that is more: a hand seen edgeways is taken for its other side now and then.
+_OUTLYING: Final = 4.0
+_OUTLYING_RAD: Final = 0.6
+#: Fits with such weights.
+_FITS: Final = 3
 #: It looks at so many frames on either side at most, which bounds what is in memory.
 _MOST_FRAMES: Final = 30
 #: A hand is never placed nearer.
@@ -217,7 +223,9 @@ def smooth_both_ways(
 
     Through what a track's neighbouring frames show, each by its weight, a polynomial in time is laid by least squares,
     and its value in the middle is taken (Savitzky and Golay, 1964, with frames missing where the hand was lost; the
-    weights fall to zero as Cleveland's do, 1979). Of rotations this happens in the tangent space at the frame's own.
+    weights fall to zero as Cleveland's do, 1979). Of rotations this happens in the tangent space at one that lies in
+    the middle of them, and those that lie far from the polynomial are left out, as Cleveland does it: a hand that is
+    seen the wrong way round in a few frames is turned back.
     Parts are those of :class:`HandSmoother`; shapes are the mean of the track's frames so far.
 
     Args:
@@ -264,23 +272,41 @@ def _mean(entry: tuple[int, FloatArray]) -> FloatArray:
 
 def _fitted(window: Sequence[_Waiting], middle: int, track: int, reach: Sequence[int], betas: FloatArray) -> _Parts:
     """A track's parts in the middle of a window."""
-    own = window[middle].parts[track]
     near = {
         number - middle: frame.parts[track]
         for number, frame in enumerate(window)
         if track in frame.parts and abs(number - middle) <= max(reach)
     }
     times = np.array(list(near))
-    turns, directions, farness = (local_weights(times, frames, _DEGREE) for frames in reach)
-    others = np.stack([parts.rotations for parts in near.values()])  # (T, 16, 3, 3)
-    steps = Rotation.from_matrix((own.rotations.swapaxes(-1, -2) @ others).reshape(-1, 3, 3)).as_rotvec()
-    step = np.tensordot(turns, steps.reshape(len(times), -1, 3), 1)
+    directions, farness = (local_weights(times, frames, _DEGREE) for frames in reach[1:])
     return _Parts(
-        rotation_move(own.rotations, step),
+        _fitted_rotations(np.stack([parts.rotations for parts in near.values()]), times, reach[0]),
         directions @ np.stack([parts.direction for parts in near.values()]),
         float(farness @ np.array([parts.farness for parts in near.values()])),
         betas,
     )
+
+
+def _fitted_rotations(rotations: FloatArray, times: npt.NDArray[np.int_], reach: int) -> FloatArray:
+    """A local polynomial's rotations (J, 3, 3) at time 0, from those (T, J, 3, 3) at times, without outliers."""
+    close = np.abs(times) <= reach
+    rotations, times = rotations[close], times[close]
+    near, powers = _basis(times, reach, _DEGREE)
+    # Of each joint, the rotation with the least sum of angles to the others: an outlier is no place to start from.
+    cosines = (np.einsum("tjab,sjab->jts", rotations, rotations) - 1) / 2
+    centres = (np.arccos(cosines.clip(-1, 1)) @ near).argmin(-1)
+    start = rotations[centres, np.arange(len(centres))]
+    steps = Rotation.from_matrix((start.swapaxes(-1, -2) @ rotations).reshape(-1, 3, 3)).as_rotvec()
+    steps = steps.reshape(rotations.shape[:3]).swapaxes(0, 1)  # (J, T, 3)
+    # A first polynomial without weights would lean towards outliers, so the first distances are those from the start.
+    fitted = np.zeros_like(steps)
+    for _ in range(_FITS):
+        residuals = np.linalg.norm(steps - fitted, axis=-1)
+        limit = np.maximum(_OUTLYING * np.median(residuals, axis=-1, keepdims=True), _OUTLYING_RAD)
+        roots = np.sqrt(near * (1 - (residuals / limit).clip(max=1) ** 2) ** 2)[..., None]
+        coefficients = np.linalg.pinv(powers * roots) @ (steps * roots)  # (J, D, 3)
+        fitted = powers @ coefficients
+    return rotation_move(start, coefficients[:, 0])
 
 
 def local_weights(times: npt.NDArray[np.int_], reach: int, degree: int) -> FloatArray:
@@ -291,10 +317,16 @@ def local_weights(times: npt.NDArray[np.int_], reach: int, degree: int) -> Float
         reach: Frames that are looked at on either side.
         degree: Degree of the polynomial; lower where there are few frames.
     """
+    near, powers = _basis(times, reach, degree)
+    roots = np.sqrt(near)
+    return np.asarray(np.linalg.pinv(powers * roots[:, None])[0] * roots, np.float64)
+
+
+def _basis(times: npt.NDArray[np.int_], reach: int, degree: int) -> tuple[FloatArray, FloatArray]:
+    """Cleveland's weights (T,) of times, and the powers (T, D) of a polynomial, of lower degree where few are near."""
     near = (1 - (np.abs(times) / (reach + 1)).clip(max=1) ** 3) ** 3
     degree = min(degree, max((int((near > 0).sum()) - 1) // 2, 0))
-    powers = np.power.outer(times / (reach + 1), np.arange(degree + 1)) * np.sqrt(near)[:, None]
-    return np.asarray(np.linalg.pinv(powers)[0] * np.sqrt(near), np.float64)
+    return near, np.power.outer(times / (reach + 1), np.arange(degree + 1))
 
 
 def _rebuilt(hand_model: HandModel, hands: Sequence[HandResult], parts: Sequence[_Parts]) -> list[HandResult]:

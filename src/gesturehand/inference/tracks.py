@@ -1,7 +1,7 @@
 """Hands through a video: each keeps its number, and its side, from one frame to the next."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -31,6 +31,15 @@ _REACH, _REACH_PER_FRAME = 1.5, 0.2
 _BOX_REACH: Final = 3.0
 #: Frames in favour of a track's side that count at most, and how many more must be against it to end the track.
 _MOST_VOTES, _OUTVOTED = 5, -3
+#: A hand that is lost for no more frames than these, and found no further away than this over its size, is the same one
+#: whatever side is seen: the models mistake the sides of hands seen edgeways or half hidden.
+_BRIEFLY, _NEARLY = 5, 0.5
+#: A hand that comes up within this share of another one's box (intersection over the smaller of both) has to be seen in
+#: so many frames before it is shown, since it is mostly the same hand seen wrongly.
+_CROWDED: Final = 0.3
+_SURE_AFTER: Final = 4
+#: Share of the newest step in a hand's velocity.
+_NEWEST_STEP: Final = 0.5
 
 
 class TrackedHand(NamedTuple):
@@ -45,13 +54,55 @@ class TrackedHand(NamedTuple):
     hand: HandBox
 
 
-@dataclass
+@dataclass(eq=False)
 class _Track:
-    number: int
+    """A hand so far.
+
+    Attributes:
+        number: None until it is shown.
+        side: The same in all frames.
+        seen: As it was last seen.
+        velocity: (2,) px a frame, smoothed.
+        missed: Frames since then.
+        votes: Frames in favour of its side, less those against it.
+        sightings: Frames in which it was seen.
+    """
+
+    number: int | None
     side: Side
     seen: HandDetection
+    velocity: npt.NDArray[np.floating] = field(default_factory=lambda: np.zeros(2))
     missed: int = 0
     votes: int = 1
+    sightings: int = 1
+
+    @property
+    def expected(self) -> npt.NDArray[np.floating]:
+        """(21, 2) px: its joints in the frame to come, if it goes on as before."""
+        return self.seen.joints_2d + self.velocity * max(self.missed, 1)
+
+    @property
+    def place(self) -> "_Place":
+        """Where it is expected now."""
+        centre, size = _extent(self.seen)
+        return _Place(self.side, centre + self.velocity * min(self.missed, _BRIEFLY), size)
+
+    def see(self, now: HandDetection, *, vote: bool) -> None:
+        """Takes in what is seen of it in the next frame.
+
+        Args:
+            now: What is seen.
+            vote: Whether its side counts.
+        """
+        if not self.missed:
+            step = (now.joints_2d - self.seen.joints_2d).mean(0)
+            self.velocity = self.velocity + _NEWEST_STEP * (step - self.velocity)
+        elif self.missed > _BRIEFLY:
+            self.velocity = np.zeros(2)
+        self.seen, self.missed = now, 0
+        self.sightings += 1
+        if vote:
+            self.votes = min(self.votes + (1 if now.side == self.side else -1), _MOST_VOTES)
 
 
 class _Place(NamedTuple):
@@ -126,33 +177,48 @@ class HandTracker:
         if self._until_search <= 0:
             self._search(image)
         self._until_search -= 1
-        return [
-            TrackedHand(track.number, HandBox.of(track.seen, track.side, upright=self._upright))
-            for track in self._tracks
-            if not track.missed
-        ]
+        shown = []
+        for track in self._tracks:
+            if track.number is None and track.sightings >= _SURE_AFTER:
+                track.number, self._started = self._started, self._started + 1
+            if track.number is not None and not track.missed:
+                hand = HandBox.of(track.seen, track.side, upright=self._upright)
+                shown.append(TrackedHand(track.number, hand))
+        return sorted(shown, key=lambda hand: hand.track)
 
     def _follow(self, image: npt.NDArray[np.uint8]) -> bool:
-        """Looks for every hand where it was; whether one is lost."""
-        tracks = [track for track in self._tracks if not track.missed]
+        """Looks for every hand where it is expected, also for those just lost; whether one is newly lost."""
+        tracks = [track for track in self._tracks if track.missed <= _BRIEFLY]
         if not tracks:
             return False
-        seen = self._detector.follow(image, np.stack([track.seen.joints_2d for track in tracks]))
-        moves = [_move(track.seen, now) for track, now in zip(tracks, seen, strict=True)]
-        there = [i for i, now in enumerate(seen) if now.score >= self._min_score and moves[i] < _ASTRAY]
-        # Of two that have come to show one hand, the one stays whose side that is, then the one that moved less.
-        there.sort(key=lambda i: (seen[i].side != tracks[i].side, moves[i]))
+        expected = np.stack([track.expected for track in tracks])
+        seen = self._detector.follow(image, expected)
+        moves = [
+            _distance_of_joints(where, now, track.seen)
+            for where, now, track in zip(expected, seen, tracks, strict=True)
+        ]
+        there = [
+            i
+            for i, (track, now) in enumerate(zip(tracks, seen, strict=True))
+            if now.score >= self._min_score
+            and moves[i] < _ASTRAY
+            and not (track.missed and now.side != track.side and self._side is None)
+        ]
+        # Of two that have come to show one hand, the one stays that is shown, whose side that is, that moved less.
+        there.sort(key=lambda i: (tracks[i].number is None, seen[i].side != tracks[i].side, moves[i]))
         there = first_of_each(_landmarks(seen, [track.side for track in tracks]), there)
+        newly_lost = False
         for number, (track, now) in enumerate(zip(tracks, seen, strict=True)):
-            if number not in there:
+            if number in there:
+                track.see(now, vote=self._side is None)
+            elif not track.missed:
                 track.missed = 1
-                continue
-            track.seen = now
-            if self._side is None:
-                track.votes = min(track.votes + (1 if now.side == track.side else -1), _MOST_VOTES)
+                newly_lost |= track.number is not None
         outvoted = [track for track in tracks if track.votes <= _OUTVOTED]
-        self._tracks = [track for track in self._tracks if track not in outvoted]
-        return len(there) < len(tracks) or bool(outvoted)
+        self._tracks = [
+            track for track in self._tracks if track not in outvoted and not (track.missed and track.number is None)
+        ]
+        return newly_lost or any(track.number is not None for track in outvoted)
 
     def _search(self, image: npt.NDArray[np.uint8]) -> None:
         """Finds lost hands again, and new ones."""
@@ -168,25 +234,38 @@ class HandTracker:
         kept = first_of_each(_landmarks(every, sides), range(len(every))) if every else []
         new = [(sides[i], every[i]) for i in kept if i >= len(followed)]
         lost = [track for track in self._tracks if track.missed]
-        pairs = _matched(
-            [_Place(track.side, *_extent(track.seen)) for track in lost],
-            [_Place(side, *_extent(hand)) for side, hand in new],
-            [_REACH + _REACH_PER_FRAME * track.missed for track in lost],
-        )
-        again = {j: lost[i] for i, j in pairs}
+        again = self._found_again(lost, new)
         room = len(found) if self._max_hands is None else self._max_hands - len(followed)
+        known = [track.seen for track in self._tracks if track.missed <= _BRIEFLY]
         for number, (side, hand) in enumerate(new[: max(room, 0)]):
             track = again.get(number)
-            if track is None:
-                self._tracks.append(_Track(self._started, side, hand))
-                self._started += 1
-            else:
-                track.seen, track.missed = hand, 0
+            if track is not None:
+                track.see(hand, vote=self._side is None)
+                continue
+            crowded = any(_shared(hand, other) > _CROWDED for other in known)
+            self._tracks.append(_Track(None, side, hand, sightings=1 if crowded else _SURE_AFTER))
         if any(track.missed for track in self._tracks):
             self._until_search = self._pause
             self._pause = min(2 * self._pause, self._every)
         else:
             self._until_search, self._pause = self._every, 1
+
+    def _found_again(self, lost: Sequence[_Track], new: Sequence[tuple[Side, HandDetection]]) -> dict[int, _Track]:
+        """Lost hands by the numbers of what was found: those of their side first, then those near their last place."""
+        places = [_Place(side, *_extent(hand)) for side, hand in new]
+        pairs = _matched(
+            [track.place for track in lost], places, [_REACH + _REACH_PER_FRAME * track.missed for track in lost]
+        )
+        again = {j: lost[i] for i, j in pairs}
+        lost = [track for track in lost if track not in again.values() and track.missed <= _BRIEFLY]
+        left = [j for j in range(len(new)) if j not in again]
+        # Of one side, so that sides do not count.
+        pairs = _matched(
+            [track.place._replace(side="right") for track in lost],
+            [places[j]._replace(side="right") for j in left],
+            [_NEARLY] * len(lost),
+        )
+        return again | {left[j]: lost[i] for i, j in pairs}
 
 
 class BoxTracks:
@@ -236,9 +315,17 @@ def _extent(hand: HandDetection) -> tuple[npt.NDArray[np.floating], float]:
     return np.array([x + width / 2, y + height / 2]), max(width, height)
 
 
-def _move(before: HandDetection, now: HandDetection) -> float:
-    """Mean distance of the joints over the hand's size before."""
-    return float(np.linalg.norm(now.joints_2d - before.joints_2d, axis=-1).mean() / max(*before.box[2:], 1.0))
+def _distance_of_joints(expected: npt.NDArray[np.floating], now: HandDetection, before: HandDetection) -> float:
+    """Mean distance of the joints from where they were expected (21, 2), over the hand's size before."""
+    return float(np.linalg.norm(now.joints_2d - expected, axis=-1).mean() / max(*before.box[2:], 1.0))
+
+
+def _shared(hand: HandDetection, other: HandDetection) -> float:
+    """Intersection of two boxes over the smaller one."""
+    boxes = np.array([hand.box, other.box])
+    low, high = boxes[:, :2], boxes[:, :2] + boxes[:, 2:]
+    shared = np.clip(high.min(0) - low.max(0), 0, None).prod()
+    return float(shared / max(boxes[:, 2:].prod(-1).min(), 1.0))
 
 
 def _landmarks(hands: Sequence[HandDetection], sides: Sequence[Side]) -> Landmarks:
