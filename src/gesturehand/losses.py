@@ -206,9 +206,14 @@ def gesture_targets(coarse: Tensor, fine: Tensor) -> GestureTargets:
         coarse: (B,) int64 labels; -1 for none, which adds nothing.
         fine: (B,) int64 labels; -1 for none.
     """
-    labelled = (coarse != NO_GESTURE), (fine != NO_GESTURE)
-    counts = (known.sum(dtype=torch.float32) for known in labelled)
-    return GestureTargets(coarse, fine, *counts, hierarchy=labelled[1][:, None] / 2)
+    labelled_fine = fine != NO_GESTURE
+    return GestureTargets(
+        coarse=coarse,
+        fine=fine,
+        coarse_count=(coarse != NO_GESTURE).sum(dtype=torch.float32),
+        fine_count=labelled_fine.sum(dtype=torch.float32),
+        hierarchy=labelled_fine[:, None] / 2,
+    )
 
 
 def gesture_objective(

@@ -45,7 +45,7 @@ class _UnitsAndLengths(torch.autograd.Function):
         ctx.set_materialize_grads(False)
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, of_units: Tensor | None, of_lengths: Tensor | None) -> tuple[Tensor | None, None]:
         units, lengths = ctx.saved_tensors
         # A length that is the least one does not depend on the vector.

@@ -81,8 +81,8 @@ class PalmNetwork:
         What is uncertain does not move a certain palm, and is a palm of its own where it overlaps with none.
         """
         size = self._graph.size_px
-        every = (pyramid.cut(view.square, size, view.angle) for view in views)
-        crops = [cut for cut in every if shows_something(cut[0])]
+        cuts = (pyramid.cut(view.square, size, view.angle) for view in views)
+        crops = [cut for cut in cuts if shows_something(cut[0])]
         if not crops:
             return Palms(*(np.zeros((0, *shape)) for shape in ((2,), (), (2,), (2,), ())))
         found = self._graph(np.stack([crop for crop, _ in crops]))

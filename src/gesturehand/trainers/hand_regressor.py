@@ -11,7 +11,7 @@ from pytorch_lightning.utilities.model_helpers import is_overridden
 from torch import Tensor, nn
 from torchmetrics import Metric
 
-from gesturehand.batch import Batch, GesturePrediction, HandPrediction, Targets, TrainingTargets
+from gesturehand.batch import Batch, GesturePrediction, GestureTargets, HandPrediction, Targets, TrainingTargets
 from gesturehand.data.selection import Layout
 from gesturehand.errors import UserError
 from gesturehand.hand.layer import HandModel
@@ -318,8 +318,10 @@ class HandRegressor(TrainingStage):
         if "relative_translation" in hand:
             sums["relative_translation"] = relative_translation_loss(hand, targets)
         if gesture is not None:
-            made = targets.get("gestures")
-            wanted = made or gesture_targets(counted_labels(batch, "coarse"), counted_labels(batch, "fine"))
+            if "gestures" in targets:
+                wanted: GestureTargets = targets["gestures"]  # type: ignore[typeddict-item]
+            else:
+                wanted = gesture_targets(counted_labels(batch, "coarse"), counted_labels(batch, "fine"))
             sums |= gesture_objective(gesture, wanted, self.parents)
             sums |= self.own_label_losses(gesture, batch)
         return sums
