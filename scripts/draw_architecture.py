@@ -10,7 +10,7 @@ error.
 
 import argparse
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from gesturehand.draw.style import BLUE, GREEN, GREY, INK, LIGHT, ORANGE, PURPLE, SKY, VERMILION, chart
 from gesturehand.errors import UserError
 from gesturehand.gestures import class_names
+from gesturehand.hand.layer import HandModel
 from gesturehand.losses import LAYERS
 from gesturehand.trainers.gesture_pretrainer import GesturePretrainer
 from gesturehand.trainers.token_fusion_regressor import TokenFusionRegressor
@@ -81,8 +82,8 @@ def trace(network: nn.Module, *inputs: Tensor) -> dict[str, Called]:
     makers: dict[int, tuple[str, str]] = {}
     kept: list[Any] = []  # memory that was freed could be taken again, and be mistaken for the tensor before
 
-    def note(name: str) -> Any:
-        def hook(module: nn.Module, given: tuple[Any, ...], returned: Any) -> None:
+    def note(name: str, module: nn.Module) -> Any:
+        def hook(_: nn.Module | None, given: tuple[Any, ...], returned: Any) -> None:
             kept.append((given, returned))
             found = [makers[_storage(tensor)] for _, tensor in _tensors(given) if _storage(tensor) in makers]
             outputs = dict(_tensors(returned))
@@ -95,14 +96,30 @@ def trace(network: nn.Module, *inputs: Tensor) -> dict[str, Called]:
 
         return hook
 
-    handles = [child.register_forward_hook(note(name)) for name, child in network.named_children()]
+    children = dict(network.named_children())
+    handles = [child.register_forward_hook(note(name, child)) for name, child in children.items()]
+    # Networks pose a hand model by a method that is not its forward, which no hook sees.
+    posing = {name: child for name, child in children.items() if isinstance(child, HandModel)}
+    for name, child in posing.items():
+        child.about_wrist = _noted(child.about_wrist, note(name, child))  # type: ignore[method-assign]
     try:
         with torch.no_grad():
             network.eval()(*inputs)
     finally:
         for handle in handles:
             handle.remove()
+        for child in posing.values():
+            del child.about_wrist
     return called
+
+
+def _noted(method: Callable[..., Any], hook: Callable[..., None]) -> Callable[..., Any]:
+    def noted(*given: Any) -> Any:
+        returned = method(*given)
+        hook(None, given, returned)
+        return returned
+
+    return noted
 
 
 def _storage(tensor: Tensor) -> int:
