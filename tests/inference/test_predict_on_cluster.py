@@ -3,6 +3,7 @@
 import shutil
 
 import pytest
+import torch
 from dask_processes import client, kill, machines, until
 
 from gesturehand.cluster import Cluster
@@ -15,6 +16,15 @@ from gesturehand.inference.prediction_run import Settings
 
 def contents(folder):
     return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+@pytest.fixture
+def one_thread():
+    """As a worker has: products of matrices are summed up in another order by more threads."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture
@@ -66,7 +76,7 @@ def test_killed_twice_it_ends_as_one_process_does(trained_checkpoint, folder, tm
 
 
 @pytest.mark.slow
-def test_two_processes_of_this_machine_write_the_same(predictor, trained_checkpoint, pair_frames, tmp_path):
+def test_two_processes_of_this_machine_write_the_same(one_thread, predictor, trained_checkpoint, pair_frames, tmp_path):
     files = [frame["file"] for frame in pair_frames[:3]]
     said, shared_said = [], []
     alone = Settings(tmp_path / "alone", HandBox(), batch_size=2, progress=False)
