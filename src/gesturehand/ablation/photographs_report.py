@@ -4,7 +4,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Final
 
-from gesturehand.ablation.photographs import ENCODERS, LABELS, Encoder, Labels, photo_contrasts
+from gesturehand.ablation.photographs import LABELS, Encoder, Labels, photo_contrasts
 from gesturehand.ablation.report import difference_text, draw_differences, mean_text
 from gesturehand.ablation.results import Results, mean_of, paired_difference, values_of
 from gesturehand.markdown import markdown_table
@@ -28,23 +28,29 @@ _2D: Final = "joints_2d_percent"
 
 
 def photo_markdown(results: Results) -> str:
-    """All tables; what is missing is marked."""
+    """All tables of the encoders of which something is done; what is missing of these is marked."""
     size = results["size"]
     devices = sorted({run["device"] for seeds in results["runs"].values() for run in seeds.values()})
-    state = "" if results["done"] == results["jobs"] else " What is missing is marked –."
+    state = "" if results["done"] == results["jobs"] else " What is missing is marked – or left out."
     parts = [
         f"{results['done']} of {results['jobs']} trainings are done.{state} Size `{size['name']}`: "
         f"crops of {_crop_sizes(size['crop_px'])}, batches of {size['batch_size']}, "
         f"{size['pretrain_steps']} steps of stage 1 and {size['finetune_steps']} of stage 2, "
         f"{size['seeds']} seeds; {', '.join(devices) or 'nothing run yet'}.\n"
     ]
-    for encoder, title in _ENCODERS.items():
+    for encoder, title in _begun(results).items():
         for joints_2d in (True, False):
             seen = "2D joints of photos" if joints_2d else "no joints of photos"
             parts += [f"#### {title}; stage 2 with {seen}\n", _arms(results, encoder, joints_2d)]
     parts += ["#### Differences, paired by seed, with 95 % intervals\n", _differences(results)]
     parts += ["#### The trainings of stage 1\n", _first_stages(results)]
     return "\n".join(parts)
+
+
+def _begun(results: Results) -> dict[Encoder, str]:
+    """The encoders of which a training is done, with their titles."""
+    begun = {arm.split("-")[0] for arm in results["runs"]}
+    return {encoder: title for encoder, title in _ENCODERS.items() if encoder in begun}
 
 
 def _crop_sizes(crop_px: dict[Encoder, int]) -> str:
@@ -58,7 +64,7 @@ def save_photo_differences(path: Path, results: Results) -> None:
     """Draws what the labels of photos add to the same photos without labels, and with shuffled ones, by test set."""
     shown = [
         (f"{_ENCODERS[encoder]}, {'2D' if joints_2d else 'no 2D'}: {label}", arm, reference)
-        for encoder in ENCODERS
+        for encoder in _begun(results)
         for joints_2d in (True, False)
         for label, arm, reference in photo_contrasts(encoder, joints_2d)
         if label.startswith("photos")
@@ -84,7 +90,7 @@ def _differences(results: Results) -> str:
     columns = [("rendered/pa_mpjpe_mm", "rendered: Δ PA-MPJPE, mm")]
     columns += [(f"{name}/{_2D}", f"{name}: Δ 2D %") for name in results["photos"]]
     rows = [["encoder", "2D joints of photos", "stage 1", *(heading for _, heading in columns)]]
-    for encoder, title in _ENCODERS.items():
+    for encoder, title in _begun(results).items():
         for joints_2d in (True, False):
             for label, arm, reference in photo_contrasts(encoder, joints_2d):
                 cells = [
@@ -101,7 +107,7 @@ def _first_stages(results: Results) -> str:
     columns = [("rendered/gesture_fine_top1", "rendered: fine top-1 %")]
     columns += [(f"{name}/own_label_top1", f"{name}: own labels top-1 %") for name in results["photos"]]
     rows = [["encoder", "stage 1", *(heading for _, heading in columns), "n"]]
-    for encoder, title in _ENCODERS.items():
+    for encoder, title in _begun(results).items():
         for labels in LABELS[2:]:
             arm = f"{encoder}-{labels}-stage1"
             cells = [mean_text(mean_of(values_of(results, arm, metric)), 100.0, 1) for metric, _ in columns]
