@@ -1,22 +1,24 @@
-"""``gesturehand data``: the open synthetic set, its gestures, and a look at any set's annotations."""
+"""``gesturehand data``: the open synthetic sets, their gestures, a look at any set's annotations, and shards of it."""
 
 import shlex
 import sys
 from pathlib import Path
+from typing import Any
 
 import cv2
 
 from gesturehand.cli.console import print_table, say, say_deprecated
 from gesturehand.cli.import_data import import_ as import_
-from gesturehand.cli.pack import pack as pack
-from gesturehand.cli.synth_photo import say_what_was_written
-from gesturehand.cli.synth_photo import synth_photo as synth_photo
+from gesturehand.data.pack import PackSettings, pack_split
 from gesturehand.data.selection import BoxSource, Hands, Layout
 from gesturehand.errors import UserError
 from gesturehand.file_writing import write_bytes
 from gesturehand.settings import ExistingPath
 from gesturehand.synthetic.gallery import draw_gallery
+from gesturehand.synthetic.photo.plan import PhotoSettings
+from gesturehand.synthetic.photo.writer import write_photo_set
 from gesturehand.synthetic.plan import OPENHAND_V1
+from gesturehand.synthetic.set_writer import WrittenSet
 from gesturehand.synthetic.writer import write_synthetic_set
 
 
@@ -84,6 +86,37 @@ def synth(
         command=shlex.join(["gesturehand", *sys.argv[1:]]),
     )
     say_what_was_written(written)
+
+
+def synth_photo(
+    out: str, processes: int | None = None, cluster: str = "local", overwrite: bool = False, **settings: Any
+) -> None:
+    """Writes the photo-like open set: the open hand as phones and webcams see hands, in InterHand2.6M's files.
+
+    The defaults are openphoto-v1 with made-up backgrounds. An interrupted run continues where it stopped when the same
+    command is given again.
+
+    Args:
+        out: Folder to write; it appears when the set is complete.
+        processes: Number of processes; all cores if not given.
+        cluster: Who draws: "local", a scheduler's address as "tcp://host:8786", or a YAML file for SLURM, PBS or LSF;
+            for a file, processes is the number of its jobs. See docs/cluster.md.
+        overwrite: Replace a synthetic set that is already there, or start anew where a run with other settings was
+            interrupted; any other folder is refused.
+        **settings: Of the set.
+    """
+    command = shlex.join(["gesturehand", *sys.argv[1:]])
+    of_set = PhotoSettings(**settings)
+    written = write_photo_set(out, of_set, processes=processes, cluster=cluster, overwrite=overwrite, command=command)
+    say_what_was_written(written)
+
+
+def say_what_was_written(written: WrittenSet) -> None:
+    """Prints the counts of a set."""
+    images = ", ".join(f"{count} {split}" for split, count in written.images.items())
+    if written.resumed:
+        say(f"continued after {written.resumed} frames of an interrupted run")
+    say(f"{written.root}: images {images}; {written.root / 'README.md'} says what is in it")
 
 
 def gallery(out: str, tile_px: int = 220) -> None:
@@ -291,3 +324,47 @@ def check(
     say(f"{root}: {size}; {len(report.problems) or 'no'} problem{'' if len(report.problems) == 1 else 's'}")
     if report.problems:
         sys.exit(1)
+
+
+def pack(
+    root: ExistingPath,
+    split: str = "train",
+    out: str | None = None,
+    verify: bool = False,
+    format: str | None = None,
+    **settings: Any,
+) -> None:
+    """Puts a split's images into few large files, which are read by ranges of bytes; docs/packed.md.
+
+    ROOT/packed/SPLIT/ then holds plain ZIP files, a table of what lies where, and the index: complete by itself, so
+    that it can be copied to another machine or into a bucket and trained on there. Images are packed byte for byte, and
+    the single files stay. Given again, the command goes on where it was interrupted, and packs what has been added.
+
+    Args:
+        root: The set's folder, in any format, or its URL.
+        split: Split to pack.
+        out: Folder to write packed/ to; the set's own if not given.
+        verify: Pack nothing, but read the shards from end to end and compare them with their sums; exits with 1 if
+            anything is wrong.
+        format: The set's format; recognised by its files if not given.
+        **settings: How it is packed.
+    """
+    from gesturehand.data.check import verify_split
+
+    if verify:
+        problems = verify_split(out or root, split, set_format=format)
+        for problem in problems:
+            say(f"{problem.kind}: {problem.where}")
+        say(f"{out or root}: split {split} {f'has {len(problems)} problems' if problems else 'is as it was packed'}")
+        if problems:
+            sys.exit(1)
+        return
+    of_packing = PackSettings(**settings)
+    report = pack_split(root, split, out=out, set_format=format, **vars(of_packing))
+    kept = f" ({report.kept:,} of them were there)" if report.kept else ""
+    more = 100 * (report.disk_bytes / report.image_bytes - 1)
+    shards = f"{report.shards} shard{'' if report.shards == 1 else 's'}"
+    say(f"{report.folder}: {report.images:,} images{kept} in {shards}")
+    say(f"{report.disk_bytes / 1e6:,.1f} MB, {more:.2f} % more than the images themselves")
+    if report.left_out:
+        say(f"{len(report.left_out)} could not be read and are left out; they are named above.")

@@ -51,12 +51,12 @@ class PackSettings:
     """How a split is packed.
 
     Attributes:
-        shard_mb: Size of a shard, up to one image less or more, MB.
-        workers: Threads that read images.
-        unreadable: What happens where an image cannot be read: ``error`` ends, ``skip`` leaves it out.
-        unreadable_limit: How many may be left out.
-        mano_fits: The index that is packed with the images has the MANO fits.
-        overwrite: Begin anew, also with images that are in a shard already.
+        shard_mb: Size of a shard, MB, up to 4000.
+        workers: Images that are read at a time.
+        unreadable: What happens where an image cannot be read: error ends, skip leaves it out and names it.
+        unreadable_limit: How many images may be left out before the command ends.
+        mano_fits: The index beside the shards has the MANO fits.
+        overwrite: Begin anew, also with images that are in shards already, as after they have changed.
 
     Raises:
         UserError: A number is out of range.
@@ -74,10 +74,6 @@ class PackSettings:
             raise UserError(f"shard_mb is {self.shard_mb}: give a number above 0 and up to {MOST_SHARD_MB}.")
         if self.workers < 1:
             raise UserError(f"workers is {self.workers}: give a whole number from 1 upwards.")
-
-
-#: What the command takes where nothing is said.
-PACKING: Final = PackSettings()
 
 
 @dataclass(frozen=True)

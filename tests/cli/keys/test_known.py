@@ -1,6 +1,5 @@
 """The keys that are read from source are those of the real parsers: names, defaults, words and descriptions."""
 
-import inspect
 from typing import Literal, get_args, get_origin
 
 import jsonargparse
@@ -90,12 +89,13 @@ def test_options_are_those_of_the_function(command):
     function = getattr(__import__(module, fromlist=[name]), name)
     known = known_keys(command)
     positional = {POSITIONAL[command].name} if command in POSITIONAL else set()
-    parameters = inspect.signature(function).parameters
-    assert known.by_path.keys() - {"config", "print_config"} == parameters.keys() - positional
-    for path, key in known.by_path.items():
-        if path in parameters:
-            default = parameters[path].default
-            assert key.parameter.default == (REQUIRED if default is inspect.Parameter.empty else default)
+    parser = jsonargparse.ArgumentParser()
+    taken = parser.add_function_arguments(function, as_group=False, as_positional=False, skip=positional)
+    actions, defaults = {action.dest: action for action in parser._actions}, parser.get_defaults()
+    own = {path: key for path, key in known.by_path.items() if path not in ("config", "print_config")}
+    assert own.keys() == set(taken)
+    for path, key in own.items():
+        agree(key.parameter, actions[path], defaults[path])
 
 
 def test_callbacks_of_both_libraries_are_known():

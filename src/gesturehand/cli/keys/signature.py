@@ -233,16 +233,7 @@ def signature_of(name: str) -> Signature | None:
         if home is not None and isinstance(home.node, ast.ClassDef):
             node = _method(home.node, method)
             found = None if node is None else Found(home.module, node)
-    if found is None:
-        return None
-    match found.node:
-        case ast.FunctionDef() as node:
-            text, described = _documented(node)
-            parameters, passes_on = _parameters(found.module, node, described)
-            return Signature(tuple(parameters), text, not passes_on)
-        case ast.ClassDef():
-            return _signature_of_class(found)
-    return None
+    return None if found is None else _signature(found)
 
 
 @cache
@@ -309,6 +300,36 @@ def _kind_of_subscript(name: str, inner: ast.expr, module: str, depth: int) -> K
         classes = tuple(c for item in items for c in item.classes)
         return Kind((), frozenset({"list"}), classes, items, len(items) if fixed else None)
     return Kind(types=frozenset({"other"}))
+
+
+def _signature(found: Found) -> Signature | None:
+    match found.node:
+        case ast.FunctionDef() as node:
+            return _signature_of_function(found.module, node)
+        case ast.ClassDef():
+            return _signature_of_class(found)
+    return None
+
+
+def _signature_of_function(module: str, node: ast.FunctionDef) -> Signature:
+    """The parameters of a function, and of what it hands all others to, as in ``PhotoSettings(**settings)``."""
+    text, described = _documented(node)
+    parameters, passes_on = _parameters(module, node, described)
+    taker = _taker(module, node) if passes_on else None
+    if taker is None:
+        return Signature(tuple(parameters), text, not passes_on)
+    known = {parameter.name for parameter in parameters}
+    parameters += [parameter for parameter in taker.parameters if parameter.name not in known]
+    return Signature(tuple(parameters), text, taker.complete)
+
+
+def _taker(module: str, node: ast.FunctionDef) -> Signature | None:
+    assert node.args.kwarg is not None
+    for call in ast.walk(node):
+        if isinstance(call, ast.Call) and f"**{node.args.kwarg.arg}" in map(ast.unparse, call.keywords):
+            found = find_dotted(ast.unparse(call.func), module)
+            return None if found is None else _signature(found)
+    return None
 
 
 def _signature_of_class(found: Found) -> Signature:

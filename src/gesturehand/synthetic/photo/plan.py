@@ -13,6 +13,7 @@ import numpy.typing as npt
 from gesturehand.data.image_file import IMAGE_FORMATS, image_suffixes, look_at_image, read_image
 from gesturehand.errors import UserError
 from gesturehand.gestures import NO_GESTURE
+from gesturehand.settings import ExistingPath
 from gesturehand.splits import Split
 from gesturehand.synthetic.cameras import DomeCamera
 from gesturehand.synthetic.plan import PlannedFrame, SetSettings, generator, make_plan
@@ -93,22 +94,23 @@ class PhotoSettings:
     """Settings of a photo-like set; they decide everything that is in it.
 
     Attributes:
-        subjects: numbers of people in train, val and test; nobody is in two splits.
-        frames: pictures in train, val and test; a split without any is left out.
-        image_px: side of the square pictures.
-        gestures: fine classes to show; all 35 if None.
-        left_share: share of pictures whose main hand is a left one.
-        two_hand_share: share of pictures with a second hand, which have no gesture label.
-        clasped_share: share of the pictures with a second hand in which it is laid against the first or their fingers
-            are interlaced.
-        rom_share: share of pictures with any other pose of one hand, which have no gesture label.
-        outside_share: share of one-hand pictures in which part of the hand lies outside.
-        upright_share: share of pictures in which the hand points roughly up; in the others it points anywhere.
-        solid_share: share of pictures with a box, ball or cylinder, held where the pose has room for it.
-        occluder_share: share of pictures with something flat in front of the hand.
-        backgrounds: folder of photographs, or None for made-up ones.
-        backgrounds_licence: the photographs' terms, for the data card.
-        seed: not negative.
+        subjects: Numbers of people in train, val and test, as "[600, 60, 120]"; nobody is in two of them.
+        frames: Pictures in train, val and test; a split with 0 is left out.
+        backgrounds: Folder of photographs, without hands if possible, of which pieces are put behind the hands; made-up
+            ones if not given. With ten or more, every split has its own.
+        backgrounds_licence: Terms of those photographs, which go into the set's data card.
+        image_px: Side of the pictures.
+        gestures: Fine classes to show with a label, as "[fist, a_okay]"; all 35 if not given.
+        left_share: Share of pictures whose main hand is a left one.
+        two_hand_share: Share of pictures with a second hand (hand type "interacting", no gesture label).
+        clasped_share: Share of the pictures with a second hand in which the palms lie together or the fingers are
+            interlaced.
+        rom_share: Share of one-hand pictures with any other pose (no gesture label).
+        outside_share: Share of one-hand pictures in which the hand is partly outside.
+        upright_share: Share of pictures in which the hand points up, more or less; in the others it points anywhere.
+        solid_share: Share of pictures with a box, ball or cylinder, in the hand or near it.
+        occluder_share: Share of pictures with something flat before the hand.
+        seed: The same seed gives the same set, whatever the number of processes; not negative.
 
     Raises:
         UserError: a value is out of range, a gesture is unknown, or the folder holds no photograph or has no licence.
@@ -126,7 +128,7 @@ class PhotoSettings:
     upright_share: float = 0.75
     solid_share: float = 0.33
     occluder_share: float = 0.25
-    backgrounds: str | None = None
+    backgrounds: ExistingPath | None = None
     backgrounds_licence: str | None = None
     seed: int = 0
 
