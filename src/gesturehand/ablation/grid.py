@@ -8,11 +8,17 @@ from gesturehand.models.token_fusion import Fusion, GestureLevels
 
 Architecture = Literal["TokenFusion", "EANet"]
 ARCHITECTURES: Final[tuple[Architecture, ...]] = ("TokenFusion", "EANet")
+_SMALL_JITTER: Final = (
+    ("scale_jitter", 0.1),
+    ("rotation_jitter_deg", 15.0),
+    ("noise_probability", 0.0),
+    ("blur_probability", 0.0),
+)
 
 
 @dataclass(frozen=True)
 class Size:
-    """How large everything is.
+    """How large everything is; "quick" unless something else is said.
 
     Attributes:
         name: Name of the size.
@@ -40,64 +46,32 @@ class Size:
         augmentation: Settings of the data.
     """
 
-    name: str
-    backbones: tuple[str, ...]
-    imagenet_weights: bool
-    feature_stride: int
-    image_size: int
-    batch_size: int
-    width: int
-    depth: int
-    eanet_depth: int
-    pretrain_steps: int
-    finetune_steps: int
-    few_fits: tuple[tuple[float, int], ...]
-    pretrain_rate: float
-    finetune_rate: float
-    precision: Literal["32-true", "bf16-mixed"]
-    seeds: int
-    frames: tuple[int, int, int]
-    subjects: tuple[int, int, int]
-    two_hand_share: float
-    stored_crops: bool
-    num_workers: int
-    augmentation: tuple[tuple[str, float], ...] = ()
+    name: str = "quick"
+    backbones: tuple[str, ...] = ("mobilenetv3_small_050", "regnetx_002")
+    imagenet_weights: bool = False
+    feature_stride: int = 16
+    image_size: int = 64
+    batch_size: int = 32
+    width: int = 64
+    depth: int = 2
+    eanet_depth: int = 1
+    pretrain_steps: int = 900
+    finetune_steps: int = 450
+    few_fits: tuple[tuple[float, int], ...] = ((0.1, 1400), (0.01, 900))
+    pretrain_rate: float = 3e-3
+    finetune_rate: float = 4e-3
+    precision: Literal["32-true", "bf16-mixed"] = "32-true"
+    seeds: int = 3
+    frames: tuple[int, int, int] = (4000, 256, 800)
+    subjects: tuple[int, int, int] = (8, 2, 4)
+    two_hand_share: float = 0.2
+    stored_crops: bool = True
+    num_workers: int = 0
+    augmentation: tuple[tuple[str, float], ...] = _SMALL_JITTER
 
-
-_SMALL_JITTER: Final = (
-    ("scale_jitter", 0.1),
-    ("rotation_jitter_deg", 15.0),
-    ("noise_probability", 0.0),
-    ("blur_probability", 0.0),
-)
-
-_QUICK: Final = Size(
-    name="quick",
-    backbones=("mobilenetv3_small_050", "regnetx_002"),
-    imagenet_weights=False,
-    feature_stride=16,
-    image_size=64,
-    batch_size=32,
-    width=64,
-    depth=2,
-    eanet_depth=1,
-    pretrain_steps=900,
-    finetune_steps=450,
-    few_fits=((0.1, 1400), (0.01, 900)),
-    pretrain_rate=3e-3,
-    finetune_rate=4e-3,
-    precision="32-true",
-    seeds=3,
-    frames=(4000, 256, 800),
-    subjects=(8, 2, 4),
-    two_hand_share=0.2,
-    stored_crops=True,
-    num_workers=0,
-    augmentation=_SMALL_JITTER,
-)
 
 SIZES: Final = {
-    "quick": _QUICK,
+    "quick": Size(),
     "default": Size(
         name="default",
         backbones=("hrnet_w32", "resnet50"),
@@ -114,16 +88,14 @@ SIZES: Final = {
         pretrain_rate=5e-4,
         finetune_rate=2e-4,
         precision="bf16-mixed",
-        seeds=3,
         frames=(20000, 1000, 4000),
         subjects=(24, 4, 8),
-        two_hand_share=0.2,
         stored_crops=False,
         num_workers=12,
+        augmentation=(),
     ),
     # Minutes: for tests, and to see whether a machine can run it.
-    "tiny": replace(
-        _QUICK,
+    "tiny": Size(
         name="tiny",
         backbones=("test_resnet", "test_efficientnet"),
         batch_size=4,

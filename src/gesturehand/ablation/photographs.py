@@ -64,7 +64,7 @@ _CHECKPOINT: Final = "last.ckpt"
 
 @dataclass(frozen=True)
 class PhotoSize:
-    """How large the comparison is.
+    """How large the comparison is; "quick" unless something else is said.
 
     Attributes:
         name: For the table.
@@ -83,20 +83,20 @@ class PhotoSize:
         subjects: People in them.
     """
 
-    name: str
-    image_size: int
-    batch_size: int
-    photo_share: float
-    width: int
-    depth: int
-    embedding_dim: int
-    pretrain_steps: int
-    finetune_steps: int
-    pretrain_rate: float
-    finetune_rate: float
-    seeds: int
-    frames: tuple[int, int, int]
-    subjects: tuple[int, int, int]
+    name: str = "quick"
+    image_size: int = 96
+    batch_size: int = 32
+    photo_share: float = 0.25
+    width: int = 96
+    depth: int = 2
+    embedding_dim: int = 128
+    pretrain_steps: int = 250
+    finetune_steps: int = 300
+    pretrain_rate: float = 1e-3
+    finetune_rate: float = 1.5e-3
+    seeds: int = 3
+    frames: tuple[int, int, int] = (6000, 0, 500)
+    subjects: tuple[int, int, int] = (240, 0, 40)
 
     def crop_px(self, encoder: Encoder) -> int:
         """Side of an encoder's crops, px, a multiple of its coarsest stride."""
@@ -104,34 +104,17 @@ class PhotoSize:
 
 
 PHOTO_SIZES: Final = {
-    "quick": PhotoSize(
-        name="quick",
-        image_size=96,
-        batch_size=32,
-        photo_share=0.25,
-        width=96,
-        depth=2,
-        embedding_dim=128,
-        pretrain_steps=250,
-        finetune_steps=300,
-        pretrain_rate=1e-3,
-        finetune_rate=1.5e-3,
-        seeds=3,
-        frames=(6000, 0, 500),
-        subjects=(240, 0, 40),
-    ),
+    "quick": PhotoSize(),
     # Minutes of nothing but running: for tests, and to see that a machine can do it.
     "tiny": PhotoSize(
         name="tiny",
         image_size=64,
         batch_size=4,
-        photo_share=0.25,
         width=16,
         depth=1,
         embedding_dim=16,
         pretrain_steps=2,
         finetune_steps=2,
-        pretrain_rate=1e-3,
         finetune_rate=1e-3,
         seeds=2,
         frames=(24, 0, 8),
