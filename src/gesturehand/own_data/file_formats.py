@@ -1,7 +1,6 @@
 """Which tool wrote a file of hands, told by what the file holds, and its rows."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -62,22 +61,15 @@ def _folder_rows(folder: Path, images: Path) -> list[Row]:
 def _json_rows(path: Path, content: Any, images: Path) -> list[Row]:
     if is_coco(content):
         return coco_rows(path, content, images)
-    if _is_own(content):
-        return [Row(f"Entry {number} of '{path}'", entry) for number, entry in enumerate(content)]
-    if is_mediapipe(content):
+    entries = content if isinstance(content, list) else []
+    if not _are_own(entries) and is_mediapipe(content):
         return mediapipe_rows(path, content, images)
-    if isinstance(content, list):
-        return [Row(f"Entry {number} of '{path}'", entry) for number, entry in enumerate(content)]
-    return []
+    return [Row(f"Entry {number} of '{path}'", entry) for number, entry in enumerate(entries)]
 
 
-def _is_own(content: Any) -> bool:
-    keys = {key for entry in _entries(content) for key in entry}
+def _are_own(entries: list[Any]) -> bool:
+    keys = {key for entry in entries if isinstance(entry, dict) for key in entry}
     return bool(keys & {"joints_2d", "joints_3d", "box", "gesture"})
-
-
-def _entries(content: Any) -> Iterator[dict[str, Any]]:
-    return (entry for entry in content if isinstance(entry, dict)) if isinstance(content, list) else iter(())
 
 
 def _content(path: Path, *, lines: bool) -> Any:
