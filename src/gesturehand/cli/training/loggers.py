@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import wraps
 from pathlib import Path
 from typing import Any, Final
 
@@ -79,6 +80,21 @@ def _whole(row: dict[str, str]) -> bool:
     return None not in row.values() and str(row.get("step", "")).isdigit()
 
 
+def _tolerant(log: Callable[..., Any]) -> Callable[..., Any]:
+    """A method of Lightning's logger, with a warning in place of an error."""
+
+    @rank_zero_only
+    @wraps(log)
+    def tolerant(logger: "TolerantWandbLogger", *values: Any, **more: Any) -> None:
+        try:
+            log(logger, *values, **more)
+        except Exception as error:  # W&B has many kinds of its own, and passes on those of its libraries
+            rank_zero_warn(f"W&B has failed ({brief(error)}), so it logs nothing more of this run.")
+            logger._give_up()
+
+    return tolerant
+
+
 class TolerantWandbLogger(WandbLogger):
     """Lightning's, without ever ending a training: what W&B refuses online is logged offline, else not at all.
 
@@ -103,42 +119,16 @@ class TolerantWandbLogger(WandbLogger):
                 self._wandb_init["mode"] = "offline"  # W&B has read the environment, which Lightning sets, before
             try:
                 return super().experiment
-            except Exception as error:  # W&B has many kinds of its own, and passes on those of its libraries
+            except Exception as error:  # as above
                 where = "it logs nothing" if offline else "it logs offline"
                 rank_zero_warn(f"W&B does not take up the run ({brief(error)}), so {where}.")
         return self._give_up()
 
-    @rank_zero_only
-    def log_hyperparams(self, params: Any) -> None:
-        """As Lightning's."""
-        self._tolerate(super().log_hyperparams, params)
-
-    @rank_zero_only
-    def log_metrics(self, metrics: Any, step: int | None = None) -> None:
-        """As Lightning's."""
-        self._tolerate(super().log_metrics, metrics, step)
-
-    @rank_zero_only
-    def log_image(self, key: str, images: list[Any], step: int | None = None, **more: Any) -> None:
-        """As Lightning's."""
-        self._tolerate(super().log_image, key, images, step, **more)
-
-    @rank_zero_only
-    def log_table(self, key: str, *values: Any, **more: Any) -> None:
-        """As Lightning's."""
-        self._tolerate(super().log_table, key, *values, **more)
-
-    @rank_zero_only
-    def finalize(self, status: str) -> None:
-        """As Lightning's."""
-        self._tolerate(super().finalize, status)
-
-    def _tolerate(self, log: Callable[..., Any], *values: Any, **more: Any) -> None:
-        try:
-            log(*values, **more)
-        except Exception as error:  # as above
-            rank_zero_warn(f"W&B has failed ({brief(error)}), so it logs nothing more of this run.")
-            self._give_up()
+    log_hyperparams = _tolerant(WandbLogger.log_hyperparams)
+    log_metrics = _tolerant(WandbLogger.log_metrics)
+    log_image = _tolerant(WandbLogger.log_image)
+    log_table = _tolerant(WandbLogger.log_table)
+    finalize = _tolerant(WandbLogger.finalize)
 
     def _give_up(self) -> Any:
         import wandb
