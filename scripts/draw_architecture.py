@@ -83,7 +83,7 @@ def trace(network: nn.Module, *inputs: Tensor) -> dict[str, Called]:
     kept: list[Any] = []  # memory that was freed could be taken again, and be mistaken for the tensor before
 
     def note(name: str, module: nn.Module) -> Any:
-        def hook(_: nn.Module | None, given: tuple[Any, ...], returned: Any) -> None:
+        def hook(given: tuple[Any, ...], returned: Any) -> None:
             kept.append((given, returned))
             found = [makers[_storage(tensor)] for _, tensor in _tensors(given) if _storage(tensor) in makers]
             outputs = dict(_tensors(returned))
@@ -96,27 +96,26 @@ def trace(network: nn.Module, *inputs: Tensor) -> dict[str, Called]:
 
         return hook
 
-    children = dict(network.named_children())
-    handles = [child.register_forward_hook(note(name, child)) for name, child in children.items()]
-    # Networks pose a hand model by a method that is not its forward, which no hook sees.
-    posing = {name: child for name, child in children.items() if isinstance(child, HandModel)}
-    for name, child in posing.items():
-        child.about_wrist = _noted(child.about_wrist, note(name, child))  # type: ignore[method-assign]
+    # Networks pose a hand model by a method that is not its forward.
+    methods = {
+        name: (child, "about_wrist" if isinstance(child, HandModel) else "forward")
+        for name, child in network.named_children()
+    }
+    for name, (child, method) in methods.items():
+        setattr(child, method, _noted(getattr(child, method), note(name, child)))
     try:
         with torch.no_grad():
             network.eval()(*inputs)
     finally:
-        for handle in handles:
-            handle.remove()
-        for child in posing.values():
-            del child.about_wrist
+        for child, method in methods.values():
+            delattr(child, method)
     return called
 
 
 def _noted(method: Callable[..., Any], hook: Callable[..., None]) -> Callable[..., Any]:
-    def noted(*given: Any) -> Any:
-        returned = method(*given)
-        hook(None, given, returned)
+    def noted(*given: Any, **named: Any) -> Any:
+        returned = method(*given, **named)
+        hook(given, returned)
         return returned
 
     return noted

@@ -1,14 +1,16 @@
 """All subjects together, as text that can be pasted into an issue and as JSON; nothing private is in either."""
 
 import getpass
+import importlib
 import os
 import re
 import socket
 import textwrap
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from gesturehand.doctor.finding import Finding, State, guarded
 
@@ -45,14 +47,14 @@ def examine(
     Returns:
         Findings by subject, without private words.
     """
-    examinations: dict[str, Callable[[], Iterable[Finding]]] = {
-        "versions": _versions,
-        "devices": _devices,
-        "cores and memory": _cores,
-        "storage": lambda: _storage(root, runs),
-        "network": lambda: _network(cluster),
-        "hand models": lambda: _hands(mano),
-        "extras": _extras,
+    examinations = {
+        "versions": partial(_subject, "versions", "versions"),
+        "devices": partial(_subject, "devices", "devices"),
+        "cores and memory": partial(_subject, "cores", "cores"),
+        "storage": partial(_subject, "storage", "storage", root, runs),
+        "network": partial(_subject, "network", "network", cluster),
+        "hand models": partial(_subject, "hands", "hands", mano),
+        "extras": partial(_subject, "versions", "extras"),
     }
     if not network:
         del examinations["network"]
@@ -65,47 +67,10 @@ def examine(
     return found
 
 
-# Each subject is imported within its own examination, so that one that cannot be is a finding.
-def _versions() -> Iterable[Finding]:
-    from gesturehand.doctor.versions import versions
-
-    return versions()
-
-
-def _devices() -> Iterable[Finding]:
-    from gesturehand.doctor.devices import devices
-
-    return devices()
-
-
-def _cores() -> Iterable[Finding]:
-    from gesturehand.doctor.cores import cores
-
-    return cores()
-
-
-def _storage(root: str, runs: str) -> Iterable[Finding]:
-    from gesturehand.doctor.storage import storage
-
-    return storage(root, runs)
-
-
-def _network(cluster: str | None) -> Iterable[Finding]:
-    from gesturehand.doctor.network import network
-
-    return network(cluster)
-
-
-def _hands(mano: str | None) -> Iterable[Finding]:
-    from gesturehand.doctor.hands import hands
-
-    return hands(mano)
-
-
-def _extras() -> Iterable[Finding]:
-    from gesturehand.doctor.versions import extras
-
-    return extras()
+def _subject(module: str, name: str, *arguments: Any) -> Iterable[Finding]:
+    """A subject's findings; it is imported within its own examination, so that one that cannot be is a finding."""
+    examination = getattr(importlib.import_module(f"gesturehand.doctor.{module}"), name)
+    return cast("Iterable[Finding]", examination(*arguments))
 
 
 def private_words_hidden() -> Callable[[str], str]:

@@ -190,7 +190,7 @@ def find_run(name: str, runs: str | Path) -> RunRecord:
         if _is_run(place):
             return RunRecord(place, _below(place, Path(runs)))
     for place in (Path(name), Path(runs) / name):
-        inside = find_runs(place) if name and _is_folder(place) else []
+        inside = find_runs(place) if name and os.path.isdir(place) else []  # noqa: PTH112
         if inside:
             return RunRecord(inside[0].folder, _below(inside[0].folder, Path(runs)))
     raise UserError(f"'{name}' is not a run: give a folder or a name that `gesturehand run list --runs {runs}` shows.")
@@ -204,17 +204,8 @@ def _run_folders(folder: Path) -> Iterator[Path]:
 
 
 def _is_run(folder: Path) -> bool:
-    try:
-        return (folder / CONFIG_FILE).is_file() or (folder / FINISHED_FILE).is_file()
-    except (OSError, ValueError):  # no path can be such
-        return False
-
-
-def _is_folder(path: Path) -> bool:
-    try:
-        return path.is_dir()
-    except (OSError, ValueError):  # no path can be such
-        return False
+    # False, and no error, for what can be no path.
+    return any(os.path.isfile(folder / name) for name in (CONFIG_FILE, FINISHED_FILE))  # noqa: PTH113
 
 
 def _below(folder: Path, runs: Path) -> str:

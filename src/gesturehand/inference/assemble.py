@@ -20,7 +20,7 @@ from gesturehand.camera import (
 )
 from gesturehand.evaluation.predictions import camera_rotations
 from gesturehand.hand.layer import HandModel
-from gesturehand.inference.query import CropRequest, ImageCamera, IntrinsicsSource
+from gesturehand.inference.query import CropRequest, IntrinsicsSource
 from gesturehand.inference.result import GestureResult, HandResult
 from gesturehand.skeleton import SIDES, WRIST
 
@@ -123,22 +123,42 @@ def assemble_hands(
         scale = arrays["camera"][slots, 0] * (image_size / 2) * np.sqrt(abs(np.linalg.det(back[:, :2])))
         wrists = np.where(lost[:, None], scaled_translation(relative, seen_px, scale, intrinsics), wrists)
     scores = request.scores or (None,) * len(slots)
-    return [
-        _result(
-            arrays,
-            slot,
-            request,
-            score,
-            crop_affine,
-            ImageCamera(intrinsics, source),
-            wrist - root[0],
-            seen,
-            faces,
-            hands_mean,
-            names,
+    gestures: dict[str, Any] = dict.fromkeys(names)
+    if "fine" in arrays:
+        gestures = {level: GestureResult.of(arrays[level], names[level]) for level in names}
+    results = []
+    for slot, score, wrist, root, seen in zip(slots, scores, wrists, roots, seen_px, strict=True):
+        side, cam_t = int(not arrays["is_right"][slot]), wrist - root[0]
+        joints = arrays["joints"][slot] + cam_t
+        axis_angle = arrays["axis_angle"][slot]
+        results.append(
+            HandResult(
+                side=SIDES[side],
+                box=_float32(request.box),
+                crop_affine=_float32(crop_affine),
+                global_orient=arrays["rotations"][slot, 0],
+                hand_pose=arrays["rotations"][slot, 1:],
+                betas=arrays["betas"][slot],
+                cam_t=_float32(cam_t),
+                vertices=_float32(arrays["vertices"][slot] + cam_t),
+                faces=faces[side],
+                joints=_float32(joints),
+                joints_2d=_float32(project(joints, intrinsics)),
+                joints_2d_image=_float32(seen),
+                camera=arrays["camera"][slot],
+                intrinsics=_float32(intrinsics),
+                intrinsics_source=source,
+                score=score,
+                hands_mean=hands_mean[side],
+                global_orient_axis_angle=_float32(axis_angle[0]),
+                hand_pose_axis_angle_flat=_float32(axis_angle[1:].reshape(-1)),
+                hand_pose_axis_angle=_float32(axis_angle[1:].reshape(-1) - hands_mean[side]),
+                gesture_coarse=gestures["coarse"],
+                gesture_fine=gestures["fine"],
+                gesture_embedding=arrays.get("embedding"),
+            )
         )
-        for slot, score, wrist, root, seen in zip(slots, scores, wrists, roots, seen_px, strict=True)
-    ]
+    return results
 
 
 def seen_joints(
@@ -151,52 +171,6 @@ def seen_joints(
     """
     volume, mesh = (arrays[name][slots].astype(np.float64) for name in ("joints_25d", "joints_2d"))
     return joints_25d_share * volume[..., :2] + (1 - joints_25d_share) * mesh
-
-
-def _result(
-    arrays: dict[str, np.ndarray],
-    slot: int,
-    request: CropRequest,
-    score: float | None,
-    crop_affine: np.ndarray,
-    image_camera: ImageCamera,
-    cam_t: FloatArray,
-    seen_px: FloatArray,
-    faces: np.ndarray,
-    hands_mean: np.ndarray,
-    names: dict[str, tuple[str, ...]],
-) -> HandResult:
-    side = int(not arrays["is_right"][slot])
-    joints = arrays["joints"][slot] + cam_t
-    axis_angle = arrays["axis_angle"][slot]
-    gestures: dict[str, Any] = dict.fromkeys(names)
-    if "fine" in arrays:
-        gestures = {level: GestureResult.of(arrays[level], names[level]) for level in names}
-    return HandResult(
-        side=SIDES[side],
-        box=_float32(request.box),
-        crop_affine=_float32(crop_affine),
-        global_orient=arrays["rotations"][slot, 0],
-        hand_pose=arrays["rotations"][slot, 1:],
-        betas=arrays["betas"][slot],
-        cam_t=_float32(cam_t),
-        vertices=_float32(arrays["vertices"][slot] + cam_t),
-        faces=faces[side],
-        joints=_float32(joints),
-        joints_2d=_float32(project(joints, image_camera.intrinsics)),
-        joints_2d_image=_float32(seen_px),
-        camera=arrays["camera"][slot],
-        intrinsics=_float32(image_camera.intrinsics),
-        intrinsics_source=image_camera.source,
-        score=score,
-        hands_mean=hands_mean[side],
-        global_orient_axis_angle=_float32(axis_angle[0]),
-        hand_pose_axis_angle_flat=_float32(axis_angle[1:].reshape(-1)),
-        hand_pose_axis_angle=_float32(axis_angle[1:].reshape(-1) - hands_mean[side]),
-        gesture_coarse=gestures["coarse"],
-        gesture_fine=gestures["fine"],
-        gesture_embedding=arrays.get("embedding"),
-    )
 
 
 def _float32(values: Any) -> np.ndarray:
