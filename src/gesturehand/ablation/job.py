@@ -242,22 +242,39 @@ def _trainer(
     size: Size, place: Place, folder: Path, steps: int, curve: Curve, best: ModelCheckpoint | None = None
 ) -> pl.Trainer:
     validations = _VALIDATIONS if steps <= size.pretrain_steps else _VALIDATIONS_OF_LONG
-    return pl.Trainer(
-        accelerator=place.accelerator,
-        devices=1,
+    return quiet_trainer(
+        place.accelerator,
+        folder,
+        steps,
         precision=size.precision,
-        max_steps=steps,
-        max_epochs=-1,
         val_check_interval=max(1, steps // validations),
         check_val_every_n_epoch=None,
-        num_sanity_val_steps=0,
-        gradient_clip_val=1.0,
         callbacks=[curve] if best is None else [curve, best],
         enable_checkpointing=best is not None,
+    )
+
+
+def quiet_trainer(accelerator: str, folder: Path, steps: int, **settings: Any) -> pl.Trainer:
+    """A trainer on one device for a number of steps, which says and logs nothing.
+
+    Args:
+        accelerator: Its device.
+        folder: What it writes goes there.
+        steps: Steps of a training.
+        **settings: Further ones of the Trainer.
+    """
+    return pl.Trainer(
+        accelerator=accelerator,
+        devices=1,
+        max_steps=steps,
+        max_epochs=-1,
+        num_sanity_val_steps=0,
+        gradient_clip_val=1.0,
         logger=False,
         default_root_dir=folder,
         enable_progress_bar=False,
         enable_model_summary=False,
+        **settings,
     )
 
 

@@ -13,15 +13,14 @@ from typing import Any, Final, Literal
 
 import pytorch_lightning as pl
 
-from gesturehand.ablation.job import RESULT_FILE, device_name
-from gesturehand.ablation.results import Results
-from gesturehand.ablation.schedule import is_done
+from gesturehand.ablation.job import RESULT_FILE, device_name, quiet_trainer
+from gesturehand.ablation.results import Results, results_of
 from gesturehand.data.appearance import BatchAugmentation
 from gesturehand.data.datamodule import InterHandDataModule
 from gesturehand.data.mixture import AddedSet
 from gesturehand.file_writing import new_folder
 from gesturehand.gestures import OwnLabels
-from gesturehand.text_file import none_for_nan, read_json, write_json
+from gesturehand.text_file import none_for_nan, write_json
 from gesturehand.trainers.gesture_pretrainer import GesturePretrainer
 from gesturehand.trainers.token_fusion_regressor import TokenFusionRegressor
 
@@ -208,20 +207,7 @@ def run_photo_training(job: PhotoTraining, place: PhotoPlace, *, size: PhotoSize
 
 def _trained(job: PhotoTraining, place: PhotoPlace, size: PhotoSize, folder: Path) -> dict[str, Any]:
     trainer, tester = (
-        pl.Trainer(
-            accelerator=place.accelerator,
-            devices=1,
-            max_steps=job.steps,
-            max_epochs=-1,
-            limit_val_batches=share,
-            num_sanity_val_steps=0,
-            gradient_clip_val=1.0,
-            enable_checkpointing=False,
-            logger=False,
-            default_root_dir=folder,
-            enable_progress_bar=False,
-            enable_model_summary=False,
-        )
+        quiet_trainer(place.accelerator, folder, job.steps, limit_val_batches=share, enable_checkpointing=False)
         for share in (0.0, 1.0)
     )
     model, data = (_first_stage if job.joints_2d is None else _second_stage)(job, place, size)
@@ -329,18 +315,10 @@ def _tested(
 
 def collect_photo_results(size: PhotoSize, place: PhotoPlace) -> Results:
     """The results that are there, in the form of :func:`gesturehand.ablation.results.collect`."""
-    jobs = photo_trainings(size)
-    runs: dict[str, dict[str, Any]] = {}
-    for job in jobs:
-        if is_done(job, place):
-            content = read_json(place.folder(job) / RESULT_FILE, "The result", "remove it, and its training runs again")
-            runs.setdefault(job.arm, {})[str(job.seed)] = content
     return {
         "size": {**asdict(size), "crop_px": {encoder: size.crop_px(encoder) for encoder in ENCODERS}},
         "photos": [name for name, _ in place.photos],
-        "jobs": len(jobs),
-        "done": sum(len(seeds) for seeds in runs.values()),
-        "runs": runs,
+        **results_of(photo_trainings(size), place),
     }
 
 

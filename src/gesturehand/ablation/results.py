@@ -1,6 +1,7 @@
 """All results of a comparison as one dictionary, and the statistics over its seeds."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any, Final, NamedTuple
 
@@ -9,7 +10,7 @@ from scipy import stats
 
 from gesturehand.ablation.grid import Grid
 from gesturehand.ablation.job import RESULT_FILE, Place
-from gesturehand.ablation.schedule import is_done, jobs_of
+from gesturehand.ablation.schedule import Folders, Training, is_done, jobs_of
 from gesturehand.text_file import read_json
 
 #: Metrics whose differences are shown.
@@ -28,14 +29,17 @@ def collect(grid: Grid, place: Place) -> Results:
         ``size`` (its settings), ``jobs`` and ``done`` (numbers), ``runs``: by name of an arm or pretraining and by seed
         what the job wrote. JSON can hold it.
     """
-    jobs = jobs_of(grid)
+    return {"size": asdict(grid.size), **results_of(jobs_of(grid), place)}
+
+
+def results_of(jobs: Sequence[Training], place: Folders) -> Results:
+    """``jobs``, ``done`` and ``runs`` as :func:`collect` has them, by the names that the results have of themselves."""
     runs: dict[str, dict[str, Any]] = {}
     for job in jobs:
         if is_done(job, place):
             content = read_json(place.folder(job) / RESULT_FILE, "The result", "remove it, and its training runs again")
-            runs.setdefault(job.work.name, {})[str(job.seed)] = content
-    done = sum(len(seeds) for seeds in runs.values())
-    return {"size": asdict(grid.size), "jobs": len(jobs), "done": done, "runs": runs}
+            runs.setdefault(content["name"], {})[str(content["seed"])] = content
+    return {"jobs": len(jobs), "done": sum(len(seeds) for seeds in runs.values()), "runs": runs}
 
 
 def values_of(results: Results, name: str, metric: str, part: str = "metrics") -> dict[str, float]:
