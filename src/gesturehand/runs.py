@@ -4,7 +4,6 @@ A run lives in ``<runs>/<name>/<date>-<time>/`` with its resolved ``config.yaml`
 and, once training has finished, ``finished.json``. Nothing is ever written into another run's folder.
 """
 
-import json
 import math
 import time
 import warnings
@@ -17,7 +16,7 @@ import yaml
 from gesturehand.errors import UserError, one_line
 from gesturehand.file_writing import try_lock
 from gesturehand.suggestions import did_you_mean_path
-from gesturehand.text_file import read_yaml, write_json
+from gesturehand.text_file import read_note, read_yaml, write_json
 
 FINISHED_FILE: Final = "finished.json"
 CONFIG_FILE: Final = "config.yaml"
@@ -158,12 +157,7 @@ def _kinds(model: str, listed: list[str] | None) -> tuple[str, ...] | list[str]:
 
 
 def _description(path: Path) -> dict[str, Any] | None:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return None
-    if not isinstance(content, dict):
-        return None
+    content = read_note(path)
     finished_at = content.get("finished_at")
     good = isinstance(finished_at, (int, float)) and math.isfinite(finished_at)
     good = good and isinstance(content.get("model", ""), str) and isinstance(content.get("kinds", []), list)

@@ -165,6 +165,15 @@ def read_json(path: str | Path, what: str, remedy: str, *, unique_keys: bool = F
     raise UserError(f"{what} '{path}' is not valid JSON ({reason}): {remedy}.")
 
 
+def read_note(path: Path) -> dict[str, Any]:
+    """The object in a JSON file that this library wrote; empty if there is none, or none that can be read."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     content: dict[str, Any] = {}
     for key, value in pairs:

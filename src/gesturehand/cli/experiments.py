@@ -1,6 +1,7 @@
 """``gesturehand experiments``: those that come with the package, and which file the name of one stands for."""
 
 import difflib
+import os
 import re
 from collections.abc import Callable
 from importlib.resources import files
@@ -53,11 +54,9 @@ def find_experiment(name: str) -> Path | None:
     """
     bare = name.removeprefix(f"{EXPERIMENTS}/")
     for path in (name, f"{name}.yaml", f"{EXPERIMENTS}/{bare}", f"{EXPERIMENTS}/{bare}.yaml"):
-        try:
-            if Path(path).exists() and not Path(path).is_dir():
-                return Path(path)
-        except (OSError, ValueError):  # no path can be such
-            return None
+        # False, and no error, for what can be no path.
+        if os.path.exists(path) and not os.path.isdir(path):  # noqa: PTH110, PTH112
+            return Path(path)
     return experiment_names().get(Path(bare).as_posix().removesuffix(".yaml"))
 
 

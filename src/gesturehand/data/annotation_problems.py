@@ -1,7 +1,7 @@
 """What can be wrong in the annotation files of one split, entry by entry, without ever failing on one."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeVar
@@ -208,15 +208,30 @@ def _annotations(
         if frame is not None and camera is not None:
             for side in range(len(SIDES)):
                 if HAND_TYPES[entry.hand_type] & (1 << side):
-                    found = _hand_in_image(frame, valid[side], side, camera, (image.width, image.height))
-                    yield from ((p.kind, where, f"{SIDES[side]} hand: {p.detail}") for p in found)
+                    yield from hand_in_image(where, side, frame, valid[side], camera, (image.width, image.height))
 
 
-def _hand_in_image(
-    frame: FrameHands, valid: np.ndarray, side: int, camera: CameraMap, size: tuple[float, float]
+def hand_in_image(
+    where: str, side: int, frame: FrameHands, valid: np.ndarray, camera: CameraMap, size: Sequence[float]
+) -> Iterator[Finding]:
+    """What is wrong with a hand where an image shows it.
+
+    Args:
+        where: What the finding names.
+        side: 0 for the right hand, 1 for the left one.
+        frame: The hands in space.
+        valid: (21,) bool, the joints that are valid in the image.
+        camera: The image's.
+        size: Width and height of the image, px.
+    """
+    found = _implausible_in_image(frame.joints[side], valid & frame.valid[side], camera, size)
+    yield from ((problem.kind, where, f"{SIDES[side]} hand: {problem.detail}") for problem in found)
+
+
+def _implausible_in_image(
+    joints: np.ndarray, valid: np.ndarray, camera: CameraMap, size: Sequence[float]
 ) -> Iterator[Implausible]:
-    valid = valid & frame.valid[side]
-    joints = transform_points(frame.joints[side].astype(np.float64), camera.rotation, camera.translation)
+    joints = transform_points(joints.astype(np.float64), camera.rotation, camera.translation)
     behind = valid & ~(joints[:, 2] > 0)
     if behind.any():
         yield Implausible("joints behind the camera", f"{behind.sum()} of {valid.sum()}", "check frame and camera")

@@ -13,8 +13,15 @@ from typing import Any, Final
 import numpy as np
 from tqdm import tqdm
 
-from gesturehand.camera import project, transform_points
-from gesturehand.data.annotation_problems import Finding, Problem, SplitAnnotations, annotation_problems
+from gesturehand.data.annotation_problems import (
+    CameraMap,
+    Finding,
+    FrameHands,
+    Problem,
+    SplitAnnotations,
+    annotation_problems,
+    hand_in_image,
+)
 from gesturehand.data.files import is_url, stays_inside
 from gesturehand.data.formats.interhand import InterHandFormat
 from gesturehand.data.formats.registry import format_of
@@ -25,7 +32,6 @@ from gesturehand.data.plausibility import (
     better_order,
     implausible_camera,
     implausible_fit,
-    implausible_pixels,
     implausible_size,
 )
 from gesturehand.data.remote import local_folder
@@ -115,22 +121,13 @@ def _hands(index: InterHandIndex) -> Iterator[Finding]:
 def _in_images(index: InterHandIndex) -> Iterator[Finding]:
     for row in range(len(index)):
         frame, camera = int(index.frame[row]), int(index.camera[row])
+        hands = FrameHands(index.joints_world[frame], index.joint_valid_frame[frame], bool(index.depth_known[frame]))
+        maps = index.camera_rotation[camera], index.camera_translation[camera], index.intrinsics[camera]
+        to_image, size = CameraMap(*(each.astype(np.float64) for each in maps)), index.image_size_px[row].tolist()
         for side in range(len(SIDES)):
-            valid = index.joint_valid_frame[frame, side] & index.joint_valid_image[row, side]
-            if not index.hand_type[row] & (1 << side) or not valid.any():
-                continue
-            joints = transform_points(
-                index.joints_world[frame, side].astype(np.float64),
-                index.camera_rotation[camera].astype(np.float64),
-                index.camera_translation[camera].astype(np.float64),
-            )
-            behind = valid & ~(joints[:, 2] > 0)
-            if behind.any():
-                yield "joints behind the camera", _image(index, row), f"{behind.sum()} of {valid.sum()}"
-                continue
-            points = project(np.where(valid[:, None], joints, 1.0), index.intrinsics[camera].astype(np.float64))
-            for problem in implausible_pixels(points, valid, index.image_size_px[row].tolist()):
-                yield problem.kind, _image(index, row), f"{SIDES[side]} hand: {problem.detail}"
+            if index.hand_type[row] & (1 << side):
+                valid = index.joint_valid_image[row, side]
+                yield from hand_in_image(_image(index, row), side, hands, valid, to_image, size)
 
 
 def _fits(index: InterHandIndex) -> Iterator[Finding]:

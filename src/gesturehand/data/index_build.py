@@ -233,14 +233,15 @@ def _cameras(root: Path, split: str, cameras: list[Key]) -> Columns:
     }
 
 
+def no_fits(frames: int) -> Columns:
+    """The columns of MANO's fits, both hands, of captured frames without any."""
+    sizes = {"mano_pose": 48, "mano_betas": 10, "mano_trans": 3}
+    fits = {name: np.zeros((frames, 2, size), np.float32) for name, size in sizes.items()}
+    return {"mano_valid": np.zeros((frames, 2), bool), **fits}
+
+
 def _fits(root: Path, split: str, frames: list[Key], mano_fits: bool) -> Columns:
-    count = len(frames)
-    columns = {
-        "mano_valid": np.zeros((count, 2), bool),
-        "mano_pose": np.zeros((count, 2, 48), np.float32),
-        "mano_betas": np.zeros((count, 2, 10), np.float32),
-        "mano_trans": np.zeros((count, 2, 3), np.float32),
-    }
+    columns = no_fits(len(frames))
     if not mano_fits:
         return columns
     path = annotation_path(root, split, "MANO_NeuralAnnot")

@@ -14,7 +14,7 @@ from gesturehand.checkpoints.resume_points import newest_point
 from gesturehand.errors import UserError
 from gesturehand.file_writing import try_lock
 from gesturehand.runs import FINISHED_FILE, RUNNING_FILE, new_run
-from gesturehand.text_file import write_json
+from gesturehand.text_file import read_note, write_json
 
 #: Where the points lie within a run's folder.
 POINTS: Final = Path("checkpoints") / "resume"
@@ -57,13 +57,13 @@ def place_of_run(parent: Path, config: str, resume: str, given: Path | None = No
     """
     digest = config_digest(config)
     if given is not None:
-        state = _read(given / _STATE_FILE)
+        state = read_note(given / _STATE_FILE)
         same = state.get("config_sha256") == digest and not (given / FINISHED_FILE).exists()
         return _go_on(given, state) if same and _lock(given) and resume != "never" else _start(given, digest)
     if resume == "auto":
         states = sorted(parent.glob(f"*/{_STATE_FILE}"), key=lambda path: path.parent.name, reverse=True)
         for path in states:
-            state = _read(path)
+            state = read_note(path)
             if state.get("config_sha256") != digest or (path.parent / FINISHED_FILE).exists():
                 continue
             if _lock(path.parent):
@@ -71,7 +71,7 @@ def place_of_run(parent: Path, config: str, resume: str, given: Path | None = No
             rank_zero_info(f"The same run is still training in '{path.parent}', so this one starts from the beginning.")
     elif resume != "never":
         folder = Path(resume)
-        state = _read(folder / _STATE_FILE)
+        state = read_note(folder / _STATE_FILE)
         if not state:
             raise UserError(f"'{folder}' is not a run that can be resumed: give a folder under runs/.")
         if (folder / FINISHED_FILE).exists():
@@ -115,14 +115,6 @@ def _go_on(folder: Path, state: dict[str, Any]) -> RunPlace:
     where = f"from {point.name}" if point else "from its beginning: it was interrupted before its first checkpoint"
     rank_zero_info(f"Resuming '{folder}' {where} (--resume=never starts a new run).")
     return RunPlace(folder, point, state)
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return content if isinstance(content, dict) else {}
 
 
 def _lock(folder: Path) -> bool:

@@ -23,7 +23,7 @@ from gesturehand.data.formats.set_format import (
     set_columns,
     state_of,
 )
-from gesturehand.data.index_build import HAND_TYPES, Columns
+from gesturehand.data.index_build import HAND_TYPES, Columns, no_fits
 from gesturehand.errors import UserError
 from gesturehand.hand.conventions import PoseForm
 from gesturehand.hand.restricted_pickle import load_restricted_pickle
@@ -82,12 +82,7 @@ class Ho3dFormat(SetFormat):
         count = len(names)
         joints = np.zeros((count, 2, NUM_JOINTS, 3), np.float32)
         valid = np.zeros((count, 2, NUM_JOINTS), bool)
-        fits = {
-            "mano_valid": np.zeros((count, 2), bool),
-            "mano_pose": np.zeros((count, 2, 48), np.float32),
-            "mano_betas": np.zeros((count, 2, 10), np.float32),
-            "mano_trans": np.zeros((count, 2, 3), np.float32),
-        }
+        fits = no_fits(count)
         annotated_box = np.full((count, 4), np.nan, np.float32)
         camera_of: dict[bytes, int] = {}
         camera = np.zeros(count, np.int32)
