@@ -17,28 +17,13 @@ from gesturehand.settings import ExistingPath
 from gesturehand.synthetic.gallery import draw_gallery
 from gesturehand.synthetic.photo.plan import PhotoSettings
 from gesturehand.synthetic.photo.writer import write_photo_set
-from gesturehand.synthetic.plan import OPENHAND_V1
+from gesturehand.synthetic.plan import BenchmarkSettings
 from gesturehand.synthetic.set_writer import WrittenSet
 from gesturehand.synthetic.writer import write_synthetic_set
 
 
 def synth(
-    out: str,
-    subjects: tuple[int, int, int] = OPENHAND_V1.subjects,  # type: ignore[assignment]
-    frames: tuple[int, int, int] = OPENHAND_V1.frames,  # type: ignore[assignment]
-    views: int = OPENHAND_V1.views,
-    wrist_cone_deg: float = OPENHAND_V1.wrist_cone_deg,
-    gestures: list[str] | None = None,
-    left_share: float = OPENHAND_V1.left_share,
-    two_hand_share: float = OPENHAND_V1.two_hand_share,
-    rom_share: float = OPENHAND_V1.rom_share,
-    without_fit_share: float = OPENHAND_V1.without_fit_share,
-    outside_share: float = OPENHAND_V1.outside_share,
-    test_only_cameras: list[str] = list(OPENHAND_V1.test_only_cameras),  # noqa: B006
-    seed: int = OPENHAND_V1.seed,
-    processes: int | None = None,
-    cluster: str = "local",
-    overwrite: bool = False,
+    out: str, processes: int | None = None, cluster: str = "local", overwrite: bool = False, **settings: Any
 ) -> None:
     """Writes the open synthetic set: images, masks and annotations of the open hand in InterHand2.6M's files.
 
@@ -47,43 +32,17 @@ def synth(
 
     Args:
         out: Folder to write; it appears when the set is complete.
-        subjects: Numbers of people in train, val and test, as "[8, 2, 4]"; nobody is in two of them.
-        frames: Captured frames in train, val and test; a split with 0 is left out.
-        views: Cameras that see each captured frame, 1 to 12 less those of the test split only.
-        wrist_cone_deg: How far the wrist is turned at most from palm or back facing the (first) camera, 0 to 180, where
-            180 is every orientation.
-        gestures: Fine classes to show, as "[fist, a_okay]"; all 35 if not given.
-        left_share: Share of left hands among frames with one hand.
-        two_hand_share: Share of frames with both hands (hand type "interacting", no gesture label).
-        rom_share: Share of range-of-motion frames (no gesture label).
-        without_fit_share: Share of frames without a MANO fit and with some invalid joints.
-        outside_share: Share of one-hand frames in which the hand is partly outside the image.
-        test_only_cameras: Cameras that only the test split uses, beside all others.
-        seed: The same seed gives the same set, whatever the number of processes.
         processes: Number of processes; all cores if not given.
         cluster: Who draws: "local", a scheduler's address as "tcp://host:8786", or a YAML file for SLURM, PBS or LSF;
             for a file, processes is the number of its jobs. See docs/cluster.md.
         overwrite: Replace a synthetic set that is already there, or start anew where a run with other settings was
             interrupted; any other folder is refused.
+        **settings: Of the set.
     """
+    of_set = vars(BenchmarkSettings(**settings))
+    command = shlex.join(["gesturehand", *sys.argv[1:]])
     written = write_synthetic_set(
-        out,
-        subjects=subjects,
-        frames=frames,
-        views=views,
-        wrist_cone_deg=wrist_cone_deg,
-        gestures=gestures,
-        left_share=left_share,
-        two_hand_share=two_hand_share,
-        rom_share=rom_share,
-        without_fit_share=without_fit_share,
-        outside_share=outside_share,
-        test_only_cameras=test_only_cameras,
-        seed=seed,
-        processes=processes,
-        cluster=cluster,
-        overwrite=overwrite,
-        command=shlex.join(["gesturehand", *sys.argv[1:]]),
+        out, processes=processes, cluster=cluster, overwrite=overwrite, command=command, **of_set
     )
     say_what_was_written(written)
 

@@ -47,26 +47,26 @@ class SetSettings:
     """Settings of a set; they decide everything that is in it.
 
     Attributes:
-        subjects: numbers of people in train, val and test; nobody is in two splits.
-        frames: captured frames in train, val and test; a split without frames is left out.
-        views: cameras that see each captured frame.
-        wrist_cone_deg: largest turn of the wrist away from palm or back facing the (first) camera; at 180 every
-            orientation is equally likely.
-        gestures: fine classes to show; all 35 if None.
-        left_share: share of left hands among one-hand frames.
-        two_hand_share: share of frames with both hands, which have no gesture label.
-        rom_share: share of range-of-motion frames, which have no gesture label.
-        without_fit_share: share of frames without a MANO fit and with some invalid joints.
-        outside_share: share of one-hand frames in which part of the hand lies outside the first camera's image.
-        test_only_cameras: names of cameras that only the test split uses, beside all others.
-        seed: not negative.
+        subjects: Numbers of people in train, val and test, as "[8, 2, 4]"; nobody is in two of them.
+        frames: Captured frames in train, val and test; a split with 0 is left out.
+        views: Cameras that see each captured frame, 1 to 12 less those of the test split only.
+        wrist_cone_deg: How far the wrist is turned at most from palm or back facing the (first) camera, 0 to 180, where
+            180 is every orientation.
+        gestures: Fine classes to show, as "[fist, a_okay]"; all 35 if not given.
+        left_share: Share of left hands among frames with one hand.
+        two_hand_share: Share of frames with both hands (hand type "interacting", no gesture label).
+        rom_share: Share of range-of-motion frames (no gesture label).
+        without_fit_share: Share of frames without a MANO fit and with some invalid joints.
+        outside_share: Share of one-hand frames in which the hand is partly outside the image.
+        test_only_cameras: Cameras that only the test split uses, beside all others.
+        seed: The same seed gives the same set, whatever the number of processes; not negative.
 
     Raises:
         UserError: a value is out of range, or a gesture or camera is unknown.
     """
 
-    subjects: Sequence[int] = (8, 2, 4)
-    frames: Sequence[int] = (5600, 350, 1120)
+    subjects: tuple[int, int, int] = (8, 2, 4)
+    frames: tuple[int, int, int] = (5600, 350, 1120)
     views: int = 1
     wrist_cone_deg: float = 35.0
     gestures: Sequence[str] | None = None
@@ -129,17 +129,25 @@ class SetSettings:
 
 #: Name of the benchmark; any change of what these settings give needs a new version.
 BENCHMARK: Final = "openhand-v1"
-#: The benchmark: wrists over the sphere, all kinds of frames, subjects and cameras that only the test split has.
-OPENHAND_V1: Final = SetSettings(
-    subjects=(16, 4, 8),
-    frames=(10500, 1050, 3150),
-    wrist_cone_deg=180.0,
-    two_hand_share=0.1,
-    rom_share=0.1,
-    without_fit_share=0.03,
-    outside_share=0.05,
-    test_only_cameras=("400053", "400063", "410053"),
-)
+
+
+@dataclass(frozen=True)
+class BenchmarkSettings(SetSettings):
+    """The same, by default the benchmark's: wrists over the sphere, all kinds of frames, and subjects and cameras that
+    only the test split has.
+    """
+
+    subjects: tuple[int, int, int] = (16, 4, 8)
+    frames: tuple[int, int, int] = (10500, 1050, 3150)
+    wrist_cone_deg: float = 180.0
+    two_hand_share: float = 0.1
+    rom_share: float = 0.1
+    without_fit_share: float = 0.03
+    outside_share: float = 0.05
+    test_only_cameras: Sequence[str] = ("400053", "400063", "410053")
+
+
+OPENHAND_V1: Final = BenchmarkSettings()
 
 
 @dataclass(frozen=True)

@@ -72,13 +72,15 @@ def write_frame(plan: PlannedFrame, folder: Path, settings: SetSettings) -> tupl
 def data_card(plan: Sequence[PlannedFrame], settings: SetSettings, *, command: str) -> str:
     """Markdown text: what the set is, its licence, how it was made, and counts."""
     rows = [_row(split, [frame for frame in plan if frame.split == split]) for split in SPLITS]
+    is_benchmark = settings.as_json() == OPENHAND_V1.as_json()
+    version = BENCHMARK if is_benchmark else f"none, settings differ from {BENCHMARK}"
     lines = [
         TITLE,
         "",
         "Rendered pictures of the open hand (MakeHuman's, CC0) with joints, MANO parameters and gesture names, in the",
         "file layout of InterHand2.6M v1.0. No picture or annotation of InterHand2.6M is in it.",
         "",
-        f"- Version: {BENCHMARK if settings == OPENHAND_V1 else f'none, settings differ from {BENCHMARK}'}.",
+        f"- Version: {version}.",
         "- Licence: CC0 1.0 (public domain).",
         f"- Written by gesturehand {__version__}: `{command}`",
         "- `annotations/`, `images/`: as in InterHand2.6M. MANO parameters are of the open hand, not of MANO's.",

@@ -343,13 +343,15 @@ def _signature_of_class(found: Found) -> Signature:
     if constructor is not None:
         parameters, passes_on = _parameters(found.module, constructor, {**described, **_documented(constructor)[1]})
     elif is_record(node):
-        fields = [part for part in node.body if isinstance(part, ast.AnnAssign) and isinstance(part.target, ast.Name)]
-        for part in fields:
-            kind = kind_of(part.annotation, found.module)
-            default = REQUIRED if part.value is None else _default(part.value, found.module)
-            name = ast.unparse(part.target)
-            parameters.append(Parameter(name, kind, default, described.get(name, "")))
-        return Signature(tuple(parameters), text, len(node.bases) == 0)
+        bases = [_signature_of_class(base) for base in _bases(found)]
+        fields = {parameter.name: parameter for base in bases for parameter in base.parameters}
+        for part in node.body:
+            if isinstance(part, ast.AnnAssign) and isinstance(part.target, ast.Name):
+                name, kind = part.target.id, kind_of(part.annotation, found.module)
+                default = REQUIRED if part.value is None else _default(part.value, found.module)
+                inherited = fields[name].text if name in fields else ""
+                fields[name] = Parameter(name, kind, default, described.get(name, inherited))
+        return Signature(tuple(fields.values()), text, len(bases) == len(node.bases))
     if not passes_on:
         return Signature(tuple(parameters), text, True)
     bases = [_signature_of_class(base) for base in _bases(found)]
