@@ -1,6 +1,7 @@
 """Joints by other tools' names."""
 
 import pytest
+from set_files import MMPOSE_NAMES
 
 from gesturehand.data.joint_names import NamedJoint, read_joint_names, side_in
 from gesturehand.skeleton import INTERHAND_JOINT_NAMES, JOINT_NAMES
@@ -15,18 +16,10 @@ _MEDIAPIPE = (
         for place in _ANATOMY.get(finger, ("mcp", "pip", "dip", "tip"))
     ),
 )
-_MMPOSE = (
-    "wrist",
-    *(
-        f"{finger}{k}"
-        for finger in ("thumb", "forefinger", "middle_finger", "ring_finger", "pinky_finger")
-        for k in (1, 2, 3, 4)
-    ),
-)
 SPELLINGS = {
     "this library's": JOINT_NAMES,
     "MediaPipe's": _MEDIAPIPE,
-    "mmpose's": _MMPOSE,
+    "mmpose's": MMPOSE_NAMES,
     "words joined": tuple(name.title().replace("_", "") for name in _MEDIAPIPE),
     "lower case with blanks": tuple(name.lower().replace("_", " ") for name in _MEDIAPIPE),
     "numbers from 0": tuple(str(k) for k in range(21)),

@@ -3,8 +3,8 @@
 import shutil
 
 import pytest
-import torch
 from dask_processes import client, kill, machines, until
+from set_files import contents
 
 from gesturehand.cluster import Cluster
 from gesturehand.errors import UserError
@@ -12,19 +12,6 @@ from gesturehand.inference.boxes import HandBox
 from gesturehand.inference.predict_files import predict_files
 from gesturehand.inference.predict_on_cluster import network_of, predict_on_cluster
 from gesturehand.inference.prediction_run import Settings
-
-
-def contents(folder):
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
-
-
-@pytest.fixture
-def one_thread():
-    """As a worker has: products of matrices are summed up in another order by more threads."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture

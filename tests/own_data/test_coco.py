@@ -5,21 +5,13 @@ import json
 import numpy as np
 import pytest
 from refusals import refused
+from set_files import MMPOSE_NAMES
 
 from gesturehand.cli.main import main
 from gesturehand.data.image_file import look_at_image
 from gesturehand.own_data.convert import convert
 from gesturehand.own_data.entries import read_entries
 from gesturehand.skeleton import JOINT_NAMES
-
-MMPOSE = (
-    "wrist",
-    *(
-        f"{finger}{k}"
-        for finger in ("thumb", "forefinger", "middle_finger", "ring_finger", "pinky_finger")
-        for k in (1, 2, 3, 4)
-    ),
-)
 
 
 def triples(hand, visible=2):
@@ -71,7 +63,7 @@ def attributes(hands, folder):
     """One category; an attribute says which hand; absolute names."""
     content = cvat(hands, folder)
     content["images"], _ = listed(hands, folder, lambda name: f"C:\\Users\\me\\shots\\{name}".replace("/", "\\"))
-    content["categories"] = [{"id": 7, "name": "hand", "keypoints": list(MMPOSE), "skeleton": [[1, 2]]}]
+    content["categories"] = [{"id": 7, "name": "hand", "keypoints": list(MMPOSE_NAMES), "skeleton": [[1, 2]]}]
     for hand, entry in zip(hands, content["annotations"], strict=True):
         entry |= {"category_id": 7, "attributes": {"Hand": "?", "handedness": hand["hand"].title()}}
     return content

@@ -12,6 +12,16 @@ from gesturehand.camera import project, transform_points
 from gesturehand.data.index import read_index
 from gesturehand.gestures import vocabulary
 
+#: mmpose's names of the 21 joints, in the papers' order.
+MMPOSE_NAMES = (
+    "wrist",
+    *(
+        f"{finger}{k}"
+        for finger in ("thumb", "forefinger", "middle_finger", "ring_finger", "pinky_finger")
+        for k in (1, 2, 3, 4)
+    ),
+)
+
 
 def edit_json(path: Path, change: Callable[[Any], object]) -> None:
     """Writes a file again after a change of its content in place."""

@@ -129,11 +129,9 @@ def weights(folder):
 
 @pytest.mark.slow
 def test_weights_do_not_depend_on_workers_nor_on_a_kill(
-    synthetic_root, two_hand_root, flat_root, tmp_path, monkeypatch
+    synthetic_root, two_hand_root, flat_root, tmp_path, monkeypatch, one_thread
 ):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
     roots = (synthetic_root, two_hand_root, flat_root)
     ends = {}
     for workers in (0, 1, 2):
@@ -154,7 +152,6 @@ def test_weights_do_not_depend_on_workers_nor_on_a_kill(
     monkeypatch.chdir(folder)
     assert main(words(roots, 1)) == 0
     ends["killed"] = weights(folder)
-    torch.set_num_threads(before)
     first = ends.pop(0)
     for name, end in ends.items():
         assert end.keys() == first.keys()

@@ -25,15 +25,7 @@ WORDS = [
     "fit", experiment("demo/pretrain"), *SMALL, "--data.image_size=32", "--data.batch_size=8", "--trainer.max_epochs=2",
     "--trainer.limit_val_batches=2", "--trainer.log_every_n_steps=2", "--resume_every_n_steps=3", "--wandb=false",
 ]  # fmt: skip
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    """More would only wait for each other in networks as small as these."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture

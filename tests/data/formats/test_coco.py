@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 from refusals import refused
-from set_files import edit_json, true_hands
+from set_files import MMPOSE_NAMES, edit_json, true_hands
 
 from gesturehand.camera import project
 from gesturehand.data.check import check_data
@@ -17,14 +17,6 @@ from gesturehand.errors import UserError
 from gesturehand.hand.layer import HandModel
 from gesturehand.targets import build_targets
 
-MMPOSE_NAMES = (
-    "wrist",
-    *(
-        f"{finger}{k}"
-        for finger in ("thumb", "forefinger", "middle_finger", "ring_finger", "pinky_finger")
-        for k in (1, 2, 3, 4)
-    ),
-)
 CATEGORY = {"supercategory": "hand", "id": 1, "name": "hand", "keypoints": list(MMPOSE_NAMES), "skeleton": []}
 #: RHD's files have each finger's tip first, whatever their names say.
 TIPS_FIRST = [0, *(4 * finger + k for finger in range(5) for k in (4, 3, 2, 1))]
