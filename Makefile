@@ -28,7 +28,7 @@ BIN := $(VENV)/bin
 GESTUREHAND := $(BIN)/gesturehand
 LOWEST := .venv-lowest
 CORE_TESTS := tests/hand tests/models tests/data tests/metrics tests/checkpoints tests/test_camera.py tests/test_gestures.py \
-	tests/test_losses.py tests/test_targets.py tests/test_runs.py tests/test_skeleton.py
+	tests/test_fewer_operations.py tests/test_losses.py tests/test_targets.py tests/test_runs.py tests/test_skeleton.py
 READY := $(VENV)/.ready
 # A process a core, each with one thread: two threads of two processes wait for each other.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto

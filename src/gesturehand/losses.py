@@ -25,11 +25,10 @@ from gesturehand.batch import (
     Targets,
     TrainingTargets,
 )
-from gesturehand.device_constants import constant
+from gesturehand.fewer_operations import constant, units_and_lengths
 from gesturehand.gestures import NO_GESTURE, Level
 from gesturehand.hand.layer import full_precision
 from gesturehand.skeleton import BONES, NUM_JOINTS
-from gesturehand.unit_vectors import units_and_lengths
 
 #: The layers of the objective and their terms.
 LAYERS: Final = {

@@ -59,6 +59,7 @@ MOVED: Final[dict[str, str]] = {
     "data.upright": "data.crop",
     "data.verify_shards": "data.check",
     "data.worker": "data.loading",
+    "device_constants": "fewer_operations",
     "doctor.extras": "doctor.versions",
     "draw.annotated_crops": "draw.data_set",
     "draw.annotations": "draw.data_set",
@@ -118,6 +119,8 @@ MOVED: Final[dict[str, str]] = {
     "models.eanet_head": "models.eanet",
     "models.fuse_former": "models.eanet",
     "models.gesture_attention": "models.eanet",
+    "models.joined_linear": "fewer_operations",
+    "models.joint_cast": "fewer_operations",
     "models.joint_volume": "models.hand_prediction",
     "models.mano_head": "models.token_fusion models.hand_prediction",
     "models.token_fusion_network": "models.token_fusion",
@@ -153,6 +156,7 @@ MOVED: Final[dict[str, str]] = {
     "synthetic.surface": "synthetic.render",
     "trainers.model_settings": "trainers.training_stage",
     "translation": "camera",
+    "unit_vectors": "fewer_operations",
     "yaml_text": "text_file",
 }
 

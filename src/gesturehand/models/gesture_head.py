@@ -4,8 +4,8 @@ import torch
 from torch import Tensor, nn
 
 from gesturehand.batch import GesturePrediction
+from gesturehand.fewer_operations import joined_linear
 from gesturehand.gestures import NO_GESTURE, OwnLabels
-from gesturehand.models.joined_linear import joined_linear
 
 
 class GestureHead(nn.Module):

@@ -8,9 +8,9 @@ from torch import Tensor, nn
 
 from gesturehand.batch import HandPrediction
 from gesturehand.camera import weak_perspective
+from gesturehand.fewer_operations import units_and_lengths
 from gesturehand.hand.layer import HandModel, full_precision
 from gesturehand.skeleton import NUM_JOINTS
-from gesturehand.unit_vectors import units_and_lengths
 
 #: Normalised crop units per metre of a hand that fills a crop: about 1.6 units for 0.2 m.
 TYPICAL_CAMERA_SCALE: Final = 8.0

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from gesturehand.batch import NUM_BETAS, GesturePrediction, HandPrediction
+from gesturehand.fewer_operations import joined_linear, weights_cast_together
 from gesturehand.hand.layer import HandModel
 from gesturehand.models.encoder import Encoder
 from gesturehand.models.gesture_head import GestureHead
@@ -22,8 +23,6 @@ from gesturehand.models.hand_prediction import (
     predicted_hands,
     rotation_from_6d,
 )
-from gesturehand.models.joined_linear import joined_linear
-from gesturehand.models.joint_cast import weights_cast_together
 from gesturehand.skeleton import JOINT_OF_MANO_ROTATION, NUM_JOINTS
 
 #: ``concat``: self-attention over gesture and joint tokens. ``cross``: joint tokens attend to each other, then to the

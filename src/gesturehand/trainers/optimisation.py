@@ -7,8 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from gesturehand.device_constants import constant
 from gesturehand.errors import UserError
+from gesturehand.fewer_operations import constant
 from gesturehand.losses import MaskedSum
 
 
