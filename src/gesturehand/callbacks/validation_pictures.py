@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import cv2
 import numpy as np
@@ -15,9 +15,7 @@ from gesturehand.batch import Batch
 from gesturehand.draw.charts import save_confusion, save_embedding
 from gesturehand.evaluation.pictures import SpreadPictures, gesture_label
 from gesturehand.evaluation.sample_errors import sample_errors_mm
-from gesturehand.gestures import Level, class_names
-from gesturehand.metrics.gesture_accuracy import GestureMetrics
-from gesturehand.metrics.sum_metric import MetricDict
+from gesturehand.gestures import class_names
 
 _COLUMNS: Final = ("annotation_id", "crop, truth, prediction, joints", "gesture", "predicted gesture", "mpjpe_mm")
 
@@ -94,7 +92,7 @@ class ValidationPictures(pl.Callback):
         every_n_epochs: Epochs between pictures; 0 for none.
     """
 
-    def __init__(self, folder: Path, every_n_epochs: int) -> None:
+    def __init__(self, folder: Path, every_n_epochs: int = 2) -> None:
         self.folder = folder
         self.every_n_epochs = every_n_epochs
 
@@ -173,17 +171,13 @@ class GestureConfusion(ValidationPictures):
         every_n_epochs: Epochs between pictures; 0 for none.
     """
 
-    def __init__(self, folder: Path, every_n_epochs: int = 2) -> None:
-        super().__init__(folder, every_n_epochs)
-
     def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Brings all processes' counts together and draws them on the first."""
-        metrics = cast("MetricDict[GestureMetrics]", pl_module.gesture_metrics)
+        metrics: Any = pl_module.gesture_metrics
         if not is_due(trainer, self.every_n_epochs) or "val" not in metrics:
             return
-        levels: tuple[Level, ...] = ("coarse", "fine")
-        for level in levels:
-            counts = metrics["val"].confusion[level].compute().cpu().numpy()
+        for level, matrix in metrics["val"].confusion.items():
+            counts = matrix.compute().cpu().numpy()
             if trainer.is_global_zero and counts.sum():
                 path = picture_path(self.folder, trainer, f"confusion_{level}")
                 title = f"{level} gestures, validation, epoch {trainer.current_epoch + 1}, {int(counts.sum())} samples"

@@ -24,12 +24,11 @@ def cores() -> Iterator[Finding]:
     if quota is not None and quota < allowed:
         threads = max(1, int(quota))
         said = os.environ.get("OMP_NUM_THREADS", "")
-        good = said.isdecimal() and int(said) <= threads
-        yield Finding(
+        yield Finding.judged(
             "control group",
             f"time of {quota:g} cores, fewer than the process sees",
-            "ok" if good else "warning",
-            "" if good else f"export OMP_NUM_THREADS={threads}, and as few data.num_workers",
+            said.isdecimal() and int(said) <= threads,
+            f"export OMP_NUM_THREADS={threads}, and as few data.num_workers",
         )
     else:
         yield Finding("control group", "no limit" if quota is None else f"time of {quota:g} cores")

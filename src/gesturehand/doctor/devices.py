@@ -112,12 +112,8 @@ def _backends() -> Examination:
         return
     found = [name for name in ("gloo", "nccl", "mpi") if getattr(distributed, f"is_{name}_available")()]
     lacking = torch.cuda.device_count() > 1 and "nccl" not in found
-    yield Finding(
-        "distributed training",
-        ", ".join(found) or "no backend",
-        "warning" if lacking or not found else "ok",
-        "several GPUs need NCCL: install a build that has it" if lacking else "",
-    )
+    remedy = "several GPUs need NCCL: install a build that has it" if lacking else ""
+    yield Finding.judged("distributed training", ", ".join(found) or "no backend", bool(found) and not lacking, remedy)
 
 
 def precisions(device: "torch.device") -> Examination:

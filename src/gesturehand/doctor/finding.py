@@ -29,6 +29,11 @@ class Finding(NamedTuple):
     state: State = "ok"
     remedy: str = ""
 
+    @classmethod
+    def judged(cls, name: str, value: str, good: bool, remedy: str, otherwise: State = "warning") -> "Finding":
+        """A finding that needs its remedy unless it is good."""
+        return cls(name, value) if good else cls(name, value, otherwise, remedy)
+
 
 #: What an examination in a process of its own yields: findings, and before each the name of what is examined next.
 Examination: TypeAlias = Iterator[Finding | str]

@@ -120,13 +120,7 @@ def file_system(folder: Path) -> str | None:
 
 def _free(name: str, folder: Path) -> Finding:
     free = shutil.disk_usage(folder).free
-    little = free < _LITTLE_FREE
-    return Finding(
-        name,
-        f"{free / _GIB:.1f} GiB",
-        "warning" if little else "ok",
-        "make room: checkpoints need it" if little else "",
-    )
+    return Finding.judged(name, f"{free / _GIB:.1f} GiB", free >= _LITTLE_FREE, "make room: checkpoints need it")
 
 
 def _sequential(folder: Path) -> Iterator[Finding]:
@@ -147,9 +141,8 @@ def _sequential(folder: Path) -> Iterator[Finding]:
             pass
         reading = written / _MB / (time.perf_counter() - began)
     yield Finding("data, sequential write", f"{writing:,.0f} MB/s")
-    slow = reading < _SLOW_MB_S
-    remedy = "copy the set to a disk of this machine" if slow else ""
-    yield Finding("data, sequential read", f"{reading:,.0f} MB/s", "warning" if slow else "ok", remedy)
+    remedy = "copy the set to a disk of this machine"
+    yield Finding.judged("data, sequential read", f"{reading:,.0f} MB/s", reading >= _SLOW_MB_S, remedy)
 
 
 def random_reads(folder: Path) -> Iterator[Finding]:
@@ -178,10 +171,9 @@ def random_reads(folder: Path) -> Iterator[Finding]:
         yield Finding("data, readable", failed, "problem", "check the permissions of the data")
     if number:
         speed = number / max(took, 1e-9)
-        slow = speed < _SLOW_FILES_S
-        remedy = "copy the set to a disk of this machine, or use more data.num_workers" if slow else ""
+        remedy = "copy the set to a disk of this machine, or use more data.num_workers"
         value = f"{speed:,.0f} files/s, {size / _MB / max(took, 1e-9):,.0f} MB/s ({number} files of {folder.name})"
-        yield Finding("data, random reads", value, "warning" if slow else "ok", remedy)
+        yield Finding.judged("data, random reads", value, speed >= _SLOW_FILES_S, remedy)
 
 
 def small_files(folder: Path) -> list[Path]:
@@ -239,10 +231,6 @@ def shared_memory(folder: Path) -> Iterator[Finding]:
     if not folder.is_dir():
         return
     usage = shutil.disk_usage(folder)
-    small = usage.free < _SHARED_NEEDED
-    yield Finding(
-        "shared memory",
-        f"{usage.free / _GIB:.2f} of {usage.total / _GIB:.2f} GiB free in {folder}",
-        "warning" if small else "ok",
-        "docker run --shm-size=8g (or --ipc=host), or fewer data.num_workers" if small else "",
-    )
+    value = f"{usage.free / _GIB:.2f} of {usage.total / _GIB:.2f} GiB free in {folder}"
+    remedy = "docker run --shm-size=8g (or --ipc=host), or fewer data.num_workers"
+    yield Finding.judged("shared memory", value, usage.free >= _SHARED_NEEDED, remedy)

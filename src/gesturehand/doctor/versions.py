@@ -38,12 +38,8 @@ def versions() -> Iterator[Finding]:
     yield Finding(_PACKAGE, own["Version"])
     asked = own["Requires-Python"] or ""
     good = SpecifierSet(asked).contains(platform.python_version(), prereleases=True)
-    yield Finding(
-        "Python",
-        f"{platform.python_version()} ({asked}), {platform.python_implementation()}",
-        "ok" if good else "problem",
-        "" if good else f"make an environment with Python {asked}",
-    )
+    value = f"{platform.python_version()} ({asked}), {platform.python_implementation()}"
+    yield Finding.judged("Python", value, good, f"make an environment with Python {asked}", "problem")
     yield Finding("platform", f"{platform.system()} {platform.release()}, {platform.machine()}")
     yield Finding("environment", "a virtual environment" if sys.prefix != sys.base_prefix else "the system's Python")
     needed = [one for one in requirements_of(_PACKAGE) if one.marker is None or one.marker.evaluate({"extra": ""})]
@@ -83,7 +79,7 @@ def compared(requirement: Requirement) -> Finding:
     if installed is None:
         return Finding(requirement.name, f"not installed ({asked})", "problem", remedy)
     good = requirement.specifier.contains(installed, prereleases=True)
-    return Finding(requirement.name, f"{installed} ({asked})", "ok" if good else "problem", "" if good else remedy)
+    return Finding.judged(requirement.name, f"{installed} ({asked})", good, remedy, "problem")
 
 
 def pairs() -> Iterator[Finding]:
@@ -95,14 +91,9 @@ def pairs() -> Iterator[Finding]:
     if asked is None:
         return
     good = asked.specifier.contains(torch, prereleases=True)
-    yield Finding(
-        "torch and torchvision",
-        f"torchvision {vision} is built for torch{asked.specifier}, and torch is {torch}"
-        if not good
-        else "go together",
-        "ok" if good else "problem",
-        "" if good else f"pip install 'torchvision=={vision}' 'torch{asked.specifier}', from one package index",
-    )
+    found = f"torchvision {vision} is built for torch{asked.specifier}, and torch is {torch}"
+    remedy = f"pip install 'torchvision=={vision}' 'torch{asked.specifier}', from one package index"
+    yield Finding.judged("torch and torchvision", "go together" if good else found, good, remedy, "problem")
 
 
 def providers_of_cv2() -> Iterator[Finding]:
