@@ -24,6 +24,11 @@ def one_line(value: object, most: int = 200) -> str:
     return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
+def first_line(error: BaseException) -> str:
+    """The first line of an error's message; its kind where it has none."""
+    return next(iter(str(error).splitlines()), type(error).__name__)
+
+
 def brief(error: BaseException) -> str:
     """An error's kind and message in one line."""
     return f"{type(error).__name__}: {one_line(error)}".removesuffix(": ")

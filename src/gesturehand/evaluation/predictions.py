@@ -165,6 +165,27 @@ def to_camera_frame(prediction: HandPrediction, crop_affine: Tensor) -> dict[str
     }
 
 
+def without_image(joints: Tensor, vertices: Tensor, rotations: Tensor, betas: Tensor) -> HandPrediction:
+    """Hands in the form that a network returns, which say nothing of an image.
+
+    Args:
+        joints: (B, H, 21, 3).
+        vertices: (B, H, V, 3).
+        rotations: (B, H, 16, 3, 3).
+        betas: (B, H, 10).
+    """
+    nowhere = torch.zeros_like(joints)
+    return HandPrediction(
+        joints_25d=nowhere,
+        rotations=rotations,
+        betas=betas,
+        camera=torch.ones_like(joints[..., 0, :]),
+        vertices=vertices,
+        joints=joints,
+        joints_2d=nowhere[..., :2],
+    )
+
+
 def joints_in_image(prediction: HandPrediction, batch: Batch) -> Tensor:
     """(B, H, 21, 2) px of the original image, where the predicted joints are seen."""
     affine = batch["crop_affine"].float()[:, None]

@@ -13,7 +13,7 @@ from gesturehand.data.datamodule import InterHandDataModule
 from gesturehand.data.dataset import InterHandDataset
 from gesturehand.data.plausibility import OTHER_ORDERS, REFERENCE_HAND_M, bone_ratios, in_words, places_of
 from gesturehand.errors import UserError
-from gesturehand.evaluation.predictions import SavedPredictions, read_predictions, rows_of_ids
+from gesturehand.evaluation.predictions import SavedPredictions, read_predictions, rows_of_ids, without_image
 from gesturehand.evaluation.report import data_fingerprint, file_origin, hand_model_origin, measured, software_origin
 from gesturehand.evaluation.sample_errors import SampleErrors, sample_errors_mm
 from gesturehand.hand.layer import HandModel
@@ -240,16 +240,11 @@ def _prediction(
         # The place of an absent hand may hold anything.
         return torch.from_numpy(np.nan_to_num(array[row[:, None], slot], nan=0.0, posinf=0.0, neginf=0.0))
 
-    joints = hands(predictions.joints, torch.zeros(21, 3))
-    flat = torch.zeros(*shape, 21, 3)
-    return HandPrediction(
-        joints_25d=flat,
-        rotations=hands(predictions.rotations, torch.eye(3).expand(16, 3, 3)),
-        betas=torch.zeros(*shape, 10),
-        camera=torch.ones(*shape, 3),
-        vertices=hands(predictions.vertices, torch.zeros(hand_model.num_vertices, 3)),
-        joints=joints,
-        joints_2d=flat[..., :2],
+    return without_image(
+        hands(predictions.joints, torch.zeros(21, 3)),
+        hands(predictions.vertices, torch.zeros(hand_model.num_vertices, 3)),
+        hands(predictions.rotations, torch.eye(3).expand(16, 3, 3)),
+        torch.zeros(*shape, 10),
     )
 
 

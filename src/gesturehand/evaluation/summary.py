@@ -13,6 +13,7 @@ from torch import Tensor
 from gesturehand.batch import Batch, HandPrediction
 from gesturehand.data.datamodule import InterHandDataModule
 from gesturehand.errors import UserError
+from gesturehand.evaluation.predictions import without_image
 from gesturehand.hand.layer import HandModel
 from gesturehand.hand.transform import mirror_x
 from gesturehand.markdown import markdown_table
@@ -123,17 +124,7 @@ def _prediction(mean: MeanHand, is_right: Tensor, hand_model: HandModel) -> Hand
     rotations, _ = _mirror_left(mean.rotations.expand(*shape, 16, 3, 3), mean.joints.expand(*shape, 21, 3), is_right)
     betas = mean.betas.expand(*shape, 10)
     vertices, joints = hand_model.about_wrist(rotations, betas, is_right)
-    flat = torch.zeros(*shape, 21, 3)
-    camera = torch.ones(*shape, 3)
-    return HandPrediction(
-        joints_25d=flat,
-        rotations=rotations,
-        betas=betas,
-        camera=camera,
-        vertices=vertices,
-        joints=joints,
-        joints_2d=flat[..., :2],
-    )
+    return without_image(joints, vertices, rotations, betas)
 
 
 def summarise(test_folder: Path) -> Summary:

@@ -4,6 +4,8 @@
 through them. Their ``places`` is h · w of the feature map, 64 in EANet.
 """
 
+from typing import Any
+
 import torch
 from timm.layers import Mlp
 from timm.models.vision_transformer import Block
@@ -14,13 +16,7 @@ from gesturehand.batch import NUM_BETAS, GesturePrediction, HandPrediction
 from gesturehand.hand.layer import HandModel
 from gesturehand.models.encoder import Encoder
 from gesturehand.models.gesture_head import GestureHead
-from gesturehand.models.hand_prediction import (
-    TYPICAL_CAMERA_SCALE,
-    JointVolumeHead,
-    ManoParameters,
-    predicted_hands,
-    rotation_from_6d,
-)
+from gesturehand.models.hand_prediction import JointVolumeHead, ManoParameters, mano_parameters, predicted_hands
 from gesturehand.skeleton import NUM_JOINTS, NUM_MANO_JOINTS, SIDES
 
 
@@ -60,21 +56,11 @@ class EANet(nn.Module):
         self.encoder = encoder
         self.hand_model = hand_model
         self.gesture_head = gesture_head
-        self.ea_block = EABlock(
-            encoder.channels, encoder.map_size**2, width=width, depth=depth, heads=heads, mlp_ratio=mlp_ratio
-        )
+        sizes: dict[str, Any] = {"width": width, "depth": depth, "heads": heads, "mlp_ratio": mlp_ratio}
+        self.ea_block = EABlock(encoder.channels, encoder.map_size**2, **sizes)
         logits = 0 if gesture_head is None else gesture_head.coarse.out_features + gesture_head.fine.out_features
         self.hands = nn.ModuleList(
-            EANetHead(
-                2 * width,
-                width=width,
-                depth=depth,
-                heads=heads,
-                mlp_ratio=mlp_ratio,
-                volume_depth=volume_depth,
-                gesture_logits=logits,
-                gesture_heads=gesture_heads,
-            )
+            EANetHead(2 * width, volume_depth=volume_depth, gesture_logits=logits, gesture_heads=gesture_heads, **sizes)
             for _ in SIDES
         )
         self.relative_translation = nn.Sequential(nn.Linear(4 * width, width), nn.ReLU(), nn.Linear(width, 3))
@@ -248,15 +234,9 @@ class EANetHead(nn.Module):
         for block in self.blocks:
             tokens = block(tokens)
         flat = torch.cat([tokens, places], -1).flatten(1)
-        six = torch.cat([self.global_rotation(flat), self.joint_rotation(flat)], -1)
+        six = torch.cat([self.global_rotation(flat), self.joint_rotation(flat)], -1).unflatten(-1, (NUM_MANO_JOINTS, 6))
         pooled = features.mean((-2, -1))
-        scale, shift = self.camera(pooled).float().split([1, 2], -1)
-        mano = ManoParameters(
-            rotations=rotation_from_6d(six.unflatten(-1, (NUM_MANO_JOINTS, 6))),
-            betas=self.shape(pooled).float(),
-            camera=torch.cat([TYPICAL_CAMERA_SCALE * scale.exp(), shift], -1),
-        )
-        return joints_25d, mano
+        return joints_25d, mano_parameters(six, self.shape(pooled), self.camera(pooled))
 
 
 class GestureAttention(nn.Module):

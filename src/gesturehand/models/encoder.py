@@ -10,7 +10,7 @@ from timm.models import get_pretrained_cfg, is_model
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from gesturehand.errors import UserError
+from gesturehand.errors import UserError, first_line
 from gesturehand.models.encoder_weights import Origin, load_encoder_weights, timm_origin
 
 #: What of a backbone keeps its weights: nothing, all of it, or what leads to its map at that stride.
@@ -150,7 +150,7 @@ def _levels(backbone: str, feature_stride: int, image_size: int) -> tuple[int, .
     except (RuntimeError, TypeError, AttributeError, AssertionError, NotImplementedError) as error:
         raise UserError(
             f"Backbone '{backbone}' cannot serve as an encoder, timm gives no spatial feature maps of it "
-            f"({_line(error)}): choose another for model.backbone."
+            f"({first_line(error)}): choose another for model.backbone."
         ) from None
     strides = list(probe.feature_info.reduction())  # type: ignore[operator, union-attr]
     if feature_stride not in strides:
@@ -188,7 +188,7 @@ def _examine(net: nn.Module, backbone: str, feature_stride: int, image_size: int
         maps = twin(torch.zeros(1, 3, image_size, image_size, device="meta"))
     except (RuntimeError, AssertionError, ValueError) as error:
         raise UserError(
-            f"Backbone '{backbone}' cannot take images of {image_size} px ({_line(error)}): change data.image_size, "
+            f"Backbone '{backbone}' cannot take images of {image_size} px ({first_line(error)}): change data.image_size, "
             "or choose another for model.backbone."
         ) from None
     expected = list(net.feature_info.channels())  # type: ignore[operator, union-attr]
@@ -224,8 +224,3 @@ def _frozen_parameters(net: nn.Module, backbone: str, freeze: Freeze, image_size
         )
     maps[max(i for i, stride in enumerate(strides) if stride == freeze)].sum().backward()
     return frozenset(name for name, parameter in probe.named_parameters() if parameter.grad is not None)
-
-
-def _line(error: Exception) -> str:
-    """The first line of another library's message."""
-    return next(iter(str(error).splitlines()), type(error).__name__)

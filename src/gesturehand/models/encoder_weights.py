@@ -12,7 +12,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
-from gesturehand.errors import UserError
+from gesturehand.errors import UserError, first_line
 from gesturehand.models.mediapipe_trunk import TRUNK_WEIGHTS
 
 #: What a checkpoint keeps of its encoder's weights: plain text and such records, so that it can be saved.
@@ -139,7 +139,7 @@ def _read(path: Path) -> tuple[dict[str, Tensor], Origin]:
                 return {name: file.get_tensor(name) for name in file.keys()}, kept  # noqa: SIM118
         content = torch.load(path, map_location="cpu", weights_only=True)
     except (OSError, SafetensorError) as error:
-        raise UserError(f"The weights '{path}' cannot be read ({_line(error)}): use another file.") from None
+        raise UserError(f"The weights '{path}' cannot be read ({first_line(error)}): use another file.") from None
     except Exception as error:  # torch.load raises whatever its unpickler meets
         raise UserError(
             f"The weights '{path}' were not opened: they are damaged or hold more than tensors and plain values "
@@ -187,7 +187,3 @@ def _under_own_names(state: Mapping[str, Tensor], names: list[str]) -> dict[str,
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _line(error: Exception) -> str:
-    return next(iter(str(error).splitlines()), type(error).__name__)

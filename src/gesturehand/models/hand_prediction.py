@@ -110,6 +110,19 @@ class ManoParameters(NamedTuple):
     camera: Tensor
 
 
+def mano_parameters(six: Tensor, betas: Tensor, camera: Tensor) -> ManoParameters:
+    """MANO's parameters from what a head's layers give.
+
+    Args:
+        six: (B, 16, 6), see :func:`rotation_from_6d`.
+        betas: (B, 10).
+        camera: (B, 3), the logarithm of the scale over that of a hand that fills a crop, and the shift.
+    """
+    scale, shift = camera.float().split([1, 2], -1)
+    weak = torch.cat([TYPICAL_CAMERA_SCALE * scale.exp(), shift], -1)
+    return ManoParameters(rotations=rotation_from_6d(six), betas=betas.float(), camera=weak)
+
+
 def predicted_hands(
     joints_25d: Tensor, mano: ManoParameters, hand_model: HandModel, is_right: Tensor
 ) -> HandPrediction:

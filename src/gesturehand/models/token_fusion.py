@@ -16,13 +16,7 @@ from gesturehand.fewer_operations import joined_linear, weights_cast_together
 from gesturehand.hand.layer import HandModel
 from gesturehand.models.encoder import Encoder
 from gesturehand.models.gesture_head import GestureHead
-from gesturehand.models.hand_prediction import (
-    TYPICAL_CAMERA_SCALE,
-    JointVolumeHead,
-    ManoParameters,
-    predicted_hands,
-    rotation_from_6d,
-)
+from gesturehand.models.hand_prediction import JointVolumeHead, ManoParameters, mano_parameters, predicted_hands
 from gesturehand.skeleton import JOINT_OF_MANO_ROTATION, NUM_JOINTS
 
 #: ``concat``: self-attention over gesture and joint tokens. ``cross``: joint tokens attend to each other, then to the
@@ -251,10 +245,4 @@ class ManoHead(nn.Module):
         whole = torch.cat([joint_tokens.mean(1), self.pooled(pooled)], -1)
         root, betas, camera = joined_linear(whole, [self.global_rotation, self.shape, self.camera])
         fingers = self.joint_rotation(joint_tokens.index_select(1, self.finger_joints))
-        six = torch.cat([root[:, None], fingers], 1)
-        scale, shift = camera.float().split([1, 2], -1)
-        return ManoParameters(
-            rotations=rotation_from_6d(six),
-            betas=betas.float(),
-            camera=torch.cat([TYPICAL_CAMERA_SCALE * scale.exp(), shift], -1),
-        )
+        return mano_parameters(torch.cat([root[:, None], fingers], 1), betas, camera)

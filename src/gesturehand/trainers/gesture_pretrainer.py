@@ -2,11 +2,10 @@
 
 from typing import Any
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from gesturehand.batch import Batch, GesturePrediction
 from gesturehand.losses import MaskedSum, counted_labels, gesture_objective, gesture_targets
-from gesturehand.trainers.optimisation import adamw_with_cosine
 from gesturehand.trainers.training_stage import Measured, TrainingStage, part_of
 
 
@@ -69,17 +68,10 @@ class GesturePretrainer(TrainingStage):
         """Losses and metrics of a test batch."""
         self._evaluate(batch, "test")
 
-    def configure_optimizers(self) -> Any:
-        """AdamW, warm-up, cosine; the encoder at a learning rate of its own."""
+    def own_rates(self) -> list[tuple[nn.Module, float]]:
+        """The encoder's."""
         # One group where the rates are the same, as in the checkpoints of trainings without such a factor.
-        own_rate = [] if self.encoder_lr_factor == 1.0 else [(self.encoder, self.encoder_lr_factor)]
-        return adamw_with_cosine(
-            [*own_rate, (self, 1.0)],
-            learning_rate=self.learning_rate,
-            weight_decay=self.weight_decay,
-            warmup_share=self.warmup_share,
-            total_steps=self.trainer.estimated_stepping_batches,
-        )
+        return [] if self.encoder_lr_factor == 1.0 else [(self.encoder, self.encoder_lr_factor)]
 
     def _evaluate(self, batch: Batch, stage: Measured) -> GesturePrediction:
         prediction = self(batch["image"])

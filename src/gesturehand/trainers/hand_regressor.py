@@ -32,7 +32,6 @@ from gesturehand.settings import ExistingPath
 from gesturehand.skeleton import Tips
 from gesturehand.targets import as_defined, build_targets, training_targets, with_training_targets
 from gesturehand.trainers.hand_over import hand_over
-from gesturehand.trainers.optimisation import adamw_with_cosine
 from gesturehand.trainers.training_stage import Measured, TrainingStage, part_of
 
 
@@ -253,16 +252,10 @@ class HandRegressor(TrainingStage):
         named = super().measured(name) | self.hand_metrics[name].named(name)
         return named | {f"{name}/joints_2d_percent": self.joints_2d_percent[name]}
 
-    def configure_optimizers(self) -> Any:
-        """AdamW, warm-up, cosine; encoder and gesture head at a learning rate of their own."""
+    def own_rates(self) -> list[tuple[nn.Module, float]]:
+        """Those of encoder and gesture head."""
         handed_over: list[nn.Module | None] = [self.network.encoder, self.network.gesture_head]
-        return adamw_with_cosine(
-            [*((part, self.encoder_lr_factor) for part in handed_over if part is not None), (self, 1.0)],
-            learning_rate=self.learning_rate,
-            weight_decay=self.weight_decay,
-            warmup_share=self.warmup_share,
-            total_steps=self.trainer.estimated_stepping_batches,
-        )
+        return [(part, self.encoder_lr_factor) for part in handed_over if part is not None]
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Also notes which hand model the parameters belong to; it is never saved itself."""

@@ -7,7 +7,7 @@ from typing import Any, Literal, TypeVar
 
 import pytorch_lightning as pl
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torchmetrics import Metric
 
 from gesturehand.batch import Batch, GesturePrediction
@@ -20,7 +20,7 @@ from gesturehand.metrics.sum_metric import MetricDict
 from gesturehand.models.encoder import Encoder, Freeze
 from gesturehand.models.gesture_head import GestureHead, OwnLabelHead
 from gesturehand.settings import check_model_settings
-from gesturehand.trainers.optimisation import weighted_loss
+from gesturehand.trainers.optimisation import adamw_with_cosine, weighted_loss
 
 #: The loops that measure; training logs each step by itself.
 Measured = Literal["val", "test"]
@@ -222,6 +222,20 @@ class TrainingStage(pl.LightningModule, ABC):
             self.step_values[name].update(value)
             self.log(f"train/{name}", self.step_values[name], on_step=True, on_epoch=False, prog_bar=name == "loss")
         return loss
+
+    def own_rates(self) -> list[tuple[nn.Module, float]]:
+        """The parts with a learning rate of their own, and its factor."""
+        return []
+
+    def configure_optimizers(self) -> Any:
+        """AdamW, warm-up, cosine."""
+        return adamw_with_cosine(
+            [*self.own_rates(), (self, 1.0)],
+            learning_rate=self.learning_rate,
+            weight_decay=self.weight_decay,
+            warmup_share=self.warmup_share,
+            total_steps=self.trainer.estimated_stepping_batches,
+        )
 
     def add_metrics(self, name: str) -> None:
         """Adds the metrics of a further set under a name, which their logged names begin with."""
