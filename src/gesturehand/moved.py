@@ -152,6 +152,7 @@ MOVED: Final[dict[str, str]] = {
     "synthetic.seeds": "synthetic.plan",
     "synthetic.settings": "synthetic.plan",
     "synthetic.splits": "splits",
+    "synthetic.storage": "synthetic.set_writer",
     "synthetic.subjects": "synthetic.sequence",
     "synthetic.surface": "synthetic.render",
     "trainers.model_settings": "trainers.training_stage",

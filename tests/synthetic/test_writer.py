@@ -22,8 +22,7 @@ from gesturehand.hand.load import open_hand
 from gesturehand.hand.skinning import skin
 from gesturehand.skeleton import EANET_TIP_VERTICES, JOINTS_FROM_MANO_AND_TIPS, SIDES
 from gesturehand.synthetic import writer
-from gesturehand.synthetic.set_writer import mask_path
-from gesturehand.synthetic.storage import GrowingSet
+from gesturehand.synthetic.set_writer import GrowingSet, mask_path
 from gesturehand.synthetic.writer import write_synthetic_set
 
 TINY: dict[str, Any] = {

@@ -188,8 +188,8 @@ def _examine(net: nn.Module, backbone: str, feature_stride: int, image_size: int
         maps = twin(torch.zeros(1, 3, image_size, image_size, device="meta"))
     except (RuntimeError, AssertionError, ValueError) as error:
         raise UserError(
-            f"Backbone '{backbone}' cannot take images of {image_size} px ({first_line(error)}): change data.image_size, "
-            "or choose another for model.backbone."
+            f"Backbone '{backbone}' cannot take images of {image_size} px ({first_line(error)}): change "
+            "data.image_size, or choose another for model.backbone."
         ) from None
     expected = list(net.feature_info.channels())  # type: ignore[operator, union-attr]
     channels_last = [m.shape[1] for m in maps] != expected and [m.shape[-1] for m in maps] == expected

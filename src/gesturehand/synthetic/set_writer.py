@@ -1,14 +1,16 @@
 """Writes a planned set in InterHand2.6M's files: frames by a cluster's workers, annotations, data card.
 
-A seed gives the same annotations and pixels whoever draws them. An interrupted run continues where it
-stopped (:mod:`gesturehand.synthetic.storage`); a folder of the target's name is complete.
+A seed gives the same annotations and pixels whoever draws them. An interrupted run continues where it stopped
+(:class:`GrowingSet`); a folder of the target's name is complete.
 """
 
 import hashlib
 import json
 import os
+import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files as package_files
@@ -21,14 +23,15 @@ from gesturehand import __version__
 from gesturehand.cluster import Cluster, Task
 from gesturehand.data.files import annotation_path, image_path
 from gesturehand.errors import UserError
-from gesturehand.file_writing import file_of_new_folder, remove_parts, write_text
+from gesturehand.file_writing import file_of_new_folder, make_folder, remove_parts, try_lock, write_text
 from gesturehand.splits import SPLITS
 from gesturehand.synthetic.cameras import DomeCamera
 from gesturehand.synthetic.interhand_files import FrameEntries, merge_split
 from gesturehand.synthetic.plan import PlannedFrame
-from gesturehand.synthetic.storage import GrowingSet
+from gesturehand.text_file import read_json, write_json
 
 _CARD: Final = "README.md"
+_SETTINGS: Final = "settings.json"
 #: First line of every data card; a folder that has it was written by this package and may be replaced by it.
 TITLE: Final = "# Open synthetic hands in InterHand2.6M's format"
 #: Little work for the encoder: masks are flat.
@@ -91,6 +94,107 @@ class PlannedSet:
     write_frame: WriteFrame
     cameras_of: Callable[[int], dict[str, DomeCamera]]
     card: Callable[[Sequence[FrameEntries]], str]
+
+
+class GrowingSet:
+    """A set that is being written: a folder beside the target, which a later run can continue and which takes its place
+    at the end.
+
+    While ``set`` is being written, ``.set.partial`` (images and masks, and the annotations last) and ``.set.progress``
+    (the settings, and the entries of every finished chunk of frames) lie beside it. Neither loads as a set.
+
+    Attributes:
+        root: where it is to be.
+        folder: where it grows.
+        progress: what is done.
+    """
+
+    def __init__(self, root: Path) -> None:
+        # Through a link to the folder itself, so that a set stays on the disk where it was to be.
+        self.root = root.resolve()
+        self.folder = self.root.with_name(f".{self.root.name}.partial")
+        self.progress = self.root.with_name(f".{self.root.name}.progress")
+        self._replaced = self.root.with_name(f".{self.root.name}.replaced")
+
+    def begin(self, settings: dict[str, Any], *, anew: bool) -> int:
+        """Continues what an interrupted run with the same settings left, or starts.
+
+        Args:
+            settings: whatever decides what is written.
+            anew: forget what a run with other settings left.
+
+        Returns:
+            Number of chunks that are done.
+
+        Raises:
+            UserError: a run with other settings was interrupted here and ``anew`` is False.
+        """
+        path = self.progress / _SETTINGS
+        if path.is_file():
+            if read_json(path, "The note", "remove it to start the set again") == settings:
+                make_folder(self.folder)
+                return sum(1 for _ in self.progress.glob("chunk*.json"))
+            if not anew:
+                raise UserError(
+                    f"'{self.folder}' is left over from an interrupted run with other settings or another version: run "
+                    "that command again to finish it, or pass --overwrite=true to start again."
+                )
+        for leftover in (self.folder, self.progress):
+            shutil.rmtree(leftover, ignore_errors=True)
+            make_folder(leftover)
+        write_json(path, settings, indent=None)
+        return 0
+
+    def is_done(self, chunk: int) -> bool:
+        """Whether a chunk of frames is written."""
+        return self._chunk(chunk).is_file()
+
+    def finish_chunk(self, chunk: int, entries: list[Any]) -> None:
+        """Notes the annotations of a chunk whose pictures are all written."""
+        write_json(self._chunk(chunk), entries, indent=None)
+
+    def entries(self, chunks: int) -> list[Any]:
+        """Annotations of all chunks, in their order."""
+        return [entry for chunk in range(chunks) for entry in self._noted(chunk)]
+
+    def move_into_place(self) -> None:
+        """Gives the finished set its name, in place of an older one."""
+        if self.root.exists():
+            shutil.rmtree(self._replaced, ignore_errors=True)
+            self.root.rename(self._replaced)
+        try:
+            self.folder.rename(self.root)
+        except OSError:
+            if self._replaced.exists():
+                self._replaced.rename(self.root)
+            raise
+        for leftover in (self.progress, self._replaced):
+            shutil.rmtree(leftover, ignore_errors=True)
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keeps a second writer of the same set away.
+
+        Raises:
+            UserError: another process is writing it.
+        """
+        path = self.root.with_name(f".{self.root.name}.lock")
+        make_folder(path.parent)
+        lock = try_lock(path)
+        if lock is None:
+            raise UserError(f"Another process is writing '{self.root}': wait for it or end it.")
+        try:
+            yield
+        finally:
+            with suppress(OSError):  # Windows removes no file that is open
+                path.unlink()
+            lock.release()
+
+    def _noted(self, chunk: int) -> list[Any]:
+        return read_json(self._chunk(chunk), "The note", "remove it, and its frames are drawn again")
+
+    def _chunk(self, chunk: int) -> Path:
+        return self.progress / f"chunk{chunk:06d}.json"
 
 
 def write_set(
