@@ -184,7 +184,7 @@ def test_long_names_of_classes_go_on_working(tmp_path, capsys):
     assert outputs[long].replace(long, short) == outputs[short]
 
 
-def test_a_training_starts_from_the_network_of_a_run_and_continues_without_it(command, caplog):
+def test_a_training_starts_from_the_network_of_a_run(command, caplog):
     start = "--model.init_args.start_from=latest"
     words = [experiment("demo/finetune"), *SHORT, "--model.init_args.pretrained=none"]
     assert command("fit", *words) == 0

@@ -31,6 +31,7 @@ from gesturehand.checkpoints.resume_points import (
     remove_points,
     step_of_point,
 )
+from gesturehand.checkpoints.trained_weights import SHIPPED
 from gesturehand.cli.experiments import expand_configs
 from gesturehand.cli.keys.known import model_classes
 from gesturehand.cli.parser import guard_yaml
@@ -59,7 +60,6 @@ from gesturehand.cli.training.resume import (
     remember,
 )
 from gesturehand.cli.training.trainer_limits import check_machine, check_monitors, impossible_trainer, known_failure
-from gesturehand.checkpoints.trained_weights import SHIPPED
 from gesturehand.data.datamodule import InterHandDataModule
 from gesturehand.data.mixture import AddedSet
 from gesturehand.errors import UserError, one_line

@@ -15,6 +15,8 @@ from gesturehand.trainers.eanet_regressor import EANetRegressor
 from gesturehand.trainers.hand_regressor import HandRegressor
 from gesturehand.trainers.token_fusion_regressor import TokenFusionRegressor
 
+#: What a run's config says of its crops.
+_TRAINED_CROPS: Final = ("mirror_left", "upright")
 #: What can be loaded, by class name.
 REGRESSORS: Final[dict[str, type[HandRegressor]]] = {
     regressor.__name__: regressor for regressor in (TokenFusionRegressor, EANetRegressor)
@@ -42,7 +44,8 @@ class LoadedRegressor(NamedTuple):
         model: In evaluation mode, on the CPU.
         path: Path of its checkpoint; for shipped weights, their name alone.
         crops: What it was trained on: from the run's config, or as weights to hand on say; else the defaults.
-        for_photos: It is meant for photographs, though its hand model is the open hand.
+        for_photos: It is meant for photographs, though its hand model is the open hand: it is one of the weights to
+            hand on, or its training mixed further sets into rendered hands.
         joints_25d_share: Weight of its 2.5D joints in where joints are seen
             (:func:`~gesturehand.inference.assemble.seen_joints`).
     """
@@ -118,7 +121,9 @@ def load_regressor(checkpoint: str | Path, mano: str | None = None) -> LoadedReg
     model.eval()
     if says_crops:
         return LoadedRegressor(model, path, _given_crops(content["crops"], path), True, content["joints_25d_share"])
-    return LoadedRegressor(model, path, _crop_settings(path))
+    data = _data_settings(path)
+    crops = CropSettings(**{name: bool(data[name]) for name in _TRAINED_CROPS if data.get(name) is not None})
+    return LoadedRegressor(model, path, crops, for_photos=bool(data.get("sets")))
 
 
 def _class_of(content: dict[str, Any], path: Path) -> type[HandRegressor]:
@@ -147,12 +152,10 @@ def _given_crops(crops: Mapping[str, Any], path: Path) -> CropSettings:
     return CropSettings(**crops)
 
 
-def _crop_settings(path: Path) -> CropSettings:
-    """What the run's config says; it lies two folders above a run's checkpoint."""
+def _data_settings(path: Path) -> Mapping[str, Any]:
+    """The data of the run that a checkpoint belongs to; its config lies two folders above."""
     try:
         data = run_config(path.parent.parent).get("data")
     except FileNotFoundError:
-        return CropSettings()
-    given = data if isinstance(data, dict) else {}
-    names = ("mirror_left", "upright")
-    return CropSettings(**{name: bool(given[name]) for name in names if given.get(name) is not None})
+        return {}
+    return data if isinstance(data, dict) else {}
