@@ -90,24 +90,14 @@ def served(
             os.environ.pop("GRADIO_TEMP_DIR", None)
 
 
-def serve(
-    predictor: HandPredictor,
-    *,
-    host: str,
-    port: int,
-    max_upload_mb: float,
-    max_seconds: float,
-    say: Callable[[str], None],
-) -> None:
+def serve(predictor: HandPredictor, *, host: str, say: Callable[[str], None], **settings: Any) -> None:
     """Serves the app until Ctrl-C or a request to terminate.
 
     Args:
         predictor: See :func:`served`.
         host: Likewise.
-        port: Likewise.
-        max_upload_mb: Likewise.
-        max_seconds: Likewise.
         say: Is told the address.
+        **settings: The further arguments of :func:`served`.
 
     Raises:
         UserError: See :func:`served`.
@@ -120,7 +110,7 @@ def serve(
 
     before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        with served(predictor, host=host, port=port, max_upload_mb=max_upload_mb, max_seconds=max_seconds) as address:
+        with served(predictor, host=host, **settings) as address:
             say(f"The app is at {address} until Ctrl-C.")
             if host not in _LOCAL:
                 say("Everybody who can reach this machine can use it.")

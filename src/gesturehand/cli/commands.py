@@ -1,7 +1,8 @@
 """The commands, a line each; everything that lists, explains, completes or runs them reads it here.
 
 A command is a function of the command's name, in the module of its own name, or of its group's. Its signature and
-docstring are its options and their help: they are read from the source, so that help imports nothing.
+docstring are its options and their help, with those of the class that it hands its ``**settings`` to: they are read
+from the source, so that help imports nothing.
 """
 
 import builtins

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from gesturehand import __version__
 from gesturehand.splits import SPLITS
@@ -26,14 +27,7 @@ from gesturehand.synthetic.writer import gesture_table
 
 
 def write_photo_set(
-    out: str | Path,
-    settings: PhotoSettings,
-    *,
-    processes: int | None = None,
-    cluster: str = "local",
-    overwrite: bool = False,
-    progress: bool = True,
-    command: str = "gesturehand data synth_photo",
+    out: str | Path, settings: PhotoSettings, *, command: str = "gesturehand data synth_photo", **how: Any
 ) -> WrittenSet:
     """Writes images, masks and annotations of the open hand before photographs, in InterHand2.6M's layout.
 
@@ -42,11 +36,8 @@ def write_photo_set(
     Args:
         out: folder of the set.
         settings: of the set.
-        processes: number of processes; all cores if not given.
-        cluster: whose workers draw, see :class:`~gesturehand.cluster.client.Cluster`.
-        overwrite: replace a synthetic set that is already there, or what an interrupted run with other settings left.
-        progress: show a progress bar.
         command: noted in the data card.
+        **how: how it is written; see :func:`~gesturehand.synthetic.set_writer.write_set`.
 
     Raises:
         UserError: ``out`` is not empty, or another process writes it.
@@ -59,7 +50,7 @@ def write_photo_set(
         cameras_of=partial(_cameras_of, settings.image_px),
         card=lambda entries: photo_card(plan, entries, settings, command=command),
     )
-    return write_set(out, planned, processes=processes, cluster=cluster, overwrite=overwrite, progress=progress)
+    return write_set(out, planned, **how)
 
 
 def write_photo(plan: PlannedFrame, folder: Path, settings: PhotoSettings) -> tuple[FrameEntries, float]:
