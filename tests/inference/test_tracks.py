@@ -230,6 +230,67 @@ def test_a_hand_that_is_lost_for_a_moment_is_found_where_it_goes_without_a_searc
     assert [list(hands) for hands in seen] == [[0]] * 10 + [[]] * 3 + [[0]] * 7
 
 
+class Slipping(Acted):
+    """As above, but from frame 10 on, following a hand shows it turned by 60° about its middle."""
+
+    def follow(self, image, joints):
+        hands = super().follow(image, joints)
+        return hands if int(image[0, 0, 0]) < 10 else [slipped(hand) for hand in hands]
+
+
+def slipped(hand):
+    """The hand of wrong joints: a quarter of its size away from the right ones, in the mean, and more at the wrist."""
+    sin, cos = np.sin(np.pi / 3), np.cos(np.pi / 3)
+    middle = hand.joints_2d.mean(0)
+    joints = (hand.joints_2d - middle) @ np.array([[cos, sin], [-sin, cos]]) + middle
+    low, high = joints.min(0), joints.max(0)
+    return replace(hand, joints_2d=joints, box=(*low.tolist(), *(high - low).tolist()))
+
+
+@pytest.mark.parametrize(("certain", "taken"), [(0.95, True), (0.85, False)])
+def test_a_search_puts_a_hand_right_that_following_has_slipped_on(certain, taken):
+    """The search's view of it, where that is more certain than the 0.9 of the view that is followed."""
+    hand = seen_hand(300, 100)
+    detector = Slipping(lambda _: [hand], lambda _, hands: [replace(one, score=certain) for one in hands])
+    seen = watched(detector, 30, detect_every=10)
+    assert [list(hands) for hands in seen] == [[0]] * 30
+
+    def middle(one):
+        return one.box[0] + one.box[2] / 2
+
+    assert middle(hand) != pytest.approx(middle(slipped(hand)), abs=2)
+    for frame, hands in enumerate(seen):
+        right = frame < 10 or (taken and frame % 10 == 0)
+        assert hands[0] == ("right", pytest.approx(middle(hand if right else slipped(hand))))
+
+
+def test_what_comes_up_on_what_the_search_sees_of_a_followed_hand_is_doubted():
+    """It lies apart from the wrong joints that are followed, but not from the hand."""
+    hand, wrong = seen_hand(300, 100), seen_hand(300, 155, "left", 0.85)
+
+    class Higher(Acted):
+        """Following shows the upper part of the hand only."""
+
+        def follow(self, image, joints):
+            upper = replace(hand, box=(hand.box[0], hand.box[1], hand.box[2], 40.0))
+            return [upper for _ in joints]
+
+    detector = Higher(lambda _: [hand], lambda frame, hands: [*hands, *[wrong] * (frame == 10)])
+    assert [list(hands) for hands in watched(detector, 20, detect_every=10)] == [[0]] * 20
+
+
+def test_a_view_that_is_doubted_gets_the_number_of_the_hand_when_that_is_lost():
+    """Two right hands, half over each other, of which the first goes two frames after the second has come."""
+
+    def script(frame):
+        first, second = seen_hand(300, 100), seen_hand(340, 140)
+        return [first] * (frame < 12) + [second] * (frame >= 10)
+
+    seen = watched(Acted(script), 30, detect_every=10)
+    assert [list(hands) for hands in seen] == [[0]] * 30
+    assert seen[12][0][1] - seen[11][0][1] == 40
+
+
 def test_given_boxes_are_numbered_by_side_and_place(predictor, frame_with_both):
     boxes = [hand["box"] for hand in frame_with_both["hands"]]
     right, left = predictor(frame_with_both["file"], boxes, ["right", "left"])

@@ -229,15 +229,22 @@ class HandTracker:
             smallest_px=self._smallest_px or max(image.shape) / _SMALLEST,
         )
         followed = [track for track in self._tracks if not track.missed]
+        seen, found = self._seen_anew(followed, found)
         sides = [track.side for track in followed] + [self._side or hand.side for hand in found]
         every = [*(track.seen for track in followed), *found]
         kept = first_of_each(_landmarks(every, sides), range(len(every))) if every else []
         new = [(sides[i], every[i]) for i in kept if i >= len(followed)]
         lost = [track for track in self._tracks if track.missed]
-        again = self._found_again(lost, new)
-        room = len(found) if self._max_hands is None else self._max_hands - len(followed)
-        known = [track.seen for track in self._tracks if track.missed <= _BRIEFLY]
-        for number, (side, hand) in enumerate(new[: max(room, 0)]):
+        # What is watched before it is shown may be a hand that has been lost meanwhile, too.
+        watched = [track for track in followed if track.number is None]
+        again = self._found_again(lost, [*((track.side, track.seen) for track in watched), *new])
+        for number, track in enumerate(watched):
+            if number in again:
+                again[number].see(track.seen, vote=False)
+                self._tracks.remove(track)
+        room = len(new) if self._max_hands is None else self._max_hands - len(followed)
+        known = [*seen, *(track.seen for track in self._tracks if track.missed <= _BRIEFLY)]
+        for number, (side, hand) in enumerate(new[: max(room, 0)], len(watched)):
             track = again.get(number)
             if track is not None:
                 track.see(hand, vote=self._side is None)
@@ -249,6 +256,30 @@ class HandTracker:
             self._pause = min(2 * self._pause, self._every)
         else:
             self._until_search, self._pause = self._every, 1
+
+    def _seen_anew(
+        self, followed: Sequence[_Track], found: Sequence[HandDetection]
+    ) -> tuple[list[HandDetection], list[HandDetection]]:
+        """Takes in what a search sees of the hands that are followed: of both views of a hand, the more certain one.
+
+        Each view of a followed hand starts from the one before, and can slip to wrong joints. A search starts anew, and
+        what it sees in a hand's place is that hand, however much the joints differ.
+
+        Returns:
+            What was found of the followed hands, and what else was found.
+        """
+        seen, others, left = [], [], list(followed)
+        for hand in found:  # the most certain first
+            place = _Place(self._side or hand.side, *_extent(hand))
+            pair = _matched([track.place for track in left], [place], [_NEARLY] * len(left))
+            if not pair:
+                others.append(hand)
+                continue
+            seen.append(hand)
+            track = left.pop(pair[0][0])
+            if hand.score > track.seen.score:
+                track.seen = hand
+        return seen, others
 
     def _found_again(self, lost: Sequence[_Track], new: Sequence[tuple[Side, HandDetection]]) -> dict[int, _Track]:
         """Lost hands by the numbers of what was found: those of their side first, then those near their last place."""
