@@ -23,7 +23,7 @@ from gesturehand.inference.result import HandResult, image_dictionary
 from gesturehand.inference.tracks import DETECT_EVERY
 
 WHOLE_IMAGE: Final = "No box: the whole image is taken as the hand. Say where it is with --box x,y,w,h or --boxes FILE."
-FOUND: Final = "Hands and their sides are looked for. Say where they are with --box x,y,w,h or --boxes FILE."
+FOUND: Final = "Hands and their sides are being detected. To give them yourself, use --box x,y,w,h or --boxes FILE."
 NO_SIDE: Final = "No side: hands are taken as {}. Give --hand right or --hand left."
 NO_INTRINSICS: Final = (
     "No intrinsics and no focal length in the Exif data: it is taken as "
