@@ -1,7 +1,7 @@
-"""The commands, a line each; everything that lists, explains, completes or runs them reads it here.
+"""The commands, one line each; everything that lists, explains, completes or runs commands reads them here.
 
-A command is a function of the command's name, in the module of its own name, or of its group's. Its signature and
-docstring are its options and their help: they are read from the source, so that help imports nothing.
+A command is a function that has the command's name, in the module named after the command or its group. Its signature
+and docstring define its options and their help; they are read from the source, so that help imports nothing.
 """
 
 import builtins
@@ -101,7 +101,7 @@ def function_of(command: str) -> str:
 
 
 def split_command(words: list[str]) -> tuple[str, list[str]]:
-    """The command that a command line begins with, one word or two, and the words behind it.
+    """The command that a command line begins with, one word or two, and the words after it.
 
     Args:
         words: The command line without the program's name; not empty.

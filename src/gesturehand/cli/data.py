@@ -40,29 +40,28 @@ def synth(
 ) -> None:
     """Writes the open synthetic set: images, masks and annotations of the open hand in InterHand2.6M's files.
 
-    The defaults are the benchmark openhand-v1. An interrupted run goes on where it stopped when the same command is
-    given again.
+    The defaults give the benchmark openhand-v1. Repeat the command to continue an interrupted run where it stopped.
 
     Args:
         out: Folder to write; it appears when the set is complete.
-        subjects: Numbers of people in train, val and test, as "[8, 2, 4]"; nobody is in two of them.
+        subjects: Numbers of people in train, val and test, as "[8, 2, 4]"; no person is in two splits.
         frames: Captured frames in train, val and test; a split with 0 is left out.
-        views: Cameras that see each captured frame, 1 to 12 less those of the test split only.
-        wrist_cone_deg: How far the wrist is turned at most from palm or back facing the (first) camera, 0 to 180, where
-            180 is every orientation.
+        views: Cameras that see each captured frame: 1 to 12, minus those that only the test split uses.
+        wrist_cone_deg: Largest rotation of the wrist away from palm or back facing the (first) camera, 0 to 180; 180
+            allows every orientation.
         gestures: Fine classes to show, as "[fist, a_okay]"; all 35 if not given.
         left_share: Share of left hands among frames with one hand.
         two_hand_share: Share of frames with both hands (hand type "interacting", no gesture label).
         rom_share: Share of range-of-motion frames (no gesture label).
         without_fit_share: Share of frames without a MANO fit and with some invalid joints.
         outside_share: Share of one-hand frames in which the hand is partly outside the image.
-        test_only_cameras: Cameras that only the test split uses, beside all others.
+        test_only_cameras: Cameras that only the test split uses, in addition to all others.
         seed: The same seed gives the same set, whatever the number of processes.
         processes: Number of processes; all cores if not given.
-        cluster: Who draws: "local", a scheduler's address as "tcp://host:8786", or a YAML file for SLURM, PBS or LSF;
-            for a file, processes is the number of its jobs. See docs/cluster.md.
-        overwrite: Replace a synthetic set that is already there, or start anew where a run with other settings was
-            interrupted; any other folder is refused.
+        cluster: Where to render: "local", a scheduler's address as "tcp://host:8786", or a YAML file for SLURM, PBS or
+            LSF; for a file, processes is the number of its jobs. See docs/cluster.md.
+        overwrite: Replace an existing synthetic set, or start again if a run with other settings was interrupted; any
+            other folder is refused.
     """
     written = write_synthetic_set(
         out,
@@ -114,20 +113,20 @@ def show(
     augment: bool = False,
     format: str | None = None,
 ) -> None:
-    """Draws a data set's annotations over its crops, through the loader that training uses.
+    """Draws a dataset's annotations over its crops, using the loader of the training.
 
     Args:
         root: The set's folder.
         out: Picture to write, .png.
         split: Split to look at.
-        samples: Samples, evenly spread over the split.
+        samples: Number of samples, evenly spread over the split.
         hands: Which annotations: single, right, left, interacting or all.
-        layout: One hand a sample (left hands mirrored), or both.
+        layout: One hand per sample (left hands mirrored), or both.
         boxes: Where crops come from: joints or annotation.
         mano_fits: Draw the MANO fits' meshes too.
-        mano: MANO's file or folder that the fits are of; the open hand if not given.
+        mano: MANO's file or folder to which the fits belong; the open hand if not given.
         image_size: Side of a crop, px.
-        augment: Change crops as in training.
+        augment: Augment crops as in training.
         format: The set's format, such as freihand; recognised by its files if not given (docs/datasets.md).
     """
     # PyTorch and Lightning take seconds to load and only this command needs them.
@@ -163,13 +162,13 @@ def stats(
     mano: ExistingPath | None = None,
     format: str | None = None,
 ) -> None:
-    """Counts what is in a data set, and measures how much of a hand's pose its gesture tells.
+    """Counts the contents of a dataset, and measures how much a gesture tells about the hand's pose.
 
     Args:
         root: The set's folder; images are not read.
         out: JSON file to write.
         into: Deprecated; scripts/document_tables.py writes documents.
-        runs: Folders of tested runs of the second stage, to be listed beside the mean pose and the oracle.
+        runs: Folders of tested second-stage runs to list beside the mean pose and the oracle.
         mano: MANO's file or folder that the fits are of; the open hand if not given.
         format: The set's format; recognised by its files if not given.
     """
@@ -199,7 +198,7 @@ def samples(
     format: str | None = None,
     gamma: float = 1.0,
 ) -> None:
-    """Draws whole frames of a data set side by side, drawn at random from a split (always the same ones).
+    """Draws whole frames of a dataset side by side, chosen at random from a split (always the same ones).
 
     Args:
         root: The set's folder.
@@ -207,9 +206,9 @@ def samples(
         split: Split to look at.
         count: Number of frames.
         columns: Frames in a row.
-        height_px: Height of a row, in the mean.
+        height_px: Mean height of a row.
         format: The set's format; recognised by its files if not given.
-        gamma: Above 1, dark pictures become brighter; 1 shows them as they are.
+        gamma: Values above 1 brighten dark pictures; 1 leaves them unchanged.
     """
     from gesturehand.draw.data_set import frame_sheet
 
@@ -237,12 +236,12 @@ def index(
 ) -> None:
     """Builds the memory-mapped index that loaders read instead of the annotation files' JSON.
 
-    Loaders build it themselves on first use; this does it beforehand, for every split, and says what is in it. It lies
-    beside the annotations, or, where that folder is not for writing, in $GESTUREHAND_CACHE (~/.cache/gesturehand).
+    Loaders build it themselves on first use; this does it beforehand, for every split, and says what is in it. It is
+    stored beside the annotations or, if that folder is not writable, in $GESTUREHAND_CACHE (~/.cache/gesturehand).
 
     Args:
         root: The set's folder.
-        split: One split; all that are there if not given.
+        split: One split; all existing ones if not given.
         mano_fits: Read MANO_NeuralAnnot.json too.
         rebuild: Build it again even if it is up to date.
         format: The set's format; recognised by its files if not given.
@@ -262,16 +261,16 @@ def check(
     show: int = 20,
     format: str | None = None,
 ) -> None:
-    """Goes through a data set and lists everything that training would stumble over; exits with 1 if there is anything.
+    """Checks a dataset and lists everything that training would fail on; exits with 1 if it finds anything.
 
     Args:
         root: The set's folder.
-        splits: Splits to check, as "[train, val]"; those that are there if not given.
-        mano_fits: Look at the MANO fits too.
-        decode: Decode every image; without, only its header is read, which is many times faster.
-        threads: Images that are read at a time.
+        splits: Splits to check, as "[train, val]"; all existing ones if not given.
+        mano_fits: Check the MANO fits too.
+        decode: Decode every image; otherwise only its header is read, which is many times faster.
+        threads: Number of images read at a time.
         out: File for the complete list, .json; an existing one is replaced.
-        show: Problems of each kind to print.
+        show: Number of problems of each kind to print.
         format: The set's format; recognised by its files if not given.
     """
     from gesturehand.data.check import check_data

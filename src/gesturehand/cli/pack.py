@@ -1,4 +1,4 @@
-"""``gesturehand data pack``: a split's images in shards, for folders that many machines read."""
+"""``gesturehand data pack``: packs a split's images into shards, for folders that many machines read."""
 
 import sys
 
@@ -21,24 +21,26 @@ def pack(
     verify: bool = False,
     format: str | None = None,
 ) -> None:
-    """Puts a split's images into few large files, which are read by ranges of bytes; docs/packed.md.
+    """Packs a split's images into a few large files, from which byte ranges are read; docs/packed.md.
 
-    ROOT/packed/SPLIT/ then holds plain ZIP files, a table of what lies where, and the index: complete by itself, so
-    that it can be copied to another machine or into a bucket and trained on there. Images are packed byte for byte, and
-    the single files stay. Given again, the command goes on where it was interrupted, and packs what has been added.
+    ROOT/packed/SPLIT/ then holds plain ZIP files, a table of the images' positions, and the index. It is
+    self-contained, so that it can be copied to another machine or into a bucket and trained on there. Images are packed
+    byte for byte, and the single files stay. Repeat the command to continue after an interruption, or to pack images
+    that were added.
 
     Args:
         root: The set's folder, in any format, or its URL.
         split: Split to pack.
         out: Folder to write packed/ to; the set's own if not given.
         shard_mb: Size of a shard, MB, up to 4000.
-        workers: Images that are read at a time.
-        unreadable: What happens where an image cannot be read: error ends, skip leaves it out and names it.
+        workers: Number of images read at a time.
+        unreadable: What to do if an image cannot be read: error ends the command, skip names the image and leaves it
+            out.
         unreadable_limit: How many images may be left out before the command ends.
-        mano_fits: The index beside the shards has the MANO fits.
-        overwrite: Begin anew, also with images that are in shards already, as after they have changed.
-        verify: Pack nothing, but read the shards from end to end and compare them with their sums; exits with 1 if
-            anything is wrong.
+        mano_fits: Include the MANO fits in the index beside the shards.
+        overwrite: Pack all images again, even those already in shards, for instance after they have changed.
+        verify: Pack nothing, but read the shards from end to end and check their checksums; exits with 1 if anything is
+            wrong.
         format: The set's format; recognised by its files if not given.
     """
     from gesturehand.data.check import verify_split

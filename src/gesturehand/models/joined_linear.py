@@ -10,11 +10,11 @@ from torch.nn import functional as F
 def joined_linear(tokens: Tensor, layers: Sequence[nn.Linear]) -> tuple[Tensor, ...]:
     """The outputs of several linear layers with biases, from one matrix product.
 
-    A small layer takes a GPU no longer than it takes to start it, forward and twice backward.
+    On a GPU a small layer takes no longer than its launch, once forward and twice backward.
 
     Args:
         tokens: (..., in_features).
-        layers: Layers of that input, of any number of outputs.
+        layers: Layers that take this input, each with any number of outputs.
 
     Returns:
         (..., out_features) of each layer.

@@ -1,4 +1,4 @@
-"""Hands encoder and gesture head over from the first stage to the second, completely or not at all."""
+"""Hands the encoder and gesture head over from the first stage to the second, completely or not at all."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -13,12 +13,12 @@ from gesturehand.suggestions import did_you_mean_path
 
 
 class HandOver(NamedTuple):
-    """What was loaded.
+    """The tensors that were loaded.
 
     Attributes:
         path: The checkpoint.
         tensors: Number of tensors loaded into each module.
-        encoder_weights_origin: The origin of the encoder's first weights, as the checkpoint notes it.
+        encoder_weights_origin: The origin of the encoder's initial weights, as the checkpoint records it.
     """
 
     path: str
@@ -31,7 +31,7 @@ class HandOver(NamedTuple):
 
 
 def hand_over(path: str | Path, modules: dict[str, nn.Module]) -> HandOver:
-    """Loads modules of a first-stage checkpoint, every tensor of them.
+    """Loads modules from a first-stage checkpoint, including every tensor.
 
     Args:
         path: A checkpoint of :class:`~gesturehand.trainers.gesture_pretrainer.GesturePretrainer`.
