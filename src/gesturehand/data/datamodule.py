@@ -338,7 +338,7 @@ class InterHandDataModule(pl.LightningDataModule):
     def augmented(self, batch: Batch, epoch: int, batch_idx: int, process: int = 0) -> Batch:
         """A training batch, on its device, after ``device_augmentation``; unchanged without it.
 
-        The changes are a function of ``seed`` and the numeric arguments.
+        The changes are a function of ``seed``, ``epoch``, ``batch_idx`` and ``process``.
         """
         if self.device_augmentation is None:
             return batch
