@@ -53,7 +53,7 @@ def test_without_a_checkpoint_the_weights_that_come_with_the_package_are_used(im
         (["--intrinsics=1,2"], "The intrinsics '1,2' are not a camera's: give fx,fy,cx,cy"),
         (["--device=gpu"], "The device 'gpu' cannot be used"),
         (["--checkpoint=missing.ckpt"], "'missing.ckpt' does not exist"),
-        (["--processes=2"], "--processes says how many processes --cluster has"),
+        (["--processes=2"], "--processes is the number of processes for --cluster"),
         (["--cluster=missing.yaml"], "The cluster's file 'missing.yaml' cannot be read"),
     ],
 )

@@ -268,7 +268,7 @@ def verify_split(
     table = open_table(folder)
     if table is None:
         raise UserError(
-            f"Split '{split}' of '{root}' is not packed, or not to its end: run `gesturehand data pack --root {root} "
+            f"Split '{split}' of '{root}' is not packed, or not completely: run `gesturehand data pack --root {root} "
             f"--split {split}`."
         )
     problems: list[Problem] = []

@@ -123,7 +123,7 @@ def select(
         if min_valid_joints and (present & ~valid.astype(bool)).any() and not valid.any():
             raise UserError(
                 f"The hands of '{index.root}', split '{index.split}', have no valid joint: set data.min_valid_joints "
-                "to 0 to train on the gestures of hands with a box only."
+                "to 0 to train on the gestures of hands with only a box."
             )
         raise UserError(
             f"Nothing of '{index.address}', split '{index.split}', is left by hands={hands}, "

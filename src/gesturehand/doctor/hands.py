@@ -21,7 +21,7 @@ def hands(mano: str | None = None) -> Iterator[Finding]:
     hand = open_hand("right")
     yield Finding("open hand", f"{hand.num_vertices} vertices, fingerprint {hand.fingerprint[:16]}")
     if mano is None:
-        yield Finding("MANO", "not looked for", remedy="gesturehand doctor --mano FOLDER")
+        yield Finding("MANO", "not checked", remedy="gesturehand doctor --mano FOLDER")
         return
     path = Path(mano)
     if not path.exists():

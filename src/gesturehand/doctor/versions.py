@@ -54,7 +54,7 @@ def versions() -> Iterator[Finding]:
             yield finding
         else:
             others += 1
-    yield Finding("other libraries", f"{others} in the range that is asked for")
+    yield Finding("other libraries", f"{others} in the required range")
     yield from pairs()
     yield from providers_of_cv2()
     yield from examined_apart(__name__, "imports", _PATIENCE_S)

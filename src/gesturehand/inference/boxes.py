@@ -153,7 +153,7 @@ class BoxFile:
                     raise UserError(f"'{path}' has two entries for the image '{meant}': put its hands into one list.")
                 self._by_name[meant] = self._entry(entry, name)
         else:
-            raise UserError(f"The boxes' file '{path}' holds neither an object nor a list: see docs/predict.md.")
+            raise UserError(f"The boxes file '{path}' holds neither an object nor a list: see docs/predict.md.")
 
     def of(self, name: str, frame: int | None = None) -> list[HandBox]:
         """The hands of an image, or of a video's frame.

@@ -69,10 +69,10 @@ def read_weights(path: Path, about_path: Path | None = None) -> dict[str, Any]:
     beside = path.with_suffix(".json") if about_path is None else about_path
     about = read_json(beside, f"The settings of '{path}'", _REMEDY)
     if not isinstance(about, dict) or not {"class", "settings", *_KEPT} <= about.keys():
-        raise UserError(f"'{beside}' does not say what network the weights '{path}' are of: {_REMEDY}.")
+        raise UserError(f"'{beside}' does not say which network the weights '{path}' belong to: {_REMEDY}.")
     settings, crops = about["settings"], about["crops"]
     if not isinstance(settings, Mapping) or not isinstance(crops, Mapping):
-        raise UserError(f"'{beside}' has settings or crops that are no object: {_REMEDY}.")
+        raise UserError(f"'{beside}' has settings or crops that are not an object: {_REMEDY}.")
     try:
         state = load_file(path)
     except FileNotFoundError:

@@ -117,7 +117,7 @@ def write_submission(
     form = submission_form(known.name)
     saved = read_predictions(predictions)
     if saved.vertices is None:
-        raise UserError(f"'{predictions}' has no vertices, which {form.title}'s server wants: save them too.")
+        raise UserError(f"'{predictions}' has no vertices, which {form.title}'s server requires: save them too.")
     index = read_index(root, _SPLIT, mano_fits=False, set_format=known.name)
     rows = rows_of_ids(saved, index.annotation_id, predictions)
     joints, vertices = saved.joints[rows, 0].astype(np.float64), saved.vertices[rows, 0].astype(np.float64)
