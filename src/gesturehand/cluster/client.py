@@ -53,9 +53,7 @@ class Cluster:
         if workers is not None and workers < 1:
             raise UserError(f"The number of processes must be at least 1 and is {workers}.")
         if workers is not None and "://" in address:
-            raise UserError(
-                f"The scheduler at '{address}' has its own workers: do not give their number."
-            )
+            raise UserError(f"The scheduler at '{address}' has its own workers: do not give their number.")
         self.address = address
         self.workers = workers
         self.gpu = gpu
@@ -330,8 +328,8 @@ class Cluster:
             yield
         except (OSError, TimeoutError, CancelledError, ClosedClientError) as error:
             raise UserError(
-                f"The scheduler at '{self.address}' is gone: start it and its workers again; finished work is kept, and "
-                "the same command continues."
+                f"The scheduler at '{self.address}' is gone: start it and its workers again; finished work is "
+                "kept, and the same command continues."
             ) from error
 
 

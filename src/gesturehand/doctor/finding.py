@@ -87,7 +87,7 @@ def examined_apart(module: str, function: str, patience_s: float, *words: str) -
     if end:
         last = errors.strip().splitlines()[-1][:_ERROR_LENGTH] if errors.strip() else ""
         value = f"the process {end}" + (f": {last}" if last else "")
-        found.append(Finding(examining, value, "problem", "install it again, in the version that constraints.txt names"))
+        found.append(Finding(examining, value, "problem", "install it again, in the version of constraints.txt"))
     return found
 
 

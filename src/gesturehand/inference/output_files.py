@@ -145,7 +145,7 @@ def parse_formats(text: str) -> tuple[MeshFormat, ...]:
     wanted = dict.fromkeys(name.strip().lower() for name in text.split(","))
     formats = tuple(kind for kind in MESH_FORMATS if kind in wanted)
     if len(formats) < len(wanted):
-        raise UserError(f"The mesh formats are '{text}': give one or more of {', '.join(MESH_FORMATS)}, separated by commas.")
+        raise UserError(f"The mesh formats are '{text}': give one or more of {', '.join(MESH_FORMATS)}, with commas.")
     if "glb" in formats:
         _trimesh()
     return formats

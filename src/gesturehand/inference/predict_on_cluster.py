@@ -176,4 +176,4 @@ def _load(network: Network) -> HandPredictor:
 
 def _refuse_videos(sources: Sources) -> None:
     for source in sources.every[len(sources.images) :]:
-        raise UserError(f"A cluster predicts images, and '{source.name}' is not an image: predict it without --cluster.")
+        raise UserError(f"A cluster predicts images, and '{source.name}' is not one: predict it without --cluster.")

@@ -58,8 +58,8 @@ class ImageNames:
             if found is not None:
                 return self._once(where, name, found)
         raise UserError(
-            f"{where} names the image '{name}', and '{self._folder}' has no file that matches this name or the end of it: "
-            "give the folder with the annotated images as --images."
+            f"{where} names the image '{name}', and '{self._folder}' has no file that matches this name or its "
+            "end: give the folder with the annotated images as --images."
         )
 
     def _file(self, where: str, name: str, end: str) -> str | None:
