@@ -211,7 +211,7 @@ class ResumePoints(Checkpoint):
             return
         fitting = together // processes if together % processes == 0 else None
         remedy = f"set data.batch_size to {fitting}" if fitting else "give it as many devices as before"
-        raise UserError(f"{change}: {remedy} and give the run as --resume=FOLDER, or start again with --resume=never.")
+        raise UserError(f"{change}: {remedy} and name the run with --resume=FOLDER, or restart with --resume=never.")
 
     def _listen(self) -> None:
         def stop(signum: int, frame: Any) -> None:

@@ -15,7 +15,7 @@ _Flag = bool | int | float
 
 
 class FlagReader:
-    """Turns ``joint_valid`` as the files have it into a word for the right and one for the left hand.
+    """Turns ``joint_valid`` from the files into one word for the right hand and one for the left.
 
     Bit j of a word is the papers' joint j. Most images repeat a pattern that was seen before, so that 42 numbers are
     rarely parsed.

@@ -126,7 +126,8 @@ def check_sides(entries: Sequence[HandEntry]) -> None:
         raise UserError(
             f"The fingers of {backwards} of {len(clear)} hands bend backwards, as they do if right and left are "
             "exchanged or an axis is mirrored: give --swap_hands=true if the file calls right hands left (as older "
-            "versions of MediaPipe do on images that are not mirrored), or check the frame (x right, y down, z forward)."
+            "versions of MediaPipe do on images that are not mirrored), or check the "
+            "frame (x right, y down, z forward)."
         )
 
 
