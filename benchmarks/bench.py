@@ -56,13 +56,21 @@ def rows(result: dict[str, Any]) -> list[tuple[str, str, str]]:
             table += [
                 (f"… faster to open than the plain way {plain}", f"{n['faster_to_open']:,.0f} ×", "> 100 ×"),
                 ("… less memory than the plain way, once opened", f"{n['less_memory']:,.0f} ×", "> 20 ×"),
-                ("… less memory than the plain way, in use by a spawned worker", f"{n['less_memory_in_use']:,.0f} ×", "> 20 ×"),
+                (
+                    "… less memory than the plain way, in use by a spawned worker",
+                    f"{n['less_memory_in_use']:,.0f} ×",
+                    "> 20 ×",
+                ),
             ]
     for kind, words in (("augmented", "augmentation on"), ("plain", "augmentation off")):
         if "samples" in result:
             n = result["samples"][kind]
             table += [
-                (f"one worker, 256 px, {words}: speed relative to decoding alone", f"{100 * n['of_decode_only']:.0f} %", "≥ 50 %"),
+                (
+                    f"one worker, 256 px, {words}: speed relative to decoding alone",
+                    f"{100 * n['of_decode_only']:.0f} %",
+                    "≥ 50 %",
+                ),
                 ("… relative to decoding and one warp", f"{100 * n['of_decode_and_warp']:.0f} %", "≥ 80 %"),
                 ("… relative to the usual loader", f"{n['times_the_usual']:.1f} ×", "≥ 3 ×"),
             ]

@@ -233,8 +233,9 @@ def grid_table(found: dict[str, Any]) -> str:
         rows.append([gpus, f"{length / 1000:.1f}", f"{speed:.1f} ×", f"{speed / int(gpus):.0%}"])
     relative = ", ".join(f"{name} {value:.2f}" for name, value in found["relative_step"].items())
     return (
-        f"This is a simulation of the comparison at its default size, {found['jobs']} trainings: each free GPU takes the\n"
-        f"first training that can begin. The unit is a step of TokenFusion with {SIZES['default'].backbones[0]}. To get\n"
+        f"This is a simulation of the comparison at its default size, {found['jobs']} trainings: each free GPU takes\n"
+        "the first training that can begin. The unit is a step of TokenFusion with "
+        f"{SIZES['default'].backbones[0]}. To get\n"
         "seconds, multiply the makespan by the time of such a step on your GPU. The table depends only on the ratios\n"
         f"between steps, which were measured on {found['device']}.\n\n{markdown_table(rows)}\n"
         f"The longest chain of trainings takes {found['longest_chain'] / 1000:.1f} thousand steps, which no number\n"

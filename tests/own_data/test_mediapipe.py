@@ -23,7 +23,7 @@ def points(array):
 
 
 def shares(hand, folder):
-    """X and y over the image, and a depth in shares of its width."""
+    """X and y over the image, and a depth in fractions of its width."""
     size = np.array(look_at_image(folder / hand["image"]))
     deep = np.array(hand["joints_3d"])[:, 2]
     depth = (deep - deep[0]) * hand["intrinsics"][0] / deep[0] / size[0]

@@ -1,4 +1,4 @@
-"""What is compared, as data: sizes, arms, the trainings that they need, and the differences that are shown."""
+"""The comparison as data: sizes, arms, the trainings that they need, and the differences to show."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -12,7 +12,7 @@ ARCHITECTURES: Final[tuple[Architecture, ...]] = ("TokenFusion", "EANet")
 
 @dataclass(frozen=True)
 class Size:
-    """How large everything is.
+    """The sizes of a comparison.
 
     Attributes:
         name: Name of the size.

@@ -203,7 +203,7 @@ def implausible_pixels(points: np.ndarray, valid: np.ndarray, size: Sequence[flo
     ]
     if np.abs(px).max() <= _SMALLEST_HAND_PX and len(marked) < len(shown):
         yield Implausible(
-            "joints in shares of the image",
+            "joints in fractions of the image",
             f"every coordinate of the hand is within {_SMALLEST_HAND_PX:g} px of the first pixel",
             "give pixels, that is, multiply x by the image's width and y by its height",
         )

@@ -1,4 +1,4 @@
-"""Hand models: the open hand, and MANO's files where they are said to be."""
+"""Hand models: the open hand, and MANO's files in the given place."""
 
 from collections.abc import Iterator
 from pathlib import Path

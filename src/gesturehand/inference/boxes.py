@@ -22,7 +22,7 @@ HANDS: Final = (*SIDES, "both")
 
 #: What a boxes file may say of a hand, and what this library's own JSON says of it, of which the rest is left alone.
 _KEYS: Final = frozenset({"box", "hand", "turn_deg", "track", *HAND_KEYS})
-#: A box that is not larger, px, shows no hand: it is given as shares of the image, say.
+#: A box of at most this size, px, shows no hand; it may have been given in fractions of the image.
 _SMALLEST_PX: Final = 2.0
 #: A crop may be so many times the image's longer side: a larger one is a mistake and fills the memory.
 _LARGEST_CROP: Final = 4.0
@@ -79,7 +79,7 @@ def parse_box(value: Any, where: str) -> tuple[float, float, float, float]:
         raise UserError(f"{where} is {shortened(value)}: give x,y,w,h in pixels, width and height above 0.")
     if max(numbers[2:]) <= _SMALLEST_PX or min(numbers[2:]) < 1:
         raise UserError(
-            f"{where} is {shortened(value)}, of {numbers[2]:g} × {numbers[3]:g} px: give pixels, not shares."
+            f"{where} is {shortened(value)}, of {numbers[2]:g} × {numbers[3]:g} px: give pixels, not fractions."
         )
     return (numbers[0], numbers[1], numbers[2], numbers[3])
 

@@ -135,7 +135,7 @@ def _implausible_box(box: tuple[float, float, float, float], size: tuple[int, in
     x, y, width, height = box
     shown = f"{[float(f'{number:g}') for number in box]} in an image of {size[0]} × {size[1]} px"
     if max(width, height) <= _SMALLEST_BOX_PX:
-        yield Implausible("a box too small for a hand", shown, "give pixels, not shares of the image")
+        yield Implausible("a box too small for a hand", shown, "give pixels, not fractions of the image")
     elif x >= size[0] or y >= size[1] or x + width <= 0 or y + height <= 0:
         yield Implausible("a box outside the image", shown, "give x, y, width and height in pixels of the image")
     elif max(width / size[0], height / size[1]) > _LARGEST_BOX:

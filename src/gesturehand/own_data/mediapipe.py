@@ -83,7 +83,7 @@ def mediapipe_rows(path: Path, content: Any, images: Path, name: str | None = No
         name: Image of a result that names none; the file's own name without its suffix if not given.
 
     Raises:
-        UserError: A result names no image, or its landmarks are not 21 points in shares of the image.
+        UserError: A result names no image, or its landmarks are not 21 points in fractions of the image.
     """
     names = ImageNames(images)
     rows = []
