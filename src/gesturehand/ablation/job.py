@@ -283,7 +283,7 @@ def accelerator_of(cluster: str) -> str:
 
 
 def device_name(accelerator: str) -> str:
-    """What a result says of the device it was trained on."""
+    """A result's description of the device on which it was trained."""
     if accelerator != "cpu" and torch.cuda.is_available():
         return torch.cuda.get_device_name()
     return f"CPU, {torch.get_num_threads()} thread(s) a training"

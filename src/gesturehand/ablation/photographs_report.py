@@ -1,4 +1,4 @@
-"""Tables and the picture of the comparison on photographs, from whichever of its results are there."""
+"""Tables and the picture of the comparison on photographs, from the results that exist."""
 
 from collections import Counter
 from pathlib import Path

@@ -1,4 +1,5 @@
-"""Where a set grows: a folder beside the target, which a later run can continue and which takes its place at the end.
+"""The folder in which a set grows, beside the target; a later run can continue it, and it becomes the target at the
+end.
 
 While ``set`` is being written, ``.set.partial`` (images and masks, and the annotations last) and ``.set.progress`` (the
 settings, and the entries of every finished chunk of frames) lie beside it. Neither loads as a set.
@@ -21,13 +22,13 @@ class GrowingSet:
     """A set that is being written.
 
     Attributes:
-        root: where it is to be.
-        folder: where it grows.
-        progress: what is done.
+        root: the target folder.
+        folder: the folder in which the set grows.
+        progress: the finished part.
     """
 
     def __init__(self, root: Path) -> None:
-        # Through a link to the folder itself, so that a set stays on the disk where it was to be.
+        # Links are resolved to the folder itself, so that a set stays on the intended disk.
         self.root = root.resolve()
         self.folder = self.root.with_name(f".{self.root.name}.partial")
         self.progress = self.root.with_name(f".{self.root.name}.progress")
@@ -37,8 +38,8 @@ class GrowingSet:
         """Continues what an interrupted run with the same settings left, or starts.
 
         Args:
-            settings: whatever decides what is written.
-            anew: forget what a run with other settings left.
+            settings: all settings on which the output depends.
+            anew: discard the remains of a run with other settings.
 
         Returns:
             Number of chunks that are done.

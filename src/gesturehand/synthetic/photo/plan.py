@@ -1,4 +1,4 @@
-"""What a photo-like set consists of: its settings, and the dome's plan with lenses in place of the dome's cameras."""
+"""The plan of a photo-like set: its settings, and the dome's plan with lenses in place of the dome's cameras."""
 
 import hashlib
 from dataclasses import asdict, dataclass, fields, replace
@@ -66,7 +66,7 @@ def photographs_digest(folder: str) -> dict[str, Any]:
 def photographs_of(folder: str, split: Split) -> tuple[str, ...]:
     """Names of the photographs that a split uses: each has its own, unless there are too few.
 
-    Of every ten photographs the first is the test split's and the second the validation split's.
+    The first of every ten photographs goes to the test split and the second to the validation split.
     """
     names = photographs_in(folder)
     if len(names) < _ENOUGH_TO_SPLIT:
@@ -104,7 +104,7 @@ class PhotoSettings:
         rom_share: share of pictures with any other pose of one hand, which have no gesture label.
         outside_share: share of one-hand pictures in which part of the hand lies outside.
         upright_share: share of pictures in which the hand points roughly up; in the others it points anywhere.
-        solid_share: share of pictures with a box, ball or cylinder, held where the pose has room for it.
+        solid_share: share of pictures with a box, ball or cylinder, held if the pose has room for it.
         occluder_share: share of pictures with something flat in front of the hand.
         backgrounds: folder of photographs, or None for made-up ones.
         backgrounds_licence: the photographs' terms, for the data card.
@@ -172,7 +172,7 @@ class PhotoSettings:
         return {"kind": "photo", **values}
 
 
-#: Name of the set; any change of what these settings give needs a new version.
+#: Name of the set; any change in the output of these settings needs a new version.
 OPENPHOTO: Final = "openphoto-v1"
 #: The set with made-up backgrounds; photographs of the user's own are the one thing that may differ.
 OPENPHOTO_V1: Final = PhotoSettings()

@@ -43,8 +43,8 @@ def write_photo_set(
         out: folder of the set.
         settings: of the set.
         processes: number of processes; all cores if not given.
-        cluster: whose workers draw, see :class:`~gesturehand.cluster.client.Cluster`.
-        overwrite: replace a synthetic set that is already there, or what an interrupted run with other settings left.
+        cluster: the cluster whose workers draw, see :class:`~gesturehand.cluster.client.Cluster`.
+        overwrite: replace an existing synthetic set, or the remains of an interrupted run with other settings.
         progress: show a progress bar.
         command: noted in the data card.
 
