@@ -2,7 +2,7 @@
 
 from typing import Final
 
-#: What each extra of setup.cfg is for. docs/install.md has them as a table.
+#: The purpose of each extra in setup.cfg. docs/install.md has them as a table.
 EXTRAS: Final = {
     "predict": "running `openphoto` and networks like it on ONNX Runtime, which is faster than PyTorch on a CPU",
     "detect": "detecting hands, their sides and their rotation in `predict`",

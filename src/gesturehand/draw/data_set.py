@@ -66,12 +66,12 @@ def frame_sheet(
 def save_annotations(path: Path, dataset: InterHandDataset, hand_model: HandModel, samples: int) -> int:
     """Saves crops with their annotated joints, or the box of a hand without joints, and the meshes of fits.
 
-    Each is named by its annotation and its gesture, or its label where it has no gesture.
+    Each is titled with its annotation and its gesture, or with its label if it has no gesture.
 
     Args:
         path: PNG to write.
-        dataset: Whose samples are drawn.
-        hand_model: That the fits are of.
+        dataset: The dataset whose samples are drawn.
+        hand_model: The hand model of the fits.
         samples: How many, evenly spread over the data set.
 
     Returns:

@@ -66,7 +66,7 @@ JOINT_DEFINITIONS: Final = (
 
 
 def definition_number(name: str | None) -> int:
-    """What a batch holds for a definition: its place in :data:`JOINT_DEFINITIONS` from 1, 0 for None."""
+    """A definition's number in a batch: its place in :data:`JOINT_DEFINITIONS` from 1, 0 for None."""
     return 0 if name is None else [definition.name for definition in JOINT_DEFINITIONS].index(name) + 1
 
 

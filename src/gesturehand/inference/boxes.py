@@ -1,4 +1,4 @@
-"""Which hands are where: boxes and sides as users give them, and the square crops that come of them."""
+"""Boxes and sides of hands as users give them, and the square crops made from them."""
 
 import math
 from collections.abc import Sequence
@@ -16,11 +16,11 @@ from gesturehand.inference.result import HAND_KEYS
 from gesturehand.skeleton import SIDES
 from gesturehand.text_file import read_json
 
-#: What a box may show; ``both`` is for networks that see two hands.
+#: The hands that a box may show; ``both`` is for networks that see two hands.
 Hand = Literal["right", "left", "both"]
 HANDS: Final = (*SIDES, "both")
 
-#: What a boxes file may say of a hand, and what this library's own JSON says of it, of which the rest is left alone.
+#: The keys of a hand in a boxes file, and those of this library's own JSON, of which the others are ignored.
 _KEYS: Final = frozenset({"box", "hand", "turn_deg", "track", *HAND_KEYS})
 #: A box of at most this size, px, shows no hand; it may have been given in fractions of the image.
 _SMALLEST_PX: Final = 2.0
@@ -56,8 +56,8 @@ class HandBox:
         """A hand that was found.
 
         Args:
-            detection: What was found.
-            side: Which hand it is, if that is known better.
+            detection: The detected hand.
+            side: Which hand it is, if that is known for certain.
             upright: The network sees upright hands, so the turn counts.
         """
         turn_deg = detection.turn_deg if upright else None
@@ -96,7 +96,7 @@ def parse_hand(value: Any, where: str) -> Hand | None:
 
 
 def parse_turn(value: Any, where: str) -> float | None:
-    """A turn in degrees, clockwise; None where it is not known.
+    """A turn in degrees, clockwise; None if it is not known.
 
     Raises:
         UserError: It is not a number.
@@ -212,7 +212,7 @@ class BoxFile:
 
 
 def _file_name(name: str) -> str:
-    """What an image is called without its folders, in one spelling."""
+    """An image's name without its folders, in one spelling."""
     return PurePosixPath(spelled(name)).name
 
 

@@ -23,14 +23,14 @@ from gesturehand.trainers.eanet_regressor import EANetRegressor
 from gesturehand.trainers.hand_regressor import HandRegressor
 from gesturehand.trainers.token_fusion_regressor import TokenFusionRegressor
 
-#: Names that stand for those of the package where a checkpoint is asked for.
+#: Names that may stand for the package's weights in place of a checkpoint.
 SHIPPED: Final = ("openphoto",)
 #: Ending of the tensors' file.
 WEIGHTS_SUFFIX: Final = ".safetensors"
-#: What the JSON says that a checkpoint says too, or in its place.
+#: Keys of the JSON that a checkpoint contains too, or that replace a checkpoint's.
 _KEPT: Final = ("hand_model", "encoder_weights_origin", "crops", "joints_25d_share")
 _REMEDY: Final = "give the .safetensors and .json that scripts/build_openphoto.py wrote"
-#: What can be loaded, by class name.
+#: The classes that can be loaded, by name.
 REGRESSORS: Final[dict[str, type[HandRegressor]]] = {
     regressor.__name__: regressor for regressor in (TokenFusionRegressor, EANetRegressor)
 }
@@ -107,7 +107,7 @@ class LoadedRegressor(NamedTuple):
     """A regressor ready to predict.
 
     Attributes:
-        model: In evaluation mode, on the CPU.
+        model: The model, in evaluation mode, on the CPU.
         path: Path of its checkpoint; for shipped weights, their name alone.
         crops: What it was trained on: from the run's config, or as weights to hand on say; else the defaults.
         for_photos: It is meant for photographs, though its hand model is the open hand.
@@ -213,7 +213,7 @@ def _class_of(content: dict[str, Any], path: Path) -> type[HandRegressor]:
 
 
 def _given_crops(crops: Mapping[str, Any], path: Path) -> CropSettings:
-    """What weights say of their crops."""
+    """The crop settings that weights contain."""
     unknown = sorted(crops.keys() - set(CropSettings._fields))
     if unknown:
         raise UserError(f"'{path}' has crops with the unknown key '{unknown[0]}': it is of another version.")
@@ -221,7 +221,7 @@ def _given_crops(crops: Mapping[str, Any], path: Path) -> CropSettings:
 
 
 def _crop_settings(path: Path) -> CropSettings:
-    """What the run's config says; it lies two folders above a run's checkpoint."""
+    """The settings of the run's config, which is two folders above a run's checkpoint."""
     try:
         data = run_config(path.parent.parent).get("data")
     except FileNotFoundError:

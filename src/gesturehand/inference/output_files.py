@@ -45,7 +45,7 @@ def overlay_png(picture: np.ndarray) -> bytes:
 
 
 def drawn_hands(hands: Sequence[HandResult], tracks: Sequence[int] | None = None) -> list[DrawnHand]:
-    """What is drawn of hands, with the numbers of their tracks if they are a video's."""
+    """Hands in the form for drawing, with the numbers of their tracks if they are a video's."""
     labels = [label_of(hand) for hand in hands]
     if tracks is not None:
         labels = [f"{track} {label}" for track, label in zip(tracks, labels, strict=True)]

@@ -16,7 +16,7 @@ from gesturehand.inference.sources import Sources, find_sources
 
 
 class Predicted(NamedTuple):
-    """What was done.
+    """The numbers of predicted images, videos and hands.
 
     Attributes:
         images: Number of images.

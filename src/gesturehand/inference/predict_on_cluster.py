@@ -24,7 +24,7 @@ from gesturehand.inference.sources import Sources, find_sources
 
 
 class Network(NamedTuple):
-    """What a worker loads, once: see :meth:`~gesturehand.inference.predictor.HandPredictor.from_checkpoint`.
+    """The network that a worker loads once; see :meth:`~gesturehand.inference.predictor.HandPredictor.from_checkpoint`.
 
     Attributes:
         checkpoint: A file, absolute, or a shipped one's name.
@@ -46,10 +46,10 @@ class Network(NamedTuple):
 
 
 class GroupDone(NamedTuple):
-    """What a worker reports of a group of images.
+    """A worker's report on a group of images.
 
     Attributes:
-        said: What had to be assumed.
+        said: The assumptions that were made.
         images: Number of images that were read.
         hands: Number of hands in them.
         empty: Number of images without a hand.
@@ -73,7 +73,7 @@ def network_of(
     box_scale: float | None = None,
     engine: Engine = "auto",
 ) -> Network:
-    """What workers are to load.
+    """The network that workers have to load.
 
     Args:
         checkpoint: As for :meth:`~gesturehand.inference.predictor.HandPredictor.from_checkpoint`, and so is the rest.

@@ -1,4 +1,4 @@
-"""Which folder a training run is kept in: a new one, or that of the same run, interrupted, which then continues."""
+"""Finds the folder of a training run: a new one, or that of the same interrupted run, which then continues."""
 
 import hashlib
 import json
@@ -16,7 +16,7 @@ from gesturehand.file_writing import try_lock
 from gesturehand.runs import FINISHED_FILE, RUNNING_FILE, new_run
 from gesturehand.text_file import write_json
 
-#: Where the points lie within a run's folder.
+#: The place of resume points within a run's folder.
 POINTS: Final = Path("checkpoints") / "resume"
 _STATE_FILE: Final = "resume.json"
 #: Settings that do not make another run.
@@ -29,7 +29,7 @@ _locks: list[BaseFileLock] = []
 
 
 class RunPlace(NamedTuple):
-    """Where a run is kept.
+    """The place of a run.
 
     Attributes:
         folder: Its folder.

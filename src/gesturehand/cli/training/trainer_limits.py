@@ -1,4 +1,4 @@
-"""What the trainer cannot do on this machine, cannot watch, and what it fails with, each in a sentence."""
+"""The limits of the trainer on this machine, metrics it cannot watch, and its known failures, each in a sentence."""
 
 import re
 import traceback
