@@ -141,6 +141,16 @@ def cell(mean: Sequence[float], factor: float, kind: str) -> str:
     return f"{middle:.1f}{unit}" + ("" if np.isnan(low) else f" [{low:.1f}, {high:.1f}]")
 
 
+def spread_of(title: str, rows: Sequence[dict[str, Any]], kind: str, factor: float, unit: str) -> str:
+    """A sentence: the groups of the least and the largest mean, and whether all groups' intervals overlap."""
+    known = [(row["group"], [factor * value for value in row[kind]]) for row in rows if row["group"] is not None]
+    (best, (low, *_)), (worst, (high, *_)) = (choose(known, key=lambda row: row[1][0]) for choose in (min, max))
+    lows, highs = ([mean[end] for _, mean in known if not np.isnan(mean[end])] for end in (1, 2))  # one person has none
+    overlap = max(lows) <= min(highs)
+    intervals = "the intervals of all groups overlap" if overlap else "not all groups' intervals overlap"
+    return f"{title} range from {low:.1f}{unit} ({best}) to {high:.1f}{unit} ({worst}), and {intervals}."
+
+
 def main() -> None:
     """Measures and writes."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -153,7 +163,11 @@ def main() -> None:
     settings = PhotoSettings(subjects=(0, 0, given.people), frames=(0, 0, given.pictures), seed=SEED)
     rendered = errors_of_rendered(predictor, settings)
     photos = errors_of_photos(predictor, given.photos)
-    text = table_of(rendered, photos["many_people"], photos["few_people"])
+    text = (
+        f"{table_of(rendered, photos['many_people'], photos['few_people'])}\n"
+        f"{spread_of('The means of rendered hands', rendered, 'pa_mpjpe_mm', 1, ' mm')} "
+        f"{spread_of(f'Those of `{MANY_PEOPLE}`', photos['many_people'], 'error_2d', 100, ' %')}\n"
+    )
     print(text)
     about = {"checkpoint": given.checkpoint, "people": given.people, "pictures": given.pictures, "seed": SEED}
     write_json(DOCS / "results" / "skin_tone.json", none_for_nan({**about, "rendered": rendered, **photos}))

@@ -91,7 +91,7 @@ MOVED: Final[dict[str, str]] = {
     "inference.mesh_files": "inference.output_files",
     "inference.one_euro": "inference.smoothing",
     "inference.result_json": "inference.result",
-    "inference.shipped": "inference.checkpoint",
+    "inference.shipped": "checkpoints.trained_weights",
     "inference.streams": "inference.sources",
     "inference.traced_hand_model": "inference.export_model",
     "inference.translation": "camera",

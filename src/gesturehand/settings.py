@@ -110,6 +110,11 @@ def check_model_settings(settings: Mapping[str, Any]) -> None:
     width, heads = settings.get("width"), settings.get("heads")
     if width is not None and heads is not None and width % heads:
         raise UserError(f"model.width is {width} and model.heads {heads}: the width must be a multiple of the heads.")
+    if settings.get("start_from") is not None and settings.get("pretrained") not in (None, "none"):
+        raise UserError(
+            "model.start_from is a whole network, which leaves nothing to model.pretrained: set pretrained to none, or "
+            "leave start_from out."
+        )
     if settings["image_size"] < settings["feature_stride"]:
         raise UserError(
             f"model.image_size is {settings['image_size']} and model.feature_stride {settings['feature_stride']}: "

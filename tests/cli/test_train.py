@@ -184,6 +184,16 @@ def test_long_names_of_classes_go_on_working(tmp_path, capsys):
     assert outputs[long].replace(long, short) == outputs[short]
 
 
+def test_a_training_starts_from_the_network_of_a_run(command, caplog):
+    start = "--model.init_args.start_from=latest"
+    words = [experiment("demo/finetune"), *SHORT, "--model.init_args.pretrained=none"]
+    assert command("fit", *words) == 0
+    assert command("fit", *words, start, "--name=further") == 0
+    (further, _), (run, _) = finished_runs("runs")
+    assert init_args(further)["start_from"] == str(run / "checkpoints" / "best.ckpt")
+    assert f"starts from the weights '{run / 'checkpoints' / 'best.ckpt'}'" in caplog.text
+
+
 def test_eanet_from_its_own_pretraining_to_a_summary(two_hand_root, refusal):
     """Two-hand frames from the first stage to the table: pictures, report, saved predictions scored again."""
     small = [*SHORT, f"--data.root={two_hand_root}"]

@@ -5,12 +5,13 @@ import signal
 import subprocess
 import sys
 import time
+from multiprocessing import spawn
 
 import cluster_tasks
 import psutil
 import pytest
 
-from gesturehand.cluster import Cluster, Failure, Task, machines
+from gesturehand.cluster import Cluster, Failure, Task, client, machines
 from gesturehand.errors import UserError
 
 
@@ -76,6 +77,19 @@ def test_a_task_whose_worker_dies_is_done_again_and_at_last_named(cluster, tmp_p
     assert results == {"once": 1}
     assert (failure.name, len(list(folders[1].iterdir()))) == ("always", 2)
     assert "killed 2 times" in failure.reason
+
+
+def test_workers_of_this_machine_that_cannot_be_started_again_are_an_error(tmp_path, monkeypatch):
+    monkeypatch.setattr(client, "_RESTART_S", 3.0)
+    python = spawn.get_executable()
+    with Cluster(workers=1) as cluster:
+        assert quietly(cluster, [Task("first", cluster_tasks.doubled, (1,))]) == []
+        spawn.set_executable(os.devnull)  # no process starts any more
+        try:
+            with pytest.raises(UserError, match=r"No worker could be started .* run the same command again"):
+                quietly(cluster, [Task("dying", cluster_tasks.dying, (tmp_path, 9))], retries=9)
+        finally:
+            spawn.set_executable(python)
 
 
 def test_a_stream_is_in_order_and_runs_only_a_little_ahead(cluster):

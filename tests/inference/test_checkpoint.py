@@ -81,6 +81,12 @@ def test_config_says_how_crops_showed_hands(run, mirror_left, upright):
     assert crops.upright == bool(upright)
 
 
+@pytest.mark.parametrize(("sets", "for_photos"), [("[]", False), ("[{root: data/mine, share: 0.2}]", True)])
+def test_a_network_that_learned_from_further_sets_is_for_photographs(run, sets, for_photos):
+    (run / "config.yaml").write_text(f"data:\n  root: r\n  sets: {sets}\n")
+    assert load_regressor(run).for_photos == for_photos
+
+
 def test_pretraining_is_no_regressor(tmp_path):
     trainer = quiet_trainer()
     trainer.strategy.connect(GesturePretrainer(backbone="test_resnet", feature_stride=16, image_size=64))

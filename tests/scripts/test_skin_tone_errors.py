@@ -50,3 +50,20 @@ def test_hands_are_those_of_the_set_s_files(script, tmp_path):
         if not isinstance(hand.person, tuple):
             skin = np.clip(person(3, int(hand.person)).subject.skin_bgr[::-1], 0, 255)
             assert hand.angle == script.typology_angle(skin)
+
+
+def test_the_extremes_are_named_and_whether_all_intervals_share_a_value(script):
+    rows = [
+        {"group": name, "error": mean}
+        for name, *mean in (
+            ("a", 2.0, 1.0, 3.0),
+            ("b", 1.0, 0.5, 2.5),
+            ("c", 4.0, 2.6, 5.0),
+            ("d", 3.0, np.nan, np.nan),
+        )
+    ]
+    unknown = {"group": None, "error": [9.0, 8.0, 10.0]}
+    said = script.spread_of("Means", [*rows, unknown], "error", 10, " mm")
+    assert said == "Means range from 10.0 mm (b) to 40.0 mm (c), and not all groups' intervals overlap."
+    rows[2]["error"][1] = 2.4
+    assert script.spread_of("Means", rows, "error", 1, "").endswith("(c), and the intervals of all groups overlap.")

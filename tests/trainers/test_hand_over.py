@@ -1,13 +1,19 @@
-"""The hand-over from the first stage: everything is loaded, or an error names what does not fit."""
+"""What a second stage starts from: everything is loaded, or an error names what does not fit."""
 
 import pytest
 import torch
+from omegaconf import OmegaConf
 from refusals import refused
 from torch import nn
+from trainings import REPOSITORY, quiet_trainer
 
+from gesturehand.data.datamodule import InterHandDataModule
+from gesturehand.inference.checkpoint import load_regressor
 from gesturehand.models.encoder import Encoder
 from gesturehand.models.gesture_head import GestureHead
+from gesturehand.trainers.eanet_regressor import EANetRegressor
 from gesturehand.trainers.hand_over import hand_over
+from gesturehand.trainers.token_fusion_regressor import TokenFusionRegressor
 
 
 def modules_of(backbone="test_resnet", stride=16, embedding=16, classes=(27, 35)):
@@ -117,3 +123,87 @@ def test_origin_of_the_first_weights_comes_along(tmp_path):
     untold = save(tmp_path / "untold.ckpt", modules_of())
     assert hand_over(told, modules_of()).encoder_weights_origin == origin
     assert hand_over(untold, modules_of()).encoder_weights_origin is None
+
+
+SMALL = {
+    "backbone": "test_resnet",
+    "feature_stride": 16,
+    "image_size": 64,
+    "embedding_dim": 16,
+    "width": 32,
+    "depth": 1,
+}
+
+
+def data_of(root, **settings):
+    return InterHandDataModule(
+        str(root), image_size=64, batch_size=4, num_workers=0, augment=False, **{"layout": "per_hand", **settings}
+    )
+
+
+def fit(model, data, folder):
+    trainer = quiet_trainer(default_root_dir=folder, max_steps=1, limit_val_batches=0)
+    trainer.fit(model, data)
+    return trainer
+
+
+@pytest.fixture
+def trained(tmp_path, synthetic_root):
+    """A checkpoint of a small token fusion network, and that network."""
+    model = TokenFusionRegressor(**SMALL)
+    path = tmp_path / "trained.ckpt"
+    fit(model, data_of(synthetic_root), tmp_path).save_checkpoint(path)
+    return path, model
+
+
+def test_a_training_starts_from_all_weights_of_a_trained_network(trained, tmp_path, synthetic_root):
+    path, model = trained
+    again = TokenFusionRegressor(**SMALL, start_from=str(path), learning_rate=1e-12, weight_decay=0.0)
+    wanted = {name: value.clone() for name, value in model.network.named_parameters()}
+    assert not torch.allclose(
+        dict(again.network.named_parameters())["mano_head.pooled.weight"], wanted["mano_head.pooled.weight"]
+    )
+    fit(again, data_of(synthetic_root), tmp_path)
+    for name, value in again.network.named_parameters():
+        assert torch.allclose(value, wanted[name], atol=1e-7), name
+
+
+def test_a_training_starts_from_the_weights_of_the_package_with_the_recipes_settings(tmp_path, synthetic_root):
+    recipe = OmegaConf.load(REPOSITORY / "experiments" / "photo" / "finetune.yaml").model.init_args
+    left_out = ("image_size", "gesture_classes", "own_labels", "pretrained", "learning_rate")
+    settings = {name: value for name, value in recipe.items_ex(resolve=False) if name not in left_out}
+    model = TokenFusionRegressor(
+        **settings, image_size=64, start_from="openphoto", learning_rate=1e-12, weight_decay=0.0
+    )
+    fit(model, data_of(synthetic_root, upright=True), tmp_path)
+    for name, value in load_regressor("openphoto").model.network.named_parameters():
+        assert torch.allclose(dict(model.network.named_parameters())[name], value, atol=1e-7), name
+    assert model.encoder.origin["licence"] == "Apache-2.0"
+
+
+@pytest.mark.parametrize(
+    ("model", "data", "named"),
+    [
+        ({"depth": 2}, {}, ["model.depth=1", "set that"]),
+        ({"heads": 2, "gesture_levels": "fine"}, {}, ["model.heads=4", "model.gesture_levels=both"]),
+        ({"class": EANetRegressor}, {"layout": "two_hand"}, ["holds TokenFusionRegressor", "EANetRegressor"]),
+    ],
+)
+def test_weights_of_another_network_are_refused(trained, tmp_path, two_hand_root, model, data, named):
+    path, _ = trained
+    settings = {**SMALL, **model}
+    regressor = settings.pop("class", TokenFusionRegressor)(**settings, start_from=str(path))
+    with refused(path, *named):
+        fit(regressor, data_of(two_hand_root, **data), tmp_path)
+
+
+def test_weights_of_other_crops_a_first_stage_and_missing_ones_are_refused(trained, tmp_path, synthetic_root):
+    settings = load_regressor("openphoto").model.hparams | {"start_from": "openphoto"}
+    with refused("openphoto", "data.upright=true"):
+        fit(TokenFusionRegressor(**settings), data_of(synthetic_root), tmp_path)
+    first = save(tmp_path / "first.ckpt", modules_of(), model_class="GesturePretrainer", hyper_parameters={})
+    for start, named in ((first, "model.pretrained"), (tmp_path / "gone.ckpt", "does not exist")):
+        with refused(start, named):
+            fit(TokenFusionRegressor(**SMALL, start_from=str(start)), data_of(synthetic_root), tmp_path)
+    with refused("model.start_from", "model.pretrained"):
+        TokenFusionRegressor(**SMALL, start_from="openphoto", pretrained="first.ckpt")

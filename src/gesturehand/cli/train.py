@@ -31,6 +31,7 @@ from gesturehand.checkpoints.resume_points import (
     remove_points,
     step_of_point,
 )
+from gesturehand.checkpoints.trained_weights import SHIPPED
 from gesturehand.cli.experiments import expand_configs
 from gesturehand.cli.keys.known import model_classes
 from gesturehand.cli.parser import guard_yaml
@@ -64,6 +65,7 @@ from gesturehand.data.mixture import AddedSet
 from gesturehand.errors import UserError, one_line
 from gesturehand.evaluation.report import code_version
 from gesturehand.gestures import OwnLabels
+from gesturehand.inference.checkpoint import find_checkpoint
 from gesturehand.runs import CONFIG_FILE, mark_finished, new_run
 from gesturehand.trainers.gesture_pretrainer import GesturePretrainer
 from gesturehand.trainers.hand_regressor import HandRegressor
@@ -146,6 +148,9 @@ class TrainingCLI(LightningCLI):
                 model.init_args.pretrained = self._pretraining(model.init_args)
                 if self.place is not None:
                     remember(self.place, pretrained=model.init_args.pretrained)
+            start = model.init_args.get("start_from")
+            if start not in (None, *SHIPPED) and self.subcommand == "fit" and self.resume_point is None:
+                model.init_args.start_from = str(find_checkpoint(start, self._setting("runs")))
         if first:
             pretrained = model.init_args.get("pretrained")
             tell_others(Choice(str(self.run_folder), self.resume_point, pretrained), settings.num_nodes)
@@ -203,7 +208,8 @@ class TrainingCLI(LightningCLI):
         if self.resume_point is not None:
             kwargs["ckpt_path"] = self.resume_point
             if isinstance(model, HandRegressor):
-                model.pretrained = None  # the checkpoint holds what became of it, and the file may be gone
+                # The checkpoint holds what became of them, and the files may be gone.
+                model.pretrained = model.start_from = None
         check_monitors(self.trainer, model)
         if not self.trainer.limit_val_batches or not self.datamodule.has_validation():
             self._go_without_validation()

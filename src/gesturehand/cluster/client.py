@@ -25,6 +25,8 @@ from gesturehand.file_writing import write_bytes
 _PACKAGES: Final = ("python", "gesturehand", "torch", "numpy", "opencv-python-headless", "distributed")
 #: Seconds between two looks at how many workers there are.
 _LOOK_S: Final = 1.0
+#: Seconds within which this machine starts a worker in place of a dead one, however busy it is.
+_RESTART_S: Final = 300.0
 #: Tasks of a stream per worker: one running, one waiting for the worker, and one that has ended and waits its turn.
 _STREAMED: Final = 3
 _QUEUED: Final = 2
@@ -61,7 +63,7 @@ class Cluster:
         self._stack = ExitStack()
         self._client: Any = None
         self._terms = Terms(None, ())
-        self._size, self._looked = -1, 0.0
+        self._size, self._looked, self._staffed = -1, 0.0, 0.0
 
     def __enter__(self) -> Self:
         return self
@@ -298,6 +300,13 @@ class Cluster:
                 if number != 1:
                     raise UserError(f"The worker {address} runs {number} tasks at a time: start it with --nthreads 1.")
             self._size, self._looked = len(threads), now
+            if self._size or had < 0:
+                self._staffed = now
+            elif self.address == LOCAL and now - self._staffed > _RESTART_S:
+                raise UserError(
+                    "No worker could be started on this machine any more: close other programs, and run the same "
+                    "command again; finished work is kept."
+                )
             if not self._size and had and self.address != LOCAL:
                 _say(f"No worker is there: waiting for one at {self._client.scheduler.address}")
         return self._size

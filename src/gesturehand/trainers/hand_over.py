@@ -1,15 +1,27 @@
-"""Hands the encoder and gesture head over from the first stage to the second, completely or not at all."""
+"""The starting point of a second stage: the first stage's encoder and gesture head, or a whole trained network.
 
+Either is loaded completely or not at all.
+"""
+
+from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, Final, NamedTuple
 
 import torch
 from torch import nn
 
-from gesturehand.checkpoints.checkpoint_io import load_checkpoint
+from gesturehand.checkpoints.checkpoint_io import load_checkpoint, misfit
+from gesturehand.checkpoints.trained_weights import trained_weights
 from gesturehand.errors import UserError
 from gesturehand.models.encoder_weights import Origin
 from gesturehand.suggestions import did_you_mean_path
+
+#: Settings that decide what a network's layers are and compute.
+_LAYERS: Final = (
+    *("backbone", "feature_stride", "embedding_dim", "gesture_classes", "fusion", "gesture_levels"),
+    *("width", "depth", "heads", "mlp_ratio", "volume_depth"),
+)
+_NETWORK: Final = "network."
 
 
 class HandOver(NamedTuple):
@@ -70,3 +82,50 @@ def _check(path: str | Path, name: str, part: dict[str, torch.Tensor], module: n
             f"The gesture pretraining '{path}' does not fit this model's {name}: tensors {', '.join(problems)}; give "
             "both stages the same backbone, feature_stride, embedding_dim and gesture_classes."
         )
+
+
+def start_from(
+    weights: str | Path, network: nn.Module, model_class: str, settings: Mapping[str, Any], crops: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Loads every tensor of a trained network, to train it further.
+
+    Args:
+        weights: What :func:`~gesturehand.checkpoints.trained_weights.trained_weights` takes.
+        network: The network to fill.
+        model_class: Name of the class that it belongs to.
+        settings: The arguments of that class.
+        crops: How the data shows hands, ``mirror_left`` and ``upright``, as far as that is known.
+
+    Returns:
+        What was read, which says where the encoder's first weights came from.
+
+    Raises:
+        UserError: The weights are missing, or they are those of another class, of other layers, or of crops that show
+            hands in another way.
+    """
+    content = trained_weights(weights)
+    theirs = content.get("hyper_parameters", {})
+    name = content.get("model_class") or str(theirs.get("_class_path", "")).rpartition(".")[2]
+    if name != model_class:
+        raise UserError(
+            f"model.start_from='{weights}' holds {name or 'no network that is known here'}: give weights of "
+            f"{model_class}, or those of a first stage as model.pretrained."
+        )
+    shown = content.get("crops", {})
+    differing = [
+        *(f"model.{key}={theirs[key]}" for key in _LAYERS if key in theirs and theirs[key] != settings.get(key)),
+        *(f"data.{key}={str(shown[key]).lower()}" for key in crops if key in shown and shown[key] != crops[key]),
+    ]
+    if differing:
+        raise UserError(f"The weights of model.start_from='{weights}' need {', '.join(differing)}: set that.")
+    state = {
+        key.removeprefix(_NETWORK): value for key, value in content["state_dict"].items() if key.startswith(_NETWORK)
+    }
+    try:
+        network.load_state_dict(state)
+    except RuntimeError as error:
+        raise UserError(
+            f"The weights of model.start_from='{weights}' do not fit {model_class} ({misfit(error)}): they are of "
+            "another version of this library."
+        ) from error
+    return content

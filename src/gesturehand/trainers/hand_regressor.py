@@ -31,7 +31,7 @@ from gesturehand.models.gesture_head import GestureHead
 from gesturehand.settings import ExistingPath
 from gesturehand.skeleton import Tips
 from gesturehand.targets import as_defined, build_targets, training_targets, with_training_targets
-from gesturehand.trainers.hand_over import hand_over
+from gesturehand.trainers.hand_over import hand_over, start_from
 from gesturehand.trainers.optimisation import adamw_with_cosine
 from gesturehand.trainers.training_stage import Measured, TrainingStage, part_of
 
@@ -79,6 +79,9 @@ class HandRegressor(TrainingStage):
         gesture_dropout: Dropout before the gesture classifiers.
         pretrained: A first-stage checkpoint from whose encoder (and gesture head, if there is one) training starts, or
             None. The command line also takes ``auto``, the newest finished one with the same encoder, and ``none``.
+        start_from: A trained network of the same class and layers, from which training starts as a whole: ``openphoto``
+            (the weights of the package), a checkpoint, or a ``.safetensors`` of ``make photo``; the command line also
+            takes the folder of a run, and ``latest``. Not together with ``pretrained``.
         mano: MANO's file or folder, or None for the open hand.
         tips: Fingertip vertices: ``eanet``, ``smplx`` or ``interhand``.
         width: Width of a token.
@@ -112,6 +115,7 @@ class HandRegressor(TrainingStage):
         self,
         gesture_dropout: float = 0.1,
         pretrained: str | None = None,
+        start_from: str | None = None,
         mano: ExistingPath | None = None,
         tips: Tips = "eanet",
         width: int = 512,
@@ -133,6 +137,7 @@ class HandRegressor(TrainingStage):
     ) -> None:
         super().__init__(**shared)
         self.pretrained = pretrained
+        self.start_from = start_from
         self.encoder_lr_factor = encoder_lr_factor
         #: Sizes that every network takes as arguments of these names.
         self.sizes: dict[str, Any] = {
@@ -182,10 +187,10 @@ class HandRegressor(TrainingStage):
         """
 
     def setup(self, stage: str) -> None:
-        """Checks the data's layout; loads the gesture pretraining before training (a test has its own checkpoint).
+        """Checks the data's layout; loads what training starts from (a test has its own checkpoint).
 
         Raises:
-            UserError: The data has a different number of hands per sample.
+            UserError: The data has a different number of hands per sample, or what training starts from does not fit.
         """
         super().setup(stage)
         data = getattr(self.trainer, "datamodule", None)
@@ -201,9 +206,21 @@ class HandRegressor(TrainingStage):
             loaded = hand_over(self.pretrained, modules)
             self.encoder.origin = loaded.encoder_weights_origin
             rank_zero_info(f"{loaded}{note}")
+        if stage == "fit" and self.start_from is not None:
+            self._start_from(self.start_from, data)
         if stage == "fit" and data is not None and hasattr(data, "finish_batch") and not _changes_batches(self, data):
             hand_model = copy.deepcopy(self.hand_model).cpu()
             data.finish_batch = partial(with_training_targets, hand_model=hand_model)
+
+    def _start_from(self, weights: str, data: Any) -> None:
+        shown = {key: getattr(data, key) for key in ("mirror_left", "upright") if hasattr(data, key)}
+        network: Any = self.network
+        content = start_from(weights, network, type(self).__name__, self.hparams, shown)
+        self.encoder.origin = content.get("encoder_weights_origin")
+        theirs = content.get("hand_model") or {}
+        other = theirs.get("fingerprint") not in (None, self.hand_model.fingerprint)
+        note = f" They posed '{theirs['name']}', and now pose '{self.hand_model.name}'." if other else ""
+        rank_zero_info(f"Training starts from the weights '{weights}'.{note}")
 
     def teardown(self, stage: str) -> None:
         """The data's next user may be another module."""

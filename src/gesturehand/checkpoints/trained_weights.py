@@ -1,0 +1,93 @@
+"""Weights to hand on: tensors and a JSON of settings, which are read like a checkpoint; some come with the package."""
+
+from collections.abc import Mapping
+from contextlib import ExitStack
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import Any, Final
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+
+from gesturehand.checkpoints.checkpoint_io import listed, load_checkpoint
+from gesturehand.errors import UserError
+from gesturehand.text_file import read_json
+
+#: Names that may stand for the package's weights in place of a checkpoint.
+SHIPPED: Final = ("openphoto",)
+#: Ending of the tensors' file.
+WEIGHTS_SUFFIX: Final = ".safetensors"
+#: Keys of the JSON that a checkpoint contains too, or that replace a checkpoint's.
+_KEPT: Final = ("hand_model", "encoder_weights_origin", "crops", "joints_25d_share")
+_REMEDY: Final = "give the .safetensors and .json that scripts/build_openphoto.py wrote"
+
+
+def trained_weights(name: str | Path) -> dict[str, Any]:
+    """Reads a trained network, whatever it is kept in.
+
+    Args:
+        name: One of :data:`SHIPPED`, a ``.safetensors`` with its JSON beside it, or a checkpoint of
+            ``gesturehand fit``.
+
+    Returns:
+        What a checkpoint has; see :func:`read_weights` for what it has beyond that.
+
+    Raises:
+        UserError: A file is missing or damaged, or is something else.
+    """
+    if name in SHIPPED:
+        return shipped_checkpoint(str(name))
+    return read_weights(Path(name)) if Path(name).suffix == WEIGHTS_SUFFIX else load_checkpoint(name)
+
+
+def shipped_checkpoint(name: str) -> dict[str, Any]:
+    """Reads the weights that come with the package.
+
+    Args:
+        name: One of :data:`SHIPPED`.
+
+    Returns:
+        What :func:`read_weights` gives.
+    """
+    assets = files("gesturehand.assets")
+    with ExitStack() as stack:
+        tensors, about = (stack.enter_context(as_file(assets / f"{name}{end}")) for end in (WEIGHTS_SUFFIX, ".json"))
+        return read_weights(tensors, about)
+
+
+def read_weights(path: Path, about_path: Path | None = None) -> dict[str, Any]:
+    """Reads weights that ``scripts/build_openphoto.py`` wrote.
+
+    Args:
+        path: The tensors.
+        about_path: The JSON; the file of the same name if not given.
+
+    Returns:
+        What a checkpoint of ``gesturehand fit`` has (``state_dict``, ``hyper_parameters``, ``hand_model``,
+        ``encoder_weights_origin``), and ``crops``: how its crops show hands (``mirror_left``, ``upright``,
+        ``box_scale``), and ``joints_25d_share``. Numbers are 16-bit in the file and are rounded nowhere else.
+
+    Raises:
+        UserError: A file is missing or damaged, or is something else.
+    """
+    beside = path.with_suffix(".json") if about_path is None else about_path
+    about = read_json(beside, f"The settings of '{path}'", _REMEDY)
+    if not isinstance(about, dict) or not {"class", "settings", *_KEPT} <= about.keys():
+        raise UserError(f"'{beside}' does not say which network the weights '{path}' belong to: {_REMEDY}.")
+    settings, crops = about["settings"], about["crops"]
+    if not isinstance(settings, Mapping) or not isinstance(crops, Mapping):
+        raise UserError(f"'{beside}' has settings or crops that are not an object: {_REMEDY}.")
+    try:
+        state = load_file(path)
+    except FileNotFoundError:
+        raise UserError(f"The weights '{path}' do not exist: check the path.") from None
+    except (SafetensorError, OSError) as error:
+        raise UserError(f"The weights '{path}' cannot be read ({error}): {_REMEDY}.") from None
+    lost = [name for name, value in state.items() if not value.isfinite().all()]
+    if lost:
+        raise UserError(f"The weights '{path}' are not finite ({listed(lost)}): write them from another checkpoint.")
+    return {
+        "state_dict": state,
+        "hyper_parameters": {**settings, "_class_path": about["class"]},
+        **{key: about[key] for key in _KEPT},
+    }
