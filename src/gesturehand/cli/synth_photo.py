@@ -33,14 +33,14 @@ def synth_photo(
 ) -> None:
     """Writes the photo-like open set: the open hand as phones and webcams see hands, in InterHand2.6M's files.
 
-    The defaults are openphoto-v1 with made-up backgrounds. An interrupted run continues where it stopped when the same
-    command is given again.
+    The defaults give openphoto-v1 with made-up backgrounds. Repeat the command to continue an interrupted run where it
+    stopped.
 
     Args:
         out: Folder to write; it appears when the set is complete.
-        subjects: Numbers of people in train, val and test, as "[600, 60, 120]"; nobody is in two of them.
+        subjects: Numbers of people in train, val and test, as "[600, 60, 120]"; no person is in two splits.
         frames: Pictures in train, val and test; a split with 0 is left out.
-        backgrounds: Folder of photographs, without hands if possible, of which pieces are put behind the hands; made-up
+        backgrounds: Folder of photographs, without hands if possible, pieces of which are put behind the hands; made-up
             ones if not given. With ten or more, every split has its own.
         backgrounds_licence: Terms of those photographs, which go into the set's data card.
         image_px: Side of the pictures.
@@ -53,13 +53,13 @@ def synth_photo(
         outside_share: Share of one-hand pictures in which the hand is partly outside.
         upright_share: Share of pictures in which the hand points up, more or less; in the others it points anywhere.
         solid_share: Share of pictures with a box, ball or cylinder, in the hand or near it.
-        occluder_share: Share of pictures with something flat before the hand.
+        occluder_share: Share of pictures with something flat in front of the hand.
         seed: The same seed gives the same set, whatever the number of processes.
         processes: Number of processes; all cores if not given.
-        cluster: Who draws: "local", a scheduler's address as "tcp://host:8786", or a YAML file for SLURM, PBS or LSF;
-            for a file, processes is the number of its jobs. See docs/cluster.md.
-        overwrite: Replace a synthetic set that is already there, or start anew where a run with other settings was
-            interrupted; any other folder is refused.
+        cluster: Where to render: "local", a scheduler's address as "tcp://host:8786", or a YAML file for SLURM, PBS or
+            LSF; for a file, processes is the number of its jobs. See docs/cluster.md.
+        overwrite: Replace an existing synthetic set, or start again if a run with other settings was interrupted; any
+            other folder is refused.
     """
     settings = PhotoSettings(
         subjects=subjects,

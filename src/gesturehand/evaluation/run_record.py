@@ -115,7 +115,7 @@ class RunRecord:
 
     @cached_property
     def rows(self) -> list[dict[str, float]]:
-        """What was logged, a row a time: numbers by name, ``step`` and ``epoch`` among them."""
+        """The logged values, one row per time: numbers by name, including ``step`` and ``epoch``."""
         try:
             with (self.folder / METRICS_FILE).open(encoding="utf-8", newline="") as file:
                 return [row for row in map(_numbers, csv.DictReader(file)) if "step" in row]

@@ -38,8 +38,8 @@ def numpy_prediction(
 ) -> dict[str, np.ndarray]:
     """A batch's prediction in the camera's frame, as arrays.
 
-    The crop's mirroring is undone in the parameters, and the hand that the image shows is posed anew: a left hand with
-    the left model, which need not be the right one's exact mirror image.
+    The crop's mirroring is undone in the parameters, and the hand in the image is posed again: a left hand with the
+    left model, which need not be the right one's exact mirror image.
 
     Args:
         hand: The network's, crop frame, (B, H, …).

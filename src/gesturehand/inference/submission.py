@@ -154,7 +154,7 @@ def _places(
         return np.zeros((len(joints), 3))
     raise UserError(
         f"'{path}' has hands relative to their wrists and no joints_2d that say where they are: save the predictions "
-        "anew with `gesturehand test --save_predictions true`, or give joints in the camera's frame."
+        "again with `gesturehand test --save_predictions true`, or give joints in the camera's frame."
     )
 
 

@@ -50,10 +50,10 @@ def share_cores(workers: int) -> None:
 
 
 def keep_freed_memory() -> None:
-    """Lets the process keep memory that it frees, where the C library is glibc; what the environment says comes first.
+    """Lets the process keep memory that it frees, if the C library is glibc; environment variables take precedence.
 
-    glibc gives large blocks back to the system at once. A step on the CPU frees and takes gigabytes, and almost
-    half of its time goes into asking for empty pages.
+    glibc gives large blocks back to the system at once. A step on the CPU frees and takes gigabytes, and almost half of
+    its time is spent on requesting empty pages.
     """
     names = ("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_", "GLIBC_TUNABLES")
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if os.name == "posix" else None
@@ -140,7 +140,7 @@ def is_first_process() -> bool:
 
 
 def tell_others(choice: Choice, num_nodes: int) -> None:
-    """Leaves what was chosen where the other processes look for it.
+    """Stores the choice where the other processes look for it.
 
     Args:
         choice: The choice.
@@ -237,6 +237,6 @@ def _store(meeting: _Meeting, *, first: bool, patience_s: float) -> Any:
 
 
 def leave_others() -> None:
-    """Forgets what the other processes were told, so that this process's next training is one of its own."""
+    """Forgets what the other processes were told, so that this process's next training is a separate one."""
     _stores.clear()
     os.environ.pop(_VARIABLE, None)

@@ -50,7 +50,7 @@ def place_of_run(parent: Path, config: str, resume: str, given: Path | None = No
         config: The resolved configuration, YAML.
         resume: ``auto``: continue the newest unfinished run of the same configuration that no process is working
             on, or start a new one; ``never``: start a new one; else the folder of the run to continue.
-        given: A folder that is there for this run, as a sweep's trial has one: it continues or starts in it.
+        given: An existing folder for this run, such as a sweep's trial has: the run continues or starts in it.
 
     Raises:
         UserError: The named run cannot be resumed.
@@ -83,7 +83,7 @@ def place_of_run(parent: Path, config: str, resume: str, given: Path | None = No
 
 
 def remember(place: RunPlace, **facts: Any) -> None:
-    """Keeps what must be the same when the run continues."""
+    """Stores values that must be the same when the run continues."""
     place.state.update(facts)
     write_json(place.folder / _STATE_FILE, place.state)
 
