@@ -1,4 +1,4 @@
-"""Every kind of damage to a data set is found, named and counted, and a correct set has none."""
+"""Every kind of damage to a dataset is found, named and counted, and a correct set has none."""
 
 import json
 

@@ -79,7 +79,7 @@ class Place:
     """The places of data and results.
 
     Attributes:
-        root: The data set.
+        root: The dataset.
         mano: MANO's file or folder, or None for the open hand.
         out: The comparison's folder.
         crops: Folder of stored crops, or None to read images.

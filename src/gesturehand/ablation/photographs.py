@@ -213,7 +213,7 @@ def run_photo_training(job: PhotoTraining, place: PhotoPlace, *, size: PhotoSize
     """Trains, tests and writes ``result.json`` into the job's folder, which appears when all is in it.
 
     Raises:
-        UserError: A data set is missing or broken, or the package of an encoder's weights is not installed.
+        UserError: A dataset is missing or broken, or the package of an encoder's weights is not installed.
         KeyboardInterrupt: The training was interrupted; it leaves no result.
     """
     warnings.filterwarnings("ignore")

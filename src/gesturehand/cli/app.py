@@ -1,4 +1,4 @@
-"""``gesturehand app``: a page for the browser."""
+"""``gesturehand app``: the page in the browser."""
 
 from gesturehand.cli.console import say
 

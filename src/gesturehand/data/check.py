@@ -156,7 +156,7 @@ class CheckReport:
     """What was found.
 
     Attributes:
-        root: The data set's folder.
+        root: The dataset's folder.
         images: Images listed by split.
         annotations: Annotations listed by split.
         problems: All problems, in the order of the files.
@@ -186,7 +186,7 @@ def check_data(
     progress: bool = True,
     set_format: str | None = None,
 ) -> CheckReport:
-    """Checks annotations and images of a data set; nothing is changed but the index, which may be made.
+    """Checks annotations and images of a dataset; nothing is changed but the index, which may be made.
 
     Args:
         root: Its folder.

@@ -372,7 +372,7 @@ class InterHandDataModule(pl.LightningDataModule):
                 read_index(root, split, mano_fits=mano_fits, set_format=name)
 
     def setup(self, stage: str) -> None:
-        """Reads the data sets of a Trainer stage."""
+        """Reads the datasets of a Trainer stage."""
         stages: dict[str, tuple[Stage, ...]] = {"fit": ("train", "val"), "validate": ("val",)}
         if stage == "fit" and not self.has_validation():
             stages["fit"] = ("train",)

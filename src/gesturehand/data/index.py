@@ -132,7 +132,7 @@ class InterHandIndex:
 
     Attributes:
         path: The index file.
-        root: The data set's folder.
+        root: The dataset's folder.
         split: "train", "val" or "test", or another name that the set's format knows.
         set_format: The format of its files, which says how poses are written and what a joint is.
         mano_fits: MANO fits are shown.
@@ -234,7 +234,7 @@ def read_index(
     """Opens one split's index; the first time, and when the annotation files have changed, it is built.
 
     Args:
-        root: The data set's folder, or a URL (:mod:`gesturehand.data.remote`).
+        root: The dataset's folder, or a URL (:mod:`gesturehand.data.remote`).
         split: "train", "val" or "test".
         mano_fits: Read the MANO fits too; without them ``mano_valid`` is False everywhere.
         set_format: Name of the format; None: it is recognised (:func:`gesturehand.data.formats.registry.format_of`).
@@ -256,7 +256,7 @@ def open_index(
 
     Args:
         path: The file.
-        root: The data set's folder, for image paths.
+        root: The dataset's folder, for image paths.
         split: Its split.
         mano_fits: Show the MANO fits.
         set_format: Name of the set's format.

@@ -37,7 +37,7 @@ def build_columns(root: Path, split: str, *, mano_fits: bool = True, progress: b
     """Reads a split's files once.
 
     Args:
-        root: The data set's folder.
+        root: The dataset's folder.
         split: "train", "val" or "test".
         mano_fits: Read ``MANO_NeuralAnnot.json`` too.
         progress: Show a progress bar if it takes long.

@@ -13,7 +13,7 @@ from gesturehand.errors import UserError
 
 #: Version of the columns and their meaning. A file of another version is rebuilt.
 FORMAT_VERSION: Final = 2
-#: Folder for indices of data sets that cannot be written to.
+#: Folder for indices of datasets that cannot be written to.
 CACHE_VARIABLE: Final = "GESTUREHAND_CACHE"
 
 
@@ -41,7 +41,7 @@ def current_index(
 
     Args:
         set_format: The set's.
-        root: The data set's folder.
+        root: The dataset's folder.
         split: "train", "val" or "test".
         mano_fits: The index must have the MANO fits.
         rebuild: Make it also if there is one.

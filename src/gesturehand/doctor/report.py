@@ -35,7 +35,7 @@ def examine(
     """Examines every subject.
 
     Args:
-        root: The data set's folder.
+        root: The dataset's folder.
         runs: The folder of all runs.
         mano: MANO's folder or file; None if there is none.
         cluster: Address of a cluster's scheduler; None if there is none.

@@ -43,7 +43,7 @@ def storage(root: str, runs: str = "runs") -> Iterator[Finding]:
     """Findings on the data's folder, the runs' folder, the cache of indices, and shared memory.
 
     Args:
-        root: The data set's folder.
+        root: The dataset's folder.
         runs: The folder of all runs.
     """
     folder = Path(root)
@@ -63,7 +63,7 @@ def storage(root: str, runs: str = "runs") -> Iterator[Finding]:
 
 
 def data_folder(folder: Path) -> Iterator[Finding]:
-    """Findings on a data set's folder: its file system, its speed, whether it can be written to and locked."""
+    """Findings on a dataset's folder: its file system, its speed, whether it can be written to and locked."""
     kind = file_system(folder)
     yield Finding("data", f"'{folder}'" + (f" on {kind}" if kind else ""))
     yield _free("data, free space", folder)

@@ -1,4 +1,4 @@
-"""Pictures of a data set, to look at before training on it: whole frames side by side, and annotated crops."""
+"""Pictures of a dataset, to look at before training on it: whole frames side by side, and annotated crops."""
 
 from pathlib import Path
 
@@ -72,7 +72,7 @@ def save_annotations(path: Path, dataset: InterHandDataset, hand_model: HandMode
         path: PNG to write.
         dataset: The dataset whose samples are drawn.
         hand_model: The hand model of the fits.
-        samples: How many, evenly spread over the data set.
+        samples: How many, evenly spread over the dataset.
 
     Returns:
         The number of samples drawn.

@@ -149,7 +149,7 @@ def format_of(root: str | Path, name: str | None = None) -> SetFormat:
     if chosen is None:
         nearby = _nearby(root)
         if nearby is not None:
-            raise UserError(f"'{root}' holds no data set in a known format: did you mean '{nearby}'?")
+            raise UserError(f"'{root}' holds no dataset in a known format: did you mean '{nearby}'?")
         # The files of the open sets, which most people begin with; its check says what is missing.
         chosen = FORMATS[0]
     chosen.check_root(root)
