@@ -78,7 +78,7 @@ def turned(photo: Photo, turns: int) -> Photo:
 
 
 def counts(detector: HandDetector, photo: Photo) -> dict[str, int]:
-    """Of one photo: labelled hands, found ones, those with the right side, and false alarms."""
+    """For one photo: labelled hands, found ones, those with the correct side, and false alarms."""
     detections = detector(photo.image)
     found = right_side = 0
     distances = np.array(

@@ -181,7 +181,7 @@ def remove_parts(folder: Path, names: Iterable[str] | None = None) -> None:
 
     Args:
         folder: The folder.
-        names: Whose parts they must be; another process may be writing others. All, if not given.
+        names: Names of the files whose parts to take; another process may be writing others. All, if not given.
     """
     own = None if names is None else {_beginning(Path(name)) for name in names}
     for part in (*folder.glob(f".*{_PART}"), *folder.glob(f".*{_PART}.*")):

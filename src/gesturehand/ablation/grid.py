@@ -145,7 +145,7 @@ class Pretrain:
     """A training of stage 1, shared by all arms that start from it.
 
     Attributes:
-        architecture: Whose view of hands it has: left hands mirrored, or not.
+        architecture: The architecture whose view of hands it has: left hands mirrored, or not.
         backbone: timm's name.
         shuffled: Every sample has another sample's label.
         steps: Steps of training.

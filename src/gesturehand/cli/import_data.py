@@ -48,7 +48,7 @@ def import_(
         hand: right or left, for a file that does not give the side of each hand.
         intrinsics: Focal lengths and centre, px, as "[fx, fy, cx, cy]", for images whose entry has none. With only 2D
             joints they may be left out.
-        val_share: Share of images, or of subjects where they are named, for validation.
+        val_share: Share of images, or of subjects if they are named, for validation.
         test_share: Likewise for the test.
         seed: Seed of the random split.
         label_map: .json that maps the labels of a set to fine gesture classes: {set: {label: class}}.

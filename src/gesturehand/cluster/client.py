@@ -88,9 +88,9 @@ class Cluster:
             tasks: The tasks.
             retries: How often to repeat a task whose worker died.
             on_done: Called in this process with each finished task and its result.
-            title: Of the progress bar.
-            unit: Of the tasks' weights.
-            done: Weight of what an earlier run has done, for the progress bar.
+            title: Title of the progress bar.
+            unit: Unit of the tasks' weights.
+            done: Weight of the tasks finished by an earlier run, for the progress bar.
             progress: Show it.
 
         Returns:
@@ -149,9 +149,9 @@ class Cluster:
             tasks: The tasks.
             retries: How often to repeat a task whose worker died.
             title: Title of the progress bar.
-            unit: Of the tasks' weights.
-            total: Weight of all tasks and of what an earlier run has done, if it is known.
-            done: Weight of what an earlier run has done.
+            unit: Unit of the tasks' weights.
+            total: Weight of all tasks, including those finished by an earlier run, if it is known.
+            done: Weight of the tasks finished by an earlier run.
             progress: Show the progress bar.
 
         Raises:

@@ -27,7 +27,7 @@ _LOGGERS: Final = ("distributed", "distributed.client", "distributed.gc", "torna
 _PATIENCE_S: Final = 8
 #: Batch systems, and the beginning of their class in dask-jobqueue.
 _SYSTEMS: Final = {"slurm": "SLURM", "pbs": "PBS", "lsf": "LSF", "sge": "SGE", "oar": "OAR", "htcondor": "HTCondor"}
-#: Of Dask, for the workers that are started here, …
+#: Dask's settings for the workers that are started here, …
 _SETTINGS: Final = {
     "distributed.worker.daemon": False,  # a training's loaders are processes
     # Dask samples many times a second where each process spends its time and how busy its loop is, which nobody needs

@@ -71,7 +71,7 @@ def unpack_flags(words: np.ndarray) -> np.ndarray:
 
 
 class JointFlags:
-    """(N, 2, 21) bool as an array that is kept packed, 8 bytes per row, and unpacked where it is indexed.
+    """(N, 2, 21) bool as an array that is kept packed, 8 bytes per row, and unpacked when indexed.
 
     Takes NumPy's indices of the first two axes and returns a bool array with the joints as its last axis.
 

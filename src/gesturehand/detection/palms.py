@@ -18,7 +18,7 @@ from gesturehand.detection.pyramid import ImagePyramid
 _MAPS: Final = ((8, 2), (16, 6))
 #: Palms from this score on are certain.
 SURE_PALM: Final = 0.5
-#: Of the seven points, the first is the wrist and the third the middle finger's knuckle.
+#: The first of the seven points is the wrist, and the third the middle finger's knuckle.
 _WRIST, _MIDDLE_KNUCKLE = 0, 2
 #: Palms that overlap more (intersection over union) are merged into their score-weighted mean, as in MediaPipe.
 _SAME_PALM: Final = 0.3

@@ -271,7 +271,7 @@ def save_parallel_coordinates(
     importances: Mapping[str, float],
     title: str,
 ) -> None:
-    """Saves parallel coordinates, the best trial in bold, and a bar for every setting's importance where it is known.
+    """Saves parallel coordinates, the best trial in bold, and a bar for every setting's importance if it is known.
 
     Args:
         path: PNG to write.

@@ -12,7 +12,7 @@ from gesturehand.skeleton import NUM_JOINTS, NUM_MANO_JOINTS
 
 
 class TracedHandModel(nn.Module):
-    """Gives what :class:`~gesturehand.hand.layer.HandModel` gives, whose layer cannot be traced where it is smplx's.
+    """Computes the same as :class:`~gesturehand.hand.layer.HandModel`, whose layer cannot be traced if it is smplx's.
 
     Args:
         hand_model: The hand model whose arrays are used.

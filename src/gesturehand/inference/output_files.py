@@ -32,7 +32,7 @@ DEFAULT_FORMATS: Final[tuple[MeshFormat, ...]] = ("obj", "ply")
 
 #: From the camera's frame to one with y up: 180° about x.
 _Y_UP: Final = np.array([1, -1, -1], np.float32)
-#: By whether y is up.
+#: The frames, by whether y is up.
 _FRAMES: Final = (
     "camera frame: x right, y down, z forward",
     "camera frame turned by 180 degrees about x: x right, y up, z backward",
@@ -68,7 +68,7 @@ class VideoWriter:
 
     Args:
         path: The file, for messages.
-        part: Where it is written.
+        part: The file to write.
         fps: Frames per second.
     """
 

@@ -109,7 +109,7 @@ def predict_on_cluster(
         inputs: Images and folders of images.
         settings: What is written and where.
         cluster: The workers.
-        say: Is told once what had to be assumed.
+        say: Called once for each assumption.
 
     Raises:
         UserError: As ``predict_files`` and :meth:`~gesturehand.cluster.client.Cluster.stream`; or a video is given.

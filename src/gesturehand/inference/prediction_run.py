@@ -53,7 +53,7 @@ class Settings:
         batch_size: Crops at a time.
         overlay: Draw pictures.
         mesh: Write meshes; None: for images, not for videos.
-        mesh_formats: Of :data:`~gesturehand.inference.output_files.MESH_FORMATS`, those that are written.
+        mesh_formats: The written ones of :data:`~gesturehand.inference.output_files.MESH_FORMATS`.
         y_up: Meshes are turned by 180° about x, so that y points up; GLB always is.
         smooth: Smooth the hands of videos.
         detect_every: Frames of a video from one search for hands to the next.
@@ -110,8 +110,8 @@ class PredictionRun:
         predictor: Predicts.
         settings: What is written and where.
         say: Called once for each assumption.
-        tell: Is told the hands of every image and frame, and a frame's tracks, when they are about to be written; what
-            it raises ends the run.
+        tell: Called with the hands of every image and frame, and a frame's tracks, before they are written; any
+            exception from it ends the run.
 
     Attributes:
         painter: Draws the hands.

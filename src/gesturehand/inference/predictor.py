@@ -53,7 +53,7 @@ class HandPredictor:
 
     Args:
         regressor: From :func:`~gesturehand.inference.checkpoint.load_regressor`.
-        device: "auto" (CUDA where there is one), or a device of PyTorch.
+        device: "auto" (CUDA if available), or a device of PyTorch.
         box_scale: Side of a crop over the longer side of its box; the regressor's if not given.
         engine: What runs the network; see :data:`~gesturehand.inference.engine.Engine`.
 
@@ -114,7 +114,7 @@ class HandPredictor:
             checkpoint: A checkpoint file, the ``.safetensors`` of ``make photo``, the folder of a run (its best
                 checkpoint), "latest": the newest finished run under ``runs/``, or "openphoto": the weights that come
                 with the package.
-            device: "auto" (CUDA where there is one), "cpu", "cuda", "cuda:1", …
+            device: "auto" (CUDA if available), "cpu", "cuda", "cuda:1", …
             mano: MANO's file or folder on this machine; the one of the training if not given.
             box_scale: Side of a crop over the longer side of its box; if not given, that of the weights.
             engine: "torch", "onnx" (ONNX Runtime, on a CPU and for networks with the layers of "openphoto"), or "auto":

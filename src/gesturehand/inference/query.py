@@ -103,7 +103,7 @@ def _from_sensor(tags: Any, orientation: Any, width: int, height: int) -> tuple[
 
 
 def _positive(value: Any) -> float | None:
-    """A tag's number, or None where it is missing, 0 (which means unknown) or no number."""
+    """A tag's number, or None if it is missing, 0 (which means unknown) or not a number."""
     try:
         number = float(value)
     except (TypeError, ValueError, ZeroDivisionError):

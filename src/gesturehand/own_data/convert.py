@@ -159,7 +159,7 @@ def convert(
         out: Folder of the set; must not exist, or be empty. It appears when the set is complete.
         intrinsics: fx, fy, cx, cy px of images whose entries have none. With only 2D joints they may be left out: the
             focal length is then the image's longer side, and the principal point its centre.
-        val_share: Share of images, or of subjects where they are named, for validation.
+        val_share: Share of images, or of subjects if they are named, for validation.
         test_share: Likewise for the test.
         seed: Seed of the random split.
 

@@ -54,7 +54,7 @@ class HandEntry:
         intrinsics: fx, fy, cx, cy, px, or None.
         sequence: Name of an InterHand2.6M sequence that shows the gesture, or None.
         split: "train", "val" or "test", or None.
-        subject: Whose hand, or None.
+        subject: The person whose hand it is, or None.
         mano: ``pose`` (48, axis-angle, relative to the mean pose), ``shape`` (10) and ``trans`` (3, m) in the camera's
             frame, or None.
         box: x, y, width, height px around the hand, or None; for a hand without joints, None means the whole image.

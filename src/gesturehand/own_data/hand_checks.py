@@ -38,7 +38,7 @@ def check_hand(hand: HandEntry, intrinsics: Intrinsics, size: tuple[int, int]) -
     """Checks a hand against its image, its camera and the proportions of hands.
 
     Args:
-        hand: As it was read.
+        hand: The hand as it was read.
         intrinsics: Intrinsics of its image's camera.
         size: Width and height of its image, px.
 

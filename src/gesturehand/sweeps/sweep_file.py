@@ -86,7 +86,7 @@ def arguments(parameters: list[Parameter], drawn: Mapping[str, Any]) -> dict[str
     """The values of a trial, by name.
 
     Args:
-        parameters: Those of the sweep.
+        parameters: The parameters of the sweep.
         drawn: What Optuna has drawn, by name; constants are not among them.
     """
     return {parameter.name: parameter.value(drawn.get(parameter.name)) for parameter in parameters}

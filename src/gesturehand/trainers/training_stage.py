@@ -162,7 +162,7 @@ class TrainingStage(pl.LightningModule, ABC):
         """Checks that the labels of the data are those of the model; adds metrics of further sets to validate on.
 
         Raises:
-            UserError: They are others.
+            UserError: The labels differ.
         """
         vocabulary = getattr(getattr(self.trainer, "datamodule", None), "label_vocabulary", None)
         if self.own_labels and vocabulary is not None and list(vocabulary()) != self.own_labels:

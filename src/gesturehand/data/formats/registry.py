@@ -93,7 +93,7 @@ class PackedSet(SetFormat):
 
 
 def annotated_format(known: SetFormat) -> SetFormat:
-    """The format in which a set is annotated, also where it is packed: for what an index does not hold."""
+    """The format in which a set is annotated, even if it is packed, for information that an index does not hold."""
     return known.origin if isinstance(known, PackedSet) else known
 
 
