@@ -96,16 +96,16 @@ evaluate: $(READY)  ## test a finished stage 2 and compare it with the baselines
 	$(GESTUREHAND) test --run $(RUN) $(DATA_ARGS) $(MANO_ARGS) $(ARGS)
 	$(GESTUREHAND) run summary --run $(RUN)
 
-sweep: $(READY) $(if $(findstring /demo,$(SWEEP)),$(OPENHAND))  ## search settings: with W&B if you are logged in, else on this machine
+sweep: $(READY) $(if $(findstring /demo,$(SWEEP)),$(OPENHAND))  ## search settings, with W&B if you are logged in, otherwise on this machine
 	$(GESTUREHAND) sweep --file $(SWEEP) $(ARGS)
 
-ablation: $(READY)  ## the paper's comparison (SIZE=quick for two CPU cores, default for one GPU); resumable
+ablation: $(READY)  ## run the paper's comparison (SIZE=quick for two CPU cores, default for one GPU); resumable
 	$(GESTUREHAND) ablation --size $(SIZE) --out runs/ablation-$(SIZE) $(if $(DATA),--data $(DATA)) $(if $(MANO),--mano $(MANO)) $(ARGS)
 
-photo-ablation: $(READY)  ## what gesture labels of photographs add (PHOTOS=FOLDER); resumable, hours
+photo-ablation: $(READY)  ## measure what gesture labels of photographs add (PHOTOS=FOLDER); resumable, hours
 	$(BIN)/python scripts/photo_ablation.py $(PHOTOS) $(ARGS)
 
-photo: $(PHOTO_RUNS)/weights/openphoto.safetensors  ## weights for photographs: write, import, train, pack (docs/photos.md); resumable
+photo: $(PHOTO_RUNS)/weights/openphoto.safetensors  ## make weights for photographs: write, import, train, pack (docs/photos.md); resumable
 
 $(PHOTO_SET): | $(READY)
 	$(GESTUREHAND) data synth_photo --out $@ $(PHOTO_SET_ARGS)
@@ -170,41 +170,41 @@ fuzz: $(READY)  ## try 1,000 mutated files of every kind; minutes
 variants: $(READY)  ## try every variant of what people's files break; minutes
 	$(BIN)/python scripts/fault_variants.py $(ARGS)
 
-site: $(READY)  ## build the documentation's site in build/site, without a warning and without a broken link
+site: $(READY)  ## build the documentation site in build/site; warnings and broken links are errors
 	$(BIN)/python -m sphinx -c docs -d build/doctrees -W --keep-going --quiet . build/site
 	$(BIN)/python scripts/check_site.py build/site
 
-notebooks: $(READY)  ## run the notebooks on the newest demo and keep their output, which the site shows
+notebooks: $(READY)  ## run the notebooks on the newest demo and keep their output for the site
 	$(BIN)/python scripts/run_notebooks.py
 
 figures: $(READY)  ## draw both stages of the method from the networks
 	$(BIN)/python scripts/draw_architecture.py docs/images/architecture.svg docs/images/architecture.png
 
-release: $(READY)  ## build, check, and try the wheel in an environment of its own; publishing is .github/workflows/release.yml
+release: $(READY)  ## build the wheel, check it and try it in a separate environment; .github/workflows/release.yml publishes it
 	rm -rf dist
 	$(BIN)/python -m build
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt twine
 	$(BIN)/python -m twine check --strict dist/*
 	$(BIN)/python scripts/try_wheel.py dist/*.whl
 
-test: $(READY)  ## the tests, minutes
+test: $(READY)  ## run the tests; minutes
 	$(PYTEST) -m "not slow" $(ARGS)
 
-test-all: $(READY)  ## the tests and the slow ones
+test-all: $(READY)  ## run the tests, including the slow ones
 	$(PYTEST) $(ARGS)
 
-test-lowest:  ## the core tests with the lowest versions of setup.cfg that install together (docs/install.md)
+test-lowest:  ## run the core tests with the lowest compatible versions in setup.cfg (docs/install.md)
 	$(PYTHON) -m venv $(LOWEST)
 	$(LOWEST)/bin/python -m pip install --quiet --disable-pip-version-check uv
 	$(LOWEST)/bin/uv pip install --quiet --python $(LOWEST)/bin/python --resolution lowest-direct --editable '.[dev,notebooks,sweeps,tensorboard]'
 	OMP_NUM_THREADS=1 $(LOWEST)/bin/python -m pytest -n auto -m "not slow" $(CORE_TESTS) $(ARGS)
 
-lint: $(READY)  ## formatter, linter, type checker
+lint: $(READY)  ## run the formatter, linter and type checker
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-format: $(READY)  ## format and fix what can be fixed
+format: $(READY)  ## format the code and fix what can be fixed automatically
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 

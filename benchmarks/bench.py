@@ -32,21 +32,21 @@ MARKERS = ("<!-- bench:begin -->", "<!-- bench:end -->")
 
 
 def rows(result: dict[str, Any]) -> list[tuple[str, str, str]]:
-    """What, measured, wanted."""
+    """What was measured, the figure, and its target."""
     table = []
     if "index" in result:
         n = result["index"]
         size = f"{n['images']:,} images, {n['frames']:,} frames"
         table += [
             (
-                f"index of {size}: peak memory of building",
+                f"building the index of {size}: peak memory, time",
                 f"{n['build_peak_mb']:,.0f} MB, {n['build_s']:.0f} s",
                 "< 4 GB",
             ),
-            ("… on disk", f"{n['disk_mb']:.0f} MB", "< 150 MB"),
-            ("… opened in", f"{1e3 * n['open_s']:.1f} ms", "< 0.2 s"),
+            ("… size on disk", f"{n['disk_mb']:.0f} MB", "< 150 MB"),
+            ("… time to open", f"{1e3 * n['open_s']:.1f} ms", "< 0.2 s"),
             (
-                "… each further worker, spawned / forked",
+                "… memory of each further worker, spawned / forked",
                 f"{n['worker_spawn_mb']:.0f} / {max(n['worker_fork_mb'], 0):.0f} MB",
                 "< 50 MB",
             ),
@@ -55,16 +55,24 @@ def rows(result: dict[str, Any]) -> list[tuple[str, str, str]]:
             plain = f"(plain: {n['plain_mb']:,.0f} MB, {n['plain_s']:.0f} s)"
             table += [
                 (f"… faster to open than the plain way {plain}", f"{n['faster_to_open']:,.0f} ×", "> 100 ×"),
-                ("… less memory than the plain way, opened", f"{n['less_memory']:,.0f} ×", "> 20 ×"),
-                ("… and in use, spawned worker", f"{n['less_memory_in_use']:,.0f} ×", "> 20 ×"),
+                ("… less memory than the plain way, once opened", f"{n['less_memory']:,.0f} ×", "> 20 ×"),
+                (
+                    "… less memory than the plain way, in use by a spawned worker",
+                    f"{n['less_memory_in_use']:,.0f} ×",
+                    "> 20 ×",
+                ),
             ]
     for kind, words in (("augmented", "augmentation on"), ("plain", "augmentation off")):
         if "samples" in result:
             n = result["samples"][kind]
             table += [
-                (f"one worker, 256 px, {words}: of decoding alone", f"{100 * n['of_decode_only']:.0f} %", "≥ 50 %"),
-                ("… of decoding and one warp", f"{100 * n['of_decode_and_warp']:.0f} %", "≥ 80 %"),
-                ("… against the usual loader", f"{n['times_the_usual']:.1f} ×", "≥ 3 ×"),
+                (
+                    f"one worker, 256 px, {words}: speed relative to decoding alone",
+                    f"{100 * n['of_decode_only']:.0f} %",
+                    "≥ 50 %",
+                ),
+                ("… relative to decoding and one warp", f"{100 * n['of_decode_and_warp']:.0f} %", "≥ 80 %"),
+                ("… relative to the usual loader", f"{n['times_the_usual']:.1f} ×", "≥ 3 ×"),
             ]
     if "packed" in result:
         table += packed_rows(result["packed"])
@@ -97,7 +105,7 @@ def rows(result: dict[str, Any]) -> list[tuple[str, str, str]]:
 
 
 def packed_rows(n: dict[str, Any]) -> list[tuple[str, str, str]]:
-    """What, measured, wanted, of images in shards."""
+    """The rows of images in shards."""
     read, pack = n["reading"], n["packing"]
 
     def against(name: str) -> str:
@@ -111,14 +119,14 @@ def packed_rows(n: dict[str, Any]) -> list[tuple[str, str, str]]:
         ("… cold: files and shards dropped from the page cache", against("samples_cold"), "> 1 ×"),
         ("… their bytes alone, cold", against("bytes_cold"), "> 1 ×"),
         ("… shards and table against the sum of the files' sizes", f"+{100 * read['larger_by']:.2f} %", "< 1 %"),
-        ("… bytes read for each byte wanted, cold, at random: `pread` / memory map", amount, "for comparison"),
+        ("… bytes read per requested byte, cold, in random order: `pread` / memory map", amount, "for comparison"),
         (
-            f"`data pack`, {pack['images']:,} made-up entries: time, of it processor",
+            f"`data pack`, {pack['images']:,} made-up entries: time, processor time",
             f"{pack['seconds'] / 60:.1f} min, {pack['cpu_seconds'] / 60:.1f} min",
             "–",
         ),
         (
-            "… peak memory, with what imports and the mapped index held before",
+            "… peak memory, and memory before (imports and the mapped index)",
             f"{pack['peak_mb']:,.0f} MB, {pack['before_mb']:,.0f} MB before",
             "< 2 GB",
         ),
@@ -126,7 +134,7 @@ def packed_rows(n: dict[str, Any]) -> list[tuple[str, str, str]]:
 
 
 def prediction_rows(n: dict[str, Any]) -> list[tuple[str, str, str]]:
-    """What, measured, wanted, of prediction."""
+    """The rows of prediction."""
     missing = f"not measured: {n.get('without_landmark_model')}"
 
     def ratio(name: str) -> str:
@@ -136,22 +144,22 @@ def prediction_rows(n: dict[str, Any]) -> list[tuple[str, str, str]]:
     call = ", ".join(f"{n['ms']['call'][kind]:.1f} ms" for kind in ("median", "min"))
     searched = f"{n['searched_of_networks']:.2f} ×" if "searched_of_networks" in n else "not measured yet"
     return [
-        ("one hand predicted, box and turn given, CPU, 1 thread: median, least time", call, "–"),
-        ("… against MediaPipe's landmark network by LiteRT", ratio("call_of_landmark_model"), "≤ 1.0 ×"),
+        ("predicting one hand, box and turn given, CPU, 1 thread: median, minimum time", call, "–"),
+        ("… against MediaPipe's landmark network in LiteRT", ratio("call_of_landmark_model"), "≤ 1.0 ×"),
         ("… against MediaPipe's crop and landmark network", ratio("call_of_landmark_call"), "≤ 1.0 ×"),
-        ("… against the same by PyTorch", ratio("call_of_pytorch"), "< 1 ×"),
+        ("… against the same in PyTorch", ratio("call_of_pytorch"), "< 1 ×"),
         (f"{batch}: hands/s", f"{n['images_per_s']:.0f}", "–"),
         ("… one of them against MediaPipe's landmark network", ratio("batch_of_landmark_model"), "≤ 1.0 ×"),
-        ("… against the same by PyTorch, together", ratio("batch_of_pytorch"), "< 1 ×"),
+        ("… against the same batch in PyTorch", ratio("batch_of_pytorch"), "< 1 ×"),
         ("`predict` of a folder (decode, detect, network, write) against its networks alone", searched, "≤ 1.3 ×"),
         ("… boxes and turns given: against the hands' network alone", ratio("folder_of_network"), "for comparison"),
     ]
 
 
 def launch_rows(n: dict[str, Any], before: dict[str, Any] | None) -> list[tuple[str, str, str]]:
-    """What, measured, wanted, of the operations that a step starts; with an older commit's, where they were counted."""
+    """The rows of the operations that a step launches, with those of an older commit if they were counted."""
     table = []
-    words = ("operations launched by TokenFusion's step beyond the backbone's: float32", "… under bfloat16's autocast")
+    words = ("operations launched by TokenFusion's step beyond the backbone's: float32", "… under bfloat16 autocast")
     for precision, what in zip(launches.PRECISIONS, words, strict=True):
         counted = f"{n[precision]['beyond']:,}"
         if before is None:
@@ -166,7 +174,7 @@ def launch_rows(n: dict[str, Any], before: dict[str, Any] | None) -> list[tuple[
 
 
 def help_rows(n: dict[str, Any], before: dict[str, Any] | None) -> list[tuple[str, str, str]]:
-    """What, measured, wanted, of help; with what an older commit took, where it was measured."""
+    """The rows of help, with the time of an older commit if it was measured."""
 
     def ratio(name: str) -> str:
         taken = f"{_help_seconds(n, name) / n['import_torch_s']:.2f} ×"
@@ -177,8 +185,8 @@ def help_rows(n: dict[str, Any], before: dict[str, Any] | None) -> list[tuple[st
     return [
         ("`fit --help` against `import torch`, processor time", ratio("fit"), "< 1 ×"),
         *((f"… `{name} --help`", ratio(name), "< 0.4 ×") for name in help_speed.COMMANDS if name not in TRAINING),
-        (f"… the slowest of all but training ({len(n['help_s'])}): `{slowest}`", ratio(slowest), "< 0.4 ×"),
-        ("… a slip in a key of `fit`, refused", ratio("slip"), "< 1 ×"),
+        (f"… the slowest command apart from training (of {len(n['help_s'])}): `{slowest}`", ratio(slowest), "< 0.4 ×"),
+        ("… refusing a misspelt key of `fit`", ratio("slip"), "< 1 ×"),
     ]
 
 
@@ -190,13 +198,13 @@ def profile_sentence(step: dict[str, Any]) -> str:
     """Where a step's time goes, one sentence."""
     shares = step["profile"]["token_fusion"].items()
     listed = ", ".join(f"`{name}` {100 * share:.0f} %" for name, share in shares)
-    return f"Where TokenFusion's step goes, by PyTorch's profiler: {listed}."
+    return f"Time of TokenFusion's step by operation, from PyTorch's profiler: {listed}."
 
 
 def write(result: dict[str, Any]) -> None:
-    """The JSON, and what stands between the document's markers."""
+    """Writes the JSON, and the table between the document's markers."""
     write_json(DOCS / "results" / "bench.json", result)
-    text = markdown_table([("what", "measured", "wanted"), *rows(result)])
+    text = markdown_table([("what", "measured", "target"), *rows(result)])
     if "step" in result:
         text += f"\n{profile_sentence(result['step'])}\n"
     print(text)

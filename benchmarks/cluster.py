@@ -1,4 +1,4 @@
-"""What the seam to a cluster costs, and how long the paper's comparison takes on many GPUs, on paper.
+"""Measures the overhead of the cluster, and simulates how long the paper's comparison takes on many GPUs.
 
     python benchmarks/cluster.py overhead --before CHECKOUT [--frames 32 400 4000] [--no-ablation] [--repeats 3]
     python benchmarks/cluster.py jobs
@@ -7,7 +7,7 @@
 ``overhead`` runs ``data synth``, with few frames and with many, and the smallest ablation of this version and of
 another checkout in turns; processor seconds of all processes count, the best of each, since other programs may run
 beside it. Rows of earlier calls stay. ``jobs`` lets 32 workers,
-which are threads of one process, do 1,000 jobs of 10 ms with needs. ``grid`` measures a training step of each network
+which are threads of one process, run 1,000 dependent jobs of 10 ms. ``grid`` measures a training step of each network
 of the comparison's default size, and schedules the comparison's real jobs on 8, 64 and 512 GPUs. Each writes its part
 of docs/results/cluster.json and the tables of docs/performance.md.
 """
@@ -89,7 +89,7 @@ def chain_of(number: int) -> tuple[str, ...]:
 
 
 def many_jobs(options: argparse.Namespace) -> dict[str, Any]:
-    """Seconds for the jobs through the seam, and at best."""
+    """Seconds for the jobs, measured and at best."""
     from distributed import LocalCluster
 
     tasks = [Task(f"job {number}", pause, (JOB_S,), chain_of(number)) for number in range(JOBS)]
@@ -200,11 +200,11 @@ def grid(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def overhead_table(found: dict[str, Any]) -> str:
-    rows = [["command", "processor seconds before", "now", "ratio", "asked"]]
+    rows = [["command", "processor seconds before", "now", "ratio", "target"]]
     for name, versions in sorted(found.items(), key=lambda item: item[1]["now"]["cpu_s"]):
         before, now = versions["before"]["cpu_s"], versions["now"]["cpu_s"]
         rows.append([name, f"{before:.1f}", f"{now:.1f}", f"{now / before:.2f}", "≤ 1.05"])
-    text = "Through the local cluster, against the version before it:\n\n" + markdown_table(rows)
+    text = "The local cluster, compared with the version before it:\n\n" + markdown_table(rows)
     few, many = FRAMES[:2]
     if {SYNTH.format(few), SYNTH.format(many)} <= found.keys():
         lines = []
@@ -218,10 +218,10 @@ def overhead_table(found: dict[str, Any]) -> str:
 
 def jobs_table(found: dict[str, Any]) -> str:
     rows = [
-        ["1,000 jobs of 10 ms with needs, 32 workers", ""],
-        ["at best", f"{found['best_s']:.2f} s"],
-        ["through the seam", f"{found['wall_s']:.2f} s"],
-        ["processor time a job, of client, scheduler and workers", f"{found['per_job_ms']:.1f} ms"],
+        ["1,000 dependent jobs of 10 ms, 32 workers", ""],
+        ["best possible", f"{found['best_s']:.2f} s"],
+        ["measured", f"{found['wall_s']:.2f} s"],
+        ["processor time per job (client, scheduler and workers)", f"{found['per_job_ms']:.1f} ms"],
     ]
     return markdown_table(rows)
 
@@ -233,12 +233,13 @@ def grid_table(found: dict[str, Any]) -> str:
         rows.append([gpus, f"{length / 1000:.1f}", f"{speed:.1f} ×", f"{speed / int(gpus):.0%}"])
     relative = ", ".join(f"{name} {value:.2f}" for name, value in found["relative_step"].items())
     return (
-        f"The comparison at its default size, {found['jobs']} trainings, on paper: each free GPU takes the first\n"
-        f"training that can begin. The unit is a step of TokenFusion with {SIZES['default'].backbones[0]}: times a\n"
-        "step's seconds on a GPU of yours, the makespan is in seconds. The steps' ratios, which are what the table\n"
-        f"needs, were measured on {found['device']}.\n\n{markdown_table(rows)}\n"
-        f"The longest chain of trainings takes {found['longest_chain'] / 1000:.1f} thousand steps: no number\n"
-        f"of GPUs comes below that. Seconds of a step in that unit: {relative}.\n"
+        f"This is a simulation of the comparison at its default size, {found['jobs']} trainings: each free GPU takes\n"
+        "the first training that can begin. The unit is a step of TokenFusion with "
+        f"{SIZES['default'].backbones[0]}. To get\n"
+        "seconds, multiply the makespan by the time of such a step on your GPU. The table depends only on the ratios\n"
+        f"between steps, which were measured on {found['device']}.\n\n{markdown_table(rows)}\n"
+        f"The longest chain of trainings takes {found['longest_chain'] / 1000:.1f} thousand steps, which no number\n"
+        f"of GPUs can undercut. Time of a step in that unit: {relative}.\n"
     )
 
 

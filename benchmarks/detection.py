@@ -78,7 +78,7 @@ def turned(photo: Photo, turns: int) -> Photo:
 
 
 def counts(detector: HandDetector, photo: Photo) -> dict[str, int]:
-    """Of one photo: labelled hands, found ones, those with the right side, and false alarms."""
+    """For one photo: labelled hands, found ones, those with the correct side, and false alarms."""
     detections = detector(photo.image)
     found = right_side = 0
     distances = np.array(
@@ -107,7 +107,7 @@ def measure(detector: HandDetector, photos: Iterator[Photo]) -> dict[str, dict[s
 
 
 def rows(sets: dict[str, dict[str, dict[str, int]]]) -> list[tuple[str, ...]]:
-    """The table: a row a set, and one over all photos."""
+    """The table: one row per set, and one over all photos."""
     photos: dict[str, dict[str, int]] = {}
     for name, turns in sets.items():
         for turn, entry in turns.items() if not name.startswith("open set") else ():

@@ -144,7 +144,7 @@ def measure(images: int, frames: int, *, with_plain: bool = True) -> dict[str, f
     if with_plain:
         result["faster_to_open"] = result["plain_s"] / result["open_s"]
         result["less_memory"] = result["plain_mb"] / max(result["open_mb"], 1.0)
-        # With everything that a worker's data set keeps for its samples.
+        # With everything that a worker's dataset keeps for its samples.
         result["less_memory_in_use"] = result["plain_mb"] / max(result["worker_spawn_mb"], 1.0)
     return result
 

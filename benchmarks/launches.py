@@ -151,7 +151,7 @@ def measure(
     """Operations of both steps and their difference, by precision; they depend on neither image nor batch size.
 
     Args:
-        backbone: Of both steps.
+        backbone: The backbone of both steps.
         image_size: Side of the images, px.
         count: Batch size.
         compiled: Also count the head as ``Compile(what="head")`` makes it, which takes minutes.

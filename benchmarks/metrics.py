@@ -87,7 +87,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--samples", type=int, default=20_000)
     parser.add_argument("--vertices", type=int, default=778)
-    parser.add_argument("--repeats", type=int, default=3, help="each is timed so often, in turns; the best counts")
+    parser.add_argument("--repeats", type=int, default=3, help="how often each is timed, alternately; the best counts")
     arguments = parser.parse_args()
     at_once(random_hands(8, arguments.vertices))  # what is loaded at the first use belongs to neither
     arrays = random_hands(arguments.samples, arguments.vertices)

@@ -123,7 +123,7 @@ def turns(
     cold: bool,
     repeats: int,
 ) -> dict[str, float]:
-    """Samples per second of each, in turns and in random order; the best round counts.
+    """Samples per second of each, alternately and in random order; the best round counts.
 
     Warm rounds are timed by the processor's clock, which other processes do not disturb, and cold ones by the wall's.
     """

@@ -99,7 +99,7 @@ def _size(photo: Photo) -> float:
 
 
 def _bends_deg(photo: Photo) -> list[float]:
-    """Of each long finger, the sum of the bends of its middle and last joint."""
+    """For each long finger, the sum of the bends of its middle and last joint."""
     fingers = photo.frame.hands[photo.main].joints[5:].reshape(4, 4, 3)
     bones = np.diff(fingers, axis=1)
     bones /= np.linalg.norm(bones, axis=-1, keepdims=True)

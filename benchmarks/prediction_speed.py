@@ -83,7 +83,7 @@ def measure(repeats: int = 40, batch: int = BATCH) -> dict[str, Any]:
     """Times, and their ratios: of medians of what was measured in turn.
 
     Args:
-        repeats: Of one call; batches are repeated an eighth as often.
+        repeats: Repeats of one call; batches are repeated an eighth as often.
         batch: Hands that are predicted together.
     """
     threads, cv_threads = torch.get_num_threads(), cv2.getNumThreads()

@@ -3,7 +3,7 @@
     python benchmarks/training_step.py [--backbone hrnet_w32] [--image-size 256] [--batch-size 8] [--repeats 3]
 
 The steps hold forward, losses, backward and the optimiser; the backbone's forward and backward only. In turns; the
-best of each counts. On a GPU where there is one (bf16), else on the CPU (float32).
+best of each counts. It runs on a GPU (bf16) if there is one, otherwise on the CPU (float32).
 """
 
 import argparse

@@ -1,8 +1,8 @@
-"""The pictures of docs/app.md: the app in a browser without a window, with the examples of the package.
+"""Makes the pictures of docs/app.md: the app in a headless browser, with the examples of the package.
 
     python scripts/app_pictures.py
 
-It takes Playwright and a Chromium (``apt-get install chromium``).
+It needs Playwright and Chromium (``apt-get install chromium``).
 """
 
 import shutil
@@ -47,12 +47,12 @@ def opened(browser: Browser, address: str, size: dict[str, int]) -> Page:
 
 
 def answered(page: Page, file: Path, picture: str) -> None:
-    """Gives a file and keeps a picture of the answer."""
+    """Submits a file and saves a picture of the answer."""
     page.set_input_files("#upload input[type=file]", file)
     page.wait_for_selector(".said.found, .said.none, .said.wrong")
     if page.locator(".said.found").count():
         page.locator("#viewer canvas").wait_for()
-        page.wait_for_timeout(15_000)  # the viewer says nowhere that it has drawn
+        page.wait_for_timeout(15_000)  # nothing tells when the viewer has finished drawing
     page.wait_for_timeout(1000)
     content = np.frombuffer(page.screenshot(), np.uint8)
     shown = cv2.imdecode(content, cv2.IMREAD_COLOR)

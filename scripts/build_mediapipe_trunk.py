@@ -1,6 +1,6 @@
 """Writes the weights of MediaPipe's landmark trunk and reference outputs of them, from MediaPipe's own model file.
 
-The results are in the repository, so this is needed only to make them anew::
+The results are in the repository, so this is needed only to rebuild them::
 
     npm pack @mediapipe/hands@0.4.1675469240 && tar xzf mediapipe-hands-0.4.1675469240.tgz
     pip install tflite ai-edge-litert
@@ -68,7 +68,7 @@ def reference_outputs(path: Path, images: np.ndarray) -> dict[str, np.ndarray]:
         experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
     )
     interpreter.allocate_tensors()
-    # Activations lie behind the weights, in the graph's order; the pooled map is what the heads begin with.
+    # Activations follow the weights, in the graph's order; the heads start from the pooled map.
     shapes = {tuple(d["shape"]): d["index"] for d in interpreter.get_tensor_details() if d["dtype"] == np.float32}
     last_map = shapes[1, 7, 7, 1152]
     wanted = {"stage4": shapes[1, 14, 14, 112], "pooled": last_map + 1}

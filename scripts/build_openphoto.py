@@ -1,4 +1,4 @@
-"""Writes the weights that come with the package, ``openphoto``: 16-bit tensors, and a JSON of what belongs to them.
+"""Writes the weights that come with the package, ``openphoto``: 16-bit tensors, and a JSON file with their settings.
 
 ::
 
@@ -7,7 +7,7 @@
 WEIGHTS is a checkpoint of this library, a run's folder, whose best checkpoint is taken, or a file of the network's
 tensors alone (.safetensors, or .pt of tensors, 16 or 32 bits), in which the trunk's convolutions may be numbered,
 ``encoder.net.layers.N.conv``, in the order of MediaPipe's graph. docs/openphoto.md is the model card. The tensors are
-written last and in one step, so that where they are, everything is.
+written last and atomically, so that if they exist, everything is complete.
 """
 
 import argparse
@@ -39,10 +39,10 @@ SETTINGS: dict[str, Any] = {
 }
 #: How the crops of its training showed hands; the side of a crop is this factor times the longer side of a box.
 CROPS = {"mirror_left": True, "upright": True, "box_scale": 1.4}
-#: Weight of the 2.5D joints in where joints are seen. Of 0.5, 0.75 and 1 it is the best for rendered crops, and for
-#: photos of people that were not trained on within 0.1 % of the hand's size of the best.
+#: Weight of the 2.5D joints in the joints' position in the image. Of 0.5, 0.75 and 1 it is the best for rendered crops,
+#: and for photos of people that were not trained on within 0.1 % of the hand's size of the best.
 JOINTS_25D_SHARE = 0.75
-#: The wheel is to stay small.
+#: The wheel should stay small.
 LARGEST_BYTES = 15_000_000
 
 

@@ -5,8 +5,8 @@
     python scripts/build_openphoto_graph.py
 
 Every weight is an initialiser that the file only names and sizes: :mod:`gesturehand.inference.engine` feeds it from a
-loaded network. So new weights of the same sizes need no new graph; a change of the network's layers does. The graph
-is written out operator by operator, because what ``torch.onnx.export`` makes of the network takes a half longer.
+loaded network. New weights of the same sizes therefore need no new graph, but a change of the network's layers does.
+The graph is written operator by operator, because the result of ``torch.onnx.export`` takes half as long again.
 """
 
 from pathlib import Path
@@ -33,7 +33,7 @@ from gesturehand.text_file import write_json
 
 ASSETS: Final = Path(__file__).parents[1] / "src/gesturehand/assets"
 OPSET: Final = 20
-#: Operators that ONNX Runtime has beside the standard's.
+#: Operators that ONNX Runtime has in addition to the standard's.
 RUNTIME_OPERATORS: Final = "com.microsoft"
 
 
@@ -41,7 +41,7 @@ class Graph:
     """A graph that is being written; a method's strings are names of tensors.
 
     Args:
-        weights: What it may use, by name.
+        weights: The weights that it may use, by name.
     """
 
     def __init__(self, weights: dict[str, np.ndarray]) -> None:
@@ -101,8 +101,8 @@ class NetworkGraph(Graph):
     """The graph of a token fusion network on MediaPipe's trunk, of right hands.
 
     Args:
-        network: Whose layers are written.
-        hand_model: The hand that it poses.
+        network: The network whose layers are written.
+        hand_model: The hand model that it poses.
         image_size: S.
         weights: Their values, whose sizes are written.
     """
@@ -186,7 +186,7 @@ class NetworkGraph(Graph):
         return self.reshape(self.add("Concat", *tokens, axis=1), 0, count, -1), count
 
     def token_biases(self) -> str:
-        """(G + 21, W): what is added to every token."""
+        """(G + 21, W): the biases that are added to the tokens."""
         biases = [self.weight(f"network.joint_tokens.{layer}.bias") for layer in ("feature", "coordinate")]
         joints = self.add("Add", self.add("Add", *biases), self.weight("network.joint_tokens.joint"))
         return str(self.add("Concat", self.weight("network.gesture_tokens.kind"), joints, axis=0))

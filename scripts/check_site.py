@@ -14,7 +14,7 @@ from urllib.parse import unquote, urlsplit
 from sphinx.util.inventory import InventoryFile
 
 ROOT = Path(__file__).resolve().parents[1]
-#: Pages that are not written by people.
+#: Generated pages.
 GENERATED = {"genindex.html", "search.html", "py-modindex.html"}
 
 

@@ -70,7 +70,7 @@ class Converter:
         self.graph = self.model.Subgraphs(0)
         self.nodes: list[onnx.NodeProto] = []
         self.weights: dict[str, np.ndarray] = {}
-        #: Constants that DEQUANTIZE only widens from 16 to 32 bits, by the widened tensor.
+        #: Constants that DEQUANTIZE only widens from 16 to 32 bits, keyed by the widened tensor.
         self._narrow: dict[int, int] = {}
 
     def convert(self, outputs: tuple[str, ...], origin: str) -> onnx.ModelProto:
@@ -132,8 +132,8 @@ class Converter:
     def _from_prelu(self, operator: Any) -> None:
         """PReLU as slope · x + (1 − slope) · relu(x), with depthwise convolutions as the products.
 
-        ONNX Runtime has no blocked PReLU and reorders the whole map around each; like this the palm detector takes half
-        the time.
+        ONNX Runtime has no blocked PReLU and reorders the whole map around each one; this way the palm detector takes
+        half the time.
         """
         source, name = self._name(operator.Inputs(0)), self._name(operator.Outputs(0))
         slope = self._array(operator.Inputs(1)).reshape(-1, 1, 1, 1)

@@ -4,7 +4,7 @@
     python scripts/document_tables.py statistics docs/results/openhand.json docs/openhand.md
     python scripts/document_tables.py ablation runs/ablation-quick/results.json docs/ablation.md
 
-The first file is what ``gesturehand run summary --out``, ``data stats --out`` or ``ablation`` has written. The pictures
+The first file is the output of ``gesturehand run summary --out``, ``data stats --out`` or ``ablation``. The pictures
 and the JSON of an ablation go to ``images/`` and ``results/`` beside the document.
 """
 

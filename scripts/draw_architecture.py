@@ -2,9 +2,9 @@
 
     python scripts/draw_architecture.py docs/images/architecture.svg docs/images/architecture.png
 
-Both networks are built with the paper's settings and run once. Names, classes, shapes and arrows are what was met on
-the way: a module is its attribute's name, an arrow a tensor that one module returned and another was given. Only the
-places in the picture are written here, so a module that is added, renamed or no longer used ends the script with an
+Both networks are built with the paper's settings and run once. Names, classes, shapes and arrows are recorded during
+the run: a module has its attribute's name, and an arrow is a tensor that one module returned and another received. Only
+the places in the picture are written here, so a module that is added, renamed or no longer used ends the script with an
 error.
 """
 
@@ -77,7 +77,7 @@ class Called(NamedTuple):
 
 
 def trace(network: nn.Module, *inputs: Tensor) -> dict[str, Called]:
-    """Runs a network and notes which of its direct children were called, with what, and what they returned."""
+    """Runs a network and records its direct children's calls, with their inputs and outputs."""
     called: dict[str, Called] = {}
     makers: dict[int, tuple[str, str]] = {}
     kept: list[Any] = []  # memory that was freed could be taken again, and be mistaken for the tensor before
@@ -149,7 +149,7 @@ def trace_stages(**settings: Any) -> dict[str, dict[str, Called]]:
 
 
 def check_places(stages: Mapping[str, Mapping[str, Called]]) -> None:
-    """Compares what was called with what has a place.
+    """Compares the called modules with those that have a place.
 
     Raises:
         UserError: A module has no place, or a place no module.
@@ -161,7 +161,7 @@ def check_places(stages: Mapping[str, Mapping[str, Called]]) -> None:
 
 
 def draw(axis: Axes, stages: Mapping[str, Mapping[str, Called]], image_size: int) -> None:
-    """Draws both stages with what goes between them and what they are trained on."""
+    """Draws both stages with the tensors between their modules and their training losses."""
     check_places(stages)
     axis.set(xlim=(0.1, 20.4), ylim=(-0.05, 8.0))
     axis.set_aspect("equal")

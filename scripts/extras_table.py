@@ -15,7 +15,7 @@ REPOSITORY = Path(__file__).parents[1]
 
 
 def packages_of_extras() -> dict[str, list[str]]:
-    """What each extra of setup.cfg installs, without the versions."""
+    """The packages that each extra in setup.cfg installs, without the versions."""
     setup = configparser.ConfigParser()
     setup.read(REPOSITORY / "setup.cfg", encoding="utf-8")
     lines = {name: text.split() for name, text in setup["options.extras_require"].items()}

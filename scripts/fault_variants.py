@@ -1,8 +1,8 @@
-"""Tries every variant of what people's files and habits break, and writes what became of each.
+"""Tries every variant of files and habits that could break something, and writes the outcome of each.
 
 ``python scripts/fault_variants.py`` runs the tests that are marked ``fault(kind, variant, outcome)``, collects the
-marks, and writes ``docs/results/variants.json`` and the table of ``docs/robustness.md``. Where a test fails, nothing is
-written. Other arguments are pytest's.
+marks, and writes ``docs/results/variants.json`` and the table of ``docs/robustness.md``. If a test fails, nothing is
+written. Further arguments are passed to pytest.
 """
 
 import sys
@@ -21,14 +21,14 @@ MARKERS = ("<!-- variants:begin -->", "<!-- variants:end -->")
 
 
 class Variants:
-    """A plugin of pytest's that collects the marks and what became of their tests."""
+    """A pytest plugin that collects the marks and the outcomes of their tests."""
 
     def __init__(self) -> None:
         self.marks: dict[str, list[dict[str, str]]] = {}
         self.results: dict[str, str] = {}
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
-        """Keeps the marks of the chosen tests, of which one test may have several."""
+        """Keeps the marks of the chosen tests; a test may have several."""
         for item in session.items:
             self.marks[item.nodeid] = [dict(mark.kwargs) for mark in item.iter_markers("fault")]
 
@@ -51,7 +51,7 @@ class Variants:
 
 
 def table(variants: list[dict[str, Any]]) -> str:
-    """Kinds with the number of variants, and what becomes of them."""
+    """The kinds with their numbers of variants and their outcomes."""
     rows = [["kind", "variants", "outcomes"]]
     for kind in sorted({variant["kind"] for variant in variants}):
         outcomes = Counter(variant["outcome"] for variant in variants if variant["kind"] == kind)

@@ -1,9 +1,10 @@
-"""Kills training runs at random moments, lets the same command go on, and compares them with uninterrupted ones.
+"""Kills training runs at random moments, continues them with the same command, and compares them with uninterrupted
+ones.
 
-``python scripts/faults.py --out docs/results/faults.json`` trains both stages on a tiny open set: once in peace, and
-once with kills, among them in the middle of writing a checkpoint, between writing and renaming, right after renaming,
-and with the newest checkpoint cut short or changed in one bit afterwards. In the end weights, optimiser, schedule and
-the logged metrics must be equal, bit for bit. Every run is a process of its own that runs ``gesturehand fit``.
+``python scripts/faults.py --out docs/results/faults.json`` trains both stages on a tiny open set: once undisturbed, and
+once with kills, including some in the middle of writing a checkpoint, between writing and renaming, right after
+renaming, and with the newest checkpoint cut short or changed in one bit afterwards. In the end weights, optimiser,
+schedule and the logged metrics must be equal, bit for bit. Every run is a separate process of ``gesturehand fit``.
 """
 
 import argparse
@@ -37,7 +38,7 @@ FAULTS = {
 }
 #: Where the child process ends itself, for faults that depend on the place and not on the time.
 PLACE_VARIABLE = "FAULT_PLACE"
-#: So many that a run is still at work after all faults.
+#: Enough for a run to be still at work after all faults.
 EPOCHS = 8
 
 
@@ -179,11 +180,11 @@ def run(folder: Path, words: list[str], place: str = "", hit: signal.Signals | N
     """Runs the command, with a kill if asked for; its exit code and its output.
 
     Args:
-        folder: Where it runs.
+        folder: The folder in which it runs.
         words: The command line.
-        place: Where it ends itself.
-        hit: The signal it gets.
-        delay: So many seconds after it has begun to train.
+        place: The place at which it ends itself.
+        hit: The signal that it gets.
+        delay: Seconds between the start of training and the signal.
     """
     folder.mkdir(exist_ok=True)
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1", PLACE_VARIABLE: place}
@@ -265,7 +266,7 @@ def finished_run(folder: Path, stage: str) -> Path:
 
 
 def compare(one: Path, two: Path) -> list[str]:
-    """What differs between two runs: final weights, optimiser, schedule, log."""
+    """The differences between two runs: final weights, optimiser, schedule, log."""
     states = []
     for folder in (one, two):
         path = max((folder / "checkpoints" / "resume").glob("step-*.ckpt"))

@@ -1,9 +1,9 @@
-"""Counts the package at several git revisions: files, lines, type-ignores, what is written twice, public names.
+"""Counts the package at several git revisions: files, lines, type-ignores, duplicated lines, public names.
 
     python scripts/house.py [--revisions 5889f5d ad6e7fe f16bd67 HEAD] [--document CONTRIBUTING.md]
 
 The table is printed; with ``--document`` it also goes between that document's ``house`` markers. A line counts as
-duplicated if it lies in a run of six or more lines of code (without imports, comments and docstrings) that also stands
+duplicated if it lies in a run of six or more lines of code (without imports, comments and docstrings) that also occurs
 elsewhere in the package, whatever its indentation.
 """
 
@@ -78,7 +78,7 @@ def public_names(tree: ast.Module) -> int:
 
 
 def duplicated(files: list[list[str]]) -> tuple[int, int]:
-    """Lines in runs that stand elsewhere too, and the number of those runs."""
+    """Lines in runs that also occur elsewhere, and the number of those runs."""
     places: dict[tuple[str, ...], list[tuple[int, int]]] = defaultdict(list)
     for number, lines in enumerate(files):
         for start in range(len(lines) - RUN + 1):
@@ -93,7 +93,7 @@ def duplicated(files: list[list[str]]) -> tuple[int, int]:
 
 
 def count(revision: str) -> dict[str, int]:
-    """What there is at a revision, by name."""
+    """The counts at a revision, by name."""
     texts = sources(revision)
     code: list[list[str]] = []
     total = documented = ignores = names = 0

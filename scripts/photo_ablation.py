@@ -42,7 +42,7 @@ PHOTOS = {"digits": ".", "more": "more"}
 
 
 def prepare(options: argparse.Namespace, place: PhotoPlace, size: PhotoSize) -> None:
-    """Writes the rendered set and imports the photos, what is there already left out."""
+    """Writes the rendered set and imports the photos, unless they exist already."""
     if not Path(place.rendered).is_dir():
         settings = PhotoSettings(
             subjects=size.subjects,
@@ -68,7 +68,7 @@ def main() -> None:
         "--encoders", choices=ENCODERS, nargs="+", default=tuple(ENCODERS), help="train these only; tables have all"
     )
     parser.add_argument("--out", type=Path, default=Path("runs/photo-ablation"))
-    parser.add_argument("--processes", type=int, help="trainings at a time; one a GPU, or a core, unless given")
+    parser.add_argument("--processes", type=int, help="trainings at a time; by default one per GPU, or per core")
     parser.add_argument("--cluster", default="local", help="local, tcp://host:8786 or a YAML file (docs/cluster.md)")
     parser.add_argument("--run", choices=("true", "false"), default="true", help="train what is not done yet")
     parser.add_argument("--backgrounds", help="folder of photographs to put behind rendered hands")

@@ -1,4 +1,4 @@
-"""Charts, data sets, predictions, and the style of all of them."""
+"""Charts, datasets, predictions, and the style of all of them."""
 
 from itertools import combinations
 

@@ -37,7 +37,7 @@ def test_workflows_use_targets_that_exist(name):
     assert [target for target in targets if not re.search(rf"^{target}:", makefile, re.MULTILINE)] == []
 
 
-#: Stands for `gesturehand`: notes its words, makes the data set, and fails at the word in the file "fail".
+#: Stands for `gesturehand`: notes its words, makes the dataset, and fails at the word in the file "fail".
 STAND_IN = """#!/bin/sh
 echo "$@" >> calls
 case "$*" in *"$(cat fail)"*) exit 1;; esac

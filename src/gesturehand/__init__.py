@@ -1,7 +1,7 @@
 """Gesture-aware pretraining and token fusion for 3D hand pose estimation, on PyTorch Lightning.
 
-What users need has a short name here, ``gesturehand.TokenFusionRegressor`` for instance, also as a ``class_path`` in
-YAML. Modules are imported when a name is first used.
+Everything that users need has a short name here, ``gesturehand.TokenFusionRegressor`` for instance, also as a
+``class_path`` in YAML. Modules are imported when a name is first used.
 """
 
 from importlib.metadata import version

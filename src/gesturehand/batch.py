@@ -22,12 +22,12 @@ NUM_BETAS: Final = 10
 
 
 class Batch(TypedDict):
-    """What a loader returns; one sample is the same without B.
+    """A loader's batch; a sample has the same fields without B.
 
     Attributes:
         image: (B, 3, S, S) uint8, RGB crop. The encoder normalises it.
         annotation_id: (B,) int64, id in ``data.json``.
-        counted: (B,) bool, False for a sample that only fills up a process's last batch and is masked everywhere.
+        counted: (B,) bool, False for a sample that only pads a process's last batch and is masked everywhere.
         crop_affine: (B, 2, 3) float32, px of the original image → px of the crop; mirrors where its determinant is < 0.
         intrinsics: (B, 3, 3) float32, px of the original image.
         camera_rotation: (B, 3, 3) float32, world → camera.
@@ -35,9 +35,9 @@ class Batch(TypedDict):
         is_right: (B, H) bool, the hand's side *as the crop shows it* (a mirrored left hand is a right one).
         hand_present: (B, H) bool.
         interacting: (B,) bool, the annotation's hand type is "interacting".
-        pair_fitted: (B,) bool, so is it, both of its hands are in the data set's samples, and both have a MANO fit.
-        depth_known: (B,) bool, False where only 2D joints were annotated: ``joints_world`` is then their lift to a
-            plane, right in the image and arbitrary in depth.
+        pair_fitted: (B,) bool, the annotation is interacting, and both of its hands are samples with a MANO fit.
+        depth_known: (B,) bool, False if only 2D joints were annotated: ``joints_world`` then lifts them to a plane, so
+            they are correct in the image and arbitrary in depth.
         joints_world: (B, H, 21, 3) float32, m, world, the papers' order; 0 where invalid.
         joint_valid_image: (B, H, 21) bool, ``data.json``'s flag (per image).
         joint_valid_frame: (B, H, 21) bool, ``joint_3d.json``'s flag (per captured frame).
@@ -47,15 +47,15 @@ class Batch(TypedDict):
         mano_trans: (B, H, 3) float32, m, world.
         pose_form: (B,) int64, how the set writes ``mano_pose`` and ``mano_trans``
             (:class:`gesturehand.hand.conventions.PoseForm`); 0 for the above.
-        joint_definition: (B,) int64, what the set calls a joint, by
+        joint_definition: (B,) int64, the set's definition of a joint, by
             :func:`gesturehand.hand.conventions.definition_number`; 0 for the hand model's own.
-        set_number: (B,) int64, which set of a mixture the sample is of: 0 for ``data.root``, then those of
+        set_number: (B,) int64, the set in a mixture to which the sample belongs: 0 for ``data.root``, then those of
             ``data.sets`` in their order.
         gesture_coarse: (B,) int64, class of the sequence, -1 for none.
         gesture_fine: (B,) int64, class of the sequence, -1 for none.
-        own_label: (B,) int64, what the hand shows in the vocabulary of its own set of labels, a number of
+        own_label: (B,) int64, the hand's label in the vocabulary of its own set of labels, a number from
             :meth:`gesturehand.data.datamodule.InterHandDataModule.label_vocabulary`; -1 for none.
-        training_targets: What the second stage's losses compare with, where the loader has made it already.
+        training_targets: The targets of the second stage's losses, if the loader has already computed them.
     """
 
     image: Tensor
@@ -87,7 +87,7 @@ class Batch(TypedDict):
 
 
 class Targets(TypedDict):
-    """What predictions are compared with, made from a :class:`Batch` on the device (:mod:`gesturehand.targets`).
+    """The targets of predictions, computed from a :class:`Batch` on the device (:mod:`gesturehand.targets`).
 
     Attributes:
         source_is_right: (B, H) bool, the hand's side as recorded, before the crop mirrored it.
@@ -102,14 +102,14 @@ class Targets(TypedDict):
         joint_valid_25d: (B, H, 21, 3) bool, per-image × per-frame flag × inside the volume; depth also × the wrist's
             flags.
         joint_valid_eval: (B, H, 21) bool, per-image × per-frame flag × the wrist's: what evaluation counts.
-        rotations: (B, H, 16, 3, 3), crop frame, the mean pose added; identity where there is no fit.
+        rotations: (B, H, 16, 3, 3), crop frame, including the mean pose; identity if there is no fit.
         betas: (B, H, 10).
         transl: (B, H, 3) m, crop frame.
         mano_valid: (B, H) bool.
         betas_valid: (B, H) bool, a fit exists and every β within ±3 (EANet's bound on credible shapes).
         vertices: (B, H, V, 3) m, crop frame, the fit's mesh.
         joints_mano: (B, H, 21, 3) m, crop frame, the fit's joints.
-        relative_translation: (B, 3) m, crop frame, from the right wrist to the left one; 0 where H = 1.
+        relative_translation: (B, 3) m, crop frame, from the right wrist to the left one; 0 if H = 1.
         relative_translation_valid: (B,) bool, both wrists are valid.
     """
 
@@ -135,12 +135,12 @@ class Targets(TypedDict):
 
 
 class ObjectiveTargets(NamedTuple):
-    """The targets of the layered objective's terms in one row a hand, one term after the other.
+    """The targets of the layered objective's terms in one row per hand, one term after the other.
 
-    :func:`gesturehand.losses.objective_targets` makes it of :class:`Targets`.
+    :func:`gesturehand.losses.objective_targets` computes them from :class:`Targets`.
 
     Attributes:
-        values: (B, H, E) what the terms' E entries should be; invalid ones hold anything.
+        values: (B, H, E) the true values of the terms' E entries; invalid ones are arbitrary.
         valid: (B, H, E) bool.
         counts: (8,) float32 number of valid entries of each term.
     """
@@ -151,7 +151,7 @@ class ObjectiveTargets(NamedTuple):
 
 
 class GestureTargets(NamedTuple):
-    """The targets of the gesture losses; :func:`gesturehand.losses.gesture_targets` makes it of labels.
+    """The targets of the gesture losses; :func:`gesturehand.losses.gesture_targets` computes them from labels.
 
     Attributes:
         coarse: (B,) int64, -1 for none.
@@ -169,14 +169,14 @@ class GestureTargets(NamedTuple):
 
 
 class TrainingTargets(TypedDict):
-    """What a training step compares with: of :class:`Targets`, only what the losses need.
+    """The targets of a training step: the part of :class:`Targets` that the losses need.
 
     Attributes:
-        objective: The terms of the layered objective.
-        gestures: Of the gesture losses.
-        relative_translation: As the targets'; only where H = 2.
-        relative_translation_valid: As the targets'; only where H = 2.
-        defined_joints: Whether a sample's set may have a joint definition of its own (``Batch.joint_definition``).
+        objective: Targets of the layered objective's terms.
+        gestures: Targets of the gesture losses.
+        relative_translation: As in :class:`Targets`; only if H = 2.
+        relative_translation_valid: As in :class:`Targets`; only if H = 2.
+        defined_joints: Whether a sample's set may have its own joint definition (``Batch.joint_definition``).
     """
 
     objective: ObjectiveTargets
@@ -187,10 +187,10 @@ class TrainingTargets(TypedDict):
 
 
 class GesturePrediction(TypedDict):
-    """What the gesture branch returns.
+    """The output of the gesture branch.
 
     Attributes:
-        gesture_embedding: (B, E), the informative embedding space of the method's first stage.
+        gesture_embedding: (B, E), the embedding learned in the method's first stage.
         coarse_logits: (B, coarse classes).
         fine_logits: (B, fine classes).
     """
@@ -201,7 +201,7 @@ class GesturePrediction(TypedDict):
 
 
 class HandPrediction(TypedDict):
-    """What a hand network returns; float32 whatever the precision of training.
+    """The output of a hand network; float32 whatever the precision of training.
 
     Attributes:
         joints_25d: (B, H, 21, 3) as ``Targets.joints_25d``.
@@ -211,7 +211,7 @@ class HandPrediction(TypedDict):
         vertices: (B, H, V, 3) m, crop frame, relative to the predicted wrist.
         joints: (B, H, 21, 3) m, crop frame, relative to the predicted wrist.
         joints_2d: (B, H, 21, 2) normalised crop coordinates.
-        relative_translation: (B, 3) m, crop frame, from the right wrist to the left one; only where H = 2.
+        relative_translation: (B, 3) m, crop frame, from the right wrist to the left one; only if H = 2.
     """
 
     joints_25d: Tensor

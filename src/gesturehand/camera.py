@@ -1,4 +1,4 @@
-"""Pinhole and weak-perspective geometry, the two coordinate systems of a crop, and where a hand stands.
+"""Pinhole and weak-perspective geometry, the two coordinate systems of a crop, and the position of a hand.
 
 Camera frame: x right, y down, z forward, metres. Pixels are OpenCV's: the centre of the first pixel is 0.0.
 
@@ -27,7 +27,7 @@ ASSUMED_FOCAL_OVER_LONGER_SIDE: Final = 1.0
 _STEPS: Final = 6
 #: Steps are over after one that is shorter than this; the next would be a hundredth as long.
 _ARRIVED_M: Final = 1e-5
-#: Where a scale alone places a hand, no part of it comes nearer than this.
+#: If only a scale determines a hand's position, no part of it comes nearer than this.
 _NEAREST_M: Final = 0.05
 
 
@@ -92,7 +92,7 @@ def normalised_to_px(points: Array, size_px: int) -> Array:
 
 
 def frame_of_affine(affine: Tensor) -> Tensor:
-    """What a crop's affine map does to the camera frame: its rotation and reflection, without scale and shift.
+    """The effect of a crop's affine map on the camera frame: its rotation and reflection, without scale and shift.
 
     The crop is a similarity of the image plane, A = s·Q; turning (and mirroring) the camera frame by diag(Q, 1) keeps
     image and geometry together because depth is unchanged.

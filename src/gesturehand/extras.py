@@ -2,20 +2,20 @@
 
 from typing import Final
 
-#: What each extra of setup.cfg is for. docs/install.md has them as a table.
+#: The purpose of each extra in setup.cfg. docs/install.md has them as a table.
 EXTRAS: Final = {
-    "predict": "`openphoto` and its like on ONNX Runtime, faster on a CPU than on PyTorch",
-    "detect": "hands, their sides and their turn are found in `predict`",
+    "predict": "running `openphoto` and networks like it on ONNX Runtime, which is faster than PyTorch on a CPU",
+    "detect": "detecting hands, their sides and their rotation in `predict`",
     "glb": "meshes as GLB files: `predict --mesh_format glb`",
-    "heic": "photos as HEIC and AVIF files",
+    "heic": "reading HEIC and AVIF photos",
     "app": "the app in the browser",
     "export": "ONNX files: `gesturehand export --format onnx`",
-    "slurm": "workers as jobs of SLURM, PBS or LSF: `--cluster slurm.yaml`",
+    "slurm": "workers as SLURM, PBS or LSF jobs: `--cluster slurm.yaml`",
     "sweeps": "sweeps on this machine: `gesturehand sweep`",
     "tensorboard": "logs for TensorBoard: `fit --tensorboard=true`",
     "notebooks": "the notebooks that `gesturehand init` copies",
-    "docs": "the documentation's site: `make site` (contributors)",
-    "open-hand": "building the open hand anew (maintainers)",
+    "docs": "the documentation site: `make site` (contributors)",
+    "open-hand": "rebuilding the open hand (maintainers)",
     "benchmark": "comparing prediction with other engines (maintainers)",
     "dev": "tests, formatter, type checker (contributors)",
 }

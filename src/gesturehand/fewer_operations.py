@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
-#: The layers whose weights autocast casts; what a norm holds, it leaves as it is.
+#: The layers whose weights autocast casts; it leaves those of a norm unchanged.
 _CAST = nn.Linear | nn.Conv2d | nn.MultiheadAttention
 
 
@@ -96,11 +96,11 @@ class _UnitsAndLengths(torch.autograd.Function):
 def joined_linear(tokens: Tensor, layers: Sequence[nn.Linear]) -> tuple[Tensor, ...]:
     """The outputs of several linear layers with biases, from one matrix product.
 
-    A small layer takes a GPU no longer than it takes to start it, forward and twice backward.
+    On a GPU a small layer takes no longer than its launch, once forward and twice backward.
 
     Args:
         tokens: (..., in_features).
-        layers: Layers of that input, of any number of outputs.
+        layers: Layers that take this input, each with any number of outputs.
 
     Returns:
         (..., out_features) of each layer.
@@ -117,14 +117,15 @@ def joined_linear(tokens: Tensor, layers: Sequence[nn.Linear]) -> tuple[Tensor, 
 
 @contextmanager
 def weights_cast_together(modules: Iterable[nn.Module]) -> Iterator[None]:
-    """Lets the layers of modules in training see their weights as autocast would give them, from one cast.
+    """Gives the layers of modules in training their weights as autocast would cast them, but from a single cast.
 
-    Autocast casts each weight and bias, and each of their gradients, by an operation of its own, fifty of either in
-    TokenFusion's heads. The parameters stay what they are, and the gradients arrive in them. Without autocast, without
-    gradients and while compiling, which joins casts itself, nothing changes.
+    Autocast uses a separate operation to cast each weight and bias, and each of their gradients: fifty of each in
+    TokenFusion's heads. The parameters do not change, and gradients arrive in them. Nothing is done without autocast,
+    without gradients, or while compiling, because the compiler joins casts itself.
 
     Args:
-        modules: Whose linear, convolutional and attention layers are called within; no other thread may use them.
+        modules: Modules whose linear, convolutional and attention layers are called within; no other thread may use
+            them.
     """
     owners = [
         (layer, name, parameter)
@@ -153,5 +154,5 @@ def weights_cast_together(modules: Iterable[nn.Module]) -> Iterator[None]:
 
 
 def _set(layer: nn.Module, name: str, tensor: Tensor) -> None:
-    # As torch.func.functional_call does it, whose one module would have to be all of them.
+    # As torch.func.functional_call does, which takes only a single module that would have to contain all of them.
     layer._parameters[name] = tensor  # type: ignore[assignment]

@@ -145,7 +145,7 @@ def write_bytes(path: str | Path, content: bytes, *, one_of_many: bool = False) 
 
     Args:
         path: The file; its folder is made.
-        content: What the file will hold.
+        content: The file's new content.
         one_of_many: As for :func:`new_file`.
 
     Raises:
@@ -165,7 +165,7 @@ def write_text(path: str | Path, content: str) -> None:
 
 
 def make_folder(path: str | Path) -> None:
-    """Makes a folder and those above it, where they are not there.
+    """Makes a folder and those above it, if they do not exist.
 
     Raises:
         UserError: It cannot be made, or a file has its name.
@@ -181,7 +181,7 @@ def remove_parts(folder: Path, names: Iterable[str] | None = None) -> None:
 
     Args:
         folder: The folder.
-        names: Whose parts they must be; another process may be writing others. All, if not given.
+        names: Names of the files whose parts to take; another process may be writing others. All, if not given.
     """
     own = None if names is None else {_beginning(Path(name)) for name in names}
     for part in (*folder.glob(f".*{_PART}"), *folder.glob(f".*{_PART}.*")):

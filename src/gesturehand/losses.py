@@ -37,7 +37,7 @@ LAYERS: Final = {
     "structure": ("bone_length", "bone_direction"),
 }
 TERMS: Final = tuple(term for terms in LAYERS.values() for term in terms)
-#: (20 · 21), a row for each bone: its child less its parent.
+#: (20 · 21), a row for each bone: its child minus its parent.
 _BONE_VECTORS: Final = tuple(
     float(joint == child) - float(joint == parent) for parent, child in BONES for joint in range(NUM_JOINTS)
 )
@@ -49,7 +49,7 @@ class MaskedSum(NamedTuple):
     """A loss before its division.
 
     Attributes:
-        total: () sum over the valid entries; differentiable also where there is none.
+        total: () sum over the valid entries; differentiable even if there are none.
         count: () float32 number of valid entries.
     """
 
@@ -84,7 +84,7 @@ def _differences(prediction: Tensor, target: Tensor, valid: Tensor) -> Tensor:
 
 
 def mean_of(sums: MaskedSum) -> Tensor:
-    """The mean over valid entries; zero, with a gradient of zero, where there is none."""
+    """The mean over valid entries; zero, with a gradient of zero, if there are none."""
     return sums.total / torch.where(sums.count > 0, sums.count, 1.0)
 
 
@@ -92,7 +92,7 @@ def layered_objective(prediction: HandPrediction, targets: Targets | TrainingTar
     """The eight terms, by name.
 
     - ``pose``: 16 rotation matrices against the MANO fit's.
-    - ``shape``: β against the fit's, where it is credible.
+    - ``shape``: β against the fit's, if that is credible.
     - ``joint_25d``: the volume's joints against the annotated ones, normalised 2.5D coordinates.
     - ``joint_3d``: the mesh's joints against the annotated ones, wrist-relative, m.
     - ``joint_mano``: the same against the fit's joints.
@@ -104,8 +104,8 @@ def layered_objective(prediction: HandPrediction, targets: Targets | TrainingTar
 
     Normalised coordinates make the 2D terms' weights independent of image and map sizes.
 
-    All terms are compared at once, as one row of entries a hand, because a GPU takes as long to start comparing one
-    term as to compare all of them.
+    All terms are compared at once, as one row of entries per hand, because on a GPU launching the comparison of one
+    term takes as long as comparing all of them.
     """
     wanted: ObjectiveTargets = targets["objective"] if "objective" in targets else objective_targets(targets)  # type: ignore[typeddict-item]
     joints = prediction["joints"]
@@ -129,7 +129,7 @@ def layered_objective(prediction: HandPrediction, targets: Targets | TrainingTar
 
 
 def objective_targets(targets: Targets) -> ObjectiveTargets:
-    """What the eight terms of :func:`layered_objective` are compared with, and where."""
+    """The targets of the eight terms of :func:`layered_objective`, and which of their entries are valid."""
     annotated = targets["joints"] - targets["joints"][..., :1, :]
     fitted = targets["joints_mano"] - targets["joints_mano"][..., :1, :]
     # A bone needs its two ends and their depth, not the wrist.
@@ -193,16 +193,16 @@ def _bones(joints: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def counted_labels(batch: Batch, level: Level | Literal["own"]) -> Tensor:
-    """A batch's labels (B,) int64 of one level, or of its sets' own; -1 also for samples that are not counted."""
+    """A batch's labels (B,) int64 for one level, or the sets' own labels; samples that do not count get -1."""
     labels = {"coarse": batch["gesture_coarse"], "fine": batch["gesture_fine"], "own": batch["own_label"]}[level]
     return torch.where(batch["counted"], labels, NO_GESTURE)
 
 
 def gesture_targets(coarse: Tensor, fine: Tensor) -> GestureTargets:
-    """What the gesture losses are compared with.
+    """The targets of the gesture losses.
 
     Args:
-        coarse: (B,) int64 labels; -1 for none, which adds nothing.
+        coarse: (B,) int64 labels; -1 for none, which contributes nothing.
         fine: (B,) int64 labels; -1 for none.
     """
     labelled_fine = fine != NO_GESTURE
@@ -222,11 +222,11 @@ def gesture_objective(
     *,
     label_smoothing: float = 0.0,
 ) -> dict[str, MaskedSum]:
-    """Cross-entropy on both levels, and the agreement of the two along the hierarchy.
+    """Cross-entropy on both levels, and the agreement between them along the hierarchy.
 
     Args:
         prediction: Prediction of the gesture head.
-        targets: Of :func:`gesture_targets`.
+        targets: The result of :func:`gesture_targets`.
         parents: (fine classes,) int64, each fine class's coarse one.
         label_smoothing: Label smoothing of the fine cross-entropy.
 
@@ -247,7 +247,7 @@ def label_cross_entropy(logits: Tensor, labels: Tensor) -> MaskedSum:
 
     Args:
         logits: (B, classes).
-        labels: (B,) int64, -1 for none: adds nothing.
+        labels: (B,) int64; -1 for none, which contributes nothing.
     """
     return MaskedSum(_cross_entropy(logits, labels), (labels != NO_GESTURE).sum(dtype=torch.float32))
 
@@ -265,7 +265,7 @@ def _hierarchy(prediction: GesturePrediction, parents: Tensor, weight: Tensor) -
     fine = prediction["fine_logits"].softmax(-1)
     summed = torch.zeros_like(coarse).index_add(-1, parents, fine)
     heads = torch.stack([coarse, summed])
-    # The logarithms' own derivatives add up to zero, as probabilities add up to one: they are constants here.
+    # The derivatives of the logarithms sum to zero, because probabilities sum to one: they are constants here.
     with torch.no_grad():
         likely = heads.clamp_min(1e-12)
         surprise = (likely / likely.mean(0)).log() * weight

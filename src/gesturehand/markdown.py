@@ -34,7 +34,7 @@ def markdown_table(rows: Sequence[Sequence[str]]) -> str:
 
 
 def write_between_markers(document: Path, text: str, markers: tuple[str, str] = SUMMARY_MARKERS) -> None:
-    """Replaces what stands between two markers of a document.
+    """Replaces the text between two markers of a document.
 
     Args:
         document: A text file with a line of each marker.

@@ -1,4 +1,4 @@
-"""The splits of a data set."""
+"""The splits of a dataset."""
 
 from collections.abc import Iterable
 from typing import Final, Literal

@@ -1,11 +1,11 @@
-"""What a user may have meant by an unknown word, or by a path where nothing is."""
+"""Suggests what a user may have meant by an unknown word, or by a path that does not exist."""
 
 import difflib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
-#: Words less alike than this, by difflib's ratio, are not taken for each other.
+#: Words less alike than this, by difflib's ratio, are not suggested for each other.
 _LEAST_ALIKE: Final = 0.6
 
 

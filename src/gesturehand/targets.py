@@ -31,7 +31,7 @@ def build_targets(batch: Batch, hand_model: HandModel) -> Targets:
     root joint's rest position J₀(β), about which MANO rotates.
 
     Args:
-        batch: As the loader gives it, on any device.
+        batch: As the loader returns it, on any device.
         hand_model: Hand model, on the batch's device.
 
     Returns:
@@ -42,10 +42,10 @@ def build_targets(batch: Batch, hand_model: HandModel) -> Targets:
 
 
 def training_targets(batch: Batch, hand_model: HandModel) -> TrainingTargets:
-    """What a training step compares with.
+    """The targets of a training step.
 
-    It depends on nothing that is learned, so that a loader's workers make it while the device computes
-    (:func:`with_training_targets`): two hundred operations that a GPU does not have to start.
+    They depend on nothing that is learned, so a loader's workers can compute them while the device trains
+    (:func:`with_training_targets`), which saves a GPU the launch of two hundred operations.
 
     Args:
         batch: As the loader gives it, on any device.
@@ -71,15 +71,15 @@ def with_training_targets(batch: Batch, hand_model: HandModel) -> Batch:
 
 
 def as_defined(prediction: HandPrediction, batch: Batch, hand_model: HandModel) -> HandPrediction:
-    """A prediction with the joints that each sample's set annotates, for losses and metrics.
+    """A prediction with its joints as each sample's set defines them, for losses and metrics.
 
     Args:
-        prediction: A network's, or a baseline's.
+        prediction: The prediction of a network or a baseline.
         batch: The same samples.
-        hand_model: That the prediction's meshes are of.
+        hand_model: The hand model of the predicted meshes.
 
     Returns:
-        ``joints`` and their projection ``joints_2d`` in the sets' definitions, all else as it was.
+        The prediction with ``joints`` and their projection ``joints_2d`` in the sets' definitions, otherwise unchanged.
     """
     joints = hand_model.joints_as_defined(
         prediction["joints"], prediction["vertices"], batch["is_right"], batch["joint_definition"]
@@ -107,7 +107,7 @@ def _build(batch: Batch, hand_model: HandModel) -> Targets:
 
     seen = batch["hand_present"] & batch["counted"][:, None]
     valid_frame = batch["joint_valid_frame"] & in_front & seen[..., None]
-    # A joint that only the image's file calls valid has no coordinates to compare with.
+    # A joint that is valid only in the image's file has no coordinates to compare with.
     valid_image = batch["joint_valid_image"] & valid_frame
     depth_known = batch["depth_known"][:, None]
     mano_valid = batch["mano_valid"] & seen & depth_known
@@ -148,9 +148,9 @@ def _with_wrist(valid: Tensor) -> Tensor:
 
 
 def _valid_25d(joints_25d: Tensor, valid: Tensor, depth_known: Tensor) -> Tensor:
-    """Coordinates that the volume can hold: the joint inside the crop, its depth known and inside the range."""
+    """Which coordinates the volume can represent: the joint is inside the crop, its depth known and within range."""
     inside = (joints_25d.abs() <= 1).all(-1)
-    # Root-relative depth is undefined without the root, but a place in the image is not.
+    # Root-relative depth is undefined without the root, but a position in the image is not.
     depth = _with_wrist(valid) & inside & depth_known[..., None]
     in_crop = valid & (joints_25d[..., :2].abs() <= 1).all(-1)
     return torch.stack([in_crop, in_crop, depth], -1)

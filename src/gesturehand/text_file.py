@@ -20,7 +20,7 @@ _MARKS: Final = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
-#: What Excel writes as "CSV" in Western Europe and America.
+#: The encoding of Excel's "CSV" in Western Europe and America.
 _WINDOWS: Final = "cp1252"
 _REMEDY: Final = "save it as text in UTF-8"
 #: Values to which a text may expand, with every alias counting as all that it repeats. The largest experiment has
@@ -141,7 +141,7 @@ def _size(node: Any, known: dict[int, float], within: set[int]) -> float:
 
 
 def read_json(path: str | Path, what: str, remedy: str, *, unique_keys: bool = False) -> Any:
-    """What a JSON file holds, in any encoding that :func:`~gesturehand.text_file.read_text` knows.
+    """The content of a JSON file, in any encoding that :func:`~gesturehand.text_file.read_text` knows.
 
     Args:
         path: The file.
@@ -188,7 +188,7 @@ def write_json(path: str | Path, content: Any, indent: int | None = 2) -> None:
 
     Args:
         path: The file; its folder is made.
-        content: What it will hold.
+        content: The file's new content.
         indent: Spaces of a level; None writes one line.
 
     Raises:

@@ -1,4 +1,4 @@
-"""W&B's server: where it is, whether somebody is logged in to it, and whether it answers; W&B is not imported."""
+"""W&B's server: its address, whether somebody is logged in to it, and whether it answers; W&B is not imported."""
 
 import netrc
 import os
@@ -33,7 +33,7 @@ def logged_in_to_wandb() -> bool:
 def answers(url: str) -> bool:
     """Whether a server answers within seconds, through the proxy that the environment names; a server error is none."""
     found: list[bool] = []
-    # Looking up a name knows no time limit, so a thread of its own is left behind if need be.
+    # Looking up a name has no time limit, so it runs in a separate thread, which is left behind if need be.
     asking = threading.Thread(target=lambda: found.append(_asked(url)), daemon=True)
     asking.start()
     asking.join(_PATIENCE_S)

@@ -26,7 +26,7 @@ def refused(kind, word, message):
 
 PRECISION = "half precision on a CPU"
 TRAINER = "words that the trainer does not know"
-NUMBERS = "numbers that cannot be"
+NUMBERS = "impossible numbers"
 NAN = "nan in options"
 
 

@@ -37,7 +37,7 @@ FILES = {
 
 
 def fault(command, variant, outcome, *values):
-    mark = pytest.mark.fault(kind="places that cannot be written to", variant=f"{command}: {variant}", outcome=outcome)
+    mark = pytest.mark.fault(kind="unwritable places", variant=f"{command}: {variant}", outcome=outcome)
     return pytest.param(*values, marks=mark, id=f"{command}-{variant}")
 
 
@@ -133,7 +133,7 @@ def disk(tmp_path):
     subprocess.run(["umount", "--lazy", str(place)], check=True)
 
 
-NOTHING_STAYS = "one sentence that names the file; nothing stays"
+NOTHING_STAYS = "one sentence that names the file; nothing is left behind"
 
 
 @pytest.mark.parametrize(("command", "suffix", "left"), [
@@ -159,7 +159,7 @@ def test_full_disk(run, disk, command, suffix, left):
 
 
 @pytest.mark.fault(
-    kind="places that cannot be written to",
+    kind="unwritable places",
     variant="data gallery: a device that is full",
     outcome="one sentence; the device stays",
 )

@@ -169,7 +169,7 @@ def test_a_single_worker_streams_in_this_process():
     ("settings", "message"),
     [
         ({"workers": 0}, "at least 1"),
-        ({"address": "tcp://127.0.0.1:1", "workers": 2}, "leave out how many"),
+        ({"address": "tcp://127.0.0.1:1", "workers": 2}, "do not give their number"),
     ],
 )
 def test_wrong_settings_are_refused_before_anything_starts(settings, message):

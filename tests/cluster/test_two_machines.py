@@ -124,8 +124,8 @@ def test_a_lost_scheduler_is_named_and_the_same_command_goes_on(machines, tmp_pa
     _, errors = first.communicate()
     assert first.returncode == 2
     assert errors.strip().splitlines()[-1] == (
-        f"gesturehand: The scheduler at '{machines.address}' is gone: start it and its workers again; what is done is "
-        "kept, and the same command goes on."
+        f"gesturehand: The scheduler at '{machines.address}' is gone: start it and its workers again; finished work "
+        "is kept, and the same command continues."
     )
     assert "Traceback" not in errors
     assert not far.exists()
@@ -156,7 +156,7 @@ def test_a_scheduler_that_is_lost_while_workers_are_busy_ends_the_wait(machines,
         killer.start()
         following = iter(tasks)
         given = (lambda: next(following, None)) if ask == "draw" else tasks
-        with pytest.raises(UserError, match=r"is gone: start it and its workers again.*same command goes on"):
+        with pytest.raises(UserError, match=r"is gone: start it and its workers again.*same command continues"):
             list(getattr(cluster, ask)(given, progress=False))
     killer.join()
     assert list(tmp_path.glob("* done")) == []

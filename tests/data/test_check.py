@@ -1,4 +1,4 @@
-"""Every kind of damage to a data set is found, named and counted, and a correct set has none."""
+"""Every kind of damage to a dataset is found, named and counted, and a correct set has none."""
 
 import json
 
@@ -226,7 +226,7 @@ IMPOSSIBLE = [
     ("an id of an image twice", "data", lambda c: c["images"].append(c["images"][0]), "image id twice"),
     ("no annotations", "data", lambda c: c.update(annotations=[]), "split without annotations"),
     ("focal lengths of zero", "camera", lambda c: first_camera(c, "focal", [0, 0]), "intrinsics of no camera"),
-    ("intrinsics in shares", "camera", lambda c: first_camera(c, "focal", [1.2, 1.2]), "intrinsics of no camera"),
+    ("intrinsics in fractions", "camera", lambda c: first_camera(c, "focal", [1.2, 1.2]), "intrinsics of no camera"),
     ("a rotation of zeros", "camera", lambda c: first_camera(c, "camrot", [[0] * 3] * 3),
      "camera rotation no rotation"),
     ("a camera that looks away", "camera", lambda c: first_camera(c, "campos", [0.0, 0.0, 1e5]),
@@ -243,7 +243,7 @@ IMPOSSIBLE = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("kind", "change", "named"), faults("what cannot be, in a set", LISTED, IMPOSSIBLE))
+@pytest.mark.parametrize(("kind", "change", "named"), faults("impossible values in a set", LISTED, IMPOSSIBLE))
 def test_check_lists_what_cannot_be(root, kind, change, named):
     edit(root, kind, change)
     assert named in kinds(root, decode=False)
@@ -264,7 +264,9 @@ def imported(root, size=(400, 300)):
     ("place", "named"),
     [
         pytest.param(
-            lambda p: p / 400, "joints in shares of the image", marks=fault("shares for pixels", "in a set", LISTED)
+            lambda p: p / 400,
+            "joints in fractions of the image",
+            marks=fault("fractions for pixels", "in a set", LISTED),
         ),
         pytest.param(
             lambda p: p * 0, "joints that are not labelled", marks=fault("unlabelled joints", "in a set", LISTED)
@@ -289,7 +291,7 @@ def test_joints_in_the_image_are_held_against_it(root, place, named):
     assert kinds(mine) == ({named: 1} if named else {})
 
 
-@fault("what cannot be, in a set", "no split at all", "refused in one sentence")
+@fault("impossible values in a set", "no split at all", "refused in one sentence")
 def test_folder_without_splits_is_no_set(tmp_path):
     (tmp_path / "annotations").mkdir()
     with pytest.raises(UserError, match="no split"):

@@ -1,4 +1,4 @@
-"""The loaders: which data sets a stage reads, and batches exactly as the contract says."""
+"""The loaders: which datasets a stage reads, and batches exactly as the contract says."""
 
 import numpy as np
 import pytest

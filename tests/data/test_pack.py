@@ -137,7 +137,7 @@ def test_after_a_kill_what_is_whole_is_kept_and_the_rest_follows(root, tmp_path)
         assert (folder / name).read_bytes() == (whole / name).read_bytes()
     assert open_table(folder) is None, "a loader would take a part for all"
     assert isinstance(read_index(root, "train").image(0), Path)
-    with pytest.raises(UserError, match="not to its end: run `gesturehand data pack"):
+    with pytest.raises(UserError, match="not completely: run `gesturehand data pack"):
         verify_split(root, "train", progress=False)
 
     os.utime(folder / kept[0], ns=(5, 5))

@@ -286,7 +286,7 @@ def whole(dataset):
 def test_frames_without_their_fits_are_as_if_they_never_had_any(two_hand_root):
     settings = {"root": str(two_hand_root), "num_workers": 0, "read_images": False, "hands": "all", "augment": False}
     plain = InterHandDataModule(**settings).dataset("train")
-    # A data set goes to worker processes by pickle, where an index is only its file.
+    # A dataset goes to worker processes by pickle, where an index is only its file.
     few = pickle.loads(pickle.dumps(InterHandDataModule(**settings, fit_share=0.3).dataset("train")))
     one, other = whole(plain), whole(few)
     assert 0 < other["mano_valid"].sum() < one["mano_valid"].sum()

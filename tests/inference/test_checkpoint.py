@@ -234,7 +234,7 @@ def test_files_like_them_are_loaded_by_their_path(copied):
     ("change", "named"),
     [
         (lambda path: path.with_suffix(".json").unlink(), "The settings of .* does not exist"),
-        (lambda path: path.with_suffix(".json").write_text("{}"), "does not say what network"),
+        (lambda path: path.with_suffix(".json").write_text("{}"), "does not say which network"),
         (lambda path: path.write_bytes(path.read_bytes()[:5000]), "cannot be read"),
     ],
     ids=["no settings", "other settings", "half a file"],

@@ -83,7 +83,7 @@ def test_a_glb_without_hands_is_a_scene_without_nodes():
 def test_formats_by_name():
     assert parse_formats("GLB, obj,obj") == ("obj", "glb")
     for text in ("", "stl", "obj,", "obj;ply"):
-        with pytest.raises(UserError, match="give some of obj, ply, glb"):
+        with pytest.raises(UserError, match="give one or more of obj, ply, glb"):
             parse_formats(text)
 
 

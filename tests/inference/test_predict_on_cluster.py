@@ -82,6 +82,6 @@ def test_what_is_no_image_is_not_shared_out(trained_checkpoint, pair_frames, tmp
     (tmp_path / "clip.mp4").write_bytes(b"")
     given = [pair_frames[0]["file"], tmp_path / "clip.mp4"]
     settings = Settings(tmp_path / "out", progress=False)
-    with Cluster("local") as cluster, pytest.raises(UserError, match=r"'clip\.mp4' is none: predict it without"):
+    with Cluster("local") as cluster, pytest.raises(UserError, match=r"'clip\.mp4' is not one: predict it without"):
         predict_on_cluster(network_of(trained_checkpoint), given, settings, cluster)
     assert not (tmp_path / "out").exists()

@@ -125,7 +125,7 @@ def test_video_is_turned_as_a_player_turns_it(tmp_path, degrees):
     [
         pytest.param(
             make,
-            marks=pytest.mark.fault(kind="no regular file", variant=f"video: {variant}", outcome="refused at once"),
+            marks=pytest.mark.fault(kind="not a regular file", variant=f"video: {variant}", outcome="refused at once"),
         )
         for variant, make in (
             ("pipe", os.mkfifo),

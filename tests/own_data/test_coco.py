@@ -188,7 +188,7 @@ MISTAKES = [
     ("text", lambda c: c["annotations"][1].update(keypoints="1 2 3"), "does not fit COCO's layout"),
     ("an image that is not listed", lambda c: c["annotations"][1].update(image_id=999), "999, which is not listed"),
     ("an image that is not there", lambda c: c["images"][0].update(file_name="other/000.bmp"),
-     "give the folder in which the annotated images are"),
+     "give the folder with the annotated images"),
     ("images made smaller", lambda c: c["images"][0].update(width=640, height=640), "and not 640 x 640 as announced"),
     ("key points of bodies", lambda c: c["categories"][0]["keypoints"].__setitem__(0, "nose"), "a key point 'nose'"),
     ("boxes only", lambda c: c.update(annotations=[{"id": 1, "image_id": 1, "bbox": [1, 2, 3, 4]}]), "no annotation"),

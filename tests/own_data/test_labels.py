@@ -180,7 +180,7 @@ def test_wrong_label_map_is_one_sentence(content, named, own_data, tmp_path):
     [
         ({"box": [0, 0, 10]}, "box as 4 numbers"),
         ({"box": [0, 0, 0, 10]}, "empty"),
-        ({"box": [0.1, 0.1, 0.5, 0.5]}, "pixels, not shares"),
+        ({"box": [0.1, 0.1, 0.5, 0.5]}, "pixels, not fractions"),
         ({"box": [5000, 10, 50, 50]}, "outside the image"),
         ({"box": [0, 0, 50000, 50]}, "larger than its image"),
         ({"label": None, "gesture": None}, "give one of them, or a gesture or a label"),

@@ -23,7 +23,7 @@ def points(array):
 
 
 def shares(hand, folder):
-    """X and y over the image, and a depth in shares of its width."""
+    """X and y over the image, and a depth in fractions of its width."""
     size = np.array(look_at_image(folder / hand["image"]))
     deep = np.array(hand["joints_3d"])[:, 2]
     depth = (deep - deep[0]) * hand["intrinsics"][0] / deep[0] / size[0]
@@ -232,7 +232,7 @@ def first(content):
 #: What is wrong, how the results are changed in place, and words of the sentence.
 MISTAKES = [
     ("pixels", lambda c: [point.update(x=500 * point["x"]) for point in first(c)["hand_landmarks"][0]],
-     "are shares of the image's width and height"),
+     "are fractions of the image's width and height"),
     ("20 landmarks", lambda c: first(c)["hand_landmarks"][0].pop(), "21 points of x, y and z"),
     ("text", lambda c: first(c)["hand_landmarks"][0][3].update(x="left"), "21 points of x, y and z"),
     ("world in millimetres", lambda c: [p.update(x=1000 * p["x"]) for p in first(c)["hand_world_landmarks"][0]],

@@ -1,4 +1,4 @@
-"""What is compared, as data: sizes, arms, the trainings that they need, and the differences that are shown."""
+"""The comparison as data: sizes, arms, the trainings that they need, and the differences to show."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -18,7 +18,7 @@ _SMALL_JITTER: Final = (
 
 @dataclass(frozen=True)
 class Size:
-    """How large everything is; "quick" unless something else is said.
+    """The sizes of a comparison; the defaults are those of "quick".
 
     Attributes:
         name: Name of the size.
@@ -117,7 +117,7 @@ class Pretrain:
     """A training of stage 1, shared by all arms that start from it.
 
     Attributes:
-        architecture: Whose view of hands it has: left hands mirrored, or not.
+        architecture: The architecture whose view of hands it has: left hands mirrored, or not.
         backbone: timm's name.
         shuffled: Every sample has another sample's label.
         steps: Steps of training.

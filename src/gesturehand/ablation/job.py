@@ -79,7 +79,7 @@ class Place:
     """The places of data and results.
 
     Attributes:
-        root: The data set.
+        root: The dataset.
         mano: MANO's file or folder, or None for the open hand.
         out: The comparison's folder.
         crops: Folder of stored crops, or None to read images.
@@ -300,7 +300,7 @@ def accelerator_of(cluster: str) -> str:
 
 
 def device_name(accelerator: str) -> str:
-    """What a result says of the device it was trained on."""
+    """A result's description of the device on which it was trained."""
     if accelerator != "cpu" and torch.cuda.is_available():
         return torch.cuda.get_device_name()
     return f"CPU, {torch.get_num_threads()} thread(s) a training"

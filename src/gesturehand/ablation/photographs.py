@@ -1,4 +1,4 @@
-"""The comparison on photographs: what gesture labels of photos add where their 3D pose is not known.
+"""The comparison on photographs: what gesture labels of photos add if their 3D pose is not known.
 
 Encoder × what stage 1 learned from × whether stage 2 sees 2D joints of photos. Photos never have 3D joints, and stage 2
 never sees their labels, so a label can only help through stage 1.
@@ -34,7 +34,7 @@ LABELS: Final[tuple[Labels, ...]] = ("none", "longer", "rendered", "unlabelled",
 
 @dataclass(frozen=True)
 class EncoderStart:
-    """What an encoder is and starts from.
+    """An encoder and the weights from which it starts.
 
     Attributes:
         backbone: timm's name.
@@ -63,7 +63,7 @@ _CHECKPOINT: Final = "last.ckpt"
 
 @dataclass(frozen=True)
 class PhotoSize:
-    """How large the comparison is; "quick" unless something else is said.
+    """The sizes of the comparison; the defaults are those of "quick".
 
     Attributes:
         name: For the table.
@@ -148,8 +148,8 @@ class PhotoTraining:
     """A training of one seed.
 
     Attributes:
-        encoder: What the encoder starts from.
-        labels: What stage 1 learns from.
+        encoder: The weights from which the encoder starts.
+        labels: The labels from which stage 1 learns.
         joints_2d: Stage 2 sees 2D joints of photos; None: it is a training of stage 1.
         steps: Steps of this training.
         seed: Seed of weights, order, augmentation and shuffling.
@@ -195,7 +195,7 @@ def run_photo_training(job: PhotoTraining, place: PhotoPlace, *, size: PhotoSize
     """Trains, tests and writes ``result.json`` into the job's folder, which appears when all is in it.
 
     Raises:
-        UserError: A data set is missing or broken, or the package of an encoder's weights is not installed.
+        UserError: A dataset is missing or broken, or the package of an encoder's weights is not installed.
         KeyboardInterrupt: The training was interrupted; it leaves no result.
     """
     warnings.filterwarnings("ignore")
@@ -314,7 +314,7 @@ def _tested(
 
 
 def collect_photo_results(size: PhotoSize, place: PhotoPlace) -> Results:
-    """The results that are there, in the form of :func:`gesturehand.ablation.results.collect`."""
+    """The existing results, in the form of :func:`gesturehand.ablation.results.collect`."""
     return {
         "size": {**asdict(size), "crop_px": {encoder: size.crop_px(encoder) for encoder in ENCODERS}},
         "photos": [name for name, _ in place.photos],
@@ -323,7 +323,7 @@ def collect_photo_results(size: PhotoSize, place: PhotoPlace) -> Results:
 
 
 def photo_contrasts(encoder: Encoder, joints_2d: bool) -> Iterator[tuple[str, str, str]]:
-    """The differences that are looked at: a label, an arm, and the arm that is subtracted."""
+    """The differences to report: a label, an arm, and the arm that is subtracted."""
     ending = f"{'with' if joints_2d else 'without'}2d"
     for labels, other in (
         ("rendered", "none"),

@@ -1,4 +1,4 @@
-"""Tables and the picture of the comparison on photographs, from whichever of its results are there."""
+"""Tables and the picture of the comparison on photographs, from the results that exist."""
 
 from collections import Counter
 from pathlib import Path
@@ -28,7 +28,7 @@ _2D: Final = "joints_2d_percent"
 
 
 def photo_markdown(results: Results) -> str:
-    """All tables of the encoders of which something is done; what is missing of these is marked."""
+    """The tables of all encoders for which a training has finished; missing entries are marked."""
     size = results["size"]
     devices = sorted({run["device"] for seeds in results["runs"].values() for run in seeds.values()})
     state = "" if results["done"] == results["jobs"] else " What is missing is marked – or left out."
@@ -48,7 +48,7 @@ def photo_markdown(results: Results) -> str:
 
 
 def _begun(results: Results) -> dict[Encoder, str]:
-    """The encoders of which a training is done, with their titles."""
+    """The encoders for which a training has finished, with their titles."""
     begun = {arm.split("-")[0] for arm in results["runs"]}
     return {encoder: title for encoder, title in _ENCODERS.items() if encoder in begun}
 

@@ -23,7 +23,7 @@ Results = dict[str, Any]
 
 
 def collect(grid: Grid, place: Place) -> Results:
-    """Reads the results that are there.
+    """Reads the existing results.
 
     Returns:
         ``size`` (its settings), ``jobs`` and ``done`` (numbers), ``runs``: by name of an arm or pretraining and by seed

@@ -38,7 +38,7 @@ class Folders(Protocol):
     """Where trainings are kept."""
 
     def folder(self, job: Any, /) -> Path:
-        """A training's folder, which is there when the training is done."""
+        """A training's folder, which exists once the training has finished."""
 
 
 def jobs_of(grid: Grid) -> list[Job]:
@@ -51,7 +51,7 @@ def jobs_of(grid: Grid) -> list[Job]:
 
 
 def is_done(job: Training, place: Folders) -> bool:
-    """Whether the job's result is there."""
+    """Whether the job's result exists."""
     return (place.folder(job) / RESULT_FILE).is_file()
 
 
@@ -154,7 +154,7 @@ def prepare_data(size: Size, root: Path, cluster: str = "local") -> None:
 
 
 def store_all_crops(size: Size, place: Place) -> None:
-    """Stores the crops of all splits, where the size wants that."""
+    """Stores the crops of all splits, if the size requires it."""
     if place.crops is not None:
         for split in SPLITS:
             store_crops(place.root, split, place.crops, size.image_size)

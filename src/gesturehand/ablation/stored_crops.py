@@ -53,7 +53,7 @@ def store_crops(root: str, split: str, folder: Path, image_size: int, *, progres
 
 
 class StoredCropDataset(InterHandDataset):
-    """A data set whose images come from stored crops; every sample shows all hands of its annotation.
+    """A dataset whose images come from stored crops; every sample shows all hands of its annotation.
 
     Args:
         folder: The folder that :func:`store_crops` has written.

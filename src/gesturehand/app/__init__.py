@@ -1,1 +1,1 @@
-"""A page for the browser: photos, a camera and short videos in; overlays, meshes and numbers out."""
+"""A page in the browser that predicts the hands in photos, a camera's pictures and short videos."""

@@ -1,4 +1,4 @@
-"""From a visitor's file to an answer: the hands of a photo or video, and their files while the visit lasts."""
+"""Answers a visitor's file with the hands in it, and keeps their files while the visit lasts."""
 
 import os
 import secrets
@@ -30,11 +30,11 @@ from gesturehand.inference.video import Video
 
 #: The mesh files that a page offers; its viewer shows the GLB.
 _MESHES: Final[tuple[MeshFormat, ...]] = ("obj", "glb")
-#: More hands than a page can show; those that are most certain are kept.
+#: The most hands that a page shows; the most certain ones are kept.
 _MOST_HANDS: Final = 20
 #: A second of film counts as no more frames than this, whatever its rate.
 _MOST_FPS: Final = 60
-#: Films that are made by browsers' cameras, and others whose names do not say that they are films.
+#: First bytes of films from browsers' cameras, and of others whose names do not say that they are films.
 _FILM_STARTS: Final = ((4, b"ftyp"), (0, b"\x1aE\xdf\xa3"))
 _IMAGE_BRANDS: Final = (b"hei", b"hev", b"mif1", b"msf1", b"avi", b"crx")
 
@@ -49,7 +49,7 @@ class Visit:
 
     Attributes:
         folder: Where its results are written; nobody else writes there.
-        answer: What was found, once it is known.
+        answer: The answer, once it is known.
     """
 
     folder: Path
@@ -69,7 +69,7 @@ class Visits:
         self._visits: dict[str, Visit] = {}
 
     def ask(self, session: str) -> Visit:
-        """A new question of a visitor, in an empty folder; what the last one left is removed."""
+        """A new question from a visitor, in an empty folder; the files of the last one are removed."""
         # Nobody can guess the folder's name, and so ask for another visitor's files.
         visit = Visit(self._root / secrets.token_urlsafe(16))
         visit.folder.mkdir(parents=True)
@@ -83,7 +83,7 @@ class Visits:
         """Does nothing as long as the visitor waits for this answer.
 
         Raises:
-            VisitEndedError: Nobody waits for it any more. What was written meanwhile is removed.
+            VisitEndedError: Nobody waits for it any more. Files written meanwhile are removed.
         """
         with self._lock:
             current = self._visits.get(session) is visit
@@ -97,7 +97,7 @@ class Visits:
             return self._visits.get(session)
 
     def end(self, session: str) -> None:
-        """Removes what is kept of a visitor."""
+        """Removes everything that is kept for a visitor."""
         with self._lock:
             visit = self._visits.pop(session, None)
         _remove(visit)
@@ -122,17 +122,17 @@ class MeshFiles(NamedTuple):
 
 @dataclass(frozen=True)
 class Answer:
-    """What was found in a photo or video.
+    """The result for a photo or video.
 
     Attributes:
         folder: Folder of its files.
-        stem: What they are called.
+        stem: The stem of the files' names.
         hands: Hands in the photo, or in each frame of the video.
         tracks: Numbers of the tracks of each frame's hands; None for a photo.
         numbers: The JSON, or a video's JSON lines.
         pictures: A photo's overlays: meshes, and joints with boxes.
         film: A video's overlay.
-        assumed: Nothing is known of the camera, so that distances are a guess.
+        assumed: Nothing is known about the camera, so that distances are a guess.
     """
 
     folder: Path
@@ -146,7 +146,7 @@ class Answer:
 
     @property
     def first(self) -> int:
-        """The first frame with a hand; 0 where there is none."""
+        """The first frame with a hand; 0 if there is none."""
         return next((number for number, hands in enumerate(self.hands) if hands), 0)
 
 
@@ -165,7 +165,7 @@ class Answerer:
         self.predictor = predictor
         self.max_seconds = max_seconds
         self.articulation = articulation_of_model(predictor.model.hand_model)
-        # Loaded now, and not by the first two visitors at once; what is not installed is named now, too.
+        # Loaded now rather than by the first two visitors at once; missing packages are named now, too.
         _ = predictor.detector, parse_formats(",".join(_MESHES))
 
     def __call__(
@@ -176,8 +176,9 @@ class Answerer:
         Args:
             path: The visitor's photo or video.
             folder: Folder of the results.
-            min_score: Hands that are less certain are left out.
-            progress: Told a video's frames that are done, and how many there are; what it raises ends the work.
+            min_score: Leave out hands with a lower score.
+            progress: Called with the number of a video's finished frames and of all; any exception from it ends the
+                work.
 
         Raises:
             UserError: The file cannot serve; the message says why, and names the file without its folder.
@@ -241,7 +242,7 @@ class Answerer:
 
 
 def _is_video(path: Path) -> bool:
-    """Whether a file is a video, by its name or, where that says nothing, by its first bytes."""
+    """Whether a file is a video, by its name or, if that does not tell, by its first bytes."""
     if path.suffix.lower() in VIDEO_SUFFIXES:
         return True
     try:
@@ -254,7 +255,7 @@ def _is_video(path: Path) -> bool:
 
 
 def _say_nothing(sentence: str) -> None:
-    """Sentences about options of the command line; a page has its own words."""
+    """Ignores sentences about command-line options; the page has its own words."""
 
 
 def remove_empty(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""The page: what is asked on its left, what was found on its right."""
+"""The page, with the question on the left and the answer on the right."""
 
 import html
 import logging
@@ -21,7 +21,7 @@ _LOGGER: Final = logging.getLogger(__name__)
 _AT_ONCE: Final = 2
 #: Gesture bars.
 _BARS: Final = 5
-#: Files are looked through so often, and removed when they are so old, s.
+#: How often files are checked, and the age at which they are removed, s.
 _CLEAN_EVERY_S: Final = 300
 _KEEP_S: Final = 1800
 #: The viewer looks from where the photo's camera stood, a little higher: angles of Babylon.js's camera.
@@ -94,11 +94,11 @@ def build_page(
     """The page, not yet served.
 
     Args:
-        answerer: Answers.
-        visits: Keeps what was found.
+        answerer: Answers the questions.
+        visits: Keeps the answers.
         uploads: Gradio's folder of uploads.
         examples: Pictures to try.
-        max_upload_mb: Largest file, which is told.
+        max_upload_mb: Largest file, which the page states.
 
     Returns:
         Gradio's ``Blocks``.
@@ -321,7 +321,7 @@ def _connect(parts: _Parts, answerer: Answerer, visits: Visits, uploads: Path, e
         (parts.examples.click, ask_example, parts.examples),
     ):
         asked = event(ask_with, [given, parts.min_score], shown, show_progress_on=parts.status, **private)
-        # Afterwards, since the viewer has to be on the page before it is given something to show.
+        # Afterwards, because the viewer must be on the page before it gets something to show.
         asked.then(show_meshes, parts.frame, meshes, show_progress="hidden", **private)
     quiet: dict[str, Any] = {"show_progress": "hidden", **private}
     parts.hand.input(show_hand, [parts.hand, parts.frame], shown_of_hand, **quiet)
@@ -345,7 +345,7 @@ def _last_answer(visits: Visits, request: Any) -> Answer | None:
 
 
 def _clipped(number: int, items: Sequence[Any]) -> int:
-    """A place, clipped to those that exist: what a browser sends is not to be trusted."""
+    """A place, clipped to those that exist: data from a browser cannot be trusted."""
     return max(0, min(int(number), len(items) - 1))
 
 
@@ -355,7 +355,7 @@ def _name(hand: HandResult, number: int) -> str:
 
 
 def _sentence(answer: Answer) -> str:
-    """What was found, in a few words."""
+    """The result in a few words."""
     if not any(answer.hands):
         return _said("none", _NO_HAND)
     if answer.tracks is None:

@@ -1,4 +1,4 @@
-"""Serves the page, from this machine alone unless told otherwise, and leaves nothing behind."""
+"""Serves the page, only to this machine unless told otherwise, and leaves nothing behind."""
 
 import logging
 import os
@@ -18,7 +18,7 @@ from gesturehand.errors import UserError
 from gesturehand.extras import install
 from gesturehand.inference.predictor import HandPredictor
 
-#: Read by Gradio and the libraries below it when they are imported: nothing is sent or asked for over the network.
+#: Read by Gradio and the libraries below it when they are imported: nothing is sent or requested over the network.
 _QUIET: Final = {
     "GRADIO_ANALYTICS_ENABLED": "False",
     "GRADIO_MCP_SERVER": "False",
@@ -36,9 +36,9 @@ def served(
     """Serves the app while the block runs.
 
     Args:
-        predictor: Predicts.
-        host: Address that is listened on: 127.0.0.1 for this machine alone, 0.0.0.0 for everybody on the network.
-        port: Its port; 0 for any that is free.
+        predictor: The predictor.
+        host: Address to listen on: 127.0.0.1 for this machine only, 0.0.0.0 for everybody on the network.
+        port: Its port; 0 for any free port.
         max_upload_mb: Largest file that a visitor may give.
         max_seconds: Longest video.
 
@@ -96,8 +96,8 @@ def serve(predictor: HandPredictor, *, host: str, say: Callable[[str], None], **
     Args:
         predictor: See :func:`served`.
         host: Likewise.
-        say: Is told the address.
-        **settings: The further arguments of :func:`served`.
+        say: Called with the address.
+        **settings: Further arguments of :func:`served`.
 
     Raises:
         UserError: See :func:`served`.
@@ -122,7 +122,7 @@ def serve(predictor: HandPredictor, *, host: str, say: Callable[[str], None], **
 
 
 def check_app(port: int, max_upload_mb: float, max_seconds: float) -> None:
-    """Says what is wrong before anything is loaded.
+    """Checks the arguments before anything is loaded.
 
     Args:
         port: See :func:`served`.
@@ -161,7 +161,7 @@ def _free_port(host: str, port: int) -> int:
 
 
 def _theme(gradio: Any) -> Any:
-    """Fonts of the visitor's machine: none is fetched."""
+    """Uses the fonts of the visitor's machine; none is downloaded."""
     font = gradio.themes.Font
     return gradio.themes.Soft(
         primary_hue="teal",

@@ -15,7 +15,7 @@ from gesturehand.hand.layer import full_matmul_precision
 from gesturehand.models.encoder import Encoder
 from gesturehand.trainers.hand_regressor import HandRegressor
 
-#: What of a training step is compiled.
+#: The part of a training step that is compiled.
 Part = Literal["encoder", "head", "all"]
 
 
@@ -69,7 +69,7 @@ class Compile(pl.Callback):
 
         @functools.wraps(compiled)
         def losses(*arguments: Any) -> Any:
-            # The hand model chooses the precision of its products itself, but not inside of what is compiled.
+            # The hand model chooses the precision of its products itself, but not inside compiled code.
             with full_matmul_precision():
                 return compiled(*arguments)
 

@@ -23,7 +23,7 @@ class Throughput(pl.Callback):
         self._waited, self._images, self._steps = 0.0, 0, 0
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Starts the count, also where a run continues in the middle of an epoch, whose start is then not announced."""
+        """Starts the count, even if a run continues in the middle of an epoch, whose start is then not announced."""
         self._begin(pl_module)
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:

@@ -65,7 +65,7 @@ def check_sweep_goes_on() -> None:
 def read_trial(folder: Path) -> list[dict[str, Any]]:
     """The lines that a trial has written so far; one that is being written is left out.
 
-    So is what was written before an interruption and then trained again: lines of steps that come once more.
+    The same holds for lines written before an interruption whose steps were then trained again.
     """
     try:
         text = (folder / TRIAL_FILE).read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""What is drawn of the validation while a network trains: predictions, gesture confusion, a map of the embedding."""
+"""Pictures of the validation while a network trains: predictions, gesture confusion, a map of the embedding."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -85,7 +85,7 @@ def principal_components(embedding: Tensor, number: int) -> tuple[Tensor, Tensor
 
 
 class ValidationPictures(pl.Callback):
-    """A picture every n epochs, of what :meth:`keep` has kept of the validation's batches.
+    """Draws a picture every n epochs from what :meth:`keep` has kept of the validation's batches.
 
     Args:
         folder: The run's folder.
@@ -105,12 +105,12 @@ class ValidationPictures(pl.Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        """Keeps what is needed of a batch that has outputs."""
+        """Keeps the needed parts of a batch that has outputs."""
         if outputs is not None:
             self.keep(trainer, pl_module, outputs, batch)
 
     def keep(self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Batch) -> None:
-        """Keeps what the picture needs of a batch; nothing unless a subclass says otherwise."""
+        """Keeps the parts of a batch that the picture needs; nothing unless a subclass overrides it."""
 
 
 class EmbeddingMap(ValidationPictures):

@@ -17,9 +17,9 @@ from gesturehand.file_writing import durable_file
 _ARCHIVE: Final = b"PK\x03\x04"
 #: torch's errors when it cannot write an archive contain one of these.
 _WRITER_WORDS: Final = ("PytorchStreamWriter", "inline_container", "unexpected pos")
-#: What ``torch.compile`` inserts into the names of a module's tensors.
+#: The part that ``torch.compile`` inserts into the names of a module's tensors.
 _COMPILED: Final = "_orig_mod."
-#: What ``torch.nn.DataParallel`` and ``DistributedDataParallel`` put before them.
+#: The prefix that ``torch.nn.DataParallel`` and ``DistributedDataParallel`` add.
 _PARALLEL: Final = "module."
 _QUOTED: Final = re.compile(r'"([^"]+)"')
 _RESHAPED: Final = re.compile(r"size mismatch for ([^:\s]+):")
@@ -60,7 +60,7 @@ def save_checkpoint(checkpoint: dict[str, Any], path: str | os.PathLike) -> None
         except RuntimeError as error:
             if not any(word in str(error) for word in _WRITER_WORDS):
                 raise  # a signal's handler may raise at any time, for instance when a loader's worker has died
-            # torch hides what the file system said
+            # torch hides the file system's error
             raise OSError(None, f"PyTorch: {str(error).splitlines()[0]}") from error
 
 
@@ -139,7 +139,7 @@ def _checked(path: str | os.PathLike, file: BinaryIO, map_location: Any) -> dict
 
 
 def is_whole(file: str | os.PathLike | BinaryIO) -> bool:
-    """Whether a checkpoint is complete: every part of it is there and has the checksum it was written with."""
+    """Whether a checkpoint is complete: every part exists and has its original checksum."""
     try:
         with zipfile.ZipFile(file) as archive:
             return archive.testzip() is None
@@ -156,7 +156,7 @@ def _plain_names(state: dict[Any, Any]) -> dict[str, Any]:
 
 
 def _first_line(error: Exception) -> str:
-    """What the unpickler refused, without its advice on how to let it run."""
+    """The unpickler's complaint, without its advice on how to let the file run."""
     text = " ".join(str(error).split())
     for start in ("Unsupported global: ", "Unsupported operand ", "Trying to "):
         if start in text:

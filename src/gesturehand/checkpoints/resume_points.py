@@ -27,7 +27,7 @@ from gesturehand.file_writing import remove_parts
 REQUEUE_SIGNAL: Final = getattr(signal, "SIGUSR1", None)
 #: How many points are kept: one may be damaged.
 KEPT: Final = 2
-#: Steps between the processes' asking each other whether one was told to stop, for which they wait for each other.
+#: Steps between two exchanges on whether a process was told to stop, at which processes wait for each other.
 _STEPS_BETWEEN_QUESTIONS: Final = 10
 
 
@@ -113,7 +113,7 @@ class ResumePoints(Checkpoint):
         self._batch_size = state_dict.get("batch_size")  # not in points of the first version
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Clears what a killed process left."""
+        """Removes the remains of a killed process."""
         if trainer.is_global_zero:
             remove_parts(self.folder)
 
@@ -122,9 +122,9 @@ class ResumePoints(Checkpoint):
         self._listen()
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Takes over Lightning's handlers where a resumed run skips the sanity check; puts the loader in its place.
+        """Takes over Lightning's handlers if a resumed run skips the sanity check; restores the loader's position.
 
-        Lightning restores a loader only where nothing, such as a schedule's length, has asked for it before.
+        Lightning restores a loader only if nothing, such as a schedule's length, has requested it before.
         """
         self._listen()
         first = trainer.strategy.broadcast(trainer.global_step)
@@ -211,11 +211,11 @@ class ResumePoints(Checkpoint):
             return
         fitting = together // processes if together % processes == 0 else None
         remedy = f"set data.batch_size to {fitting}" if fitting else "give it as many devices as before"
-        raise UserError(f"{change}: {remedy} and name the run with --resume=FOLDER, or start anew with --resume=never.")
+        raise UserError(f"{change}: {remedy} and name the run with --resume=FOLDER, or restart with --resume=never.")
 
     def _listen(self) -> None:
         def stop(signum: int, frame: Any) -> None:
-            if self._stop_asked != REQUEUE_SIGNAL:  # what SLURM sends after it does not call the job off
+            if self._stop_asked != REQUEUE_SIGNAL:  # later signals from SLURM do not cancel the job
                 self._stop_asked = signum
             if signum == signal.SIGINT:
                 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -264,7 +264,7 @@ class ResumePoints(Checkpoint):
     def _save(self, trainer: pl.Trainer) -> None:
         self._loader_state = trainer.train_dataloader.state_dict()  # type: ignore[union-attr]
         for logger in trainer.loggers:
-            logger.save()  # what was logged before a point is not logged again after it
+            logger.save()  # values logged before a point are not logged again after it
         epoch = trainer.fit_loop.epoch_progress.current.processed  # type: ignore[attr-defined]
         # Also at an epoch's end the name's number grows: the step before the validation has its own.
         name = f"step-{trainer.global_step:09d}-epoch-{epoch:06d}.ckpt"

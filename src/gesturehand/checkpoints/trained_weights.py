@@ -13,11 +13,11 @@ from gesturehand.checkpoints.checkpoint_io import listed, load_checkpoint
 from gesturehand.errors import UserError
 from gesturehand.text_file import read_json
 
-#: Names that stand for those of the package where a checkpoint is asked for.
+#: Names that may stand for the package's weights in place of a checkpoint.
 SHIPPED: Final = ("openphoto",)
 #: Ending of the tensors' file.
 WEIGHTS_SUFFIX: Final = ".safetensors"
-#: What the JSON says that a checkpoint says too, or in its place.
+#: Keys of the JSON that a checkpoint contains too, or that replace a checkpoint's.
 _KEPT: Final = ("hand_model", "encoder_weights_origin", "crops", "joints_25d_share")
 _REMEDY: Final = "give the .safetensors and .json that scripts/build_openphoto.py wrote"
 
@@ -73,10 +73,10 @@ def read_weights(path: Path, about_path: Path | None = None) -> dict[str, Any]:
     beside = path.with_suffix(".json") if about_path is None else about_path
     about = read_json(beside, f"The settings of '{path}'", _REMEDY)
     if not isinstance(about, dict) or not {"class", "settings", *_KEPT} <= about.keys():
-        raise UserError(f"'{beside}' does not say what network the weights '{path}' are of: {_REMEDY}.")
+        raise UserError(f"'{beside}' does not say which network the weights '{path}' belong to: {_REMEDY}.")
     settings, crops = about["settings"], about["crops"]
     if not isinstance(settings, Mapping) or not isinstance(crops, Mapping):
-        raise UserError(f"'{beside}' has settings or crops that are no object: {_REMEDY}.")
+        raise UserError(f"'{beside}' has settings or crops that are not an object: {_REMEDY}.")
     try:
         state = load_file(path)
     except FileNotFoundError:

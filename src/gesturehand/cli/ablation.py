@@ -28,12 +28,13 @@ def ablation(
     Args:
         size: "quick" is for two CPU cores, "default" for one GPU; "tiny" only shows that everything runs.
         out: Folder of the comparison; it gets results.json, ablation.md, two pictures, and a folder for each training.
-        data: InterHand2.6M's folder, or another set in its files; without it, an open synthetic set is written.
+        data: InterHand2.6M's folder, or another set in the same files; without it, an open synthetic set is written.
         mano: MANO's file or folder; without it, the open hand.
-        imagenet_weights: Start encoders from timm's weights, which are downloaded; the default size does, "quick" not.
+        imagenet_weights: Start encoders from timm's weights, which are downloaded; "default" does so unless told
+            otherwise.
         seeds: Number of seeds; 3 unless given.
-        processes: Trainings at a time; one per GPU, or per core without a GPU, unless given.
-        cluster: Who trains: "local", a scheduler's address as "tcp://host:8786", or a YAML file for SLURM, PBS or
+        processes: Trainings at a time; by default one per GPU, or one per core if there is no GPU.
+        cluster: Where to train: "local", a scheduler's address as "tcp://host:8786", or a YAML file for SLURM, PBS or
             LSF; for a file, processes is the number of its jobs. See docs/cluster.md.
         run: Run the trainings that are not done yet; otherwise only write tables and pictures.
         docs: Deprecated; scripts/document_tables.py writes documents.

@@ -1,8 +1,8 @@
-"""The commands, a line each; everything that lists, explains, completes or runs them reads it here.
+"""The commands, one line each; everything that lists, explains, completes or runs commands reads them here.
 
-A command is a function of the command's name, in the module of its own name, or of its group's. Its signature and
-docstring are its options and their help, with those of the class that it hands its ``**settings`` to: they are read
-from the source, so that help imports nothing.
+A command is a function that has the command's name, in the module named after the command or its group. Its signature
+and docstring define its options and their help, together with those of the class to which it passes its ``**settings``.
+They are read from the source, so that help imports nothing.
 """
 
 import builtins
@@ -19,14 +19,14 @@ TRAINING: Final = {
 COMMANDS: Final = {
     "evaluate": "score saved predictions without a model: --predictions P.npz --data FOLDER",
     "predict": "run a trained network on images, folders or videos: predict IMAGE --output FOLDER",
-    "app": "a page for the browser: photo, camera or short video in; hands in 3D out",
-    "export": "write a trained network as ONNX or PyTorch program: --format onnx --out model.onnx",
+    "app": "serve a page in the browser that predicts hands in photos, camera pictures and short videos",
+    "export": "write a trained network as an ONNX or PyTorch program: --format onnx --out model.onnx",
     "sweep": "search settings: --file experiments/sweeps/….yaml",
     "ablation": "the paper's comparison, with tables and pictures: --size quick",
     "experiments": "list the experiments that come with the package",
     "init": "copy experiments, notebooks and a Makefile to start from: init FOLDER",
-    "doctor": "tell versions, devices, storage and network, and what is wrong: paste it into an issue",
-    "completion": "print a script that completes commands and keys in a shell: completion bash",
+    "doctor": "report versions, devices, storage and network, and what is wrong, for an issue",
+    "completion": "print a shell script that completes commands and keys: completion bash",
 }
 GROUPS: Final = {
     "data": {
@@ -35,22 +35,22 @@ GROUPS: Final = {
         "show": "draw annotations over crops",
         "gallery": "draw the gesture poses",
         "samples": "draw whole frames side by side",
-        "stats": "count a set; errors of the mean pose and of a gesture oracle",
-        "import": "make a set of your own images and joints",
+        "stats": "count a set's contents, and measure the mean pose and a gesture oracle",
+        "import": "make a set from your own images and joints",
         "index": "build the memory-mapped index of annotation files",
-        "check": "list what is wrong in a data set",
-        "pack": "put a split's images into few large files, for network file systems and buckets",
+        "check": "list what is wrong in a dataset",
+        "pack": "pack a split's images into a few large files, for network file systems and buckets",
     },
     "hand": {"info": "show a hand model", "convert": "turn a MANO pickle into .npz"},
     "submission": {
-        "write": "write the archive that FreiHAND's or HO-3D's server takes",
+        "write": "write the archive for FreiHAND's or HO-3D's server",
         "check": "check such an archive before it is uploaded",
-        "score": "score one as the server does, where the annotations are there",
+        "score": "score one as the server does, if the annotations exist",
     },
     "run": {
         "list": "list the runs: stage, backbone, best metric, whether it has finished",
-        "show": "show what a run trained and what came of it: run show RUN",
-        "compare": "set runs side by side: settings that differ, metrics, curves: run compare RUN RUN …",
+        "show": "show what a run trained and its results: run show RUN",
+        "compare": "compare runs: settings that differ, metrics, curves: run compare RUN RUN …",
         "summary": "compare a tested run with its baselines",
         "latest": "print the newest finished run",
     },
@@ -76,7 +76,7 @@ class Positional(NamedTuple):
 #: Commands that take words without a --name.
 POSITIONAL: Final = {
     "predict": Positional("inputs", "+", "IMAGE|FOLDER|VIDEO", "Images, folders, videos, cameras."),
-    "init": Positional("folder", None, "FOLDER", "The folder, which is made if it is not there."),
+    "init": Positional("folder", None, "FOLDER", "The folder, which is created if it does not exist."),
     "run show": Positional("run", None, "RUN", "Folder of the run, the name of one as `run list` has it, or latest."),
     "run compare": Positional("names", "+", "RUN", "Folders of runs, their names as `run list` has them, or latest."),
     "completion": Positional("shell", None, "SHELL", "bash or zsh."),
@@ -102,7 +102,7 @@ def function_of(command: str) -> str:
 
 
 def split_command(words: list[str]) -> tuple[str, list[str]]:
-    """The command that a command line begins with, one word or two, and the words behind it.
+    """The command that a command line begins with, one word or two, and the words after it.
 
     Args:
         words: The command line without the program's name; not empty.

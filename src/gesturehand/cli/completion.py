@@ -1,4 +1,4 @@
-"""``gesturehand completion``: a script that completes commands, keys and their words in a shell."""
+"""``gesturehand completion``: a script that completes commands, keys and their values in a shell."""
 
 import sys
 from collections.abc import Iterable
@@ -49,10 +49,10 @@ _ZSH: Final = "autoload -U +X compinit && compinit -u\nautoload -U +X bashcompin
 
 
 def completion(shell: Literal["bash", "zsh"]) -> None:
-    """Prints the script that completes commands, keys and the words that keys take.
+    """Prints a shell script that completes commands, keys and their values.
 
-    In this shell alone: `source <(gesturehand completion bash)`. For good, where bash-completion is installed:
-    `gesturehand completion bash > ~/.local/share/bash-completion/completions/gesturehand`, anew after an upgrade.
+    For the current shell only: `source <(gesturehand completion bash)`. Permanently, if bash-completion is installed:
+    `gesturehand completion bash > ~/.local/share/bash-completion/completions/gesturehand`, repeated after an upgrade.
 
     Args:
         shell: bash or zsh.

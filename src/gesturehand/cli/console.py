@@ -6,7 +6,7 @@ from rich.console import Console, RenderableType
 
 
 def say(text: str, *, aside: bool = False) -> None:
-    """Prints a line as it is: no colours, no line breaks of its own.
+    """Prints a line unchanged, without colours or additional line breaks.
 
     Args:
         text: The line.

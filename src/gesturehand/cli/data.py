@@ -27,17 +27,16 @@ def synth(
 ) -> None:
     """Writes the open synthetic set: images, masks and annotations of the open hand in InterHand2.6M's files.
 
-    The defaults are the benchmark openhand-v1. An interrupted run goes on where it stopped when the same command is
-    given again.
+    The defaults give the benchmark openhand-v1. Repeat the command to continue an interrupted run where it stopped.
 
     Args:
         out: Folder to write; it appears when the set is complete.
         processes: Number of processes; all cores if not given.
-        cluster: Who draws: "local", a scheduler's address as "tcp://host:8786", or a YAML file for SLURM, PBS or LSF;
-            for a file, processes is the number of its jobs. See docs/cluster.md.
-        overwrite: Replace a synthetic set that is already there, or start anew where a run with other settings was
-            interrupted; any other folder is refused.
-        **settings: Of the set.
+        cluster: Where to render: "local", a scheduler's address as "tcp://host:8786", or a YAML file for SLURM, PBS or
+            LSF; for a file, processes is the number of its jobs. See docs/cluster.md.
+        overwrite: Replace an existing synthetic set, or start again if a run with other settings was interrupted; any
+            other folder is refused.
+        **settings: Settings of the set.
     """
     of_set = vars(BenchmarkSettings(**settings))
     command = shlex.join(["gesturehand", *sys.argv[1:]])
@@ -52,17 +51,17 @@ def synth_photo(
 ) -> None:
     """Writes the photo-like open set: the open hand as phones and webcams see hands, in InterHand2.6M's files.
 
-    The defaults are openphoto-v1 with made-up backgrounds. An interrupted run continues where it stopped when the same
-    command is given again.
+    The defaults give openphoto-v1 with made-up backgrounds. Repeat the command to continue an interrupted run where it
+    stopped.
 
     Args:
         out: Folder to write; it appears when the set is complete.
         processes: Number of processes; all cores if not given.
-        cluster: Who draws: "local", a scheduler's address as "tcp://host:8786", or a YAML file for SLURM, PBS or LSF;
-            for a file, processes is the number of its jobs. See docs/cluster.md.
-        overwrite: Replace a synthetic set that is already there, or start anew where a run with other settings was
-            interrupted; any other folder is refused.
-        **settings: Of the set.
+        cluster: Where to render: "local", a scheduler's address as "tcp://host:8786", or a YAML file for SLURM, PBS or
+            LSF; for a file, processes is the number of its jobs. See docs/cluster.md.
+        overwrite: Replace an existing synthetic set, or start again if a run with other settings was interrupted; any
+            other folder is refused.
+        **settings: Settings of the set.
     """
     command = shlex.join(["gesturehand", *sys.argv[1:]])
     of_set = PhotoSettings(**settings)
@@ -106,20 +105,20 @@ def show(
     augment: bool = False,
     format: str | None = None,
 ) -> None:
-    """Draws a data set's annotations over its crops, through the loader that training uses.
+    """Draws a dataset's annotations over its crops, using the loader of the training.
 
     Args:
         root: The set's folder.
         out: Picture to write, .png.
         split: Split to look at.
-        samples: Samples, evenly spread over the split.
+        samples: Number of samples, evenly spread over the split.
         hands: Which annotations: single, right, left, interacting or all.
-        layout: One hand a sample (left hands mirrored), or both.
+        layout: One hand per sample (left hands mirrored), or both.
         boxes: Where crops come from: joints or annotation.
         mano_fits: Draw the MANO fits' meshes too.
-        mano: MANO's file or folder that the fits are of; the open hand if not given.
+        mano: MANO's file or folder to which the fits belong; the open hand if not given.
         image_size: Side of a crop, px.
-        augment: Change crops as in training.
+        augment: Augment crops as in training.
         format: The set's format, such as freihand; recognised by its files if not given (docs/datasets.md).
     """
     # PyTorch and Lightning take seconds to load and only this command needs them.
@@ -155,13 +154,13 @@ def stats(
     mano: ExistingPath | None = None,
     format: str | None = None,
 ) -> None:
-    """Counts what is in a data set, and measures how much of a hand's pose its gesture tells.
+    """Counts the contents of a dataset, and measures how much a gesture tells about the hand's pose.
 
     Args:
         root: The set's folder; images are not read.
         out: JSON file to write.
         into: Deprecated; scripts/document_tables.py writes documents.
-        runs: Folders of tested runs of the second stage, to be listed beside the mean pose and the oracle.
+        runs: Folders of tested second-stage runs to list beside the mean pose and the oracle.
         mano: MANO's file or folder that the fits are of; the open hand if not given.
         format: The set's format; recognised by its files if not given.
     """
@@ -191,7 +190,7 @@ def samples(
     format: str | None = None,
     gamma: float = 1.0,
 ) -> None:
-    """Draws whole frames of a data set side by side, drawn at random from a split (always the same ones).
+    """Draws whole frames of a dataset side by side, chosen at random from a split (always the same ones).
 
     Args:
         root: The set's folder.
@@ -199,9 +198,9 @@ def samples(
         split: Split to look at.
         count: Number of frames.
         columns: Frames in a row.
-        height_px: Height of a row, in the mean.
+        height_px: Mean height of a row.
         format: The set's format; recognised by its files if not given.
-        gamma: Above 1, dark pictures become brighter; 1 shows them as they are.
+        gamma: Values above 1 brighten dark pictures; 1 leaves them unchanged.
     """
     from gesturehand.draw.data_set import frame_sheet
 
@@ -229,12 +228,12 @@ def index(
 ) -> None:
     """Builds the memory-mapped index that loaders read instead of the annotation files' JSON.
 
-    Loaders build it themselves on first use; this does it beforehand, for every split, and says what is in it. It lies
-    beside the annotations, or, where that folder is not for writing, in $GESTUREHAND_CACHE (~/.cache/gesturehand).
+    Loaders build it themselves on first use; this does it beforehand, for every split, and says what is in it. It is
+    stored beside the annotations or, if that folder is not writable, in $GESTUREHAND_CACHE (~/.cache/gesturehand).
 
     Args:
         root: The set's folder.
-        split: One split; all that are there if not given.
+        split: One split; all existing ones if not given.
         mano_fits: Read MANO_NeuralAnnot.json too.
         rebuild: Build it again even if it is up to date.
         format: The set's format; recognised by its files if not given.
@@ -254,16 +253,16 @@ def check(
     show: int = 20,
     format: str | None = None,
 ) -> None:
-    """Goes through a data set and lists everything that training would stumble over; exits with 1 if there is anything.
+    """Checks a dataset and lists everything that training would fail on; exits with 1 if it finds anything.
 
     Args:
         root: The set's folder.
-        splits: Splits to check, as "[train, val]"; those that are there if not given.
-        mano_fits: Look at the MANO fits too.
-        decode: Decode every image; without, only its header is read, which is many times faster.
-        threads: Images that are read at a time.
+        splits: Splits to check, as "[train, val]"; all existing ones if not given.
+        mano_fits: Check the MANO fits too.
+        decode: Decode every image; otherwise only its header is read, which is many times faster.
+        threads: Number of images read at a time.
         out: File for the complete list, .json; an existing one is replaced.
-        show: Problems of each kind to print.
+        show: Number of problems of each kind to print.
         format: The set's format; recognised by its files if not given.
     """
     from gesturehand.data.check import check_data
@@ -293,20 +292,21 @@ def pack(
     format: str | None = None,
     **settings: Any,
 ) -> None:
-    """Puts a split's images into few large files, which are read by ranges of bytes; docs/packed.md.
+    """Packs a split's images into a few large files, from which byte ranges are read; docs/packed.md.
 
-    ROOT/packed/SPLIT/ then holds plain ZIP files, a table of what lies where, and the index: complete by itself, so
-    that it can be copied to another machine or into a bucket and trained on there. Images are packed byte for byte, and
-    the single files stay. Given again, the command goes on where it was interrupted, and packs what has been added.
+    ROOT/packed/SPLIT/ then holds plain ZIP files, a table of the images' positions, and the index. It is
+    self-contained, so that it can be copied to another machine or into a bucket and trained on there. Images are packed
+    byte for byte, and the single files stay. Repeat the command to continue after an interruption, or to pack images
+    that were added.
 
     Args:
         root: The set's folder, in any format, or its URL.
         split: Split to pack.
         out: Folder to write packed/ to; the set's own if not given.
-        verify: Pack nothing, but read the shards from end to end and compare them with their sums; exits with 1 if
-            anything is wrong.
+        verify: Pack nothing, but read the shards from end to end and check their checksums; exits with 1 if anything is
+            wrong.
         format: The set's format; recognised by its files if not given.
-        **settings: How it is packed.
+        **settings: Settings of the packing.
     """
     from gesturehand.data.check import verify_split
 

@@ -20,17 +20,17 @@ def doctor(
     network: bool = True,
     json: bool = False,
 ) -> None:
-    """Tells versions, devices, storage, network and extras, and what is wrong with them.
+    """Reports versions, devices, storage, network and extras, and what is wrong with them.
 
-    Its text can be pasted into an issue: home folders, names of people and machines, and keys are left out. It exits
-    with 1 if there is a problem, and works where PyTorch does not.
+    Its output can be pasted into an issue: home folders, names of people and machines, and keys are left out. It exits
+    with 1 if there is a problem, and works even if PyTorch does not.
 
     Args:
-        root: The data set's folder, whose file system is measured; a temporary file is written into it.
+        root: The dataset's folder, whose file system is measured; a temporary file is written to it.
         runs: Folder of all runs.
-        mano: Folder or file of MANO; only the open hand is looked at if not given.
+        mano: MANO's folder or file; if not given, only the open hand is examined.
         cluster: Address of a cluster's scheduler, as tcp://10.0.0.1:8786.
-        network: Ask W&B, the model hub and the scheduler whether they answer.
+        network: Check whether W&B, the model hub and the scheduler answer.
         json: Print JSON instead of text.
     """
     from gesturehand.doctor.network import address_of

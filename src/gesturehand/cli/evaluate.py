@@ -24,25 +24,25 @@ def evaluate(
     batch_size: int = 64,
     format: str | None = None,
 ) -> None:
-    """Scores saved predictions of any project under this library's protocols, without a model.
+    """Scores any project's saved predictions under this library's protocols, without a model.
 
     Args:
         predictions: .npz with ids (N,), joints (N, H, 21, 3) m and, if there are meshes, vertices (N, H, V, 3) m, in
-            the frame of the original image's camera; docs/evaluation.md says it in full.
+            the frame of the original image's camera; docs/evaluation.md has the details.
         data: The set's folder; images are not read.
         split: Split that was predicted.
         hands: Which annotations: single, right, left, interacting or all.
-        layout: One hand a sample, or both.
+        layout: One hand per sample, or both.
         subset: List of annotation ids or image file names that were predicted.
-        boxes: Where the crops came from, joints or annotation; for the report alone.
-        mano_fits: Read the MANO fits; without them the numbers of meshes are left out.
-        mano: MANO's file or folder that fits and meshes are of; the open hand if not given.
+        boxes: Where the crops came from, joints or annotation; only noted in the report.
+        mano_fits: Read the MANO fits; without them the mesh metrics are left out.
+        mano: MANO's file or folder to which fits and meshes belong; the open hand if not given.
         tips: Fingertip vertices of meshes: eanet, smplx or interhand.
         out: Folder for the report; "<predictions without .npz>-evaluation" if not given.
         batch_size: Samples at a time.
         format: The set's format; recognised by its files if not given.
     """
-    # PyTorch and Lightning take seconds to load and help is wanted at once.
+    # PyTorch and Lightning take seconds to load, and help should appear at once.
     from gesturehand.data.datamodule import InterHandDataModule
     from gesturehand.evaluation.report import MARKDOWN_FILE, write_report
     from gesturehand.evaluation.score import score_predictions

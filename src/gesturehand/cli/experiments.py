@@ -1,4 +1,4 @@
-"""``gesturehand experiments``: those that come with the package, and which file the name of one stands for."""
+"""``gesturehand experiments``: the experiments that come with the package, and the files that their names stand for."""
 
 import difflib
 import os
@@ -11,7 +11,7 @@ from typing import Final
 from gesturehand.errors import UserError
 from gesturehand.suggestions import did_you_mean_path
 
-#: The folder of experiments in the repository, beside a user's own files, and in their names, where it may be left out.
+#: The folder of experiments in the repository and beside a user's own files; names of experiments may omit it.
 EXPERIMENTS: Final = "experiments"
 #: What is listed, by suffix; an experiment's name may go without it.
 _SUFFIXES: Final = (".yaml", ".sbatch")
@@ -44,10 +44,11 @@ def experiment_names() -> dict[str, Path]:
 
 
 def find_experiment(name: str) -> Path | None:
-    """The file that a name stands for; one on disk comes before one of the package.
+    """The file that a name stands for; a file on disk takes precedence over one of the package.
 
     Args:
-        name: A path, or the name of an experiment, with or without ``experiments/`` before and ``.yaml`` behind it.
+        name: A path, or the name of an experiment, with or without the leading ``experiments/`` and the trailing
+            ``.yaml``.
 
     Returns:
         A path, relative if the name is; None if there is no such file.
@@ -70,7 +71,7 @@ def summary_of(experiment: Path) -> str:
 
 
 def expand_configs(words: list[str], tell: Callable[[str], object]) -> list[str]:
-    """Replaces names of experiments behind ``--config`` by the files that they stand for.
+    """Replaces names of experiments after ``--config`` with the files that they stand for.
 
     Args:
         words: A command line.
@@ -108,7 +109,7 @@ def _file_of(name: str, tell: Callable[[str], object]) -> str:
 
 
 def experiments() -> None:
-    """Lists the experiments that come with the package, and what each is used with."""
+    """Lists the experiments that come with the package, and the command that each is for."""
     from rich.table import Table
 
     from gesturehand.cli.console import print_table, say

@@ -19,17 +19,18 @@ def export(
 ) -> None:
     """Writes a trained network as ONNX or as a PyTorch program, after comparing it with PyTorch on crops of hands.
 
-    Crops in; MANO parameters, mesh, joints and gesture out; any batch size; left hands are mirrored inside.
+    The file maps crops to MANO parameters, mesh, joints and gesture, for any batch size; it mirrors left hands itself.
     docs/export.md describes inputs and outputs.
 
     Args:
-        out: File to write, .onnx or .pt2; it appears when it has been compared.
+        out: File to write, .onnx or .pt2; it appears once the comparison has succeeded.
         format: onnx, or pt2 (torch.export).
         checkpoint: A checkpoint file, the folder of a run, "latest": the newest finished run under runs/, or
             "openphoto": the weights that come with the package.
-        mesh: Give vertices and joints too. The file then CONTAINS the hand model's arrays: with MANO, licensed data.
-        mano: MANO's file or folder on this machine; the training's if not given.
-        data: Folder that holds annotations/ and images/, whose test split it is compared on; rendered hands without.
+        mesh: Output vertices and joints too. The file then CONTAINS the hand model's arrays: with MANO, licensed data.
+        mano: MANO's file or folder on this machine; that of the training if not given.
+        data: Folder with annotations/ and images/, whose test split is used for the comparison; otherwise rendered
+            hands.
         overwrite: Replace the file if it exists.
     """
     path = Path(out)

@@ -1,4 +1,4 @@
-"""``gesturehand hand``: what a hand model is, and MANO's pickle made into a plain archive."""
+"""``gesturehand hand``: describes a hand model, and turns MANO's pickle into a plain archive."""
 
 from pathlib import Path
 
@@ -25,10 +25,10 @@ _MANO_LICENCE = "MANO: non-commercial, not to be passed on (mano.is.tue.mpg.de)"
 
 
 def info(mano: ExistingPath | None = None) -> None:
-    """Prints what a hand model consists of: sizes, root joint, bone lengths, fingerprint and licence.
+    """Prints a hand model's sizes, root joint, bone lengths, fingerprint and licence.
 
     Args:
-        mano: Folder or file of MANO; the open hand if not given.
+        mano: MANO's folder or file; the open hand if not given.
     """
     hands = [load_hand(mano, side) for side in SIDES]
     table = Table(title="Hand model")
@@ -41,7 +41,7 @@ def info(mano: ExistingPath | None = None) -> None:
 
 
 def convert(source: ExistingPath, target: str, side: Side | None = None, overwrite: bool = False) -> None:
-    """Turns a MANO pickle into an .npz archive with the same arrays, which opens faster and holds no code.
+    """Turns a MANO pickle into an .npz archive with the same arrays, which opens faster and contains no code.
 
     Args:
         source: MANO_RIGHT.pkl or MANO_LEFT.pkl.

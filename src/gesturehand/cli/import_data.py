@@ -1,4 +1,4 @@
-"""``gesturehand data import``: a folder of images and their joints as a set to train on."""
+"""``gesturehand data import``: turns a folder of images and their joints into a training set."""
 
 from pathlib import Path
 from typing import Final, Literal
@@ -36,7 +36,8 @@ def import_(
     swap_hands: bool = False,
     box: Literal["whole"] | None = None,
 ) -> None:
-    """Makes images with 2D (and 3D) joints, or gestures in boxes, a set in InterHand2.6M's files; docs/own_data.md.
+    """Turns images with 2D (and 3D) joints, or gestures in boxes, into a set in InterHand2.6M's files;
+    docs/own_data.md.
 
     Args:
         images: Folder of the images.
@@ -44,17 +45,17 @@ def import_(
             tool exported: COCO key points, MediaPipe's landmarks (.json, .jsonl, or a folder with one .json per image),
             a DeepLabCut or lightning-pose table.
         out: Folder to write; it appears when the set is complete.
-        hand: right or left, for a file that does not say it of each hand.
-        intrinsics: Focal lengths and centre, px, as "[fx, fy, cx, cy]", for images whose entry says none. With 2D
-            joints only they may be left out.
-        val_share: Share of images, or of subjects where they are named, for validation.
+        hand: right or left, for a file that does not give the side of each hand.
+        intrinsics: Focal lengths and centre, px, as "[fx, fy, cx, cy]", for images whose entry has none. With only 2D
+            joints they may be left out.
+        val_share: Share of images, or of subjects if they are named, for validation.
         test_share: Likewise for the test.
         seed: Seed of the random split.
-        label_map: .json that says which labels of a set are a fine gesture class: {set: {label: class}}.
-        folders_are_sets: Labels of images in different folders are of different sets, where the file names no set.
-        swap_hands: The hands that the file calls right are left ones, as older versions of MediaPipe have it on images
-            that are not mirrored.
-        box: whole: a hand with a gesture or a label, and with neither joints nor a box, fills its image.
+        label_map: .json that maps the labels of a set to fine gesture classes: {set: {label: class}}.
+        folders_are_sets: If the file names no set, each folder of images is taken as a separate set of labels.
+        swap_hands: The hands that the file calls right are left ones, as in the output of older versions of MediaPipe
+            for images that are not mirrored.
+        box: whole: a hand with a gesture or a label but neither joints nor a box fills its image.
     """
     # They load PyTorch, which no other command of the group needs for its start.
     from gesturehand.own_data.convert import convert

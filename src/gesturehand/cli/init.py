@@ -1,4 +1,4 @@
-"""``gesturehand init``: a folder of a user's own to start from."""
+"""``gesturehand init``: a user's own folder to start from."""
 
 import shutil
 import tempfile
@@ -12,10 +12,10 @@ from gesturehand.file_writing import make_folder
 
 
 def init(folder: str) -> None:
-    """Copies what one starts from into a folder: the experiments, the notebooks and a Makefile. It overwrites nothing.
+    """Copies the experiments, the notebooks and a Makefile into a folder to start from. It overwrites nothing.
 
     Args:
-        folder: The folder, which is made if it is not there.
+        folder: The folder, which is created if it does not exist.
     """
     target = Path(folder)
     sources = {name: travelling_folder(name) for name in (EXPERIMENTS, "notebooks")}
@@ -24,7 +24,7 @@ def init(folder: str) -> None:
         if (target / name).exists() or (target / name).is_symlink():
             raise UserError(f"'{target / name}' is already there and is not overwritten: choose another folder.")
     make_folder(target)
-    # All of it or nothing, whatever happens on the way.
+    # All of it or nothing, whatever happens meanwhile.
     with tempfile.TemporaryDirectory(prefix=".init-", dir=target) as complete:
         for name, source in sources.items():
             _copy(source, Path(complete, name))

@@ -1,4 +1,4 @@
-"""``gesturehand predict``: a trained network on images, folders of images and videos."""
+"""``gesturehand predict``: runs a trained network on images, folders of images and videos."""
 
 from pathlib import Path
 from typing import Any, Literal
@@ -35,48 +35,49 @@ def predict(
     cluster: str | None = None,
     processes: int | None = None,
 ) -> None:
-    """Predicts hands in images, folders of images, videos and what a camera sees: JSON, meshes and pictures.
+    """Predicts hands in images, folders of images, videos and camera streams, and writes JSON, meshes and pictures.
 
-    Of an image: NAME.json, NAME.obj, NAME.ply, NAME_overlay.png. Of a video: NAME.jsonl, NAME_overlay.mp4.
-    docs/predict.md describes what is in them. Files of the same names in the output folder are replaced, unless
-    --skip_done leaves them.
+    An image gives NAME.json, NAME.obj, NAME.ply and NAME_overlay.png; a video gives NAME.jsonl and NAME_overlay.mp4.
+    docs/predict.md describes their contents. Files of the same names in the output folder are replaced, unless
+    --skip_done keeps them.
 
     Args:
         inputs: Images, folders of images, videos; a number for a camera (0 is the first one) or an address
             (http, https, rtsp, rtmp), which are predicted until Ctrl-C.
         checkpoint: "openphoto": the weights that come with the package; a checkpoint file; the .safetensors of `make
             photo`; the folder of a run; or "latest": the newest finished run under runs/.
-        output: Folder of the results; made if it is not there.
+        output: Folder for the results, created if necessary.
         boxes: JSON file of boxes: {"a.jpg": [{"box": [x, y, w, h], "hand": "right"}, ...], ...}.
         box: x,y,w,h in pixels: the hand in every image; whole: it fills the image. Without box and boxes, hands and
-            their sides are looked for.
-        detect: Look for hands where no box is given; false: the whole image is the hand.
-        hand: right or left, where a box does not say, and instead of what was found; both, for networks that see two
+            their sides are detected.
+        detect: Detect hands if no box is given; false: the whole image is the hand.
+        hand: right or left, for boxes without a side, and in place of detected sides; both, for networks that see two
             hands.
-        max_hands: Where hands are looked for, at most so many an image, the most certain ones.
-        min_score: Where hands are looked for, those of a lower score (0 to 1) are left out; 0.5 if not given.
-        smallest_px: Size of the smallest hands that are looked for; 40 if not given, in videos a tenth of the longer
-            side. Smaller takes longer.
-        intrinsics: fx,fy,cx,cy in pixels, of every image. Without, the focal length comes from the photo's Exif data,
-            or is taken as the image's longer side.
+        max_hands: Keep at most this many detected hands per image, the most certain ones.
+        min_score: Leave out detected hands with a lower score (0 to 1); 0.5 if not given.
+        smallest_px: Size of the smallest hands to detect; 40 if not given, in videos a tenth of the longer side.
+            Smaller values take longer.
+        intrinsics: fx,fy,cx,cy in pixels, the same for every image. If not given, the focal length comes from the
+            photo's Exif data, or is taken as the image's longer side.
         box_scale: Side of a crop over the longer side of its box; 1.4 if not given.
-        mano: MANO's file or folder on this machine; the training's if not given.
-        engine: What runs the network: torch, onnx (ONNX Runtime, on a CPU, networks with the layers of "openphoto"), or
-            auto: onnx where it can.
-        device: auto (CUDA where there is one), cpu, cuda, cuda:1, ...
+        mano: MANO's file or folder on this machine; that of the training if not given.
+        engine: What runs the network: torch; onnx (ONNX Runtime, on a CPU, for networks with the layers of
+            "openphoto"); or auto: onnx if possible.
+        device: auto (CUDA if available), cpu, cuda, cuda:1, ...
         batch_size: Crops at a time.
         overlay: Draw the hands over the images.
-        mesh: Write meshes; if not given, of images and not of videos.
-        mesh_format: Some of obj, ply and glb, with commas between them.
-        y_up: Turn OBJ and PLY by 180 degrees about x, so that y points up, as many viewers take it. GLB always is.
+        mesh: Write meshes; if not given, for images but not for videos.
+        mesh_format: One or more of obj, ply and glb, separated by commas.
+        y_up: Rotate OBJ and PLY by 180 degrees about x, so that y points up, as many viewers expect. In GLB it always
+            does.
         smooth: Smooth the hands of videos over time.
-        detect_every: Frames of a video from one search for hands to the next; in between, known hands are followed.
-        skip_done: Leave images as they are whose results are in the output folder already, of the same weights and
-            settings, as after an interruption; videos are predicted again.
-        cluster: Who predicts images, if not this process: "local" for several processes on this machine, the address of
-            a scheduler as "tcp://host:8786", or a YAML file for SLURM, PBS or LSF. See docs/cluster.md.
-        processes: Processes of --cluster local, one per GPU, or per core without a GPU, unless given; of a YAML file,
-            jobs.
+        detect_every: Number of video frames from one search for hands to the next; in between, known hands are tracked.
+        skip_done: Skip images whose results from the same weights and settings are already in the output folder, as
+            after an interruption; videos are predicted again.
+        cluster: Where to predict images, if not in this process: "local" for several processes on this machine, the
+            address of a scheduler as "tcp://host:8786", or a YAML file for SLURM, PBS or LSF. See docs/cluster.md.
+        processes: Number of processes for --cluster local, by default one per GPU, or one per core if there is no GPU;
+            for a YAML file, the number of jobs.
     """
     # Before PyTorch is imported, which takes seconds.
     from gesturehand.inference.sources import find_sources
@@ -94,7 +95,7 @@ def predict(
     if cluster is None:
         find_device(device)
         if processes is not None:
-            raise UserError("--processes says how many processes --cluster has: give --cluster local, too.")
+            raise UserError("--processes is the number of processes for --cluster: give --cluster local, too.")
     side = parse_hand(hand, "--hand")
     where: BoxFile | HandBox | None = None
     if boxes is not None:

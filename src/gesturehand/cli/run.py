@@ -1,4 +1,4 @@
-"""``gesturehand run …``: what was trained, what came of it, and how runs differ."""
+"""``gesturehand run …``: what was trained, with which results, and how runs differ."""
 
 import json as json_module
 from pathlib import Path
@@ -19,7 +19,7 @@ _WIDTH = 160
 def list_(runs: str = "runs", json: bool = False) -> None:
     """Lists all runs, newest first: when, what was trained, the best metric, and whether it has finished.
 
-    The command that began an interrupted run continues it. `gesturehand run show RUN` tells more of one.
+    The command that began an interrupted run continues it. `gesturehand run show RUN` shows one in detail.
 
     Args:
         runs: Folder of all runs.
@@ -38,7 +38,7 @@ def list_(runs: str = "runs", json: bool = False) -> None:
 
 
 def show(run: str, runs: str = "runs", json: bool = False) -> None:
-    """Shows what a run trained and what came of it.
+    """Shows what a run trained and its results.
 
     Args:
         run: Folder of the run, its name as `run list` has it, a folder of several (the newest is shown), or latest.
@@ -67,7 +67,7 @@ def show(run: str, runs: str = "runs", json: bool = False) -> None:
 
 
 def compare(names: list[str], runs: str = "runs", out: str | None = None, json: bool = False) -> None:
-    """Sets runs side by side: the settings in which they differ, their metrics, and a picture of their curves.
+    """Compares runs: the settings in which they differ, their metrics, and a picture of their curves.
 
     Args:
         names: Folders of runs, their names as `run list` has them, folders of several (the newest is taken), or latest.
@@ -139,7 +139,7 @@ def summary(
 
     Args:
         run: Folder of the run, or "latest".
-        runs: Where "latest" is searched.
+        runs: Where to search for "latest".
         out: Folder for summary.json and the test's pictures; the test's own folder always gets summary.json.
         into: Deprecated; scripts/document_tables.py writes documents.
     """

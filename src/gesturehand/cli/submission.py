@@ -1,4 +1,4 @@
-"""``gesturehand submission``: the archives that FreiHAND's and HO-3D's servers take."""
+"""``gesturehand submission``: the archives that FreiHAND's and HO-3D's servers accept."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -17,11 +17,11 @@ _FOR = Literal["freihand", "ho3d_v2", "ho3d_v3"]
 
 
 def write(predictions: str, data: str, out: str = "pred.zip", format: str | None = None) -> None:
-    """Writes the archive that a set's server takes from a test's predictions of its evaluation images.
+    """Writes the archive for a set's evaluation server from a test's predictions on its evaluation images.
 
     Args:
         predictions: predictions.npz of `gesturehand test --save_predictions true`, or one in the same format.
-        data: The set's folder; its evaluation images are those to be predicted.
+        data: The set's folder, with the evaluation images that were predicted.
         out: Archive to write, .zip.
         format: The set's format, freihand, ho3d_v2 or ho3d_v3; recognised by its files if not given.
     """
@@ -38,7 +38,7 @@ def check(archive: str, format: _FOR | None = None, data: str | None = None) -> 
 
     Args:
         archive: The .zip.
-        format: Whose server it is for: freihand, ho3d_v2 or ho3d_v3; may be left out where data is given.
+        format: The server's set: freihand, ho3d_v2 or ho3d_v3; may be left out if data is given.
         data: The set's folder, for the number of its evaluation images; the published number if not given.
     """
     from gesturehand.data.formats.registry import format_of

@@ -77,7 +77,8 @@ _STOPPED: Final = 143
 class TrainingCLI(LightningCLI):
     """LightningCLI over the project's modules.
 
-    Beside Lightning's own keys it has ``name`` and ``runs`` (where the run is kept), and what is logged and drawn.
+    In addition to Lightning's keys it has ``name`` and ``runs`` (where the run is kept), and keys for logs and
+    pictures.
     """
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
@@ -88,7 +89,7 @@ class TrainingCLI(LightningCLI):
         """Parses the command line and its files.
 
         Raises:
-            UserError: A file is such that the parser fails on it instead of saying what is wrong.
+            UserError: The parser fails on a file instead of saying what is wrong with it.
         """
         try:
             super().parse_arguments(parser, args)
@@ -208,7 +209,7 @@ class TrainingCLI(LightningCLI):
         if self.resume_point is not None:
             kwargs["ckpt_path"] = self.resume_point
             if isinstance(model, HandRegressor):
-                # The checkpoint holds what became of them, and the files may be gone.
+                # The checkpoint contains their later state, and the files may be gone.
                 model.pretrained = model.start_from = None
         check_monitors(self.trainer, model)
         if not self.trainer.limit_val_batches or not self.datamodule.has_validation():
@@ -218,7 +219,7 @@ class TrainingCLI(LightningCLI):
         except SystemExit as left:
             if not isinstance(left.__context__, KeyboardInterrupt):
                 raise
-            # A second Ctrl-C, or the first before training began; Lightning makes a failure of it.
+            # A second Ctrl-C, or the first before training began; Lightning turns it into a failure.
             point = newest_point(self.run_folder / POINTS)
             raise KeyboardInterrupt(
                 f"the same command continues from {f'step {step_of_point(point)}' if point else 'the beginning'}"
@@ -258,7 +259,7 @@ class TrainingCLI(LightningCLI):
             write_and_score(self.run_folder, self.datamodule)
 
     def _go_without_validation(self) -> None:
-        """Keeps the last epoch's checkpoint where none can be the best."""
+        """Keeps the last epoch's checkpoint if none can be the best."""
         self.trainer.limit_val_batches = 0
         for callback in self.trainer.checkpoint_callbacks:
             if isinstance(callback, ModelCheckpoint) and str(callback.monitor).startswith("val/"):
@@ -309,10 +310,10 @@ class TrainingCLI(LightningCLI):
 
 
 class ProgressBar(TQDMProgressBar):
-    """Lightning's bar without the version of the run, which its folder's name says."""
+    """Lightning's bar without the run's version, which is in the folder's name."""
 
     def get_metrics(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> dict[str, Any]:
-        """What is shown beside the bar."""
+        """The values shown beside the bar."""
         return {name: value for name, value in super().get_metrics(trainer, pl_module).items() if name != "v_num"}
 
 

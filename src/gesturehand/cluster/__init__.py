@@ -1,4 +1,4 @@
-"""The one seam to other processes and machines: tasks go to workers, on this machine by default."""
+"""The only interface to other processes and machines: tasks are sent to workers, on this machine by default."""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,4 @@
-"""Runs tasks on a cluster's workers: in the order of their needs, with progress, and with what went wrong named."""
+"""Runs tasks on a cluster's workers in the order of their dependencies, shows progress, and names failures."""
 
 import secrets
 import sys
@@ -21,13 +21,13 @@ from gesturehand.cores import available_cores
 from gesturehand.errors import UserError
 from gesturehand.file_writing import write_bytes
 
-#: What must be the same on all machines.
+#: Versions that must be the same on all machines.
 _PACKAGES: Final = ("python", "gesturehand", "torch", "numpy", "opencv-python-headless", "distributed")
 #: Seconds between two looks at how many workers there are.
 _LOOK_S: Final = 1.0
-#: Seconds in which this machine starts a worker in place of a dead one, however busy it is.
+#: Seconds within which this machine starts a worker in place of a dead one, however busy it is.
 _RESTART_S: Final = 300.0
-#: Tasks of a stream for each worker: one is done, one waits for the worker, and one has ended and waits for its turn.
+#: Tasks of a stream per worker: one running, one waiting for the worker, and one that has ended and waits its turn.
 _STREAMED: Final = 3
 _QUEUED: Final = 2
 #: In place of a result: the task's worker died.
@@ -40,10 +40,10 @@ class Cluster:
     Args:
         address: "local": workers on this machine; "tcp://host:8786": those of a running scheduler; the name of a YAML
             file: jobs of SLURM, PBS or LSF, see docs/cluster.md.
-        workers: How many: of "local", one for every core (or GPU) unless given; of a batch system, its jobs. It cannot
-            be given for a running scheduler.
-        gpu: The tasks use a GPU: "local" has a worker for each, where there are some.
-        folder: A folder that every worker must see, where results are; it is made.
+        workers: Their number: for "local", by default one per core (or GPU); for a batch system, the number of jobs. It
+            cannot be given for a running scheduler.
+        gpu: The tasks use a GPU: "local" has one worker per GPU, if there are any.
+        folder: The folder of the results, which every worker must see; it is created.
 
     Raises:
         UserError: A setting is wrong.
@@ -55,9 +55,7 @@ class Cluster:
         if workers is not None and workers < 1:
             raise UserError(f"The number of processes must be at least 1 and is {workers}.")
         if workers is not None and "://" in address:
-            raise UserError(
-                f"The scheduler at '{address}' has the workers that were started for it: leave out how many."
-            )
+            raise UserError(f"The scheduler at '{address}' has its own workers: do not give their number.")
         self.address = address
         self.workers = workers
         self.gpu = gpu
@@ -84,19 +82,19 @@ class Cluster:
         done: float = 0.0,
         progress: bool = True,
     ) -> list[Failure]:
-        """Does all tasks, each after those that it needs, and otherwise in their order as workers get free.
+        """Runs all tasks, each after those that it needs, and otherwise in order as workers become free.
 
         Args:
-            tasks: What is to be done.
-            retries: How often a task is done again whose worker died.
-            on_done: Called in this process with each task that is done and its result.
-            title: Of the progress bar.
-            unit: Of the tasks' weights.
-            done: Weight of what an earlier run has done, for the progress bar.
+            tasks: The tasks.
+            retries: How often to repeat a task whose worker died.
+            on_done: Called in this process with each finished task and its result.
+            title: Title of the progress bar.
+            unit: Unit of the tasks' weights.
+            done: Weight of the tasks finished by an earlier run, for the progress bar.
             progress: Show it.
 
         Returns:
-            The tasks that failed, and those that need them. The others are done nevertheless.
+            The tasks that failed, and those that need them. All others are run nevertheless.
 
         Raises:
             UserError: No scheduler answers, or it is gone; a worker has other versions or sees no shared folder.
@@ -142,18 +140,18 @@ class Cluster:
         done: float = 0.0,
         progress: bool = True,
     ) -> Iterator[tuple[Task, Any]]:
-        """Does tasks without needs and yields each with its result, in their order.
+        """Runs tasks that need no others, and yields each with its result, in order.
 
         Only a few more tasks than there are workers are taken, and results kept, at a time. With one local worker, the
-        tasks are done in this process.
+        tasks run in this process.
 
         Args:
-            tasks: What is to be done.
-            retries: How often a task is done again whose worker died.
-            title: Of the progress bar.
-            unit: Of the tasks' weights.
-            total: Weight of all tasks and of what an earlier run has done, if it is known.
-            done: Weight of what an earlier run has done.
+            tasks: The tasks.
+            retries: How often to repeat a task whose worker died.
+            title: Title of the progress bar.
+            unit: Unit of the tasks' weights.
+            total: Weight of all tasks, including those finished by an earlier run, if it is known.
+            done: Weight of the tasks finished by an earlier run.
             progress: Show the progress bar.
 
         Raises:
@@ -192,13 +190,13 @@ class Cluster:
     def draw(
         self, next_task: Callable[[], Task | None], *, retries: int = 2, progress: bool = True
     ) -> Generator[tuple[Task, Any], None, None]:
-        """Does tasks that are only known one after the other, and yields each as it ends.
+        """Runs tasks that become known one after the other, and yields each as it ends.
 
         Args:
-            next_task: Asked for a task whenever a worker is free. None: there is none for now; when nothing is done any
-                more, that is the end.
-            retries: How often a task is done again whose worker died.
-            progress: Say where the workers can be watched.
+            next_task: Called for a task whenever a worker is free. None: there is none for now; if nothing is running
+                either, that is the end.
+            retries: How often to repeat a task whose worker died.
+            progress: Print where the workers can be watched.
 
         Yields:
             Tasks with their results, or with a :class:`~gesturehand.cluster.task.Failure`.
@@ -275,7 +273,7 @@ class Cluster:
             self._client.run_on_scheduler(_allow_failures, allowed)
 
     def _proof(self) -> str | None:
-        """A new file by which workers see that they see the folder; ``remove_parts`` removes a killed client's."""
+        """A new file by which workers check that they see the folder; ``remove_parts`` removes a killed client's."""
         if self.folder is None:
             return None
         proof = self.folder.resolve() / f".cluster.{secrets.token_hex(4)}.part"
@@ -300,14 +298,14 @@ class Cluster:
                 threads = self._client.nthreads()
             for address, number in threads.items():
                 if number != 1:
-                    raise UserError(f"The worker {address} does {number} tasks at a time: start it with --nthreads 1.")
+                    raise UserError(f"The worker {address} runs {number} tasks at a time: start it with --nthreads 1.")
             self._size, self._looked = len(threads), now
             if self._size or had < 0:
                 self._staffed = now
             elif self.address == LOCAL and now - self._staffed > _RESTART_S:
                 raise UserError(
                     "No worker could be started on this machine any more: close other programs, and run the same "
-                    "command again; what is done is kept."
+                    "command again; finished work is kept."
                 )
             if not self._size and had and self.address != LOCAL:
                 _say(f"No worker is there: waiting for one at {self._client.scheduler.address}")
@@ -317,7 +315,7 @@ class Cluster:
         """A task's result, what it raised, or that its worker died.
 
         Raises:
-            UserError: It is of no use to go on.
+            UserError: There is no point in continuing.
         """
         from distributed import KilledWorker
 
@@ -326,21 +324,21 @@ class Cluster:
         if isinstance(value, Unfit):
             raise value
         if isinstance(value, KilledWorker):
-            self._looked = 0.0  # there is one worker less
+            self._looked = 0.0  # there is one worker fewer
             return _LOST
         return value
 
     @contextmanager
     def _there(self) -> Iterator[None]:
-        """Dask's many errors where a scheduler has ended, as one."""
+        """Turns Dask's many errors for a scheduler that has ended into one."""
         from distributed.client import CancelledError, ClosedClientError
 
         try:
             yield
         except (OSError, TimeoutError, CancelledError, ClosedClientError) as error:
             raise UserError(
-                f"The scheduler at '{self.address}' is gone: start it and its workers again; what is done is kept, and "
-                "the same command goes on."
+                f"The scheduler at '{self.address}' is gone: start it and its workers again; finished work is "
+                "kept, and the same command continues."
             ) from error
 
 
@@ -353,7 +351,7 @@ class _LostError(UserError):
 
 
 def _allow_failures(number: int, dask_scheduler: Any) -> int:
-    """Sets how many deaths of its worker a task survives by itself; what it was before."""
+    """Sets how many deaths of its worker a task survives by itself; returns the former number."""
     before, dask_scheduler.allowed_failures = dask_scheduler.allowed_failures, number
     return before
 

@@ -1,4 +1,4 @@
-"""Where workers are: on this machine, at the address of a scheduler, or in the jobs of a batch system."""
+"""The places of workers: this machine, the address of a scheduler, or the jobs of a batch system."""
 
 import logging
 import os
@@ -21,17 +21,17 @@ from gesturehand.suggestions import did_you_mean, did_you_mean_path
 from gesturehand.text_file import read_yaml
 
 LOCAL: Final = "local"
-#: Of these no word is of use to a user: what goes wrong is said as a failure or an error.
+#: Loggers whose messages do not help a user: what goes wrong is reported as a failure or an error.
 _LOGGERS: Final = ("distributed", "distributed.client", "distributed.gc", "tornado", "tornado.application", "asyncio")
 #: Seconds for a scheduler to answer.
 _PATIENCE_S: Final = 8
 #: Batch systems, and the beginning of their class in dask-jobqueue.
 _SYSTEMS: Final = {"slurm": "SLURM", "pbs": "PBS", "lsf": "LSF", "sge": "SGE", "oar": "OAR", "htcondor": "HTCondor"}
-#: Of Dask, for the workers that are started here, …
+#: Dask's settings for the workers that are started here, …
 _SETTINGS: Final = {
     "distributed.worker.daemon": False,  # a training's loaders are processes
-    # What each process looks at many times a second, and nobody asks for: where workers spend their time, and how busy
-    # loops are. With Dask's own intervals it takes a few percent of a core in each of them.
+    # Dask samples many times a second where each process spends its time and how busy its loop is, which nobody needs
+    # here. With Dask's own intervals this takes a few percent of a core in each process.
     "distributed.worker.profile.enabled": False,
     "distributed.admin.tick.interval": "10s",
     "distributed.admin.tick.cycle": "1m",
@@ -54,11 +54,11 @@ _LOCAL_SETTINGS: Final = {
 
 @contextmanager
 def connected(address: str, workers: int | None) -> Iterator[Any]:
-    """A client of the scheduler at an address; what was started for it ends with it.
+    """A client of the scheduler at an address; anything started for it ends with it.
 
     Args:
         address: "local", "tcp://host:8786" or the file of a batch system's configuration.
-        workers: How many; for a batch system, how many jobs.
+        workers: Number of workers; for a batch system, of jobs.
 
     Raises:
         UserError: No scheduler answers there, or the file cannot be used.
@@ -92,7 +92,7 @@ def connected(address: str, workers: int | None) -> Iterator[Any]:
 
 
 def _local(workers: int) -> Any:
-    """Workers on this machine, which share its cores and hear nobody else."""
+    """Workers on this machine, which share its cores and are reachable only from it."""
     import dask
     from distributed import LocalCluster
 
@@ -114,7 +114,7 @@ def _local(workers: int) -> Any:
     except RuntimeError as error:
         raise UserError(f"{workers} workers could not be started on this machine ({error}).") from error
     finally:
-        # What Dask sets for its workers is not for the processes that the command starts otherwise.
+        # Dask's settings for its workers must not apply to other processes that the command starts.
         for name in os.environ.keys() - before.keys():
             del os.environ[name]
         os.environ.update(before)
@@ -122,7 +122,7 @@ def _local(workers: int) -> Any:
 
 @contextmanager
 def _deaf_to_interrupts() -> Iterator[None]:
-    """Processes that are started within, and by threads that are, hear no Ctrl-C: it is the client's to handle."""
+    """Processes started within, also by threads started within, ignore Ctrl-C, which the client handles."""
     if sys.platform == "win32":
         yield
         return
@@ -140,13 +140,13 @@ def _deaf_to_interrupts() -> Iterator[None]:
 
 
 def batch_cluster(path: Path, jobs: int | None) -> Any:
-    """A cluster whose workers are jobs of a batch system, which are submitted when this is called.
+    """A cluster whose workers are jobs of a batch system, submitted by this call.
 
-    Each worker has one task at a time and all its cores for it.
+    Each worker runs one task at a time on all its cores.
 
     Args:
         path: A dask-jobqueue configuration of one system, ``jobqueue: {slurm: …}``, beside ``jobs``, their number.
-        jobs: Instead of the file's.
+        jobs: Number of jobs, overriding the file's.
 
     Raises:
         UserError: The file is missing or broken, or dask-jobqueue is not installed.
@@ -171,7 +171,7 @@ def batch_cluster(path: Path, jobs: int | None) -> Any:
     threads = max(1, settings["cores"] // processes)
     settings |= {
         "processes": processes,
-        # Given once more, the last word is the one that counts. The batch system itself watches the memory.
+        # The last occurrence of an option counts. The batch system itself watches the memory.
         "worker_extra_args": ["--nthreads", "1", "--memory-limit", "0", *settings.get("worker_extra_args", [])],
         "job_script_prologue": [
             f"export OMP_NUM_THREADS={threads} MKL_NUM_THREADS={threads}",
@@ -237,7 +237,7 @@ def _system(path: Path, content: Any) -> tuple[str, dict[str, Any]]:
 
 
 def _close(cluster: Any) -> None:
-    """Ends workers at once: whatever is worth keeping is in files."""
+    """Ends workers at once; everything worth keeping is in files."""
     import asyncio
 
     from distributed import Nanny

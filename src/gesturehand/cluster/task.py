@@ -25,7 +25,7 @@ class Task:
     Attributes:
         name: Unique; progress and failures name it.
         run: What the worker calls. Its result is in files on a shared folder, or a small value.
-        arguments: Of ``run``; paths among them must be absolute, since a worker's folder is another one.
+        arguments: Arguments of ``run``; paths among them must be absolute, since a worker has another folder.
         needs: Names of the tasks that must be done before; those that are not among the tasks of the run count as done.
         weight: Its share of the progress bar.
     """
@@ -58,7 +58,7 @@ class Terms(NamedTuple):
 
     Attributes:
         proof: A file on the shared folder, or None.
-        versions: Of Python and packages, by name.
+        versions: Versions of Python and packages, by name.
     """
 
     proof: str | None
@@ -91,7 +91,7 @@ class Unwanted(Exception):
 
 
 def check_wanted() -> None:
-    """To be called now and then by a task that takes long: nobody interrupts it.
+    """Long tasks must call this now and then, because nobody interrupts them.
 
     Raises:
         Unwanted: Nobody waits for the task that this thread does.
@@ -145,7 +145,7 @@ def version_of(name: str) -> str | None:
 def share_machine() -> None:
     """Gives this worker its share of the cores and, of several GPUs, its own one.
 
-    The cores are those of the environment variable ``OMP_NUM_THREADS``, which Dask sets to 1 where it is not set.
+    The cores are those of the environment variable ``OMP_NUM_THREADS``, which Dask sets to 1 if it is not set.
     """
     import cv2
 

@@ -1,7 +1,7 @@
 """The entries of InterHand2.6M's annotation files, checked by msgspec while it parses, and read one at a time.
 
-The index is built of them, and the check lists those that do not fit. Keys that are not listed are ignored. What is
-long and read in a way of its own (42 flags per image) is left raw. A number that its column of the index cannot hold
+The index is built from them, and the check lists those that do not fit. Keys that are not listed are ignored. Long
+values that are read separately (42 flags per image) are left raw. A number that its column of the index cannot hold
 does not fit.
 """
 
@@ -15,7 +15,7 @@ from tqdm import tqdm
 from gesturehand.data.files import MisfitError, decode, misfit
 from gesturehand.data.flags import FlagReader
 
-#: msgspec knows no NaN: where a file holds one it is read as null (:func:`gesturehand.data.files.decode`).
+#: msgspec does not accept NaN, which is therefore read as null (:func:`gesturehand.data.files.decode`).
 Number = float | None
 Name = int | str
 _Joints = msgspec.Meta(min_length=42, max_length=42)
@@ -58,7 +58,7 @@ class ImageEntry(msgspec.Struct, gc=False):
 
 
 class HandLabel(msgspec.Struct, gc=False):
-    """What somebody said a hand shows, in the words of a set of labels; null for nothing or no name."""
+    """A hand's label and the name of its set of labels; null if there is none."""
 
     label: str | None = None
     label_set: str | None = None
@@ -76,7 +76,7 @@ class AnnotationEntry(msgspec.Struct, gc=False):
 
 
 class FrameJoints(msgspec.Struct, gc=False):
-    """An entry of ``joint_3d.json``; ``depth_known`` is this library's addition for sets with 2D joints only."""
+    """An entry of ``joint_3d.json``; ``depth_known`` is this library's addition for sets with only 2D joints."""
 
     world_coord: Annotated[list[tuple[Number, Number, Number]], _Joints]
     joint_valid: msgspec.Raw
@@ -108,7 +108,7 @@ class Calibration(msgspec.Struct, gc=False):
 
 
 Entry = TypeVar("Entry")
-#: A frame or camera: the capture's name and its own.
+#: A frame or camera: the name of the capture and its own name.
 Key = tuple[str, str]
 #: With fewer entries a bar would vanish before anybody sees it.
 _BAR_FROM = 50_000
@@ -116,7 +116,7 @@ _Numbers3 = tuple[float, float, float]
 
 
 class Camera(NamedTuple):
-    """A camera as its file has it.
+    """A camera as given in its file.
 
     Attributes:
         camrot: World → camera.
@@ -177,7 +177,7 @@ def camera_of(path: Path, table: dict[str, Calibration], key: Key) -> Camera:
     """A camera of ``camera.json``.
 
     Raises:
-        KeyError: There is none of this name.
+        KeyError: There is no camera of this name.
         MisfitError: It does not fit.
     """
     capture, name = key

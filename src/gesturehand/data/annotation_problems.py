@@ -1,4 +1,4 @@
-"""What can be wrong in the annotation files of one split, entry by entry, without ever failing on one."""
+"""Finds everything wrong in the annotation files of one split, entry by entry, without failing on any."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -104,7 +104,7 @@ class SplitAnnotations:
 
 
 def annotation_problems(root: Path, split: str, *, mano_fits: bool = True) -> SplitAnnotations:
-    """Reads a split's annotations as the index does and lists what does not fit, and what cannot be."""
+    """Reads a split's annotations as the index does, and lists misfitting and impossible entries."""
     result = SplitAnnotations(split)
     data = _read(root, "data", DataFile, result)
     frames: dict[Key, FrameHands] = {}
@@ -137,7 +137,7 @@ def annotation_problems(root: Path, split: str, *, mano_fits: bool = True) -> Sp
 
 
 def _read(root: Path, kind: Kind, content_type: Any, result: SplitAnnotations) -> Any:
-    """A file's content, or None, which is a problem of its own."""
+    """A file's content, or None, which is itself a problem."""
     path = annotation_path(root, result.split, kind)
     try:
         with mapped(path, kind) as content:
@@ -153,7 +153,7 @@ def _reason(error: UserError) -> str:
 
 
 def _unfit(error: MisfitError, otherwise: str) -> Finding:
-    """What an entry that does not fit is called."""
+    """The name of a misfitting entry's problem."""
     match = _FIELD.search(error.reason)
     place = error.reason.rpartition("`$.")[2].rstrip("`")
     return _KINDS.get((match[1] or match[2]) if match else "", otherwise), place, error.reason
@@ -197,7 +197,7 @@ def _annotations(
             yield "joint_valid not 42 flags", f"annotations[{number}]", str(error)
             continue
         image = images.get(entry.image_id)
-        # A frame of hands with a box and a label only says that their depth is unknown.
+        # A frame whose hands have only a box and a label says that their depth is unknown.
         unknown = image is not None and (shown := frames.get(_frame_key(image))) is not None and not shown.depth_known
         if not valid.any() and not unknown:
             yield "annotation without joints", where, ""

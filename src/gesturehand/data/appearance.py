@@ -1,7 +1,7 @@
-"""How training changes pictures: colour, noise and blur of a crop by albumentations, more of a batch on the device.
+"""Augments pictures in training: a crop's colour, noise and blur by albumentations, and whole batches on the device.
 
-torchvision's transforms draw one change for a whole batch and have neither spectra nor edges, so a batch's changes are
-plain torch. Only pictures change here: geometry, which joints have to follow, is :mod:`gesturehand.data.crop`'s alone.
+torchvision's transforms draw one change for a whole batch and have neither spectra nor edges, so batches are augmented
+in plain torch. Only pictures change here: geometry, which joints must follow, is left to :mod:`gesturehand.data.crop`.
 """
 
 import os
@@ -17,7 +17,7 @@ from torch.nn import functional as F
 
 from gesturehand.settings import check_range
 
-# albumentations asks the network for a newer version of itself when it is imported, unless told not to.
+# albumentations checks for a newer version over the network when it is imported, unless told not to.
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
 
 import albumentations
@@ -49,16 +49,16 @@ class AppearanceJitter:
         self.colour = colour
         self.noise_probability = noise_probability
         self.blur_probability = blur_probability
-        # Only what is drawn runs: albumentations' own draw costs more than a colour change.
+        # Only the drawn changes run: albumentations' own random draw costs more than a colour change.
         self.blur = albumentations.GaussianBlur(blur_limit=(3, 3), sigma_limit=(0.3, 1.0), p=1.0)
 
     def __call__(self, image: np.ndarray, random: np.random.Generator, out: np.ndarray) -> None:
-        """Writes the changed image, a function of the image and the generator's state alone.
+        """Writes the augmented image, which depends only on the image and the generator's state.
 
         Args:
-            image: (S, S, 3) uint8 RGB; stays as it is.
-            random: Where the changes are drawn from.
-            out: Where the result goes, of the same shape; not ``image`` itself.
+            image: (S, S, 3) uint8 RGB; not changed.
+            random: The generator from which the changes are drawn.
+            out: Array for the result, of the same shape; not ``image`` itself.
         """
         # The same number of draws for every crop, so that one setting does not disturb another's.
         factors = random.uniform(1 - self.colour, 1 + self.colour, 3)
@@ -92,7 +92,7 @@ def _noise_sheet(size: int) -> np.ndarray:
 
 @dataclass(frozen=True)
 class BatchAugmentation:
-    """Random changes of a training batch's pictures, on whatever device it is.
+    """Random changes of a training batch's pictures, on the batch's device.
 
     They are a function of (seed, epoch, batch, process), so that a resumed training makes the same changes. Noise is
     drawn on the device, so that a GPU's values differ from a CPU's.
@@ -136,14 +136,14 @@ class BatchAugmentation:
         """Changes a batch of pictures.
 
         Args:
-            image: (B, 3, S, S) uint8, or float in 0 … 255; stays as it is.
+            image: (B, 3, S, S) uint8, or float in 0 … 255; not changed.
             seed: (seed, epoch, batch, process), each 0 or more.
 
         Returns:
             (B, 3, S, S) float32 in 0 … 255.
         """
         random = np.random.default_rng(seed)
-        # Settings that are off draw as much as others, so that one does not disturb another.
+        # Settings that are off draw as many numbers as others, so that one does not affect another.
         generators = random.spawn(6)
         with torch.autocast(image.device.type, enabled=False):
             picture = image.float()

@@ -45,8 +45,8 @@ class CropBoxes:
     def turned(self, numbers: np.ndarray, turns: np.ndarray) -> np.ndarray:
         """The boxes of crops that are turned.
 
-        Boxes of joints are squares around the turned joints, those of hands at the image's edge around what the image
-        holds of them; annotated ones are turned about their centres.
+        Boxes from joints are squares around the rotated joints, or, for hands at the image's edge, around the part
+        inside the image; annotated boxes are rotated about their centres.
 
         Args:
             numbers: (m,) samples of one hand each.
@@ -85,7 +85,7 @@ def crop_boxes(
     Args:
         index: The split.
         selection: Its samples.
-        source: Where boxes come from.
+        source: The source of the boxes.
         rootnet_file: RootNet's JSON list of ``{annot_id, bbox, …}``, for ``source="rootnet"``.
 
     Returns:
@@ -106,7 +106,7 @@ def crop_boxes(
 
 
 def image_joints(index: InterHandIndex, selection: Selection) -> tuple[np.ndarray, np.ndarray]:
-    """Where the joints of samples lie in their images.
+    """The positions of samples' joints in their images.
 
     Returns:
         (M, H, 21, 2) px and (M, H, 21) bool: valid by the frame's flag, in front of the camera, of a shown hand.
@@ -121,14 +121,14 @@ def image_joints(index: InterHandIndex, selection: Selection) -> tuple[np.ndarra
 
 
 def _joint_boxes(index: InterHandIndex, selection: Selection) -> np.ndarray:
-    """EANet's: each hand's tight box of the valid joints × 1.25, their union clipped to the image; x, y, w, h."""
+    """As in EANet: each hand's tight box of the valid joints × 1.25, their union clipped to the image; x, y, w, h."""
     points, valid = image_joints(index, selection)
     low = np.where(valid[..., None], points, np.inf).min(2)
     high = np.where(valid[..., None], points, -np.inf).max(2)
     # The margin of a hand without a valid joint is -inf, which keeps it out of the union.
     margin = (high - low) / 2 * (_MARGIN - 1)
     low, high = (low - margin).min(1), (high + margin).max(1)
-    # Where no joint lies in front of the camera the annotated box is all there is.
+    # If no joint lies in front of the camera, only the annotated box remains.
     nowhere = ~np.asarray(valid.any((1, 2)))[:, None]
     bbox = index.bbox_px[selection.row]
     low, high = np.where(nowhere, bbox[:, :2], low), np.where(nowhere, bbox[:, :2] + bbox[:, 2:], high)

@@ -1,4 +1,4 @@
-"""Checks a data set and lists everything that training would stumble over, damaged shards of packed splits included."""
+"""Checks a dataset and lists everything that training would fail on, including damaged shards of packed splits."""
 
 import zlib
 from collections import Counter
@@ -42,21 +42,21 @@ from gesturehand.hand.conventions import PoseForm
 from gesturehand.skeleton import SIDES
 from gesturehand.splits import SPLITS
 
-#: Hands whose proportions are enough to tell the joints' order.
+#: Number of hands whose proportions suffice to recognise the joints' order.
 _HANDS_FOR_ORDER = 2000
-#: Images that are handed to the threads at a time, so that millions do not lie in memory as futures.
+#: Images that are handed to the threads at a time, so that millions of futures do not fill the memory.
 _CHUNK = 4096
 _BLOCK_BYTES: Final = 1 << 22
 
 
 def index_problems(root: str, split: str, set_format: str, *, mano_fits: bool = True) -> SplitAnnotations:
-    """Reads a split into its index and lists what cannot be; files that cannot be read are one problem.
+    """Reads a split into its index and lists impossible entries; files that cannot be read are one problem.
 
     Args:
         root: The set.
         split: Its split.
         set_format: Name of its format.
-        mano_fits: Look at the MANO fits too.
+        mano_fits: Check the MANO fits too.
     """
     result = SplitAnnotations(split)
     try:
@@ -153,7 +153,7 @@ class CheckReport:
     """What was found.
 
     Attributes:
-        root: The data set's folder.
+        root: The dataset's folder.
         images: Images listed by split.
         annotations: Annotations listed by split.
         problems: All problems, in the order of the files.
@@ -183,12 +183,12 @@ def check_data(
     progress: bool = True,
     set_format: str | None = None,
 ) -> CheckReport:
-    """Checks annotations and images of a data set; nothing is changed but the index, which may be made.
+    """Checks annotations and images of a dataset; nothing is changed but the index, which may be made.
 
     Args:
         root: Its folder.
         splits: Splits to check; None for all that exist.
-        mano_fits: Look at the MANO fits too.
+        mano_fits: Check the MANO fits too.
         decode: Decode every image; otherwise only its header is read.
         threads: Number of images that are read at a time.
         progress: Show a bar.
@@ -265,7 +265,7 @@ def verify_split(
     table = open_table(folder)
     if table is None:
         raise UserError(
-            f"Split '{split}' of '{root}' is not packed, or not to its end: run `gesturehand data pack --root {root} "
+            f"Split '{split}' of '{root}' is not packed, or not completely: run `gesturehand data pack --root {root} "
             f"--split {split}`."
         )
     problems: list[Problem] = []

@@ -1,6 +1,6 @@
 """COCO-style key points: the file's entries as types, and the hands of an annotation.
 
-The layout is COCO's (cocodataset.org/#format-data, "Keypoint Detection") with what others add: COCO-WholeBody's
+The layout is COCO's (cocodataset.org/#format-data, "Keypoint Detection") with others' additions: COCO-WholeBody's
 ``lefthand_kpts`` …, and ``hand_type``, ``joint_cam`` and ``cam_param`` of mmpose's single-hand files.
 """
 
@@ -18,7 +18,7 @@ Number = float | None
 #: x, y, v of one joint after another, or a list of them.
 Keypoints = list[Number | list[Number]]
 Box = tuple[float, float, float, float]
-#: Where tools say which hand it is, in the annotation or in its ``attributes``.
+#: Keys in which tools give the side of a hand, in the annotation or in its ``attributes``.
 _SIDE_KEYS: Final = ("hand_type", "handedness", "hand_side", "hand", "side")
 
 
@@ -93,7 +93,7 @@ class CocoHand(NamedTuple):
     """A hand of an annotation.
 
     Attributes:
-        side: Which it is, or None where nothing says it.
+        side: Its side, or None if unknown.
         joints: (21, 2) px, NaN for a joint without a label (v = 0).
         joints_cam: (21, 3), camera frame, in the file's unit (mm); NaN likewise; or None.
         box: x, y, width, height, px, or None.
@@ -106,7 +106,7 @@ class CocoHand(NamedTuple):
 
 
 class CocoJoints:
-    """What the key points of each category are.
+    """The meaning of each category's key points.
 
     Args:
         categories: Categories of the file.
@@ -123,7 +123,7 @@ class CocoJoints:
             try:
                 self._joints[category.id] = read_joint_names(category.keypoints or [])
             except ValueError as error:
-                # It matters only where an annotation is of this category: beside hands there may be bodies.
+                # It matters only if an annotation has this category: there may be bodies beside hands.
                 self._unread[category.id] = f"names a key point {error} in the category '{category.name}'"
 
     def hands(self, annotation: CocoAnnotation) -> Iterator[CocoHand]:
@@ -160,7 +160,7 @@ class CocoJoints:
 
 
 def side_of(annotation: CocoAnnotation) -> Side | None:
-    """Which hand an annotation says it shows, or None."""
+    """The side that an annotation gives for its hand, or None."""
     extra: Mapping[str, Any] = annotation.attributes if isinstance(annotation.attributes, dict) else {}
     for key in _SIDE_KEYS:
         for value in (getattr(annotation, key), extra.get(key)):
@@ -176,7 +176,7 @@ def side_of(annotation: CocoAnnotation) -> Side | None:
 
 
 def _hands_of_body(annotation: CocoAnnotation) -> Iterator[CocoHand]:
-    """The hands of a body in COCO-WholeBody: one counts where it is marked as valid and has a labelled joint."""
+    """The hands of a body in COCO-WholeBody: one counts if it is marked as valid and has a labelled joint."""
     for side in SIDES:
         keypoints = getattr(annotation, f"{side}hand_kpts")
         if keypoints is None or getattr(annotation, f"{side}hand_valid") is False:

@@ -21,10 +21,10 @@ _DTYPES_HELD: Final = {np.dtype(name) for name in _DTYPES.values()}
 
 
 class ColumnHeader(NamedTuple):
-    """What a file of columns says of itself.
+    """The header of a file of columns.
 
     Attributes:
-        note: What was written beside the columns.
+        note: The note that was written with the columns.
         places: Dtype, shape, first and last byte of each column.
     """
 
@@ -63,9 +63,9 @@ def write_columns(path: Path, columns: Columns, note: dict[str, Any], remedy: st
     """Writes a file of columns as :func:`~gesturehand.file_writing.new_file` says.
 
     Args:
-        path: The file; its folder is made.
+        path: The file; its folder is created.
         columns: Arrays of the types that an index has.
-        note: What else it says; JSON.
+        note: Further content, as JSON.
         remedy: What the user can do if it cannot be written; the end of the sentence.
 
     Raises:
@@ -80,6 +80,6 @@ def write_columns(path: Path, columns: Columns, note: dict[str, Any], remedy: st
         mode = part.stat().st_mode
         try:
             save_file(arrays, part, {"gesturehand": json.dumps(note)})
-            part.chmod(mode)  # safetensors would leave it to its owner alone
+            part.chmod(mode)  # safetensors would make it readable only by its owner
         except SafetensorError as error:  # which hides what the file system said
             raise OSError(None, str(error)) from error

@@ -1,4 +1,4 @@
-"""The one affine map of a sample, which image and geometry share: crop, rotation, scale, mirroring; upright crops."""
+"""The single affine map that a sample's image and geometry share: crop, rotation, scale, mirroring; upright crops."""
 
 import math
 from dataclasses import dataclass
@@ -50,7 +50,7 @@ def crop_affine(box: np.ndarray, size_px: int, *, angle: float = 0.0, mirror: bo
         mirror: Mirror the content left to right, after rotating.
 
     Returns:
-        (2, 3) float64, a similarity; its determinant is negative where it mirrors.
+        (2, 3) float64, a similarity; its determinant is negative if it mirrors.
 
     Example:
         >>> import numpy as np
@@ -70,10 +70,10 @@ def crop_affine(box: np.ndarray, size_px: int, *, angle: float = 0.0, mirror: bo
     )
 
 
-#: The knuckles that define up; the first one that is known counts. A neighbour of the middle knuckle differs in
-#: direction by some 15°.
+#: The knuckles that define the upward direction; the first known one counts. A neighbour of the middle knuckle differs
+#: in direction by some 15°.
 UP_KNUCKLES: Final = (MIDDLE_MCP, *(JOINT_NAMES.index(name) for name in ("ring1", "index1", "pinky1")))
-#: A hand that points at the camera has no direction in the image: below this length, px, it is not turned.
+#: A hand that points at the camera has no direction in the image: below this length, px, it is not rotated.
 _SHORTEST_PX: Final = 1e-3
 #: Largest further turn of samples that are turned further.
 _FAR_RAD: Final = math.pi / 2
@@ -99,7 +99,7 @@ class TurnJitter:
 
 
 def upright_turns(points: np.ndarray, valid: np.ndarray | None = None) -> np.ndarray:
-    """How hands must be turned in the image to be upright.
+    """The rotations that turn hands upright in the image.
 
     Args:
         points: (..., 21, 2) px.
@@ -127,7 +127,7 @@ def upright_turns(points: np.ndarray, valid: np.ndarray | None = None) -> np.nda
 
 
 def turned_extent(points: np.ndarray, valid: np.ndarray, turns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The box around points that is upright once the image is turned.
+    """The box around points that is axis-aligned once the image is rotated.
 
     Args:
         points: (M, N, 2) px.

@@ -37,21 +37,21 @@ from gesturehand.gestures import GestureClasses, OwnLabels
 from gesturehand.settings import ExistingPath, check_data_settings
 from gesturehand.splits import Split
 
-#: What a split is used for, which may have any name.
+#: What a split is used for; its name may be any.
 Stage: TypeAlias = Split
 
 
 class InterHandDataModule(pl.LightningDataModule):
-    """InterHand2.6M, the open synthetic set in the same files, or another set in its own.
+    """InterHand2.6M, the open synthetic set in the same file formats, or another set in its own.
 
     Args:
         root: Folder that holds ``annotations/`` and ``images/``, or that of a set in another format
             (docs/datasets.md). Or a URL that fsspec reads, such as ``s3://bucket/set`` (docs/packed.md).
         format: Name of the set's format, such as ``freihand``; it is recognised by its files if not given.
         sets: Further sets to train on, mixed into every batch by their shares: a list of ``{root, share, …}`` with the
-            keys of :class:`~gesturehand.data.mixture.AddedSet`. Where a set lacks a label, the terms that need it are
-            masked. Subsets and choices of captures, cameras, people and gestures hold for ``root`` only. Validation is
-            ``root``'s, whose metrics are ``val/…``, and that of each set with a ``val_split``; the test is ``root``'s.
+            keys of :class:`~gesturehand.data.mixture.AddedSet`. If a set lacks a label, the terms that need it are
+            masked. Subsets and choices of captures, cameras, people and gestures apply only to ``root``. Validation
+            uses ``root``, with metrics ``val/…``, and each set that has a ``val_split``; the test uses ``root``.
         image_size: Side of the square crop, px.
         batch_size: Samples per process and step.
         num_workers: Worker processes of each loader.
@@ -59,10 +59,10 @@ class InterHandDataModule(pl.LightningDataModule):
         hands: Which annotations: ``single`` (one hand, either side), ``right``, ``left``, ``interacting``, ``all``.
         layout: ``per_hand``: one hand per sample (H = 1); ``two_hand``: right and left (H = 2).
         mirror_left: Show left hands as right ones, so that one model serves both; ``per_hand`` only.
-        upright: Turn crops so that the way from the wrist to the middle knuckle points up; ``per_hand`` only. Training
-            adds jitter, in place of the rotation's. Validation and test add none: they take the hand's turn in the
-            image as known, from the annotated joints. Boxes of joints are then squares around the turned joints.
-        labelled_only: Train and validate on sequences with a gesture label only.
+        upright: Rotate crops so that the line from the wrist to the middle knuckle points up; ``per_hand`` only.
+            Training adds jitter, which replaces that of the rotation. Validation and test add none: they take the
+            hand's rotation from the annotated joints. Boxes from joints are then squares around the rotated joints.
+        labelled_only: Train and validate only on sequences with a gesture label.
         gesture_classes: ``shared`` by both hands (27 and 35), or ``per_hand`` (54 and 70).
         boxes: Where crops come from: ``joints``, ``annotation`` or ``rootnet``.
         test_boxes: The same for the test set; the default is ``boxes``.
@@ -74,40 +74,40 @@ class InterHandDataModule(pl.LightningDataModule):
         train_subset: List of annotation ids or image file names that training keeps.
         val_subset: The same for validation.
         test_subset: The same for the test.
-        captures: Keep these captures only, in every split.
-        cameras: Keep images of these cameras only, by name, in every split.
-        subjects: Keep these people only, in every split.
-        gestures: Keep sequences of these fine gesture classes only, in every split.
-        min_valid_joints: A hand with fewer valid joints is left out, 0 to 21; 0 also takes hands of which only the
-            annotated box is known.
-        augment: Change training samples randomly.
+        captures: Keep only these captures, in every split.
+        cameras: Keep only images of these cameras, by name, in every split.
+        subjects: Keep only these people, in every split.
+        gestures: Keep only sequences of these fine gesture classes, in every split.
+        min_valid_joints: Leave out hands with fewer valid joints, 0 to 21; 0 also keeps hands with only an annotated
+            box.
+        augment: Augment training samples.
         scale_jitter: Relative standard deviation of the crop's size (cut off at 1).
         rotation_jitter_deg: Standard deviation of the rotation in the image, degrees (cut off at 2).
         rotation_probability: Share of training samples that are rotated.
-        upright_jitter_deg: Standard deviation of upright crops' turn, degrees.
-        upright_far_share: Share of upright training crops that are turned by up to 90° more in either direction.
+        upright_jitter_deg: Standard deviation of the rotation of upright crops, degrees.
+        upright_far_share: Share of upright training crops that are rotated by up to 90° more in either direction.
         shift_jitter: Standard deviation of the crop's shift, as a share of its side (cut off at 1).
         flip_probability: Share of training samples mirrored (EANet: 0.5, with both hands shown).
         colour_jitter: Factor of each colour channel, uniform in 1 ± this.
         noise_probability: Share of training samples with noise.
         blur_probability: Share of training samples with blur.
-        device_augmentation: Further changes of training pictures, made in batches on the device
+        device_augmentation: Further augmentation of training pictures, in batches on the device
             (:class:`~gesturehand.data.appearance.BatchAugmentation`); none by default.
-        own_labels: Labels outside the gesture vocabulary that hands are trained on: pairs of a set of labels and a
-            label, or ``auto`` for all that the training data have; the model needs the same ones. None by default.
+        own_labels: Labels outside the gesture vocabulary to train on: pairs of a label set and a label, or ``auto`` for
+            all labels in the training data; the model needs the same ones. None by default.
         seed: Seed of the order and the augmentation, which is a function of (seed, epoch, sample).
-        read_images: Read images; otherwise they are black, for uses that need annotations only.
+        read_images: Read images; otherwise they are black, for uses that need only annotations.
         shuffled_images: Control experiment: every training sample shows another training sample's image.
-        shuffled_labels: Control experiment: every training sample has another training sample's gesture and label, of
+        shuffled_labels: Control experiment: every training sample has another training sample's gesture and label, from
             the same set of labels (:func:`~gesturehand.data.selection.shuffled_labels`).
         fit_share: Share of the captured training frames with MANO fits that keep them.
-        fitted_only: Train on samples with a MANO fit only; otherwise the others train the terms that need none.
-        unreadable: What happens in training and validation when an image cannot be read: ``error`` ends the run,
-            ``skip`` leaves the sample out and counts it. A test never skips.
-        unreadable_limit: How many training samples of a process may be left out before the run ends.
+        fitted_only: Train only on samples with a MANO fit; otherwise the others train the terms that need none.
+        unreadable: What to do in training and validation if an image cannot be read: ``error`` ends the run, ``skip``
+            leaves the sample out and counts it. A test never skips.
+        unreadable_limit: How many training samples per process may be left out before the run ends.
     """
 
-    #: Makes a data set, for subclasses whose images come from elsewhere.
+    #: Builds a dataset; subclasses whose images come from elsewhere replace it.
     dataset_class: Callable[..., InterHandDataset] = InterHandDataset
 
     def __init__(
@@ -219,11 +219,11 @@ class InterHandDataModule(pl.LightningDataModule):
         self.datasets: dict[Stage, InterHandDataset] = {}
         self.mixture: MixedDataset | None = None
         self.mixed_validation: MixedDataset | None = None
-        #: What the loader's workers still do to a training batch, as the module that is trained wants it.
+        #: What the loader's workers do last to a training batch, as set by the module in training.
         self.finish_batch: Callable[[Batch], Batch] | None = None
 
     def dataset(self, stage: Stage) -> InterHandDataset:
-        """The data set of one stage, read on first use; for training, ``root``'s.
+        """The dataset of one stage, read on first use; for training, that of ``root``.
 
         Raises:
             UserError: The folder or a file is missing or broken, or nothing is left to load.
@@ -246,7 +246,7 @@ class InterHandDataModule(pl.LightningDataModule):
         return self.datasets[stage]
 
     def mixed_dataset(self) -> MixedDataset:
-        """The training data where there are further sets: ``root``'s samples, then those of each set.
+        """The training data if there are further sets: ``root``'s samples, then those of each set.
 
         Raises:
             UserError: As :meth:`dataset`.
@@ -256,7 +256,7 @@ class InterHandDataModule(pl.LightningDataModule):
         return MixedDataset(parts)
 
     def validation_dataset(self) -> InterHandDataset | MixedDataset:
-        """What validation sees: ``root``'s samples and, among them, those of each set that has a ``val_split``.
+        """The validation data: ``root``'s samples, mixed with those of each set that has a ``val_split``.
 
         Raises:
             UserError: As :meth:`dataset`.
@@ -270,7 +270,7 @@ class InterHandDataModule(pl.LightningDataModule):
         return self.mixed_validation
 
     def validated_sets(self) -> dict[int, str]:
-        """What the metrics of each validated set begin with, by its ``set_number``: ``val`` is ``root``'s."""
+        """The prefix of each validated set's metrics, by its ``set_number``; ``root``'s is ``val``."""
         others = {k: added.measured_as for k, added in enumerate(self.sets, 1) if added.val_split is not None}
         return {0: "val", **others}
 
@@ -292,7 +292,7 @@ class InterHandDataModule(pl.LightningDataModule):
         """The vocabulary of the batches' ``own_label``: pairs of a set of labels and a label.
 
         Raises:
-            UserError: It is that of the training data, of which a folder or a file is missing or broken.
+            UserError: A folder or file of the training data, which defines it, is missing or broken.
         """
         if self.own_labels == "auto":
             parts = [self._index("train"), *(self._added_index(added, added.split) for added in self.sets)]
@@ -338,7 +338,7 @@ class InterHandDataModule(pl.LightningDataModule):
     def augmented(self, batch: Batch, epoch: int, batch_idx: int, process: int = 0) -> Batch:
         """A training batch, on its device, after ``device_augmentation``; unchanged without it.
 
-        The changes are a function of ``seed`` and the arguments' numbers.
+        The changes are a function of ``seed``, ``epoch``, ``batch_idx`` and ``process``.
         """
         if self.device_augmentation is None:
             return batch
@@ -346,7 +346,7 @@ class InterHandDataModule(pl.LightningDataModule):
         return Batch(**(dict(batch) | {"image": image}))  # type: ignore[typeddict-item]
 
     def has_validation(self) -> bool:
-        """Whether there is a validation split; one that is not called ``val`` was chosen, so it must exist.
+        """Whether there is a validation split; one with a name other than ``val`` was chosen, so it must exist.
 
         Raises:
             UserError: A file of the split is broken.
@@ -358,7 +358,7 @@ class InterHandDataModule(pl.LightningDataModule):
         return format_of(folder, self.format).has_split(folder, split) and len(self._index("val")) > 0
 
     def prepare_data(self) -> None:
-        """Builds missing indices on one process of a machine, before the others ask for them."""
+        """Builds missing indices in one process per machine, before the others need them."""
         splits = [(self.root, self.format, split, self.mano_fits) for split in dict.fromkeys(self.splits.values())]
         splits += [
             (added.root, added.format, split, added.mano_fits)
@@ -372,7 +372,7 @@ class InterHandDataModule(pl.LightningDataModule):
                 read_index(root, split, mano_fits=mano_fits, set_format=name)
 
     def setup(self, stage: str) -> None:
-        """Reads the data sets of a Trainer stage."""
+        """Reads the datasets of a Trainer stage."""
         stages: dict[str, tuple[Stage, ...]] = {"fit": ("train", "val"), "validate": ("val",)}
         if stage == "fit" and not self.has_validation():
             stages["fit"] = ("train",)
@@ -393,7 +393,7 @@ class InterHandDataModule(pl.LightningDataModule):
         return self._loader("train", training=True)
 
     def val_dataloader(self) -> DataLoader[Batch] | list[DataLoader[Batch]]:
-        """Validation batches in the files' order; no loader where training has nothing to validate on."""
+        """Validation batches in the files' order; no loader if there is nothing to validate on."""
         training = self.trainer is not None and self.trainer.state.fn == "fit"
         return [] if training and not self.has_validation() else self._loader("val", self.validation_dataset())
 
@@ -425,7 +425,7 @@ class InterHandDataModule(pl.LightningDataModule):
         }
         if training and self.sets:
             dataset = self.mixture = self.mixture or self.mixed_dataset()
-            # The batches of all processes are one step's, and one process with so large a batch sees the same.
+            # The batches of all processes make up one step, as would one process with so large a batch.
             block = self.batch_size * processes["num_replicas"]
             sampler: EpochSampler = mixed_sampler(dataset, self.sets, block=block, seed=self.seed, **processes)
         else:

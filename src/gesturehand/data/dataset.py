@@ -1,4 +1,4 @@
-"""One sample: its image is read, cropped and recoloured; everything else of the batch is looked up."""
+"""One sample: its image is read, cropped and recoloured; everything else in the batch is looked up."""
 
 import warnings
 from collections.abc import Sequence
@@ -26,12 +26,12 @@ from gesturehand.skeleton import SIDES
 
 
 class SampleKey(NamedTuple):
-    """What a sampler asks a data set for.
+    """The key by which a sampler requests a sample from a dataset.
 
     Attributes:
         sample: The sample's number.
         epoch: Augmentation is a function of (seed, epoch, sample).
-        counted: False for a sample that merely fills up a process's share.
+        counted: False for a sample that merely pads a process's share.
     """
 
     sample: int
@@ -57,7 +57,7 @@ class InterHandDataset(Dataset[Batch]):
         boxes: (M, 3) centre and side of each sample's crop, px; an array, or an object that computes them.
         image_size: Side of the crop, px.
         mirror_left: Show left hands as right ones (one-hand samples only).
-        upright: Turn crops so that wrist → middle knuckle points up (one-hand samples only).
+        upright: Rotate crops so that the line from wrist to middle knuckle points up (one-hand samples only).
         gesture_classes: Whether the two hands share gesture classes.
         augmentation: Random changes, or None.
         seed: Seed of the augmentation.
@@ -66,10 +66,10 @@ class InterHandDataset(Dataset[Batch]):
             own.
         label_of: (M,) int64, the sample whose gesture label each sample has, for the control with shuffled labels.
         own_labels: Vocabulary of the batch's ``own_label``: pairs of a set of labels and a label.
-        joints: Joints and MANO fits are known; without, they are masked.
-        gesture_labels: Gestures and own labels are known; without, there are none.
+        joints: Use joints and MANO fits; otherwise they are masked.
+        gesture_labels: Use gestures and own labels; otherwise there are none.
         kept_fits: (F,) bool, the captured frames whose MANO fits are shown; None: all.
-        unreadable: What happens to a sample whose image cannot be read: ``error``, or ``skip``, which leaves it in the
+        unreadable: What to do with a sample whose image cannot be read: ``error``, or ``skip``, which leaves it in the
             batch as a black image with ``counted`` False.
     """
 
@@ -130,7 +130,7 @@ class InterHandDataset(Dataset[Batch]):
         return Batch(**{name: value[0] for name, value in batch.items()})  # type: ignore[typeddict-item]
 
     def __getitems__(self, keys: Sequence[SampleKey | int]) -> Batch:
-        """Several samples as one batch (:func:`collate` takes it as it is): what is looked up is looked up at once.
+        """Several samples as one batch (:func:`collate` returns it unchanged), with a single look-up for all of them.
 
         Raises:
             UserError: An image is missing, unreadable or not of the annotated size.
@@ -234,8 +234,8 @@ class InterHandDataset(Dataset[Batch]):
         rows = self.selection.row[numbers]
         files = self.index.images.of_all([self.index.file_name[row].decode() for row in rows.tolist()])
         sizes = self.index.image_size_px[rows].tolist()
-        # Pixels in a loop of their own: whatever is done between two images has left the processor's cache by the next.
-        # Colours are written to the batch from a buffer that stays in the cache.
+        # Pixels have their own loop, because other work between two images would evict the code from the processor's
+        # cache. Colours are written to the batch from a buffer that stays in the cache.
         unchanged = np.empty_like(images[0])
         for place, (file, size) in enumerate(zip(files, sizes, strict=True)):
             try:
@@ -254,7 +254,7 @@ class InterHandDataset(Dataset[Batch]):
         return images, readable
 
     def _map_of_other(self, number: int, affine: np.ndarray) -> np.ndarray:
-        """The map of another sample's image into this one's place: its box goes where this one's goes."""
+        """The map that places another sample's image here: its box is mapped to where this sample's box would be."""
         assert self.image_of is not None
         move, back = np.eye(3), np.eye(3)
         boxes, turns = self._places(np.array([self.image_of[number], number]))
@@ -293,5 +293,5 @@ class InterHandDataset(Dataset[Batch]):
 
 
 def collate(samples: Batch | Sequence[Batch]) -> Batch:
-    """A loader's ``collate_fn``: a data set's batch as it is; a list of single samples is stacked."""
+    """A loader's ``collate_fn``: a dataset's batch is returned unchanged; a list of single samples is stacked."""
     return samples if isinstance(samples, dict) else default_collate(list(samples))

@@ -1,4 +1,4 @@
-"""InterHand2.6M's annotation files: their places, and reading them with errors that say what to do."""
+"""InterHand2.6M's annotation files: their paths, and reading them with errors that say what to do."""
 
 import contextlib
 import mmap
@@ -18,7 +18,7 @@ KINDS: Final[tuple[Kind, ...]] = ("data", "camera", "joint_3d", "MANO_NeuralAnno
 
 T = TypeVar("T")
 _URL: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.:-]+://")
-#: What Python's json module writes and JSON does not know.
+#: Values that Python's json module writes but JSON does not have.
 _NO_NUMBER: Final = re.compile(rb"(?<=[\[,:\s])-?(?:NaN|Infinity)(?=[\],}\s])")
 
 
@@ -28,7 +28,7 @@ def annotation_path(root: Path, split: str, kind: Kind) -> Path:
 
 
 def is_url(root: str | Path) -> bool:
-    """Whether a set's root is a URL (:mod:`gesturehand.data.remote`) and no folder of this machine."""
+    """Whether a set's root is a URL (:mod:`gesturehand.data.remote`) rather than a folder on this machine."""
     return isinstance(root, str) and _URL.match(root) is not None
 
 
@@ -111,7 +111,7 @@ def mapped(path: Path, kind: Kind) -> Iterator[Any]:
         if not path.stat().st_size:
             raise UserError(f"The annotation file '{path}' is not valid JSON (it is empty): download it again.")
         content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-    # Not closed: what was decoded may still refer to it, and the last reference closes it.
+    # Not closed here: decoded values may still refer to it, and the last reference closes it.
     yield content
 
 
@@ -142,7 +142,7 @@ def decode(path: Path, content: Any, kind: type[T], place: str = "") -> T:
     Args:
         path: The file, for messages.
         content: Its bytes or a part of them.
-        kind: What they should hold.
+        kind: The type that they should contain.
         place: Place of the part in the file, such as ``.images[3]``, for messages.
 
     Raises:

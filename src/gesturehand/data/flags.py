@@ -15,7 +15,7 @@ _Flag = bool | int | float
 
 
 class FlagReader:
-    """Turns ``joint_valid`` as the files have it into a word for the right and one for the left hand.
+    """Turns ``joint_valid`` from the files into one word for the right hand and one for the left.
 
     Bit j of a word is the papers' joint j. Most images repeat a pattern that was seen before, so that 42 numbers are
     rarely parsed.
@@ -71,7 +71,7 @@ def unpack_flags(words: np.ndarray) -> np.ndarray:
 
 
 class JointFlags:
-    """(N, 2, 21) bool as an array that is kept packed, 8 bytes per row, and unpacked where it is indexed.
+    """(N, 2, 21) bool as an array that is kept packed, 8 bytes per row, and unpacked when indexed.
 
     Takes NumPy's indices of the first two axes and returns a bool array with the joints as its last axis.
 

@@ -1,8 +1,8 @@
 """The one reader of images that may be damaged or hostile: the header is checked first, and the size is limited.
 
-Import, loader, check and prediction all read through it, so that they accept the same images. Pixels are as a viewer
-shows them, turned as Exif says the camera was held. OpenCV decodes all but HEIC and AVIF, photos as phones keep them,
-which Pillow does: AVIF by itself, HEIC with pillow-heif.
+Import, loader, check and prediction all use it, so that they accept the same images. Pixels are as a viewer shows them,
+rotated by the Exif orientation. OpenCV decodes everything except HEIC and AVIF, the formats of phones, which Pillow
+decodes: AVIF by itself, HEIC with pillow-heif.
 """
 
 import os
@@ -33,16 +33,16 @@ HEIF_FORMATS: Final = ("HEIC", "AVIF")
 _PILLOW_FORMATS: Final = ("AVIF", "HEIF")
 #: The formats that are always read, for messages.
 IMAGE_FORMATS: Final = "JPEG, PNG, WebP or BMP"
-#: What HEIC takes, and AVIF where Pillow was built without it.
+#: What HEIC requires, and AVIF if Pillow was built without it.
 HEIC_EXTRA: Final = install("heic")
-#: Usual endings of their names; the content decides, not the name.
+#: Usual suffixes of their names; the content decides, not the name.
 IMAGE_SUFFIXES: Final = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp")
-#: Far more than any camera of a capture has; a small file can claim more, and decoding it would fill the memory.
+#: Far more than any capture camera has; a small file can claim more, and decoding it would fill the memory.
 MAX_IMAGE_PIXELS: Final = 8192 * 8192
-#: More than any of the formats takes: 16 bytes per pixel.
+#: More than any of the formats needs: 16 bytes per pixel.
 _MAX_FILE_BYTES: Final = 16 * MAX_IMAGE_PIXELS
 _JPEG_END: Final = b"\xff\xd9"
-#: How stored pixels are turned to be shown, by Exif's orientation.
+#: The rotation of stored pixels for display, by Exif orientation.
 _TURNS: Final[dict[int, Callable[[Any], Any]]] = {
     2: lambda image: cv2.flip(image, 1),
     3: lambda image: cv2.rotate(image, cv2.ROTATE_180),
@@ -91,7 +91,7 @@ def heif_header(file: BinaryIO) -> ImageHeader | None:
 
     Returns:
         The header, or None: damaged. A HEIC's size is the one that is shown, and its orientation 1: files of this kind
-        hold the turn beside the Exif data, which a viewer does not ask for it.
+        store the rotation outside the Exif data, whose orientation viewers ignore.
     """
     file.seek(0)
     try:
@@ -103,7 +103,7 @@ def heif_header(file: BinaryIO) -> ImageHeader | None:
 
 
 def decode_heif(content: bytes) -> npt.NDArray[np.uint8] | None:
-    """Decodes a HEIC or AVIF whose header has been looked at.
+    """Decodes a HEIC or AVIF whose header has been checked.
 
     Args:
         content: Content of the file.
@@ -119,7 +119,7 @@ def decode_heif(content: bytes) -> npt.NDArray[np.uint8] | None:
 
 
 class UnreadableImageError(UserError):
-    """An image is missing, damaged, too large, of another format or not the announced one.
+    """An image is missing, damaged, too large, of another format or of another size than announced.
 
     Attributes:
         kind: What is wrong, always in the same words.
@@ -133,12 +133,12 @@ class UnreadableImageError(UserError):
 
 @dataclass(frozen=True)
 class StoredImage:
-    """An image that is no file of its own: a part of a shard, or behind a URL.
+    """An image that is not a separate file: part of a shard, or behind a URL.
 
     Attributes:
-        place: What messages call it.
+        place: Its name in messages.
         content: Reads its bytes; raises OSError.
-        remedy: What to do where it is missing or damaged, for messages.
+        remedy: What to do if it is missing or damaged, for messages.
     """
 
     place: str

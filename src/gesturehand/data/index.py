@@ -132,18 +132,18 @@ class InterHandIndex:
 
     Attributes:
         path: The index file.
-        root: The data set's folder.
+        root: The dataset's folder.
         split: "train", "val" or "test", or another name that the set's format knows.
         set_format: The format of its files, which says how poses are written and what a joint is.
         mano_fits: MANO fits are shown.
         images: Its images, which are single files or in shards.
         own_label_names: The labels that hands of the split have in vocabularies of their sets: set and label.
-        file_name: (N,) bytes, relative to the format's image folder; made where it is asked for.
+        file_name: (N,) bytes, relative to the format's image folder; made on request.
         annotation_id: (N,) int64.
         image_size_px: (N, 2) int32, width and height.
         bbox_px: (N, 4) float32, x, y, w, h as annotated.
         hand_type: (N,) uint8, bit mask of :data:`HAND_TYPES`.
-        joint_valid_image: (N, 2, 21) bool, per image; unpacked where it is indexed.
+        joint_valid_image: (N, 2, 21) bool, per image; unpacked when indexed.
         gesture: (N, 2) int16, coarse and fine class of the sequence, -1 for none.
         own_label: (N, 2) int32, by hand, row of :attr:`own_label_names`, -1 for none.
         subject: (N,) int16.
@@ -205,7 +205,7 @@ class InterHandIndex:
 
     @property
     def address(self) -> str:
-        """What the user knows the set by: its folder, or its URL."""
+        """The user's name for the set: its folder, or its URL."""
         return str(self.root) if self.images.remote is None else self.images.remote.url
 
     def image(self, row: int) -> ImageSource:
@@ -234,7 +234,7 @@ def read_index(
     """Opens one split's index; the first time, and when the annotation files have changed, it is built.
 
     Args:
-        root: The data set's folder, or a URL (:mod:`gesturehand.data.remote`).
+        root: The dataset's folder, or a URL (:mod:`gesturehand.data.remote`).
         split: "train", "val" or "test".
         mano_fits: Read the MANO fits too; without them ``mano_valid`` is False everywhere.
         set_format: Name of the format; None: it is recognised (:func:`gesturehand.data.formats.registry.format_of`).
@@ -252,11 +252,11 @@ def read_index(
 def open_index(
     path: Path, root: Path, split: str, mano_fits: bool = True, set_format: str = "interhand"
 ) -> InterHandIndex:
-    """Opens an index file as it is.
+    """Opens an existing index file.
 
     Args:
         path: The file.
-        root: The data set's folder, for image paths.
+        root: The dataset's folder, for image paths.
         split: Its split.
         mano_fits: Show the MANO fits.
         set_format: Name of the set's format.

@@ -37,10 +37,10 @@ def build_columns(root: Path, split: str, *, mano_fits: bool = True, progress: b
     """Reads a split's files once.
 
     Args:
-        root: The data set's folder.
+        root: The dataset's folder.
         split: "train", "val" or "test".
         mano_fits: Read ``MANO_NeuralAnnot.json`` too.
-        progress: Show a bar where it takes long.
+        progress: Show a progress bar if it takes long.
 
     Returns:
         The columns of :class:`gesturehand.data.index.InterHandIndex` and its tables of names.
@@ -152,7 +152,7 @@ def _or_nan(number: float | None) -> float:
 
 
 def _first_seen(codes: np.ndarray, keys: list[Key]) -> tuple[np.ndarray, list[Key]]:
-    """Codes counted anew in the order in which they first appear, and the keys in that order."""
+    """Codes renumbered in the order in which they first appear, and the keys in that order."""
     used, first, inverse = np.unique(codes, return_index=True, return_inverse=True)
     order = np.argsort(first)
     rank = np.empty(len(order), np.int32)

@@ -1,4 +1,4 @@
-"""The index on disk: one safetensors file a split, mapped into memory; made once, made anew when the JSON changes."""
+"""The index on disk: one memory-mapped safetensors file per split, built once and rebuilt when the JSON changes."""
 
 import os
 from hashlib import sha256
@@ -11,9 +11,9 @@ from gesturehand.data.column_file import Columns, map_columns, read_column_heade
 from gesturehand.data.formats.set_format import SetFormat, Sources
 from gesturehand.errors import UserError
 
-#: Version of the columns and their meaning. Another version's file is made anew.
+#: Version of the columns and their meaning. A file of another version is rebuilt.
 FORMAT_VERSION: Final = 2
-#: Folder for indices of data sets that cannot be written to.
+#: Folder for indices of datasets that cannot be written to.
 CACHE_VARIABLE: Final = "GESTUREHAND_CACHE"
 
 
@@ -25,7 +25,7 @@ def cache_folder() -> Path:
 
 
 def index_places(set_format: SetFormat, root: Path, split: str) -> tuple[Path, Path]:
-    """Where a split's index may lie: beside its annotations, or in the cache folder."""
+    """The possible places of a split's index: beside its annotations, or in the cache folder."""
     beside = set_format.index_path(root, split)
     identity = sha256(str(beside.parent.resolve()).encode()).hexdigest()[:16]
     return beside, cache_folder() / "index" / identity / beside.name
@@ -41,7 +41,7 @@ def current_index(
 
     Args:
         set_format: The set's.
-        root: The data set's folder.
+        root: The dataset's folder.
         split: "train", "val" or "test".
         mano_fits: The index must have the MANO fits.
         rebuild: Make it also if there is one.

@@ -1,4 +1,4 @@
-"""Builds the indices of a data set and says what is in them."""
+"""Builds the indices of a dataset and says what is in them."""
 
 import time
 from pathlib import Path
@@ -26,7 +26,7 @@ def index_table(
     """Builds what is missing and summarises every index.
 
     Args:
-        root: The data set's folder.
+        root: The dataset's folder.
         split: One split, or None for all that are there.
         mano_fits: Read the MANO fits.
         rebuild: Build also what is up to date.

@@ -15,7 +15,7 @@ _FINGERS: Final = {
     **dict.fromkeys(("mid", "long"), "middle"),
     **dict.fromkeys(("little", "pinkie", "small", "baby"), "pinky"),
 }
-#: Anatomy's names, from the palm to the tip; the thumb has a joint less between knuckle and tip, and one before it.
+#: Anatomical names, from the palm to the tip; the thumb has one joint fewer between knuckle and tip, and one before it.
 _PLACES: Final = {"mcp": 1, "pip": 2, "dip": 3, "tip": 4}
 _THUMB_PLACES: Final = {"cmc": 1, "mcp": 2, "ip": 3, "tip": 4}
 #: Parts that say nothing: "finger", "joint 7", "landmark_7".
@@ -23,7 +23,7 @@ _FILLING: Final = {"finger", "joint", "j", "kp", "kpt", "keypoint", "landmark", 
 
 
 class NamedJoint(NamedTuple):
-    """What a name says.
+    """The meaning of a name.
 
     Attributes:
         side: The side of its hand, or None.
@@ -76,7 +76,7 @@ def read_joint_names(names: Sequence[str]) -> list[NamedJoint]:
 
 
 def side_in(text: str) -> Side | None:
-    """The hand that a name belongs to ("Left", "right_hand", "hand-L"); None where it says none, or both."""
+    """The hand that a name belongs to ("Left", "right_hand", "hand-L"); None if it names neither, or both."""
     found = {_SIDES[part] for part in _parts(text) if part in _SIDES}
     # Written as one word: "lefthand".
     found |= {side for side in SIDES if f"{side}hand" in text.lower()}

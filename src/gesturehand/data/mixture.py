@@ -23,23 +23,23 @@ _PASS_STRIDE: Final = 1_000_000
 
 @dataclass
 class AddedSet:
-    """A further set to train on, beside ``data.root``.
+    """A further training set, in addition to ``data.root``.
 
     Attributes:
         root: Its folder, in any format that ``data.root`` may have.
-        share: Share of the training samples that come from it, above 0; what all of them leave is ``data.root``'s.
+        share: Share of the training samples that come from it, above 0; the rest comes from ``data.root``.
         split: Its split to train on.
         hands: Which of its annotations; ``data.hands`` if not given.
         mano_fits: Read its ``MANO_NeuralAnnot.json``; without it only joints and gestures are known.
-        labelled_only: Train on its sequences with a gesture label only.
-        min_valid_joints: A hand with fewer valid joints is left out; ``data.min_valid_joints`` if not given. 0 also
-            takes hands of which only the annotated box is known.
-        joints: Train on its joints and MANO fits; without, only its gestures and labels count.
-        gesture_labels: Train on its gestures and labels; without, only its joints and MANO fits count.
-        shuffled_labels: Control experiment: every sample has another one's gesture and label, of the same set of
+        labelled_only: Train only on its sequences with a gesture label.
+        min_valid_joints: Leave out hands with fewer valid joints; ``data.min_valid_joints`` if not given. 0 also keeps
+            hands with only an annotated box.
+        joints: Train on its joints and MANO fits; otherwise only its gestures and labels count.
+        gesture_labels: Train on its gestures and labels; otherwise only its joints and MANO fits count.
+        shuffled_labels: Control experiment: every sample has another one's gesture and label, from the same set of
             labels, so that only the pairing differs (:func:`~gesturehand.data.selection.shuffled_labels`).
         format: Name of its format; it is recognised if not given.
-        name: By which its metrics are called; the folder's name if not given.
+        name: Name in its metrics; the folder's name if not given.
         val_split: Its split to validate on, whose losses and metrics are ``val_{name}/…``; if not given, it is not
             validated on.
     """
@@ -60,7 +60,7 @@ class AddedSet:
 
     @property
     def measured_as(self) -> str:
-        """The part of its metrics' names before the slash: ``val_photos``."""
+        """The prefix of its metrics' names, before the slash: ``val_photos``."""
         return f"val_{re.sub(r'[^0-9A-Za-z]+', '_', self.name or Path(self.root).resolve().name).strip('_')}"
 
 
@@ -86,13 +86,13 @@ def check_shares(sets: Sequence[AddedSet]) -> None:
 
 
 class MixedDataset(Dataset[Batch]):
-    """Data sets behind one another; a batch of keys may be of several.
+    """Datasets in sequence; the keys of a batch may belong to several.
 
     Args:
-        datasets: The parts; a sample's number is its own set's, behind the samples of the sets before it.
-        numbers: What a batch calls each part (``set_number``); counted from 0 if not given.
-        interleaved: The parts' samples are spread evenly among each other, each part's in its order and its first at
-            the front, so that a validation's first batches show something of all.
+        datasets: The parts; samples are numbered through all of them, one set after the other.
+        numbers: The number of each part in a batch (``set_number``); counted from 0 if not given.
+        interleaved: Interleave the parts' samples evenly, each part in its own order and with its first sample at the
+            front, so that the first batches of a validation show something of every part.
 
     Attributes:
         lengths: Samples of each part.
@@ -113,7 +113,7 @@ class MixedDataset(Dataset[Batch]):
         return sum(self.lengths)
 
     def set_of(self, number: int) -> int:
-        """Which part a sample belongs to."""
+        """The part to which a sample belongs."""
         return int(np.searchsorted(self.starts, number, side="right")) - 1
 
     def __getitems__(self, keys: Sequence[SampleKey]) -> Batch:
@@ -145,9 +145,9 @@ class MixedDataset(Dataset[Batch]):
 class MixedSampler(EpochSampler):
     """The training order of several sets: within every block of a batch's length the shares hold to one sample.
 
-    An epoch is as long as it takes to see the first set once. Of the other sets it takes what their shares ask for: a
-    part of a large one, a small one several times, each time in another order and with other augmentation. The order
-    is a function of (seed, epoch) alone, so that several processes divide the order of one.
+    An epoch uses the first set once, and as much of the other sets as their shares require: part of a large one, a
+    small one several times, each time in another order and with other augmentation. The order is a function of (seed,
+    epoch) alone, so that several processes divide the order of a single one.
 
     Args:
         dataset: The sets.
@@ -201,7 +201,7 @@ class MixedSampler(EpochSampler):
             due = end * self.shares - given
             counts = np.maximum(np.floor(due), 0).astype(np.int64)
             left = end - int(given.sum()) - int(counts.sum())
-            # What is left of the block goes to the sets that are furthest behind.
+            # The rest of the block goes to the sets that are furthest behind.
             counts[np.argsort(counts - due, kind="stable")[:left]] += 1
             given += counts
             blocks.append(rng.permutation(np.repeat(np.arange(len(self.shares)), counts)))
@@ -209,6 +209,6 @@ class MixedSampler(EpochSampler):
 
 
 def mixed_sampler(dataset: MixedDataset, sets: Sequence[AddedSet], **settings: Any) -> MixedSampler:
-    """The sampler of ``data.root`` and the sets beside it; further arguments are :class:`MixedSampler`'s."""
+    """The sampler of ``data.root`` and the further sets; further arguments are :class:`MixedSampler`'s."""
     others = [added.share for added in sets]
     return MixedSampler(dataset, [1 - sum(others), *others], **settings)

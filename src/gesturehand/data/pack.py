@@ -1,4 +1,4 @@
-"""Packs a split's images into shards (:mod:`gesturehand.data.shards`), and goes on after a kill."""
+"""Packs a split's images into shards (:mod:`gesturehand.data.shards`), and continues after a kill."""
 
 import shutil
 import zipfile
@@ -31,15 +31,15 @@ from gesturehand.data.spelling import find_file, spelled
 from gesturehand.errors import UserError
 from gesturehand.file_writing import make_folder, new_file, remove_parts, try_lock, write_text
 
-#: What a plain ZIP holds, without the extension for larger ones.
+#: Limits of a plain ZIP file, without the extension for larger ones.
 MOST_SHARD_MB: Final = 4000
 _MOST_IMAGES: Final = 65_535
 #: Bytes of a member in front of its name, and of its entry in the directory at the end without the name (APPNOTE, 4.3).
 _LOCAL_BYTES: Final = 30
 _DIRECTORY_BYTES: Final = 46
-#: Images that are read ahead, for each worker.
+#: Images that are read ahead per worker.
 _AHEAD: Final = 4
-#: ZIP's first day, so that the same images make the same shards.
+#: ZIP's earliest date, so that the same images give the same shards.
 _DATE: Final = (1980, 1, 1, 0, 0, 0)
 _MODE: Final = 0o644
 _ROWS: Final = np.dtype([("name_hash", "<u8"), ("shard", "<u2"), ("start", "<u4"), ("length", "<u4"), ("crc32", "<u4")])
@@ -52,11 +52,12 @@ class PackSettings:
 
     Attributes:
         shard_mb: Size of a shard, MB, up to 4000.
-        workers: Images that are read at a time.
-        unreadable: What happens where an image cannot be read: error ends, skip leaves it out and names it.
+        workers: Number of images read at a time.
+        unreadable: What to do if an image cannot be read: error ends the command, skip names the image and leaves it
+            out.
         unreadable_limit: How many images may be left out before the command ends.
-        mano_fits: The index beside the shards has the MANO fits.
-        overwrite: Begin anew, also with images that are in shards already, as after they have changed.
+        mano_fits: Include the MANO fits in the index beside the shards.
+        overwrite: Pack all images again, even those already in shards, for instance after they have changed.
 
     Raises:
         UserError: A number is out of range.
@@ -78,12 +79,12 @@ class PackSettings:
 
 @dataclass(frozen=True)
 class PackReport:
-    """What a packing did.
+    """The result of packing.
 
     Attributes:
         folder: Folder of the shards.
         images: Images in the shards.
-        kept: How many of them were there before.
+        kept: How many of them had been packed before.
         image_bytes: Sum of the images' sizes.
         shards: Number of shards.
         disk_bytes: Sizes of the shards and the table.
@@ -108,10 +109,10 @@ def pack_split(
     set_format: str | None = None,
     **settings: Any,
 ) -> PackReport:
-    """Packs the images of a split that are in no shard yet, and writes the table of all.
+    """Packs those images of a split that are not yet in a shard, and writes the table of all.
 
     Images are packed as they are, byte for byte, in the order of their sequence, camera and frame. A shard gets its
-    name when it is whole and on the disk, and the table is written when all are; until then loaders read single files.
+    name once it is complete and on the disk, and the table is written last; until then loaders read single files.
 
     Args:
         root: The set, in any format, or its URL.
@@ -123,7 +124,7 @@ def pack_split(
 
     Raises:
         UserError: A setting is out of range, the set is broken, images cannot be read, there is no room, or another
-            process packs the split. What was packed until then is kept.
+            process packs the split. Everything packed until then is kept.
     """
     how = PackSettings(**settings)
     if out is None and is_url(root):
@@ -163,7 +164,7 @@ def pack_split(
 
 
 class _Packed:
-    """The shards of a folder: those that are there, and those that are added."""
+    """The shards of a folder: existing ones, and those that are added."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -176,7 +177,7 @@ class _Packed:
             self.numbers.append(int(path.stem.partition("_")[2]))
 
     def rows(self) -> np.ndarray:
-        """A row for each image, in the order of the shards."""
+        """One row per image, in the order of the shards."""
         if self._all is None:
             self._all = np.concatenate([np.zeros(0, _ROWS), *self._parts])
         return self._all
@@ -219,7 +220,7 @@ class _Packed:
         write_text(self.folder / SUMS_NAME, "".join(lines))
 
     def _rows_of(self, path: Path, number: int) -> np.ndarray:
-        """The images of a shard by its directory; without a sum, which a kill may leave it, all of it is checked."""
+        """The images of a shard by its directory; if a kill left it without a checksum, all of it is checked."""
         try:
             with zipfile.ZipFile(path) as archive:
                 rows = np.zeros(len(archive.infolist()), _ROWS)
@@ -268,8 +269,8 @@ class _Images:
         """Names and bytes.
 
         Raises:
-            UnreadableImageError: One cannot be read, and none is to be left out.
-            UserError: More cannot be read than may be left out.
+            UnreadableImageError: An image cannot be read, and none may be left out.
+            UserError: More images cannot be read than may be left out.
         """
         waiting: deque[tuple[str, Future[bytes]]] = deque()
         with ThreadPoolExecutor(self._how.workers) as pool:

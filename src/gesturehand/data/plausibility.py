@@ -1,4 +1,4 @@
-"""What annotations cannot be, and what bones reveal of them: one set of rules for checking and for importing."""
+"""Impossible annotations, and what bones reveal about them: one set of rules for checking and for importing."""
 
 from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
@@ -16,7 +16,7 @@ REFERENCE_HAND_M: Final = 0.185
 #: A newborn's hand is 0.35 times an adult's, the largest ones 1.3 times; inches and feet lie outside, too.
 SMALLEST_HAND: Final = 0.3
 LARGEST_HAND: Final = 2.5
-#: Fewer bones do not allow a judgement.
+#: Fewer bones are not enough to judge.
 _FEWEST_BONES: Final = 3
 
 #: Orders of other projects by name, each as the names of the joints at its places.
@@ -34,7 +34,7 @@ OTHER_ORDERS: Final[dict[str, tuple[str, ...]]] = {
         *(f"{finger}{k}" for k in (1, 2, 3, 4) for finger in FINGERS),
     ),
 }
-#: How much better another order must fit the reference, and how badly the given one, for that to be called wrong.
+#: How much better another order must fit the reference, and how badly the given one, for the given one to be wrong.
 _BETTER: Final = 1.5
 _BAD_SPREAD: Final = 0.25
 
@@ -47,7 +47,7 @@ _MARKERS: Final = ((0.0, 0.0), (-1.0, -1.0))
 #: Focal lengths relative to the image's longer side: shorter than a fisheye's, and longer than a telescope's crop.
 _SHORTEST_FOCAL: Final = 0.1
 _LONGEST: Final = 1e4
-#: The two focal lengths of a camera hardly differ; where they do, one of them is something else.
+#: The two focal lengths of a camera hardly differ; if they do, one of them is something else.
 _MOST_FOCAL_RATIO: Final = 2.0
 #: Beyond these a fit is not a hand: standard deviations of the shape, radians of a joint, metres from the origin.
 _MAX_BETA: Final = 15.0
@@ -56,7 +56,7 @@ _MAX_TRANSLATION_M: Final = 20.0
 
 
 def places_of(order: Sequence[str]) -> list[int]:
-    """For each of the papers' joints, its place in another order."""
+    """For each of the papers' joints, its index in another order."""
     return [order.index(name) for name in JOINT_NAMES]
 
 
@@ -70,14 +70,14 @@ def bone_ratios(joints: np.ndarray, valid: np.ndarray) -> np.ndarray:
     Returns:
         (..., 20) float64; NaN for a bone without both ends.
     """
-    # An absurd length overflows to infinity, which is no less absurd.
+    # An absurd length overflows to infinity, which is just as absurd.
     with np.errstate(over="ignore", invalid="ignore"):
         lengths = np.linalg.norm(np.asarray(joints, np.float64)[..., _CHILDREN, :] - joints[..., _PARENTS, :], axis=-1)
     return np.where(valid[..., _PARENTS] & valid[..., _CHILDREN], lengths / REFERENCE_BONES_M, np.nan)
 
 
 def hand_scale(joints: np.ndarray, valid: np.ndarray) -> float | None:
-    """A hand's size over an adult's: the median of its bones' ratios, or None where too few are known.
+    """A hand's size relative to an adult's: the median of its bones' ratios, or None if too few are known.
 
     Args:
         joints: (21, 3) m.
@@ -106,7 +106,7 @@ def in_words(scale: float) -> str:
 
 
 def better_order(joints: np.ndarray, valid: np.ndarray) -> str | None:
-    """Another order of the joints that gives hands where the given one does not.
+    """Another order in which the joints form hands although they do not in the given one.
 
     Each bone's median over all hands is compared with an adult's, so that noise and single bad hands do not matter.
 
@@ -128,16 +128,16 @@ def better_order(joints: np.ndarray, valid: np.ndarray) -> str | None:
 
 
 def right_bend(joints: np.ndarray) -> float:
-    """How far a hand's fingers bend as a right hand's do: towards its palm.
+    """How far a hand's fingers bend in the direction of a right hand's: towards its palm.
 
-    The sine of the bend at the middle joints of the four fingers, about the line of the knuckles, averaged; of a left
-    hand, and of a right one in a mirrored frame, it is negative, and of a straight one about 0.
+    This is the mean sine of the bend at the middle joints of the four fingers, about the line of the knuckles. It is
+    negative for a left hand, and for a right one in a mirrored frame, and about 0 for a straight hand.
 
     Args:
         joints: (21, 3), x right, y down, z forward, in any unit; NaN for a joint that is not known.
 
     Returns:
-        From -1 to 1; 0 where nothing can be said.
+        From -1 to 1; 0 if it cannot be determined.
     """
     points = np.asarray(joints, np.float64)[1:].reshape(len(FINGERS), 4, 3)[1:]
     bones = _unit(np.diff(points, axis=1))
@@ -167,7 +167,7 @@ def _spread(joints: np.ndarray, valid: np.ndarray) -> float:
 
 
 class Implausible(NamedTuple):
-    """Something that cannot be.
+    """Something impossible.
 
     Attributes:
         kind: What it is, always in the same words.
@@ -203,7 +203,7 @@ def implausible_pixels(points: np.ndarray, valid: np.ndarray, size: Sequence[flo
     ]
     if np.abs(px).max() <= _SMALLEST_HAND_PX and len(marked) < len(shown):
         yield Implausible(
-            "joints in shares of the image",
+            "joints in fractions of the image",
             f"every coordinate of the hand is within {_SMALLEST_HAND_PX:g} px of the first pixel",
             "give pixels, that is, multiply x by the image's width and y by its height",
         )

@@ -1,8 +1,8 @@
 """Sets behind URLs, such as ``s3://bucket/set``, read by fsspec, which PyTorch and Lightning use too.
 
 Annotations, or the index and the table of a packed set, are copied once into the cache folder, and again when their
-size or time (or ETag) changes. That copy is the set's folder to everything else here. Images stay where they are: of
-shards, ranges of bytes are read.
+size or time (or ETag) changes. All other code uses that copy as the set's folder. Images stay where they are: only byte
+ranges of shards are read.
 """
 
 import errno
@@ -27,7 +27,7 @@ from gesturehand.text_file import write_json
 
 #: The note in a copy's folder: the URL, and each file's size and state when it was copied.
 _NOTE: Final = "remote.json"
-#: What file systems call the state of a file that changes with it, the most telling first.
+#: File systems' names for the state of a file that changes with its content, the most specific first.
 _STATES: Final = (
     *("ETag", "etag", "md5Hash", "content_md5"),
     *("LastModified", "last_modified", "mtime", "updated", "created"),
@@ -40,11 +40,11 @@ _BAR_FROM_BYTES: Final = 20_000_000
 
 
 def local_folder(root: str | Path, splits: Iterable[str] = SPLITS) -> Path:
-    """The folder of a set on this machine: a URL's annotations, or index and table of shards, are copied now.
+    """The folder of a set on this machine: for a URL, annotations, or the index and table of shards, are copied now.
 
     Args:
         root: A folder, or a URL that fsspec reads.
-        splits: The splits that are needed; those that are not there are left out.
+        splits: The splits that are needed; missing ones are left out.
 
     Raises:
         UserError: The URL cannot be read, or holds no set; or there is no room for the copy.
@@ -70,20 +70,20 @@ def local_folder(root: str | Path, splits: Iterable[str] = SPLITS) -> Path:
 
 
 def remote_set(root: Path) -> "RemoteSet | None":
-    """The set behind a URL of which a folder is the copy; None for any other folder."""
+    """The set behind the URL whose copy a folder is; None for any other folder."""
     if root.parent != cache_folder() / "remote" or not (root / _NOTE).is_file():
         return None
     return RemoteSet(str(_note(root)["url"]))
 
 
 class RemoteSet:
-    """The files of a set behind a URL. Every process has a connection of its own, also a forked one.
+    """The files of a set behind a URL. Every process, even a forked one, has its own connection.
 
     Args:
         url: URL of the set's folder.
 
     Raises:
-        UserError: What reads such URLs is not installed.
+        UserError: The package that reads such URLs is not installed.
     """
 
     def __init__(self, url: str) -> None:
@@ -92,12 +92,12 @@ class RemoteSet:
         self._connection()
 
     def read(self, name: str, start: int | None = None, end: int | None = None) -> bytes:
-        """A file or a range of its bytes, tried again where the network fails.
+        """A file or a range of its bytes; the read is repeated if the network fails.
 
         Args:
             name: Relative to the set's folder.
             start: The first byte.
-            end: The byte behind the last.
+            end: The byte after the last.
 
         Raises:
             OSError: It is missing or cannot be read.
@@ -119,13 +119,13 @@ class RemoteSet:
 
         Args:
             names: Relative to the set's folder.
-            ranges: For each of them, the first byte and the one behind the last.
+            ranges: For each of them, the first byte and the one after the last.
         """
         system, folder = self._connection()
         starts, ends = [start for start, _ in ranges], [end for _, end in ranges]
         try:
             found = system.cat_ranges([f"{folder}/{name}" for name in names], starts, ends, on_error="return")
-        except Exception:  # one by one it is tried again
+        except Exception:  # retried one by one
             found = [None] * len(names)
         result: list[bytes | OSError] = []
         for content, name, (start, end) in zip(found, names, ranges, strict=True):
@@ -137,7 +137,7 @@ class RemoteSet:
         return result
 
     def state(self, name: str) -> list[Any] | None:
-        """Size of a file, and what changes with it; None if it is not there.
+        """Size of a file, and its ETag or time; None if it does not exist.
 
         Raises:
             UserError: The URL cannot be read.
@@ -147,7 +147,7 @@ class RemoteSet:
             try:
                 info = system.info(f"{folder}/{name}")
             except (FileNotFoundError, NotADirectoryError, PermissionError) as error:
-                # HTTP's file system says so of everything that fails. Buckets forbid what is not there, too.
+                # HTTP's file system reports every failure this way. Buckets may also forbid missing files.
                 cause = error.__cause__
                 told = cause is None or isinstance(cause, FileNotFoundError | PermissionError)
                 if told or getattr(cause, "status", None) in _NOT_THERE:
@@ -156,7 +156,7 @@ class RemoteSet:
         return [info.get("size"), str(next((info[key] for key in _STATES if info.get(key)), ""))]
 
     def copy(self, name: str, target: Path, size: int | None) -> None:
-        """Copies a file to this machine, with a bar where it takes long.
+        """Copies a file to this machine, with a progress bar if it takes long.
 
         Raises:
             UserError: It cannot be read, or there is no room for it.
@@ -188,7 +188,7 @@ class RemoteSet:
 
 
 class _NoRanges(OSError):
-    """A server that does not do what is asked; asking again is of no use."""
+    """A server that ignores range requests; repeating them is pointless."""
 
 
 def _of_length(content: bytes, start: int | None, end: int | None) -> bytes:
@@ -236,7 +236,7 @@ def _note(folder: Path) -> dict[str, Any]:
 
 
 def _copy_split(remote: RemoteSet, folder: Path, split: str, files: dict[str, Any]) -> None:
-    """Brings the copy of a split up to date: its index and table where it is packed, else its annotations."""
+    """Brings the copy of a split up to date: its index and table if it is packed, otherwise its annotations."""
     packed = [packed_folder(Path(), split) / name for name in (INDEX_NAME, TABLE_NAME)]
     loose = [annotation_path(Path(), split, kind) for kind in KINDS]
     states = {path: remote.state(path.as_posix()) for path in packed}

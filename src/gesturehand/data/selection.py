@@ -1,4 +1,4 @@
-"""Which samples a data set has: hands, labels, captures, cameras, people, gestures, subsets, and how many MANO fits."""
+"""Selects a dataset's samples: hands, labels, captures, cameras, people, gestures, subsets, and number of MANO fits."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -67,8 +67,8 @@ def select(
 ) -> Selection:
     """Chooses a split's samples, in the order of its annotation file.
 
-    A hand with fewer valid joints, by image and by frame, than ``min_valid_joints`` is not a sample. With 0, hands that
-    have an annotated box only are samples too, cropped by it.
+    A hand with fewer valid joints, by image and by frame, than ``min_valid_joints`` is not a sample. With 0, hands with
+    only an annotated box are samples too, cropped by it.
 
     Args:
         index: The split.
@@ -76,10 +76,10 @@ def select(
         layout: One hand per sample, or both.
         labelled_only: Leave out sequences without a gesture label.
         subset: A list of annotation ids or image file names: a text file with one per line, or a JSON list.
-        captures: Keep these captures only.
-        cameras: Keep images of these cameras only, by name, such as 400002.
-        subjects: Keep these people only.
-        gestures: Keep sequences of these fine classes only.
+        captures: Keep only these captures.
+        cameras: Keep only images of these cameras, by name, such as 400002.
+        subjects: Keep only these people.
+        gestures: Keep only sequences of these fine classes.
         min_valid_joints: Fewest valid joints of a hand, 0 to 21.
 
     Raises:
@@ -123,7 +123,7 @@ def select(
         if min_valid_joints and (present & ~valid.astype(bool)).any() and not valid.any():
             raise UserError(
                 f"The hands of '{index.root}', split '{index.split}', have no valid joint: set data.min_valid_joints "
-                "to 0 to train on the gestures of hands with a box only."
+                "to 0 to train on the gestures of hands with only a box."
             )
         raise UserError(
             f"Nothing of '{index.address}', split '{index.split}', is left by hands={hands}, "
@@ -181,9 +181,9 @@ def _in_subset(index: InterHandIndex, path: Path) -> np.ndarray:
 def shuffled_labels(index: InterHandIndex, selection: Selection, order: np.ndarray) -> np.ndarray:
     """(M,) int64, the sample whose gesture and label each sample has in the control with shuffled labels.
 
-    Labels change places within their own set of labels only. Hands that have a gesture class and no label, and hands
-    that have neither, are sets of their own. So every set keeps the number of each of its labels, and hands without a
-    label stay without one.
+    Labels are exchanged only within their own set of labels. Hands with a gesture class but no label, and hands with
+    neither, count as separate sets. Every set thus keeps the number of each of its labels, and hands without a label
+    stay without one.
 
     Args:
         index: The split.
@@ -193,7 +193,7 @@ def shuffled_labels(index: InterHandIndex, selection: Selection, order: np.ndarr
     names = [name for name, _ in index.own_label_names]
     # By the index's number of a label; its -1 for none takes the last entry.
     set_of_label = np.array([*(names.index(name) for name in names), -1])
-    # A sample that shows two hands has no label of a set: its gesture is the picture's.
+    # A sample that shows two hands has no label from a set: its gesture is that of the picture.
     one_hand = selection.hand.shape[1] == 1
     own = index.own_label[selection.row, selection.hand[:, 0].astype(np.int64)] if one_hand else NO_GESTURE
     has_gesture = (index.gesture[selection.row] != NO_GESTURE).any(-1)
@@ -231,7 +231,7 @@ def fitted_samples(index: InterHandIndex, selection: Selection, kept: np.ndarray
         kept: (F,) bool, the captured frames that keep their fits, or None for all.
 
     Raises:
-        UserError: There is none.
+        UserError: There is no such sample.
     """
     frame, hand = index.frame[selection.row], selection.hand.astype(np.int64)
     present = (index.hand_type[selection.row][:, None] & np.array([1, 2])[hand]) > 0

@@ -1,7 +1,7 @@
-"""The one place where the images of a set come from: single files, shards, or either behind a URL.
+"""The only source of a set's images: single files, shards, or either behind a URL.
 
 The rule: an image that the table of the split's shards lists (:mod:`gesturehand.data.shards`) is read from its shard.
-Any other is a single file, and so are all where the split has no table.
+Any other image is a single file, as are all images if the split has no table.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,19 +13,19 @@ from gesturehand.data.image_file import StoredImage
 from gesturehand.data.remote import RemoteSet, remote_set
 from gesturehand.data.shards import LocalShards, Place, ShardTable, checked, open_table, packed_folder
 
-#: What :func:`gesturehand.data.image_file.read_image` reads.
+#: Sources that :func:`gesturehand.data.image_file.read_image` accepts.
 ImageSource = Path | StoredImage
 
 
 class SetImages:
-    """The images of a split, by their names as annotations have them.
+    """The images of a split, by their names in the annotations.
 
-    Handles are made where they are first used, and forked processes may go on with them.
+    Handles are created on first use, and forked processes may keep using them.
 
     Args:
         root: The set's folder.
         split: Its split.
-        folder: What names are relative to.
+        folder: The folder to which names are relative.
     """
 
     def __init__(self, root: Path, split: str, folder: Path) -> None:
@@ -39,7 +39,7 @@ class SetImages:
         self._remedy = f"copy that shard again, or remove '{packed}' to read single images"
 
     def of(self, name: str) -> ImageSource:
-        """Where an image is; nothing is read yet.
+        """The location of an image; nothing is read yet.
 
         Raises:
             UserError: It is in no shard, and its name would lead out of the images' folder.
@@ -53,7 +53,7 @@ class SetImages:
         return StoredImage(f"{self._paths[place.shard]}/{name}", partial(self._shards.read, place), self._remedy)
 
     def of_all(self, names: Sequence[str]) -> list[ImageSource]:
-        """Where several images are; those behind a URL are read now, all at once.
+        """The locations of several images; those behind a URL are read now, all at once.
 
         Raises:
             UserError: One is in no shard, and its name would lead out of the images' folder.
@@ -82,7 +82,7 @@ class SetImages:
 
 
 def _range(place: Place | None) -> tuple[int | None, int | None]:
-    """First byte and the one behind the last; None: the whole file."""
+    """First byte and the one after the last; None: the whole file."""
     return (None, None) if place is None else (place.start, place.start + place.length)
 
 

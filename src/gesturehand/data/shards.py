@@ -1,9 +1,9 @@
-"""A split's images packed into shards, and the table that says where in them each image lies.
+"""A split's images packed into shards, and the table of each image's position in them.
 
 ``<root>/packed/<split>/`` holds ``images_0000.zip``, ``images_0001.zip`` and so on: plain ZIP files whose members are
 stored, not compressed, so that each image is a range of bytes. ``images.safetensors`` is the table, by a hash of the
-images' names: it stays right where annotations change. ``index.safetensors`` is the split's index, so that the folder
-is complete by itself, and ``SHA256SUMS`` lists the shards' sums as ``sha256sum -c`` reads them.
+images' names: it stays valid if annotations change. ``index.safetensors`` is the split's index, so that the folder is
+self-contained, and ``SHA256SUMS`` lists the shards' checksums for ``sha256sum -c``.
 """
 
 import os
@@ -21,7 +21,7 @@ from gesturehand.data.column_file import Columns, map_columns, read_column_heade
 from gesturehand.data.spelling import spelled
 from gesturehand.errors import UserError
 
-#: Version of the table and of where things are in the folder.
+#: Version of the table and of the folder's layout.
 TABLE_VERSION: Final = 1
 TABLE_NAME: Final = "images.safetensors"
 INDEX_NAME: Final = "index.safetensors"
@@ -31,7 +31,7 @@ _MOST_OPEN: Final = 256
 
 
 class Place(NamedTuple):
-    """Where an image lies.
+    """The position of an image.
 
     Attributes:
         shard: Number of the shard.
@@ -83,7 +83,7 @@ class ShardTable:
         return len(self._hashes)
 
     def find(self, name: str) -> Place | None:
-        """Where an image lies; None: it is in no shard."""
+        """The position of an image; None: it is in no shard."""
         wanted = np.uint64(name_hash(name))
         row = int(self._hashes.searchsorted(wanted))
         if row == len(self._hashes) or self._hashes[row] != wanted:
@@ -91,12 +91,12 @@ class ShardTable:
         return self.place(row)
 
     def place(self, row: int) -> Place:
-        """What a row of the table says."""
+        """The content of a row of the table."""
         return Place._make([column.item(row) for column in self._places])
 
 
 def open_table(folder: Path) -> ShardTable | None:
-    """Opens the table of a packed split; None if the split is not packed, or not yet to its end.
+    """Opens the table of a packed split; None if the split is not packed, or not completely.
 
     Raises:
         UserError: The table is damaged or of another version.
@@ -115,7 +115,7 @@ def open_table(folder: Path) -> ShardTable | None:
 
 
 def _is_whole(note: dict[str, Any], places: dict[str, Any]) -> bool:
-    """Whether all is there, and no shard lies outside the folder."""
+    """Whether the table is complete, and no shard lies outside the folder."""
     shards = note.get("shards")
     if not isinstance(shards, list) or not {"name_hash", *Place._fields} <= places.keys():
         return False
@@ -124,9 +124,9 @@ def _is_whole(note: dict[str, Any], places: dict[str, Any]) -> bool:
 
 
 class LocalShards:
-    """Reads ranges of bytes of files, each of which is opened once in a process.
+    """Reads byte ranges of files, each of which is opened once per process.
 
-    A handle has no position of its own that anybody uses, so that forked processes may share it; threads may, too.
+    The position of a handle is not used, so forked processes and threads may share it.
 
     Args:
         paths: The files, by number.
@@ -160,7 +160,7 @@ def checked(place: Place, content: bytes) -> bytes:
     """An image's bytes, if they are those that were written.
 
     Raises:
-        OSError: They are others, or fewer.
+        OSError: The bytes are different, or fewer.
     """
     if len(content) != place.length:
         raise OSError(None, "its shard ends too early")
@@ -170,7 +170,7 @@ def checked(place: Place, content: bytes) -> bytes:
 
 
 def _read_range(file: BinaryIO, place: Place, lock: Lock) -> bytes:
-    """Reads a range; what is cut short is the rest of the file."""
+    """Reads a range, which may end early at the end of the file."""
     if not hasattr(os, "pread"):
         with lock:
             file.seek(place.start)

@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 
 
 def spelled(name: str) -> str:
-    """One spelling for all names, with or without folders, that mean the same file.
+    """A single spelling for all names, with or without folders, that mean the same file.
 
     Windows separates folders by backslashes; macOS writes an accented letter as two characters (NFD) where others write
     one (NFC).
@@ -33,7 +33,7 @@ def find_file(path: Path) -> Path | None:
 
 
 def similar_name(path: Path) -> str | None:
-    """A name beside a missing file that differs from its name in case only, which may be another file; or None."""
+    """A name beside a missing file that differs from it only in case, and may be another file; or None."""
     wanted = PurePosixPath(spelled(str(path)))
     folder = find_file(Path(wanted.parent))
     return None if folder is None else _names(folder)[1].get(wanted.name.casefold())

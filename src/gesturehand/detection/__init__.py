@@ -1,4 +1,4 @@
-"""Where the hands of a photo are, and which: MediaPipe's two networks on ONNX Runtime.
+"""Finds the hands in a photo and their sides, with MediaPipe's two networks on ONNX Runtime.
 
 >>> from gesturehand.detection import HandDetector  # detections = HandDetector()(image)
 """

@@ -1,4 +1,4 @@
-"""From a photo to its hands: palms at several scales, landmarks in two passes, each hand once."""
+"""Finds the hands in a photo: palms at several scales, then landmarks in two passes, each hand once."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -14,17 +14,17 @@ from gesturehand.detection.views import views_of
 from gesturehand.errors import UserError
 from gesturehand.skeleton import MIDDLE_MCP, SIDES, WRIST, Side
 
-#: Size of the smallest hands that are looked for.
+#: Size of the smallest hands to detect.
 SMALLEST_PX: Final = 40.0
 #: Hands are reported from this score on.
 MIN_SCORE: Final = 0.5
-#: What the first pass, whose crop comes of a palm alone, is not sure of may still be a hand in the second.
+#: If the first pass, whose crop is based only on a palm, is not certain, the second may still find a hand.
 _FIRST_PRESENCE: Final = 0.2
-#: Of an uncertain palm, the landmark model has to be this sure of a hand.
+#: If the palm is uncertain, the landmark model must be at least this certain of a hand.
 _SURE_HAND: Final = 0.7
-#: A second pass that leads further away than this, over the hand's size, has gone to another one.
+#: A second pass that moves further than this, relative to the hand's size, has jumped to another hand.
 _LOST: Final = 0.5
-#: Side of the box over that of the joints' box.
+#: Side of the box relative to that of the joints' box.
 _BOX_OVER_JOINTS: Final = 1.1
 
 
@@ -33,11 +33,11 @@ class HandDetection:
     """A hand in a photo.
 
     Attributes:
-        box: x, y, width, height px: the joints' box, a tenth wider, which is about what is seen of the hand.
-        side: Which hand it is, as the picture shows it: of a mirrored selfie, the other one.
-        score: 0…1, that a hand is there.
+        box: x, y, width, height px: the joints' box widened by a tenth, roughly the visible part of the hand.
+        side: Which hand it is, as the picture shows it; a mirrored selfie gives the opposite side.
+        score: 0…1, the probability of a hand.
         joints_2d: (21, 2) px float64, the papers' order.
-        turn_deg: How far a crop must be turned, clockwise as seen, so that wrist → middle knuckle points up.
+        turn_deg: Rotation of a crop, clockwise as seen, that makes the line from wrist to middle knuckle point up.
     """
 
     box: tuple[float, float, float, float]
@@ -48,7 +48,7 @@ class HandDetection:
 
 
 class HandDetector:
-    """Finds hands in photos: any number, any turn, down to a size.
+    """Finds any number of hands in photos, in any orientation, down to a given size.
 
     Example::
 
@@ -56,7 +56,7 @@ class HandDetector:
             print(hand.side, hand.box, hand.score)
 
     Args:
-        threads: Of a call of a network.
+        threads: Number of threads of a network's call.
 
     Raises:
         UserError: ONNX Runtime is not installed.
@@ -78,10 +78,10 @@ class HandDetector:
 
         Args:
             image: (H, W, 3) uint8 RGB.
-            min_score: Hands below are left out.
-            max_hands: At most so many, the most certain ones.
-            smallest_px: Size (the longer side of the box) of the smallest hands that are looked for. Time grows with
-                the number of tiles that this takes, see :func:`~gesturehand.detection.views.views_of`.
+            min_score: Leave out hands with a lower score.
+            max_hands: Keep at most this many, the most certain ones.
+            smallest_px: Size (the longer side of the box) of the smallest hands to detect. The time grows with the
+                number of tiles that this requires, see :func:`~gesturehand.detection.views.views_of`.
 
         Returns:
             Hands, the most certain first.
@@ -103,19 +103,19 @@ class HandDetector:
             self._hands_of(pyramid, palms.part(~sure), max(min_score, _SURE_HAND)),
         ]
         hands = Landmarks(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
-        # A hand of a certain palm stays before one of an uncertain palm that is the same.
+        # If two detections are the same hand, the one with a certain palm is kept over the one with an uncertain palm.
         found = _detections(hands.part(np.array(first_of_each(hands, range(len(hands.presence))), int)))
         return sorted(found, key=lambda hand: -hand.score)[:max_hands]
 
     def follow(self, image: npt.NDArray[np.uint8], joints: npt.NDArray[np.float64]) -> list[HandDetection]:
-        """Looks for hands where they were a moment ago: one call of the landmark model each, and no search for palms.
+        """Looks for hands where they were a moment ago, with one call of the landmark model each and no palm search.
 
         Args:
             image: (H, W, 3) uint8 RGB.
             joints: (N, 21, 2) px: where the hands' joints were.
 
         Returns:
-            What is seen there now, in the same order. Its score says whether that is a hand; it is 0 where the joints'
+            The hands seen there now, in the same order. The score says whether there is a hand; it is 0 if the joints'
             mean lies outside the image.
         """
         pyramid = ImagePyramid(image)
@@ -130,7 +130,7 @@ class HandDetector:
         return hands.part((hands.presence >= min_score) & _inside(pyramid, hands))
 
     def _second_pass(self, pyramid: ImagePyramid, first: Landmarks) -> Landmarks:
-        """Looks again, at the upright crop around the joints of the first pass, which stays where that leads astray."""
+        """Looks again, at the upright crop around the first pass's joints; keeps the first pass if that goes astray."""
         second = self._landmarks(pyramid, crops_of_joints(first.joints))
         moved = np.linalg.norm(second.joints - first.joints, axis=-1).mean(-1)
         worse = (second.presence < MIN_SCORE) & (second.presence < first.presence)
@@ -147,7 +147,7 @@ def _inside(pyramid: ImagePyramid, hands: Landmarks) -> npt.NDArray[np.bool_]:
 
 def _detections(hands: Landmarks) -> list[HandDetection]:
     low, high = hands.joints.min(1), hands.joints.max(1)
-    # Joints lie on pixels' centres, boxes count pixels' edges.
+    # Joints refer to pixel centres, boxes to pixel edges.
     centres, sizes = (low + high) / 2 + 0.5, _BOX_OVER_JOINTS * (high - low)
     turns = np.degrees(upright_angles(hands.joints[:, WRIST], hands.joints[:, MIDDLE_MCP]))
     return [

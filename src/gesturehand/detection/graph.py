@@ -10,8 +10,8 @@ from gesturehand.cores import available_cores
 from gesturehand.errors import UserError
 from gesturehand.extras import install
 
-#: Images of one run: two share the weights that are read; of sixteen, each takes half as long again, as their maps no
-#: longer fit the caches.
+#: Images per run: two share the weights that are read; with sixteen, each takes half as long again, because their maps
+#: no longer fit the caches.
 _BATCH: Final = 2
 
 
@@ -19,8 +19,8 @@ class OnnxGraph:
     """One of the two networks, which take (N, S, S, 3) uint8 RGB.
 
     Args:
-        name: Of the asset, without ``.onnx``.
-        threads: Of one call.
+        name: Name of the asset, without ``.onnx``.
+        threads: Number of threads of one call.
 
     Attributes:
         size_px: S.
@@ -46,7 +46,7 @@ class OnnxGraph:
         self.size_px = int(self._session.get_inputs()[0].shape[1])
 
     def __call__(self, images: np.ndarray) -> dict[str, np.ndarray]:
-        """Every output by its name, (N, …) float32; on as many cores as there are, where there are many images."""
+        """Every output by its name, (N, …) float32; many images run on all available cores."""
         parts = [images[start : start + _BATCH] for start in range(0, max(len(images), 1), _BATCH)]
 
         def run(part: np.ndarray) -> list[np.ndarray]:

@@ -18,7 +18,7 @@ _JOINTS_TO_CROP: Final = 1.6
 
 
 class Crops(NamedTuple):
-    """Squares to look at.
+    """The squares to look at.
 
     Attributes:
         squares: (N, 3) centre x, centre y and side, px.
@@ -30,12 +30,12 @@ class Crops(NamedTuple):
 
 
 class Landmarks(NamedTuple):
-    """What the network sees in N crops.
+    """The network's output for N crops.
 
     Attributes:
         joints: (N, 21, 2) px of the image.
-        presence: (N,) that a hand is there, 0…1.
-        right: (N,) that it is a right one as the picture shows it, 0…1.
+        presence: (N,) probability of a hand, 0…1.
+        right: (N,) probability that it is a right one as the picture shows it, 0…1.
     """
 
     joints: np.ndarray
@@ -48,10 +48,10 @@ class Landmarks(NamedTuple):
 
 
 class LandmarkNetwork:
-    """Finds the joints of hands whose place is roughly known.
+    """Finds the joints of hands whose position is roughly known.
 
     Args:
-        threads: Of one call.
+        threads: Number of threads of one call.
     """
 
     def __init__(self, threads: int = 1) -> None:
@@ -64,14 +64,14 @@ class LandmarkNetwork:
             return Landmarks(np.zeros((0, NUM_JOINTS, 2)), np.zeros(0), np.zeros(0))
         cut = [pyramid.cut(square, size, angle) for square, angle in zip(*crops, strict=True)]
         found = self._graph(np.stack([pixels for pixels, _ in cut]))
-        # Coordinates count pixels' edges: half a pixel less for their centres.
+        # Coordinates refer to pixel edges: subtract half a pixel for pixel centres.
         joints = found["joints"].reshape(-1, NUM_JOINTS, 3)[..., :2].astype(np.float64) - 0.5
         joints = transform_affine(joints, np.stack([back for _, back in cut]))
         return Landmarks(joints, found["presence"][:, 0].astype(float), found["right"][:, 0].astype(float))
 
 
 def upright_angles(wrists: np.ndarray, knuckles: np.ndarray) -> np.ndarray:
-    """How hands must be turned so that wrist → middle knuckle points up.
+    """The rotations of hands that make the line from wrist to middle knuckle point up.
 
     Args:
         wrists: (N, 2) px.

@@ -1,8 +1,8 @@
 """MediaPipe's palm detector: palms in views of an image.
 
 F. Zhang, V. Bazarevsky et al., *MediaPipe Hands: On-device Real-time Hand Tracking* (arXiv 2006.10214). The network
-sees 192 px and says of each of 2,016 anchors whether a palm is there, its square and seven points of it, relative to
-the anchor in pixels.
+sees 192 px and predicts for each of 2,016 anchors whether there is a palm, its square and seven of its points, relative
+to the anchor in pixels.
 """
 
 from typing import Final, NamedTuple
@@ -14,22 +14,22 @@ from gesturehand.camera import transform_affine
 from gesturehand.detection.graph import OnnxGraph
 from gesturehand.detection.pyramid import ImagePyramid
 
-#: Stride and anchors a cell.
+#: Stride, and anchors per cell.
 _MAPS: Final = ((8, 2), (16, 6))
 #: Palms from this score on are certain.
 SURE_PALM: Final = 0.5
-#: Of the seven points, the first is the wrist and the third the middle finger's knuckle.
+#: The first of the seven points is the wrist, and the third the middle finger's knuckle.
 _WRIST, _MIDDLE_KNUCKLE = 0, 2
-#: Palms that overlap more are one (intersection over union): their mean by score, as MediaPipe takes it.
+#: Palms that overlap more (intersection over union) are merged into their score-weighted mean, as in MediaPipe.
 _SAME_PALM: Final = 0.3
 #: Cells along a view's side, and how much the brightest and the darkest of them differ where there may be a hand: sky,
-#: walls and blurred grounds differ less. The smallest hands that are looked for take three cells.
+#: walls and blurred grounds differ less. The smallest hands to detect take three cells.
 _CELLS: Final = 16
 _LEAST_CONTRAST: Final = 6
 
 
 class View(NamedTuple):
-    """What the palm detector looks at.
+    """A part of the image that the palm detector looks at.
 
     Attributes:
         square: (3,) centre x, centre y and side, px.
@@ -41,7 +41,7 @@ class View(NamedTuple):
 
 
 class Palms(NamedTuple):
-    """Palms of an image, those that are certain first.
+    """The palms in an image, the certain ones first.
 
     Attributes:
         centres: (N, 2) px.
@@ -66,7 +66,7 @@ class PalmNetwork:
     """Finds palms.
 
     Args:
-        threads: Of one call.
+        threads: Number of threads of one call.
         least_score: Palms below are dropped.
     """
 
@@ -76,9 +76,9 @@ class PalmNetwork:
         self._least_score = least_score
 
     def __call__(self, pyramid: ImagePyramid, views: list[View]) -> Palms:
-        """The palms in any of the views, each once. Views in which nothing can be made out are not searched.
+        """The palms in any of the views, each once. Views without any detail are not searched.
 
-        What is uncertain does not move a certain palm, and is a palm of its own where it overlaps with none.
+        An uncertain palm does not move a certain one, and counts as a separate palm if it overlaps with none.
         """
         size = self._graph.size_px
         cuts = (pyramid.cut(view.square, size, view.angle) for view in views)
@@ -91,7 +91,7 @@ class PalmNetwork:
         view, anchor = np.nonzero(scores >= self._least_score)
         values = found["boxes"][view, anchor].astype(np.float64)
         back = np.stack([affine for _, affine in crops])[view]
-        # Coordinates count pixels' edges: half a pixel less for their centres.
+        # Coordinates refer to pixel edges: subtract half a pixel for pixel centres.
         points = np.delete(values.reshape(-1, 9, 2), 1, axis=1) + self._anchors[anchor, None] - 0.5
         points = transform_affine(points, back)
         scale = np.sqrt(np.abs(np.linalg.det(back[:, :, :2])))

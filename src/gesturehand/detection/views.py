@@ -1,4 +1,4 @@
-"""Where the palm detector looks in an image, so that it sees hands of every size at a size that it knows."""
+"""The views that the palm detector gets of an image, so that it sees hands of every size at a size that it knows."""
 
 import math
 from typing import Final
@@ -7,13 +7,13 @@ import numpy as np
 
 from gesturehand.detection.palms import View
 
-#: Sides of the views of the whole image over its longer side: hands that fill the picture are found from further away.
+#: Sides of the views of the whole image relative to its longer side: hands that fill the picture need larger views.
 _WHOLE: Final = (1.0, 1.6, 2.5)
-#: Side of the finest tiles over the smallest hand: there it has 36 of the network's 192 px (docs/predict.md).
+#: Side of the finest tiles relative to the smallest hand, which then has 36 of the network's 192 px (docs/predict.md).
 _TILE_OVER_HAND: Final = 5.3
 #: Side of the tiles of one scale over that of the next finer one.
 _STEP: Final = 2.2
-#: How much neighbouring tiles share at least, over their side: the palm of every hand that is left to one scale.
+#: Least overlap of neighbouring tiles relative to their side: the palm of every hand that is left to one scale.
 _OVERLAP: Final = 0.3
 #: Tiles are never smaller than this share of the image's longer side, which limits their number to some hundreds.
 _FINEST: Final = 1 / 16
@@ -23,8 +23,8 @@ def views_of(width: int, height: int, smallest_px: float) -> list[View]:
     """The whole image three times, and tiles of every scale down to that of the smallest hands.
 
     Args:
-        width: Of the image, px.
-        height: Of the image, px.
+        width: Width of the image, px.
+        height: Height of the image, px.
         smallest_px: The smallest hands' size, px; in an image of more than 85 times it, hands have to be larger.
 
     Example:
@@ -34,7 +34,7 @@ def views_of(width: int, height: int, smallest_px: float) -> list[View]:
     longer = max(width, height)
     views = [View(np.array([(width - 1) / 2, (height - 1) / 2, scale * longer])) for scale in _WHOLE]
     side = max(smallest_px * _TILE_OVER_HAND, longer * _FINEST)
-    # The whole image shows what tiles nearly as large as it would.
+    # The whole image replaces tiles that would be nearly as large.
     while side * math.sqrt(_STEP) < longer:
         views += [
             View(np.array([x - 0.5, y - 0.5, side])) for y in _middles(height, side) for x in _middles(width, side)

@@ -1,4 +1,4 @@
-"""What this installation and this machine are, and what is wrong with them: ``gesturehand doctor``.
+"""Examines the installation and the machine, and finds what is wrong with them: ``gesturehand doctor``.
 
-Each module examines one subject. None imports PyTorch in this process, which may be what is broken.
+Each module examines one subject. None imports PyTorch in this process, because PyTorch may be what is broken.
 """

@@ -55,7 +55,7 @@ def _variable(name: str, allowed: int) -> Iterator[Finding]:
 
 
 def machine_memory() -> int | None:
-    """Bytes of the machine's memory; None where the system does not say."""
+    """Bytes of the machine's memory; None if the system does not say."""
     if sys.platform == "win32":
         return None
     try:

@@ -1,4 +1,4 @@
-"""Devices: GPUs and the CPU, and in which precisions each of them computes, found by computing."""
+"""Devices: GPUs and the CPU, and the precisions in which each of them computes, found by trying."""
 
 import platform
 import subprocess
@@ -22,7 +22,7 @@ _AMPERE: Final = (8, 0)
 
 
 def devices() -> Iterator[Finding]:
-    """Findings on the driver, and of PyTorch, in a process of its own, on every device."""
+    """Findings on the driver and, from PyTorch in a separate process, on every device."""
     driver = nvidia_driver()
     if driver is not None:
         yield Finding("NVIDIA driver", driver)
@@ -30,7 +30,7 @@ def devices() -> Iterator[Finding]:
 
 
 def nvidia_driver() -> str | None:
-    """The version of NVIDIA's driver; None where there is none."""
+    """The version of NVIDIA's driver; None if there is none."""
     query = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
     try:
         done = subprocess.run(query, capture_output=True, text=True, timeout=30, check=True)
@@ -46,7 +46,7 @@ def nvidia_driver() -> str | None:
 
 
 def computed(driver: str = "") -> Examination:
-    """What PyTorch says of the devices, and what each of them computes.
+    """PyTorch's information on the devices, and the precisions in which each of them computes.
 
     Args:
         driver: The version of NVIDIA's driver; empty if there is none.
@@ -54,7 +54,7 @@ def computed(driver: str = "") -> Examination:
     yield "import torch"
     try:
         import torch
-    except Exception as error:  # that it cannot be imported is said among the versions too
+    except Exception as error:  # the versions also report that it cannot be imported
         yield Finding("PyTorch", f"no device can be examined: {brief(error)}", "problem", "pip install torch")
         return
     yield "PyTorch"
@@ -120,7 +120,7 @@ def precisions(device: "torch.device") -> Examination:
     """Computes a small network in every precision that a training may use, and compares it with float64.
 
     Args:
-        device: Where.
+        device: Where to compute.
     """
     import torch
 
@@ -134,7 +134,7 @@ def precisions(device: "torch.device") -> Examination:
             continue
         try:
             error = error_of(device, name)
-        except Exception as failure:  # kernels that are not there raise many kinds
+        except Exception as failure:  # missing kernels raise many kinds of errors
             yield Finding(title, brief(failure), *_without(name))
             continue
         if not error < tolerance:
@@ -159,7 +159,7 @@ def error_of(device: "torch.device", name: str) -> float:
         name: One of :data:`TOLERANCES`.
 
     Returns:
-        The largest difference of an output or gradient, by the largest absolute value of the same.
+        The largest difference of an output or gradient, relative to its largest absolute value.
     """
     import torch
 

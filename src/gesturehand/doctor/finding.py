@@ -1,4 +1,4 @@
-"""What an examination finds, and examinations that cannot fail or hang."""
+"""Findings, and examinations that cannot fail or hang."""
 
 import json
 import signal
@@ -10,7 +10,7 @@ from typing import Final, Literal, NamedTuple, TypeAlias
 from gesturehand.errors import brief
 
 State: TypeAlias = Literal["ok", "warning", "problem"]
-#: Longest text of an error that is passed on.
+#: Largest length of an error's text that is passed on.
 _ERROR_LENGTH: Final = 240
 
 
@@ -18,8 +18,8 @@ class Finding(NamedTuple):
     """One thing that was examined.
 
     Attributes:
-        name: What it is.
-        value: What was found.
+        name: The subject.
+        value: The result.
         state: ``ok``; ``warning``: something works less well than it could; ``problem``: something does not work.
         remedy: What to do about it; empty if there is nothing to do.
     """
@@ -35,15 +35,15 @@ class Finding(NamedTuple):
         return cls(name, value) if good else cls(name, value, otherwise, remedy)
 
 
-#: What an examination in a process of its own yields: findings, and before each the name of what is examined next.
+#: The output of an examination in a separate process: findings, and before each the name of the next subject.
 Examination: TypeAlias = Iterator[Finding | str]
 
 
 def guarded(name: str, examine: Callable[[], Iterable[Finding]]) -> list[Finding]:
-    """Findings of an examination; one that fails is a finding itself.
+    """Findings of an examination; a failure of the examination is itself a finding.
 
     Args:
-        name: What is examined.
+        name: The subject.
         examine: The examination.
     """
     found = []
@@ -56,7 +56,7 @@ def guarded(name: str, examine: Callable[[], Iterable[Finding]]) -> list[Finding
 
 
 def examined_apart(module: str, function: str, patience_s: float, *words: str) -> list[Finding]:
-    """Findings of an examination in a process of its own, which may crash or hang.
+    """Findings of an examination in a separate process, which may crash or hang.
 
     Args:
         module: Dotted name of the module.
@@ -92,7 +92,7 @@ def examined_apart(module: str, function: str, patience_s: float, *words: str) -
     if end:
         last = errors.strip().splitlines()[-1][:_ERROR_LENGTH] if errors.strip() else ""
         value = f"the process {end}" + (f": {last}" if last else "")
-        found.append(Finding(examining, value, "problem", "install it anew, in the version that constraints.txt names"))
+        found.append(Finding(examining, value, "problem", "install it again, in the version of constraints.txt"))
     return found
 
 

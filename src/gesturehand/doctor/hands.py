@@ -1,4 +1,4 @@
-"""Hand models: the open hand, and MANO's files where they are said to be."""
+"""Hand models: the open hand, and MANO's files in the given place."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,7 +21,7 @@ def hands(mano: str | None = None) -> Iterator[Finding]:
     hand = open_hand("right")
     yield Finding("open hand", f"{hand.num_vertices} vertices, fingerprint {hand.fingerprint[:16]}")
     if mano is None:
-        yield Finding("MANO", "not looked for", remedy="gesturehand doctor --mano FOLDER")
+        yield Finding("MANO", "not checked", remedy="gesturehand doctor --mano FOLDER")
         return
     path = Path(mano)
     if not path.exists():

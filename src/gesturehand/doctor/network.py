@@ -1,4 +1,4 @@
-"""Network: W&B, the hub that weights come from, and a cluster's scheduler. Neither names nor keys are told."""
+"""Network: W&B, the hub that weights come from, and a cluster's scheduler. It reveals neither names nor keys."""
 
 import os
 import socket
@@ -18,7 +18,7 @@ _TRUE: Final = ("1", "on", "yes", "true")
 
 
 def network(cluster: str | None = None) -> Iterator[Finding]:
-    """Findings on what can be reached.
+    """Findings on the servers that can be reached.
 
     Args:
         cluster: The address of a cluster's scheduler, ``tcp://host:port``; None if there is none.

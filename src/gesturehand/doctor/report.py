@@ -14,14 +14,14 @@ from typing import Any, Final, cast
 
 from gesturehand.doctor.finding import Finding, State, guarded
 
-#: From the harmless to the grave.
+#: From harmless to serious.
 STATES: Final[tuple[State, ...]] = ("ok", "warning", "problem")
-#: Shorter names of people and machines are words that say nothing.
+#: Shorter names of people and machines identify nobody.
 _SHORTEST_NAME: Final = 3
 _SECRET_VARIABLE: Final = re.compile(r"KEY|TOKEN|SECRET|PASSWORD|CREDENTIAL", re.IGNORECASE)
 _SHORTEST_SECRET: Final = 8
 _NAME_WIDTH: Final = 26
-#: Widest text where there is no terminal that it must fit into.
+#: Width of the text if there is no terminal that it must fit into.
 WIDTH: Final = 110
 
 
@@ -37,11 +37,11 @@ def examine(
     """Examines every subject.
 
     Args:
-        root: The data set's folder.
+        root: The dataset's folder.
         runs: The folder of all runs.
         mano: MANO's folder or file; None if there is none.
         cluster: Address of a cluster's scheduler; None if there is none.
-        network: Whether anything beyond this machine is asked.
+        network: Whether to contact anything beyond this machine.
         begins: Called with each subject before it is examined.
 
     Returns:
@@ -68,7 +68,7 @@ def examine(
 
 
 def _subject(module: str, name: str, *arguments: Any) -> Iterable[Finding]:
-    """A subject's findings; it is imported within its own examination, so that one that cannot be is a finding."""
+    """A subject's findings; it is imported within its own examination, so that a failing import is a finding."""
     examination = getattr(importlib.import_module(f"gesturehand.doctor.{module}"), name)
     return cast("Iterable[Finding]", examination(*arguments))
 
@@ -105,7 +105,7 @@ def private_words_hidden() -> Callable[[str], str]:
 
 
 def worst(found: Mapping[str, Iterable[Finding]]) -> State:
-    """The gravest state of all findings."""
+    """The most serious state of all findings."""
     return max((row.state for rows in found.values() for row in rows), key=STATES.index, default="ok")
 
 
@@ -131,7 +131,7 @@ def report_lines(found: Mapping[str, Iterable[Finding]], width: int = WIDTH) -> 
     for subject, rows in found.items():
         yield None, subject
         for row in rows:
-            # A path is not cut in two, so that it can be copied.
+            # A path is not split, so that it can be copied.
             wrapped = _wrapped(row.value, width - len(indent))
             yield row.state, f"  {row.state:<9}{row.name:<{_NAME_WIDTH - 1}} {wrapped[0]}"
             for line in wrapped[1:]:

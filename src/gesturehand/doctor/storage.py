@@ -1,4 +1,4 @@
-"""Storage: the data's file system, the places that are written to, and the memory that workers share."""
+"""Storage: the data's file system, the folders that are written to, and the memory that workers share."""
 
 import os
 import random
@@ -23,15 +23,15 @@ _GIB: Final = 2**30
 #: Size of the file that is written and read again.
 _FILE_MB: Final = 64
 _BLOCK: Final = 2**20
-#: How many of the data's files are read, and how many are looked at to choose them.
+#: How many of the data's files are read, and from how many they are chosen.
 _FILES_READ: Final = 200
 _FILES_SEEN: Final = 20_000
-#: A file of the data, and not an archive or an annotation file.
+#: Largest size of a data file that is neither an archive nor an annotation file, bytes.
 _SMALL: Final = 4 * 2**20
 #: Below these the loaders wait for the disk, whatever the number of workers.
 _SLOW_MB_S: Final = 30.0
 _SLOW_FILES_S: Final = 100.0
-#: Free space that a training of some days with its checkpoints and pictures takes.
+#: Free space that a training of several days needs for its checkpoints and pictures.
 _LITTLE_FREE: Final = 5 * _GIB
 #: The loaders' batches that wait in shared memory: 4 workers, 4 batches each, of 32 crops of 256 px, and as much again.
 _SHARED_NEEDED: Final = 2 * 4 * 4 * 32 * 256 * 256 * 3
@@ -43,7 +43,7 @@ def storage(root: str, runs: str = "runs") -> Iterator[Finding]:
     """Findings on the data's folder, the runs' folder, the cache of indices, and shared memory.
 
     Args:
-        root: The data set's folder.
+        root: The dataset's folder.
         runs: The folder of all runs.
     """
     folder = Path(root)
@@ -55,7 +55,7 @@ def storage(root: str, runs: str = "runs") -> Iterator[Finding]:
         yield Finding("data", f"'{root}' {said}", "warning", remedy)
     yield from written_folder("runs", Path(runs), "choose another folder with --runs")
     remedy = f"set {CACHE_VARIABLE} to a folder that you can write to"
-    # The cache is used where the data's own folder cannot be written.
+    # The cache is used if the data's own folder is not writable.
     for finding in written_folder("index cache", cache_folder(), remedy):
         needed = not (folder.is_dir() and os.access(folder, os.W_OK))
         yield finding._replace(state="warning") if finding.state == "problem" and not needed else finding
@@ -63,7 +63,7 @@ def storage(root: str, runs: str = "runs") -> Iterator[Finding]:
 
 
 def data_folder(folder: Path) -> Iterator[Finding]:
-    """Findings on a data set's folder: its file system, its speed, whether it can be written to and locked."""
+    """Findings on a dataset's folder: its file system, its speed, whether it can be written to and locked."""
     kind = file_system(folder)
     yield Finding("data", f"'{folder}'" + (f" on {kind}" if kind else ""))
     yield _free("data, free space", folder)
@@ -77,7 +77,7 @@ def data_folder(folder: Path) -> Iterator[Finding]:
 
 
 def written_folder(name: str, folder: Path, remedy: str) -> Iterator[Finding]:
-    """Findings on a folder in which files are made, which need not be there yet."""
+    """Findings on a folder in which files are created, which need not exist yet."""
     there = next((place for place in (folder, *folder.absolute().parents) if place.exists()), Path("/"))
     missing = "" if there == folder else ", which will be made"
     reason = why_not_writable(there)
@@ -90,7 +90,7 @@ def written_folder(name: str, folder: Path, remedy: str) -> Iterator[Finding]:
 
 
 def why_not_writable(folder: Path) -> str | None:
-    """Why no file can be made in a folder; None if one can."""
+    """The reason why no file can be created in a folder; None if one can."""
     if not folder.is_dir():
         return "it is a file"
     if not folder.stat().st_mode & 0o222:  # not meant to be written to, even by root
@@ -104,14 +104,14 @@ def why_not_writable(folder: Path) -> str | None:
 
 
 def file_system(folder: Path) -> str | None:
-    """The kind of file system that a folder is on, as ``ext4`` or ``nfs4``; None where the system does not say."""
+    """The kind of a folder's file system, such as ``ext4`` or ``nfs4``; None if the system does not say."""
     try:
         lines = Path("/proc/self/mounts").read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
         return None
     place = folder.resolve()
     mounts = [(Path(line.split()[1].replace("\\040", " ")), line.split()[2]) for line in lines if line.count(" ") > 1]
-    # Of several at one place the last one is seen.
+    # If several are mounted at one place, the last one is visible.
     found = [
         (len(path.parts), number, kind) for number, (path, kind) in enumerate(mounts) if place.is_relative_to(path)
     ]
@@ -124,7 +124,7 @@ def _free(name: str, folder: Path) -> Finding:
 
 
 def _sequential(folder: Path) -> Iterator[Finding]:
-    """Writes a file and reads it again, past the system's cache where there is a way."""
+    """Writes a file and reads it again, bypassing the system's cache if possible."""
     block = secrets.token_bytes(_BLOCK)
     with tempfile.NamedTemporaryFile(dir=folder, prefix=".gesturehand-doctor-") as file:
         began = time.perf_counter()
@@ -146,7 +146,7 @@ def _sequential(folder: Path) -> Iterator[Finding]:
 
 
 def random_reads(folder: Path) -> Iterator[Finding]:
-    """Reads small files that are there, in random order, as one worker of a loader would."""
+    """Reads existing small files in random order, as one worker of a loader would."""
     chosen = small_files(folder)
     if not chosen:
         yield Finding("data, random reads", "there are no files to read")
@@ -177,7 +177,7 @@ def random_reads(folder: Path) -> Iterator[Finding]:
 
 
 def small_files(folder: Path) -> list[Path]:
-    """Some small files below a folder, spread over what was seen of it first; links to folders are followed once."""
+    """Some small files below a folder, spread over the first ones found; links to folders are followed once."""
     seen: list[Path] = []
     for place, folders, names in os.walk(folder):
         folders.sort()
@@ -194,7 +194,7 @@ def small_files(folder: Path) -> list[Path]:
 
 
 def _forget(handle: int) -> None:
-    """Asks the system to read a file from the disk again, where it can be asked."""
+    """Asks the system to read a file from the disk again, if it supports that."""
     if sys.platform == "linux":
         with suppress(OSError):
             os.posix_fadvise(handle, 0, 0, os.POSIX_FADV_DONTNEED)
@@ -227,7 +227,7 @@ def _locks(name: str, folder: Path) -> Finding:
 
 
 def shared_memory(folder: Path) -> Iterator[Finding]:
-    """The size of the folder through which workers of a loader hand their batches over; nothing where there is none."""
+    """The size of the folder through which a loader's workers pass on their batches; nothing if there is none."""
     if not folder.is_dir():
         return
     usage = shutil.disk_usage(folder)

@@ -1,4 +1,4 @@
-"""Versions of this library, Python and the libraries it needs, against what it asks for; and the optional parts."""
+"""Versions of this library, Python and the required libraries, against their allowed ranges; and the optional parts."""
 
 import importlib
 import platform
@@ -17,7 +17,7 @@ from gesturehand.errors import brief
 from gesturehand.extras import EXTRAS, install
 
 _PACKAGE: Final = "gesturehand"
-#: Distributions that are named one by one, and the module that each installs; of the others only what is wrong.
+#: Distributions that are listed one by one, and the module that each installs; of the others only faults are listed.
 MODULES: Final = {
     "torch": "torch",
     "torchvision": "torchvision",
@@ -50,14 +50,14 @@ def versions() -> Iterator[Finding]:
             yield finding
         else:
             others += 1
-    yield Finding("other libraries", f"{others} in the range that is asked for")
+    yield Finding("other libraries", f"{others} in the required range")
     yield from pairs()
     yield from providers_of_cv2()
     yield from examined_apart(__name__, "imports", _PATIENCE_S)
 
 
 def requirements_of(distribution: str) -> list[Requirement]:
-    """What an installed distribution asks for, from its metadata; nothing if it is not installed."""
+    """The requirements of an installed distribution, from its metadata; nothing if it is not installed."""
     try:
         return [Requirement(line) for line in metadata.requires(distribution) or ()]
     except metadata.PackageNotFoundError:
@@ -73,7 +73,7 @@ def installed_version(distribution: str) -> str | None:
 
 
 def compared(requirement: Requirement) -> Finding:
-    """An installed version against what is asked for."""
+    """Compares an installed version with the required range."""
     installed, asked = installed_version(requirement.name), str(requirement.specifier) or "any version"
     remedy = f"pip install '{requirement.name}{requirement.specifier}'"
     if installed is None:
@@ -112,7 +112,7 @@ def providers_of_cv2() -> Iterator[Finding]:
 
 
 def imports() -> Examination:
-    """Imports the libraries that are named one by one; whatever one of them raises is a finding."""
+    """Imports the libraries that are listed one by one; any exception is a finding."""
     failed = False
     for distribution, module in MODULES.items():
         yield f"import {module}"
@@ -120,7 +120,7 @@ def imports() -> Examination:
             imported = importlib.import_module(module)
         except ModuleNotFoundError as error:
             if error.name == module:
-                failed = True  # that it is not installed is said with its version
+                failed = True  # a missing installation is reported with its version
                 continue
             failed = True
             yield _not_imported(distribution, module, error)
@@ -140,7 +140,7 @@ def _not_imported(distribution: str, module: str, error: BaseException) -> Findi
 
 
 def _its_own_version(distribution: str, module: str, own: object) -> Examination:
-    """A module that says another version than its distribution comes from somewhere else: a folder, another package."""
+    """A module with another version than its distribution comes from elsewhere: a folder or another package."""
     installed = installed_version(distribution)
     if not isinstance(own, str) or installed is None:
         return
@@ -156,10 +156,10 @@ def _its_own_version(distribution: str, module: str, own: object) -> Examination
 
 
 def extras(distribution: str = "gesturehand") -> Iterator[Finding]:
-    """A finding for every extra; one that is missing is no fault.
+    """A finding for every extra; a missing one is not a fault.
 
     Args:
-        distribution: Whose metadata say what an extra installs.
+        distribution: The distribution whose metadata list what an extra installs.
     """
     asked = requirements_of(distribution)
     for name, use in EXTRAS.items():
@@ -178,5 +178,5 @@ def extras(distribution: str = "gesturehand") -> Iterator[Finding]:
 
 
 def _belongs(marker: Marker, extra: str) -> bool:
-    """Whether a requirement is an extra's and not everybody's."""
+    """Whether a requirement belongs only to an extra."""
     return marker.evaluate({"extra": str(canonicalize_name(extra))}) and not marker.evaluate({"extra": ""})

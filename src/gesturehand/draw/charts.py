@@ -1,4 +1,4 @@
-"""What reports draw: errors by joint and gesture, confusion, embedding, learning curves, sweeps, rows of pictures."""
+"""The charts of reports: errors by joint and gesture, confusion, embedding, learning curves, sweeps, picture rows."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -39,7 +39,7 @@ def save_per_joint(path: Path, errors_mm: Mapping[str, Sequence[float | None]], 
 
     Args:
         path: PNG to write.
-        errors_mm: By group of hands the 21 mean errors, mm; None where nothing was counted.
+        errors_mm: The 21 mean errors by group of hands, mm; None if nothing was counted.
         title: Above the picture.
     """
     rows = {name: np.array([np.nan if e is None else e for e in row]) for name, row in errors_mm.items()}
@@ -74,7 +74,7 @@ def save_per_gesture(path: Path, classes: Mapping[str, Mapping[str, Any]], title
 
     Args:
         path: PNG to write.
-        classes: By name ``samples`` and ``mpjpe_mm``, in the order of the bars from the top.
+        classes: ``samples`` and ``mpjpe_mm`` by name, in the order of the bars from the top.
         title: Above the picture.
     """
     errors = [row["mpjpe_mm"] for row in classes.values()]
@@ -104,8 +104,8 @@ def save_pck(
     Args:
         path: PNG to write.
         thresholds_mm: Thresholds of the curves.
-        curves: By protocol the fraction of joints within each threshold.
-        areas: By protocol the area under its curve, between 0 and 1.
+        curves: The fraction of joints within each threshold, by protocol.
+        areas: The area under each protocol's curve, between 0 and 1.
         title: Above the picture.
     """
     with chart(path, figsize=(5.5, 4)) as (_, (axis,)):
@@ -198,7 +198,7 @@ def save_curves(path: Path, curves: Mapping[str, Sequence[Sequence[tuple[int, fl
 
     Args:
         path: Picture to write; its suffix says which format.
-        curves: By metric, a curve for every run: steps and values; an empty one is left out.
+        curves: A curve per run by metric: steps and values; an empty one is left out.
         names: Names of the runs, for the legend.
 
     Raises:
@@ -236,7 +236,7 @@ def save_panels(
     Args:
         path: PNG to write.
         rows: The pictures of each sample, (S, S, 3) uint8 RGB.
-        columns: What each picture of a sample shows.
+        columns: The title of each picture of a sample.
         captions: A line below each sample.
         samples_per_row: Samples beside each other.
         title: Title of the whole picture.
@@ -271,7 +271,7 @@ def save_parallel_coordinates(
     importances: Mapping[str, float],
     title: str,
 ) -> None:
-    """Saves parallel coordinates, the best trial in bold, and a bar for every setting's importance where it is known.
+    """Saves parallel coordinates, the best trial in bold, and a bar for every setting's importance if it is known.
 
     Args:
         path: PNG to write.

@@ -1,4 +1,4 @@
-"""Pictures of a data set, to look at before training on it: whole frames side by side, and annotated crops."""
+"""Pictures of a dataset, to look at before training on it: whole frames side by side, and annotated crops."""
 
 from pathlib import Path
 
@@ -66,13 +66,13 @@ def frame_sheet(
 def save_annotations(path: Path, dataset: InterHandDataset, hand_model: HandModel, samples: int) -> int:
     """Saves crops with their annotated joints, or the box of a hand without joints, and the meshes of fits.
 
-    Each is named by its annotation and its gesture, or its label where it has no gesture.
+    Each is titled with its annotation and its gesture, or with its label if it has no gesture.
 
     Args:
         path: PNG to write.
-        dataset: Whose samples are drawn.
-        hand_model: That the fits are of.
-        samples: How many, evenly spread over the data set.
+        dataset: The dataset whose samples are drawn.
+        hand_model: The hand model of the fits.
+        samples: How many, evenly spread over the dataset.
 
     Returns:
         The number of samples drawn.

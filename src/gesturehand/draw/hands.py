@@ -59,7 +59,7 @@ def draw_skeleton(image: np.ndarray, joints_px: np.ndarray, valid: np.ndarray | 
 
 
 def place_in_camera(camera: Tensor, crop_intrinsics: Tensor, size_px: int) -> Tensor:
-    """Where a weak-perspective hand stands in front of the crop's pinhole camera.
+    """The position of a weak-perspective hand in front of the crop's pinhole camera.
 
     It lies on the ray through the wrist, at the depth at which the pinhole camera shows the hand at the same scale.
 
@@ -276,7 +276,7 @@ def fitted(picture: np.ndarray, height: int, width: int) -> np.ndarray:
         width: Width of the frame, px.
 
     Returns:
-        (height, width, 3) uint8; the picture itself where it has this shape.
+        (height, width, 3) uint8; the picture itself if it has this shape.
     """
     if picture.shape[:2] == (height, width):
         return picture

@@ -23,11 +23,11 @@ SKY: Final = "#56b4e9"
 PURPLE: Final = "#cc79a7"
 #: Text and frames.
 INK: Final = "#2e3440"
-#: What is not to be looked at first.
+#: Colour of less important things.
 GREY: Final = "#6b7280"
 LIGHT: Final = "#d5d9df"
 
-#: Colours of things that have no colour of their own, in the order in which they are used.
+#: Colours of things without a fixed colour, in order of use.
 CYCLE: Final = (BLUE, VERMILION, GREEN, ORANGE, PURPLE, SKY)
 #: Lines that are told apart also in print without colours, beside :data:`CYCLE`.
 DASHES: Final = ("-", "--", "-.", ":")

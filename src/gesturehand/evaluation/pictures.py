@@ -1,4 +1,4 @@
-"""Samples drawn with prediction and truth: some of the first process's share, and the worst of all processes."""
+"""Draws samples with prediction and truth: some from the first process's share, and the worst over all processes."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -50,7 +50,7 @@ class SpreadPictures:
 
 
 class WorstSample(NamedTuple):
-    """A sample with a large error and what is needed to draw it."""
+    """A sample with a large error, with everything needed to draw it."""
 
     error_mm: float
     annotation_id: int
@@ -131,7 +131,7 @@ def _draw(pl_module: pl.LightningModule, outputs: Evaluated, batch: Batch, sampl
     image = _image(batch, sample)
     intrinsics = targets["crop_intrinsics"][sample].cpu()
     true_mesh, predicted_mesh, joints = image, image, image
-    # The order would matter only where two predicted hands overlap.
+    # The order would matter only if two predicted hands overlap.
     for h in torch.nonzero(batch["hand_present"][sample])[:, 0].tolist():
         faces = pl_module.hand_model.faces[int(not batch["is_right"][sample, h])].cpu().numpy()  # type: ignore[union-attr, index]
         if targets["mano_valid"][sample, h]:

@@ -1,18 +1,19 @@
 """Saved predictions: one ``.npz`` that any project can write, scored without its model.
 
-Keys, N annotations of the data set in any order:
+Keys, for N annotations of the dataset in any order:
 
 - ``ids``: (N,) int, annotation ids of ``data.json``, each once.
 - ``joints``: (N, H, 21, 3) m, the papers' joint order.
-- ``vertices``: (N, H, V, 3) m, optional; without them the numbers of meshes are left out.
-- ``joints_2d``: (N, H, 21, 2) px of the original image, optional: where the joints are seen, by which a hand is placed.
+- ``vertices``: (N, H, V, 3) m, optional; without them the mesh metrics are left out.
+- ``joints_2d``: (N, H, 21, 2) px of the original image, optional: where the joints are seen; they determine the hand's
+  position.
 - ``rotations``: (N, H, 16, 3, 3), optional, the joint rotations of MANO's order, the mean pose included; only the
   global one is used, and only beside ``vertices``.
 
 The frame is the camera's of the *original* image: x right, y down, z forward; not cropped, turned or mirrored, a left
-hand is a left hand. Where the origin lies, camera or wrist, does not matter for a hand's errors; joints and vertices
-of a hand share it. With H = 1 the hand is the annotation's only one; with H = 2 they are right and left, and the
-place of a hand that the annotation does not have is ignored.
+hand is a left hand. The origin, camera or wrist, does not matter for a hand's errors, but joints and vertices of a hand
+must share it. With H = 1 the hand is the annotation's only one; with H = 2 they are right and left, and the entry of a
+hand that the annotation does not have is ignored.
 """
 
 from dataclasses import dataclass
@@ -72,7 +73,7 @@ def read_predictions(path: str | Path) -> SavedPredictions:
     """Reads and checks the file.
 
     Raises:
-        UserError: It is missing or of another kind, lacks a key, or an array has another shape or type.
+        UserError: It is missing, of another kind or lacks a key, or an array has another shape or type.
     """
     path = Path(path)
     try:
@@ -114,8 +115,8 @@ def rows_of_ids(predictions: SavedPredictions, wanted: np.ndarray, path: str | P
     """The row of every wanted id.
 
     Args:
-        predictions: Whose ids are searched.
-        wanted: (M,) int64, annotation ids of the evaluated data; an id repeats where each hand is a sample.
+        predictions: The predictions whose ids are searched.
+        wanted: (M,) int64, annotation ids of the evaluated data; an id repeats if each hand is a sample.
         path: For messages.
 
     Returns:
@@ -142,12 +143,12 @@ def to_camera_frame(prediction: HandPrediction, crop_affine: Tensor) -> dict[str
     """Predicted hands as the original image shows them: the crop's rotation and mirroring undone.
 
     Args:
-        prediction: In the crop's frame.
+        prediction: Prediction in the crop's frame.
         crop_affine: (B, 2, 3), px of the original image → px of the crop.
 
     Returns:
         ``joints`` (B, H, 21, 3) and ``vertices`` (B, H, V, 3), m, and ``rotations`` (B, H, 16, 3, 3), float32, in the
-        camera's frame of the original image. The origin is the predicted wrist, or the right one for both hands where
+        camera's frame of the original image. The origin is the predicted wrist, or the right one for both hands if
         their relative translation is predicted.
     """
     frame = frame_of_affine(crop_affine.float())
@@ -205,7 +206,7 @@ def camera_rotations(rotations: Tensor, frame: Tensor) -> Tensor:
     """
     mirrored = (torch.linalg.det(frame) < 0)[:, None, None, None]
     sign = torch.where(mirrored, -1.0, 1.0)
-    # A mirroring frame is Q' diag(-1, 1, 1): first Q' is undone, which turns the root alone, then the mirror.
+    # A mirroring frame is Q' diag(-1, 1, 1): first Q' is undone, which rotates only the root, then the mirroring.
     turn = torch.cat([frame[:, None, :, :1] * sign, frame[:, None, :, 1:]], -1)
     root = turn.mT @ rotations[..., 0, :, :]
     turned = torch.cat([root[..., None, :, :], rotations[..., 1:, :, :]], -3)
@@ -213,7 +214,7 @@ def camera_rotations(rotations: Tensor, frame: Tensor) -> Tensor:
 
 
 class PredictionWriter:
-    """Collects the predictions of all counted samples in memory (10 kB a hand) and writes one file.
+    """Collects the predictions of all counted samples in memory (10 kB per hand) and writes one file.
 
     Processes pass on their share through files beside the result, so they must share a file system.
     """

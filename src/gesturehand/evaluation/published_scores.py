@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from gesturehand.metrics.fscore import F_SCORE_THRESHOLDS_MM
 
-#: What is reported, and how it is read.
+#: The reported numbers and their meaning.
 PUBLISHED_SCORES: Final = {
     "mpjpe_mm": "joints where they are, no alignment",
     "auc": "AUC of PCK 0-50 mm of these",
@@ -47,11 +47,11 @@ def published_scores(
 
     Args:
         joints: (N, 21, 3) m, predicted, in the set's order and frame.
-        vertices: (N, V, 3) m, predicted. With another number of vertices than the truth's they are aligned by the
-            joints, and mesh errors are NaN.
+        vertices: (N, V, 3) m, predicted. If their number differs from the truth's, they are aligned by the joints, and
+            mesh errors are NaN.
         true_joints: (N, 21, 3) m.
         true_vertices: (N, W, 3) m.
-        wrist_and_knuckle: Places of wrist and middle knuckle in the set's order, for HO-3D's alignment by scale and
+        wrist_and_knuckle: Indices of wrist and middle knuckle in the set's order, for HO-3D's alignment by scale and
             translation; None leaves it out.
         progress: Show a bar.
 
@@ -93,7 +93,7 @@ def _aligned(points: np.ndarray, target: np.ndarray) -> np.ndarray:
 
 
 def _aligned_by_joints(vertices: np.ndarray, joints: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """Vertices moved as their joints are, as published: about their own centre, and without the joints' own size."""
+    """Vertices transformed like their joints, as published: about their own centre, without the joints' size."""
     turn, shift, _ = _similarity(joints, target)
     centre = vertices.mean(0)
     return (vertices - centre) @ turn + shift + centre

@@ -26,7 +26,7 @@ from gesturehand.skeleton import SIDES, TIP_VERTICES
 from gesturehand.text_file import none_for_nan, write_json
 
 MARKDOWN_FILE: Final = "report.md"
-#: Worst samples that are listed and drawn.
+#: Number of worst samples to list and draw.
 NUM_WORST: Final = 16
 _LIBRARIES: Final = ("gesturehand", "torch", "pytorch-lightning", "torchmetrics", "timm", "smplx")
 
@@ -60,7 +60,7 @@ def measured(hand_metrics: HandMetrics, samples: SampleErrors, gesture_classes: 
 
 
 def gestures_only(tested_samples: int) -> dict[str, Any]:
-    """What :func:`measured` gives where no hands were predicted: the gesture metrics are the logged ones.
+    """The result of :func:`measured` if no hands were predicted; the gesture metrics are the logged ones.
 
     Args:
         tested_samples: Number of samples that were tested.
@@ -76,7 +76,7 @@ def write_report(folder: Path, report: dict[str, Any]) -> None:
 
     Args:
         folder: The folder of the files.
-        report: What :func:`measured` returned, and the origin of its numbers.
+        report: The result of :func:`measured`, and the origin of its numbers.
     """
     write_json(folder / REPORT_FILE, report)
     write_text(folder / MARKDOWN_FILE, report_markdown(report))

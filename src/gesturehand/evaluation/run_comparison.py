@@ -80,7 +80,7 @@ def runs_table(runs: Sequence[RunRecord], letters: Sequence[str] = ()) -> Table:
 
     Args:
         runs: The runs.
-        letters: By which other tables name them; a column in front.
+        letters: Letters by which other tables name them; shown in the first column.
     """
     table = Table()
     if letters:

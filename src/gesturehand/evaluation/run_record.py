@@ -61,7 +61,7 @@ class RunRecord:
 
     @cached_property
     def config(self) -> dict[str, Any]:
-        """The resolved configuration; empty where there is none that can be read."""
+        """The resolved configuration; empty if there is none that can be read."""
         try:
             return run_config(self.folder)
         except (OSError, UserError):
@@ -115,7 +115,7 @@ class RunRecord:
 
     @cached_property
     def rows(self) -> list[dict[str, float]]:
-        """What was logged, a row a time: numbers by name, ``step`` and ``epoch`` among them."""
+        """The logged values, one row per time: numbers by name, including ``step`` and ``epoch``."""
         try:
             with (self.folder / METRICS_FILE).open(encoding="utf-8", newline="") as file:
                 return [row for row in map(_numbers, csv.DictReader(file)) if "step" in row]
@@ -215,7 +215,7 @@ def _below(folder: Path, runs: Path) -> str:
 
 
 def setting(settings: Any, *keys: str) -> Any:
-    """A value in nested settings; None where there is no such section or key, whatever a file holds instead."""
+    """A value in nested settings; None if there is no such section or key, whatever a file holds instead."""
     for key in keys:
         settings = settings.get(key) if isinstance(settings, dict) else None
     return settings

@@ -39,7 +39,7 @@ _AXES: Final = {
     "x pointing left and y up (PyTorch3D's camera)": (-1, -1, 1),
 }
 _REMEDY: Final = "give metres, wrist first and fingers from the palm to the tip, x right, y down, z forward"
-#: Metrics that need joints only.
+#: Metrics that need only joints.
 _JOINT_METRICS = ("mpjpe_mm", "pa_mpjpe_mm", "auc_root", "auc_procrustes")
 #: Size of predicted hands relative to an adult's beyond which the unit must be wrong; averaging all poses shrinks a
 #: hand to a third.
@@ -110,14 +110,14 @@ def score_predictions(path: str | Path, data: InterHandDataModule, hand_model: H
 
     Args:
         path: The file (:mod:`gesturehand.evaluation.predictions`).
-        data: Its test set is what the predictions are of; it must not mirror (``mirror_left=False``), so that its
-            crops' frame is the camera's.
-        hand_model: The data's fits are of this one, and so are predicted meshes.
+        data: The data whose test set was predicted; it must not mirror (``mirror_left=False``), so that its crops'
+            frame is the camera's.
+        hand_model: The hand model of the data's fits and of the predicted meshes.
 
     Returns:
-        The report, for :func:`gesturehand.evaluation.report.write_report`. MRRPE is among the metrics where samples
-        have two hands and the file gives both in one frame. ``remark`` is a sentence where another convention of
-        joints or axes explains a large error.
+        The report, for :func:`gesturehand.evaluation.report.write_report`. MRRPE is among the metrics if samples have
+        two hands and the file gives both in one frame. ``remark`` is a sentence if another convention of joints or axes
+        explains a large error.
 
     Raises:
         UserError: The file is of another kind, its ids are not those of the data, a number of an evaluated hand is not
@@ -237,7 +237,7 @@ def _prediction(
     def hands(array: np.ndarray | None, empty: Tensor) -> Tensor:
         if array is None:
             return empty.expand(*shape, *empty.shape)
-        # The place of an absent hand may hold anything.
+        # The entry of an absent hand may contain anything.
         return torch.from_numpy(np.nan_to_num(array[row[:, None], slot], nan=0.0, posinf=0.0, neginf=0.0))
 
     return without_image(

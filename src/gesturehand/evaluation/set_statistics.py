@@ -1,4 +1,4 @@
-"""Counts of a data set, and how much a gesture tells about a hand's pose.
+"""Counts of a dataset, and how much a gesture tells about a hand's pose.
 
 Two guesses made without an image are compared with the true joints, in the canonical frame (right hand, wrist at the
 origin, global rotation removed) and after procrustes: the mean pose of the training split, and the mean pose of the
@@ -35,13 +35,13 @@ def set_statistics(root: str | Path, hand_model: HandModel, set_format: str | No
     """Counts of every existing split, and the errors of both guesses.
 
     Args:
-        root: a set's folder.
-        hand_model: that the fits are of.
-        set_format: name of the set's format; None: it is recognised.
+        root: The set's folder.
+        hand_model: The hand model of the fits.
+        set_format: Name of the set's format; None: it is recognised.
 
     Returns:
-        ``splits`` with counts and ``poses`` with errors in mm, None where the set has no labelled fits in the training
-        or the tested split (the test split, or val where there is none).
+        ``splits`` with counts and ``poses`` with errors in mm, None if the set has no labelled fits in the training or
+        the tested split (the test split, or val if there is none).
 
     Raises:
         UserError: the folder has no split, or a split's files are broken.

@@ -22,9 +22,9 @@ TONE_GROUPS: Final = {
     "brown": -30.0,
     "dark": -np.inf,
 }
-#: Corners of the palm, around it.
+#: Corners of the palm, in order around it.
 _PALM: Final = tuple(JOINT_NAMES.index(name) for name in ("wrist", "index1", "middle1", "ring1", "pinky1"))
-#: A palm of fewer pixels says nothing.
+#: A palm with fewer pixels is not informative.
 _LEAST_PIXELS: Final = 25
 _RESAMPLES: Final = 2000
 
@@ -36,7 +36,7 @@ def typology_angle(rgb: npt.ArrayLike) -> FloatArray:
         rgb: (..., 3), 0 to 255.
 
     Returns:
-        (...) degrees, the lighter the higher; NaN where b* is not above 0, which no skin in white light has.
+        (...) degrees, the lighter the higher; NaN if b* is not above 0, as it always is for skin in white light.
 
     Example:
         >>> typology_angle([[224, 172, 138], [90, 56, 37]]).round().tolist()
@@ -52,14 +52,14 @@ def typology_angle(rgb: npt.ArrayLike) -> FloatArray:
 def palm_angle(image: npt.NDArray[np.uint8], joints_2d: npt.ArrayLike) -> float:
     """The typology angle of a palm, or a hand's back: the median over the pixels between its knuckles and wrist.
 
-    What it measures is the picture's colour. Light, shade and white balance move it by more than a group.
+    It measures the colour of the picture: light, shade and white balance can shift it by more than one group.
 
     Args:
         image: (H, W, 3) uint8 RGB.
         joints_2d: (21, 2) px, in the papers' order.
 
     Returns:
-        Degrees; NaN where fewer than 25 pixels, or fewer than half of them, have an angle.
+        Degrees; NaN if fewer than 25 pixels, or fewer than half of them, have an angle.
     """
     inside = np.zeros(image.shape[:2], np.uint8)
     corners = np.asarray(joints_2d, np.float64)[list(_PALM)]
@@ -87,8 +87,8 @@ def mean_with_interval(values: Sequence[float], people: Sequence[Hashable]) -> t
     Hands of one person are not independent, so people are drawn, each with all their hands.
 
     Args:
-        values: One a hand.
-        people: Whose hand it is.
+        values: One value per hand.
+        people: The person of each hand.
 
     Returns:
         Mean, lower and upper end; the ends are NaN with fewer than two people.
@@ -117,13 +117,13 @@ def errors_by_tone(
     """Means of errors by skin tone.
 
     Args:
-        angles: Typology angle of each hand, degrees, NaN where it is not known.
-        errors: By their name, one a hand.
-        people: Whose hand it is.
+        angles: Typology angle of each hand, degrees, NaN if not known.
+        errors: Errors by name, one per hand.
+        people: The person of each hand.
 
     Returns:
-        Of each group that has hands, from light to dark, and last of those without an angle: ``group`` (None for
-        these), ``hands``, ``people``, and by each error's name (mean, lower, upper end of the 95 % interval).
+        For each group with hands, from light to dark, and last for hands without an angle: ``group`` (None for these),
+        ``hands``, ``people``, and by each error's name (mean, lower, upper end of the 95 % interval).
     """
     groups = [tone_group(angle) for angle in angles]
     rows = []

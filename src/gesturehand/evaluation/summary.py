@@ -1,4 +1,4 @@
-"""The final table: a tested run beside baselines that never look at the image, mean joints and the mean MANO pose."""
+"""The final table: a tested run beside two baselines that ignore the image, mean joints and the mean MANO pose."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -92,8 +92,8 @@ def baseline_metrics(
     """The metrics of both baselines on some batches.
 
     Returns:
-        ``mean_joints`` and ``mean_pose``, each with every metric's value in mm; None where a baseline has no mesh or
-        no global rotation.
+        ``mean_joints`` and ``mean_pose``, each with every metric's value in mm; None if a baseline has no mesh or no
+        global rotation.
     """
     metrics = {"mean_joints": HandMetrics(), "mean_pose": HandMetrics()}
     for batch in batches:
@@ -136,7 +136,7 @@ def summarise(test_folder: Path) -> Summary:
         test_folder: Folder of a test inside its run's, each with its config.
 
     Returns:
-        ``model``, ``mean_joints`` and ``mean_pose``; None where a row has no such number.
+        ``model``, ``mean_joints`` and ``mean_pose``; None if a row has no such number.
     """
     tested = _config(test_folder)
     metrics = read_json(test_folder / REPORT_FILE, "The report", "test the run again")["metrics"]

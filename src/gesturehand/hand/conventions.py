@@ -1,7 +1,7 @@
-"""What each set calls a hand's 21 joints on MANO's model, and the forms in which sets write MANO's pose and place.
+"""Each set's definition of a hand's 21 joints on MANO's model, and the forms in which sets write pose and position.
 
 In every set here the 16 joints are those of MANO's posed skeleton, and the five fingertips are vertices of the posed
-mesh, which differ between sets. A network's joints are brought into the definition of the set that its sample is of
+mesh, which differ between sets. A network's joints are converted to the definition of its sample's set
 (:meth:`gesturehand.hand.layer.HandModel.joints_as_defined`) before losses and metrics compare them.
 """
 
@@ -19,10 +19,10 @@ class JointDefinition:
     """The fingertips of a set.
 
     Attributes:
-        name: The set's.
+        name: Name of the set.
         tips: Fingertip vertices of MANO's mesh by side, thumb … pinky.
-        open_hand_tips: The same on the open hand, whose other vertices are not where MANO's are.
-        source: Where the definition is from.
+        open_hand_tips: The same on the open hand, whose vertices are not MANO's.
+        source: Source of the definition.
     """
 
     name: str
@@ -66,7 +66,7 @@ JOINT_DEFINITIONS: Final = (
 
 
 def definition_number(name: str | None) -> int:
-    """What a batch holds for a definition: its place in :data:`JOINT_DEFINITIONS` from 1, 0 for None."""
+    """A definition's number in a batch: its place in :data:`JOINT_DEFINITIONS` from 1, 0 for None."""
     return 0 if name is None else [definition.name for definition in JOINT_DEFINITIONS].index(name) + 1
 
 

@@ -96,7 +96,7 @@ class HandModel(nn.Module):
 
     @property
     def dtype(self) -> torch.dtype:
-        """Of the results: float32, or float64 after ``.double()``."""
+        """The dtype of the results: float32, or float64 after ``.double()``."""
         return self.hands_mean.dtype
 
     def forward(
@@ -216,7 +216,7 @@ class HandModel(nn.Module):
             return roma.rotvec_to_rotmat(vectors.reshape(*vectors.shape[:-1], NUM_MANO_JOINTS, 3))
 
     def mesh_and_joints(self, points: Tensor) -> tuple[Tensor, Tensor]:
-        """From a layer's (N, 3, 16 + V) to the vertices (N, V, 3) and the 21 joints (N, 21, 3) in the papers' order."""
+        """Splits a layer's (N, 3, 16 + V) into vertices (N, V, 3) and 21 joints (N, 21, 3) in the papers' order."""
         return points[..., NUM_MANO_JOINTS:].mT, points.index_select(-1, self._joints).mT.contiguous()
 
 
@@ -360,7 +360,7 @@ class SkinningLayer(nn.Module):
         return _of_own_side(coefficients, is_right[..., None] == self._sides).unflatten(-1, (2, -1))
 
     def _posed_skeleton(self, rotations: Tensor, coefficients: Tensor) -> Tensor:
-        """What posing does to the points at rest that move with each joint.
+        """The effect of posing on the points at rest that move with each joint.
 
         A joint turns what hangs on it about its place at rest, then its parent does the same with the whole of it.
 

@@ -52,7 +52,7 @@ def mirror(data: ManoData) -> ManoData:
 
 
 def repair_lone_left_shapedirs(left: ManoData) -> ManoData:
-    """Corrects the official left hand where there is no right one to compare it with.
+    """Corrects the official left hand if there is no right one to compare it with.
 
     A hand that grows does so in all directions. Growth of one axis with one beta is the inner product of the
     vertices' coordinates, relative to their mean, with their displacements. Over the betas, growth along x has the

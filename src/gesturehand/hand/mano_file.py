@@ -28,7 +28,7 @@ NUM_BETAS: Final = 10
 NUM_POSE_FEATURES: Final = (NUM_MANO_JOINTS - 1) * 9
 #: Axis-angle numbers of the 15 finger joints.
 NUM_HAND_POSE: Final = (NUM_MANO_JOINTS - 1) * 3
-#: What the file stores as the parent of the root: −1 as an unsigned number.
+#: The file's value for the parent of the root: −1 as an unsigned number.
 ROOT_PARENT: Final = 4294967295
 
 #: Shape of each array in the file, with V for the number of vertices and F for the number of triangles.
@@ -45,7 +45,7 @@ _SHAPES: Final[dict[str, tuple[int | str, ...]]] = {
 }
 
 
-#: How deep in a folder hand models are looked for.
+#: The depth to which folders are searched for hand models.
 _LEVELS_SEARCHED: Final = 3
 #: A small archive can unpack to more than fits into memory; MANO's is 3 MB.
 _MAX_UNPACKED_BYTES: Final = 2**30
@@ -191,7 +191,7 @@ def _file_of(folder: Path, side: Side) -> Path | None:
 
 
 def _listed(folder: Path) -> list[os.DirEntry[str]]:
-    """What is in a folder and not hidden, by name; nothing where it may not be read."""
+    """The visible content of a folder, by name; nothing if it may not be read."""
     try:
         with os.scandir(folder) as entries:
             return sorted((entry for entry in entries if entry.name[0] != "."), key=lambda entry: entry.name)

@@ -210,13 +210,13 @@ def _decode_array(value: Any) -> npt.NDArray[Any]:
 
 
 def _array(record: _Record) -> npt.NDArray[Any]:
-    """From the state that ``ndarray.__reduce__`` writes: version, shape, dtype, Fortran order, bytes."""
+    """An array from the state that ``ndarray.__reduce__`` writes: version, shape, dtype, Fortran order, bytes."""
     _, shape, dtype, fortran_order, raw = record.state
     return _shaped(_bytes(raw), dtype, shape, "F" if fortran_order else "C")
 
 
 def _array_of_buffer(record: _Record) -> npt.NDArray[Any]:
-    """From what protocol 5 writes of an array: bytes, dtype, shape, order, and in newer NumPy the order of the axes."""
+    """An array from its form in protocol 5: bytes, dtype, shape, order, and in newer NumPy the order of the axes."""
     raw, dtype, shape, order, *axes = record.arguments
     if order == "K" and axes:
         order_of_axes = [int(axis) for axis in axes[0]]

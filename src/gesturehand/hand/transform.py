@@ -20,7 +20,7 @@ def change_frame(
         translation: (..., 3) T, metres. With a camera at ``campos`` in the world it is −R·campos.
 
     Returns:
-        Rotations (..., 16, 3, 3), of which only the root's differs, and translation (..., 3).
+        Rotations (..., 16, 3, 3), of which only the root's changes, and translation (..., 3).
     """
     root = rotation @ rotations[..., 0, :, :]
     fingers = rotations[..., 1:, :, :].expand(*root.shape[:-2], -1, -1, -1)

@@ -38,8 +38,8 @@ def numpy_prediction(
 ) -> dict[str, np.ndarray]:
     """A batch's prediction in the camera's frame, as arrays.
 
-    The crop's mirroring is undone in the parameters, and the hand that the image shows is posed anew: a left hand with
-    the left model, which need not be the right one's exact mirror image.
+    The crop's mirroring is undone in the parameters, and the hand in the image is posed again: a left hand with the
+    left model, which need not be the right one's exact mirror image.
 
     Args:
         hand: The network's, crop frame, (B, H, …).
@@ -94,11 +94,11 @@ def assemble_hands(
 
     Args:
         arrays: One crop's of :func:`numpy_prediction`.
-        slots: Which of the H hands are wanted.
-        request: What the crop was made from.
+        slots: Which of the H hands to return.
+        request: The request from which the crop was made.
         crop_affine: (2, 3) px of the image → px of the crop.
         intrinsics: (3, 3) px of the image.
-        source: What they rest on.
+        source: What they are based on.
         joints_25d_share: Weight of the 2.5D joints in :func:`seen_joints`.
         image_size: Side of the crop, px.
         faces: (2, F, 3) of the right and the left hand.

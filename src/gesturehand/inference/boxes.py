@@ -1,4 +1,4 @@
-"""Which hands are where: boxes and sides as users give them, and the square crops that come of them."""
+"""Boxes and sides of hands as users give them, and the square crops made from them."""
 
 import math
 from collections.abc import Sequence
@@ -16,13 +16,13 @@ from gesturehand.inference.result import HAND_KEYS
 from gesturehand.skeleton import SIDES
 from gesturehand.text_file import read_json
 
-#: What a box may show; ``both`` is for networks that see two hands.
+#: The hands that a box may show; ``both`` is for networks that see two hands.
 Hand = Literal["right", "left", "both"]
 HANDS: Final = (*SIDES, "both")
 
-#: What a boxes file may say of a hand, and what this library's own JSON says of it, of which the rest is left alone.
+#: The keys of a hand in a boxes file, and those of this library's own JSON, of which the others are ignored.
 _KEYS: Final = frozenset({"box", "hand", "turn_deg", "track", *HAND_KEYS})
-#: A box that is not larger, px, shows no hand: it is given as shares of the image, say.
+#: A box of at most this size, px, shows no hand; it may have been given in fractions of the image.
 _SMALLEST_PX: Final = 2.0
 #: A crop may be so many times the image's longer side: a larger one is a mistake and fills the memory.
 _LARGEST_CROP: Final = 4.0
@@ -56,8 +56,8 @@ class HandBox:
         """A hand that was found.
 
         Args:
-            detection: What was found.
-            side: Which hand it is, if that is known better.
+            detection: The detected hand.
+            side: Which hand it is, if that is known for certain.
             upright: The network sees upright hands, so the turn counts.
         """
         turn_deg = detection.turn_deg if upright else None
@@ -79,7 +79,7 @@ def parse_box(value: Any, where: str) -> tuple[float, float, float, float]:
         raise UserError(f"{where} is {shortened(value)}: give x,y,w,h in pixels, width and height above 0.")
     if max(numbers[2:]) <= _SMALLEST_PX or min(numbers[2:]) < 1:
         raise UserError(
-            f"{where} is {shortened(value)}, of {numbers[2]:g} × {numbers[3]:g} px: give pixels, not shares."
+            f"{where} is {shortened(value)}, of {numbers[2]:g} × {numbers[3]:g} px: give pixels, not fractions."
         )
     return (numbers[0], numbers[1], numbers[2], numbers[3])
 
@@ -96,7 +96,7 @@ def parse_hand(value: Any, where: str) -> Hand | None:
 
 
 def parse_turn(value: Any, where: str) -> float | None:
-    """A turn in degrees, clockwise; None where it is not known.
+    """A turn in degrees, clockwise; None if it is not known.
 
     Raises:
         UserError: It is not a number.
@@ -153,7 +153,7 @@ class BoxFile:
                     raise UserError(f"'{path}' has two entries for the image '{meant}': put its hands into one list.")
                 self._by_name[meant] = self._entry(entry, name)
         else:
-            raise UserError(f"The boxes' file '{path}' holds neither an object nor a list: see docs/predict.md.")
+            raise UserError(f"The boxes file '{path}' holds neither an object nor a list: see docs/predict.md.")
 
     def of(self, name: str, frame: int | None = None) -> list[HandBox]:
         """The hands of an image, or of a video's frame.
@@ -212,7 +212,7 @@ class BoxFile:
 
 
 def _file_name(name: str) -> str:
-    """What an image is called without its folders, in one spelling."""
+    """An image's name without its folders, in one spelling."""
     return PurePosixPath(spelled(name)).name
 
 

@@ -15,9 +15,9 @@ from gesturehand.trainers.eanet_regressor import EANetRegressor
 from gesturehand.trainers.hand_regressor import HandRegressor
 from gesturehand.trainers.token_fusion_regressor import TokenFusionRegressor
 
-#: What a run's config says of its crops.
+#: The keys of a run's config that describe its crops.
 _TRAINED_CROPS: Final = ("mirror_left", "upright")
-#: What can be loaded, by class name.
+#: The classes that can be loaded, by name.
 REGRESSORS: Final[dict[str, type[HandRegressor]]] = {
     regressor.__name__: regressor for regressor in (TokenFusionRegressor, EANetRegressor)
 }
@@ -41,7 +41,7 @@ class LoadedRegressor(NamedTuple):
     """A regressor ready to predict.
 
     Attributes:
-        model: In evaluation mode, on the CPU.
+        model: The model, in evaluation mode, on the CPU.
         path: Path of its checkpoint; for shipped weights, their name alone.
         crops: What it was trained on: from the run's config, or as weights to hand on say; else the defaults.
         for_photos: It is meant for photographs, though its hand model is the open hand: it is one of the weights to
@@ -145,7 +145,7 @@ def _class_of(content: dict[str, Any], path: Path) -> type[HandRegressor]:
 
 
 def _given_crops(crops: Mapping[str, Any], path: Path) -> CropSettings:
-    """What weights say of their crops."""
+    """The crop settings that weights contain."""
     unknown = sorted(crops.keys() - set(CropSettings._fields))
     if unknown:
         raise UserError(f"'{path}' has crops with the unknown key '{unknown[0]}': it is of another version.")
@@ -153,7 +153,7 @@ def _given_crops(crops: Mapping[str, Any], path: Path) -> CropSettings:
 
 
 def _data_settings(path: Path) -> Mapping[str, Any]:
-    """The data of the run that a checkpoint belongs to; its config lies two folders above."""
+    """The data settings of a checkpoint's run, whose config is two folders above."""
     try:
         data = run_config(path.parent.parent).get("data")
     except FileNotFoundError:

@@ -20,7 +20,7 @@ from gesturehand.extras import install
 from gesturehand.skeleton import NUM_MANO_JOINTS, WRIST
 from gesturehand.trainers.hand_regressor import HandRegressor
 
-#: ``auto``: ONNX Runtime on a CPU where it is installed and has the network's graph, else PyTorch.
+#: ``auto``: ONNX Runtime on a CPU if it is installed and there is a graph of the network, otherwise PyTorch.
 Engine = Literal["auto", "torch", "onnx"]
 ENGINES: Final = ("auto", "torch", "onnx")
 
@@ -32,7 +32,7 @@ _SETTINGS: Final = (
     *("backbone", "feature_stride", "image_size", "embedding_dim", "gesture_classes", "fusion", "gesture_levels"),
     *("width", "depth", "heads", "mlp_ratio", "volume_depth", "mano", "tips"),
 )
-#: What describes a crop, not a hand of it.
+#: Outputs that describe a crop rather than a hand in it.
 _OF_CROPS: Final = ("coarse", "fine", "embedding")
 #: What the rotations and the wrist of a mirrored crop are multiplied by, for a left and a right hand, as in
 #: evaluation.predictions.camera_rotations: diag(-1, 1, 1) on both sides of the fingers' rotations, on one side of the
@@ -97,7 +97,7 @@ class OnnxEngine:
     waits for no other core, which may be busy, and nothing spins.
 
     Args:
-        model: Whose weights are used, those of now.
+        model: The model whose current weights are used.
     """
 
     def __init__(self, model: HandRegressor) -> None:

@@ -42,7 +42,7 @@ _ONNX_TORCH: Final = (2, 5)
 
 
 def reference_of(predictor: HandPredictor, crops: torch.Tensor, is_right: torch.Tensor) -> dict[str, np.ndarray]:
-    """What the predictor itself computes, under the export's names."""
+    """The predictor's own output, under the export's names."""
     pixels = crops.permute(0, 2, 3, 1).numpy()
     size = crops.shape[-1]
     flip = np.array([[-1.0, 0, size - 1], [0, 1, 0]])
@@ -119,7 +119,7 @@ def crops_of(predictor: HandPredictor, data: str | Path | None) -> tuple[torch.T
 
 
 class Exported(NamedTuple):
-    """What was written.
+    """The exported file.
 
     Attributes:
         path: The file.
@@ -222,7 +222,7 @@ def _save_onnx(
 
 
 def _metadata(predictor: HandPredictor, mesh: bool) -> dict[str, str]:
-    """What a user of the file needs to know, as text by key."""
+    """Information for users of the file, as text by key."""
     hand_model = predictor.model.hand_model
     return {
         "gesturehand": __version__,
@@ -240,7 +240,7 @@ def _metadata(predictor: HandPredictor, mesh: bool) -> dict[str, str]:
 
 
 def licence_of(predictor: HandPredictor, mesh: bool) -> str:
-    """What an exported file contains, in a sentence."""
+    """The content of an exported file, in a sentence."""
     if not mesh:
         return "Contains no hand model."
     if predictor.open_hand:

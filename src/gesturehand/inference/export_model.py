@@ -12,10 +12,10 @@ from gesturehand.skeleton import NUM_JOINTS, NUM_MANO_JOINTS
 
 
 class TracedHandModel(nn.Module):
-    """Gives what :class:`~gesturehand.hand.layer.HandModel` gives, whose layer cannot be traced where it is smplx's.
+    """Computes the same as :class:`~gesturehand.hand.layer.HandModel`, whose layer cannot be traced if it is smplx's.
 
     Args:
-        hand_model: Whose arrays are used.
+        hand_model: The hand model whose arrays are used.
     """
 
     def __init__(self, hand_model: HandModel) -> None:
@@ -49,7 +49,7 @@ class ExportModel(nn.Module):
     outputs of a two-hand network have an axis of hands, right and left, behind the batch's.
 
     Args:
-        predictor: Whose regressor is exported; it is copied.
+        predictor: The predictor whose regressor is exported; it is copied.
         mesh: Also give vertices, joints and their projection; the program then contains the hand model's arrays.
     """
 

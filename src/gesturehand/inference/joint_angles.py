@@ -19,7 +19,7 @@ from gesturehand.synthetic.articulation import (
 
 FloatArray = npt.NDArray[np.float64]
 
-#: What the three rotating joints of a finger are called, from the wrist outwards.
+#: Names of a finger's three rotating joints, from the wrist outwards.
 _LONG_FINGER_JOINTS: Final = ("MCP", "PIP", "DIP")
 _THUMB_JOINTS: Final = ("CMC", "MCP", "IP")
 

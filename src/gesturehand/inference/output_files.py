@@ -32,7 +32,7 @@ DEFAULT_FORMATS: Final[tuple[MeshFormat, ...]] = ("obj", "ply")
 
 #: From the camera's frame to one with y up: 180° about x.
 _Y_UP: Final = np.array([1, -1, -1], np.float32)
-#: By whether y is up.
+#: The frames, by whether y is up.
 _FRAMES: Final = (
     "camera frame: x right, y down, z forward",
     "camera frame turned by 180 degrees about x: x right, y up, z backward",
@@ -45,7 +45,7 @@ def overlay_png(picture: np.ndarray) -> bytes:
 
 
 def drawn_hands(hands: Sequence[HandResult], tracks: Sequence[int] | None = None) -> list[DrawnHand]:
-    """What is drawn of hands, with the numbers of their tracks if they are a video's."""
+    """Hands in the form for drawing, with the numbers of their tracks if they are a video's."""
     labels = [label_of(hand) for hand in hands]
     if tracks is not None:
         labels = [f"{track} {label}" for track, label in zip(tracks, labels, strict=True)]
@@ -68,7 +68,7 @@ class VideoWriter:
 
     Args:
         path: The file, for messages.
-        part: Where it is written.
+        part: The file to write.
         fps: Frames per second.
     """
 
@@ -145,7 +145,7 @@ def parse_formats(text: str) -> tuple[MeshFormat, ...]:
     wanted = dict.fromkeys(name.strip().lower() for name in text.split(","))
     formats = tuple(kind for kind in MESH_FORMATS if kind in wanted)
     if len(formats) < len(wanted):
-        raise UserError(f"The mesh formats are '{text}': give some of {', '.join(MESH_FORMATS)}, with commas between.")
+        raise UserError(f"The mesh formats are '{text}': give one or more of {', '.join(MESH_FORMATS)}, with commas.")
     if "glb" in formats:
         _trimesh()
     return formats

@@ -24,7 +24,7 @@ class _End:
 
 @contextmanager
 def ahead(items: Iterator[Item], count: int = AHEAD) -> Iterator[Iterator[Item]]:
-    """Takes items in a thread of their own, a few before they are asked for.
+    """Takes items in a separate thread, a few before they are needed.
 
     Args:
         items: What is taken; a generator's work is done in the thread.

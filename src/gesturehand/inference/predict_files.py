@@ -16,7 +16,7 @@ from gesturehand.inference.sources import Sources, find_sources
 
 
 class Predicted(NamedTuple):
-    """What was done.
+    """The numbers of predicted images, videos and hands.
 
     Attributes:
         images: Number of images.
@@ -47,7 +47,7 @@ def predict_files(
         predictor: Predicts.
         inputs: Images, folders of images, videos; as text also numbers of cameras and addresses.
         settings: What is written and where.
-        say: Is told once what had to be assumed.
+        say: Called once for each assumption.
 
     Raises:
         UserError: Something given cannot serve. Where images of several cannot be read, the others are predicted first.
@@ -74,7 +74,7 @@ def prepare(inputs: Sequence[str | Path], settings: Settings, say: Callable[[str
     Args:
         inputs: As for :func:`predict_files`.
         settings: What is written and where.
-        say: Is told what is left out.
+        say: Called with what is left out.
 
     Raises:
         UserError: Something given cannot serve.

@@ -29,9 +29,9 @@ class ImageFile(NamedTuple):
     """An image that is predicted.
 
     Attributes:
-        path: Where it is read.
+        path: Its file.
         shown: As messages name it.
-        result: What its results are called.
+        result: The stem of its results' names.
         group: Number of its group. Hands of one group share batches and those of two do not: a batch decides on the
             last digits of its results, which must not depend on which groups are predicted, where, or after which.
     """
@@ -55,7 +55,7 @@ class Unreadable(NamedTuple):
 
 
 class ImagesDone(NamedTuple):
-    """What became of images.
+    """The outcome of predicting images.
 
     Attributes:
         unreadable: Those that could not be read, in order.
@@ -67,7 +67,7 @@ class ImagesDone(NamedTuple):
 
 
 class _Result(msgspec.Struct):
-    """What is read of an image's JSON."""
+    """The keys that are read from an image's JSON."""
 
     image: str
     hands: list[msgspec.Raw]
@@ -169,7 +169,7 @@ def _overlay(stem: Path) -> Path:
 def _left(run: PredictionRun, images: Iterable[ImageFile]) -> list[ImageFile]:
     """The images that are still to be predicted, with all others of their groups; those that are done are counted.
 
-    A group of which nothing is left but images that cannot be read is done but for these.
+    A group in which only unreadable images are left counts as done apart from these.
     """
     left: list[ImageFile] = []
     for _, members in groupby(images, key=attrgetter("group")):

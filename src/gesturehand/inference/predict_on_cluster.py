@@ -24,7 +24,7 @@ from gesturehand.inference.sources import Sources, find_sources
 
 
 class Network(NamedTuple):
-    """What a worker loads, once: see :meth:`~gesturehand.inference.predictor.HandPredictor.from_checkpoint`.
+    """The network that a worker loads once; see :meth:`~gesturehand.inference.predictor.HandPredictor.from_checkpoint`.
 
     Attributes:
         checkpoint: A file, absolute, or a shipped one's name.
@@ -46,10 +46,10 @@ class Network(NamedTuple):
 
 
 class GroupDone(NamedTuple):
-    """What a worker reports of a group of images.
+    """A worker's report on a group of images.
 
     Attributes:
-        said: What had to be assumed.
+        said: The assumptions that were made.
         images: Number of images that were read.
         hands: Number of hands in them.
         empty: Number of images without a hand.
@@ -73,7 +73,7 @@ def network_of(
     box_scale: float | None = None,
     engine: Engine = "auto",
 ) -> Network:
-    """What workers are to load.
+    """The network that workers have to load.
 
     Args:
         checkpoint: As for :meth:`~gesturehand.inference.predictor.HandPredictor.from_checkpoint`, and so is the rest.
@@ -109,7 +109,7 @@ def predict_on_cluster(
         inputs: Images and folders of images.
         settings: What is written and where.
         cluster: The workers.
-        say: Is told once what had to be assumed.
+        say: Called once for each assumption.
 
     Raises:
         UserError: As ``predict_files`` and :meth:`~gesturehand.cluster.client.Cluster.stream`; or a video is given.
@@ -176,4 +176,4 @@ def _load(network: Network) -> HandPredictor:
 
 def _refuse_videos(sources: Sources) -> None:
     for source in sources.every[len(sources.images) :]:
-        raise UserError(f"A cluster shares out images, and '{source.name}' is none: predict it without --cluster.")
+        raise UserError(f"A cluster predicts images, and '{source.name}' is not one: predict it without --cluster.")

@@ -1,4 +1,4 @@
-"""What predicting images and videos has in common: what is asked, said, counted and written."""
+"""The common part of predicting images and videos: settings, messages, counts and output."""
 
 import hashlib
 from collections.abc import Callable, Sequence
@@ -23,7 +23,7 @@ from gesturehand.inference.result import HandResult, image_dictionary
 from gesturehand.inference.tracks import DETECT_EVERY
 
 WHOLE_IMAGE: Final = "No box: the whole image is taken as the hand. Say where it is with --box x,y,w,h or --boxes FILE."
-FOUND: Final = "Hands and their sides are looked for. Say where they are with --box x,y,w,h or --boxes FILE."
+FOUND: Final = "Hands and their sides are being detected. To give them yourself, use --box x,y,w,h or --boxes FILE."
 NO_SIDE: Final = "No side: hands are taken as {}. Give --hand right or --hand left."
 NO_INTRINSICS: Final = (
     "No intrinsics and no focal length in the Exif data: it is taken as "
@@ -43,21 +43,21 @@ class Settings:
 
     Attributes:
         output: Folder of the results; files of the same names are replaced.
-        boxes: Where hands are; looked for, if not given.
-        side: Side of hands whose own is not given; of all hands that are found.
+        boxes: Where hands are; if not given, they are detected.
+        side: Side of hands whose own is not given, and of all detected hands.
         intrinsics: Intrinsics of every image; if not given, from its Exif data or assumed.
-        min_score: Hands that are found with less certainty are left out.
-        max_hands: At most so many are found in an image or frame, the most certain ones.
-        smallest_px: Size of the smallest hands that are looked for; None: :data:`SMALLEST_PX` in images, and a tenth of
-            the longer side in videos, where time counts.
+        min_score: Leave out detected hands with a lower score.
+        max_hands: Keep at most this many detected hands per image or frame, the most certain ones.
+        smallest_px: Size of the smallest hands to detect; None: :data:`SMALLEST_PX` in images, and a tenth of the
+            longer side in videos, where time counts.
         batch_size: Crops at a time.
         overlay: Draw pictures.
-        mesh: Write meshes; None: of images, not of videos.
-        mesh_formats: Of :data:`~gesturehand.inference.output_files.MESH_FORMATS`, those that are written.
+        mesh: Write meshes; None: for images, not for videos.
+        mesh_formats: The written ones of :data:`~gesturehand.inference.output_files.MESH_FORMATS`.
         y_up: Meshes are turned by 180° about x, so that y points up; GLB always is.
         smooth: Smooth the hands of videos.
         detect_every: Frames of a video from one search for hands to the next.
-        skip_done: Images that were predicted with the same network and settings are left as they are.
+        skip_done: Skip images that were predicted with the same network and settings.
         progress: Show a progress bar.
     """
 
@@ -85,10 +85,10 @@ class Frame(NamedTuple):
     Attributes:
         name: As the results name it.
         size: Width and height, px.
-        image: Where it is drawn from; None where it is not drawn.
+        image: The image to draw on; None if it is not drawn.
         camera: Its intrinsics.
-        tracks: Numbers of the tracks of a video's hands, where they are known before the prediction.
-        settings_sha256: Digest of the network and of what is asked of an image.
+        tracks: Numbers of the tracks of a video's hands, if known before the prediction.
+        settings_sha256: Digest of the network and the settings of an image.
     """
 
     name: str
@@ -99,7 +99,7 @@ class Frame(NamedTuple):
     settings_sha256: str | None = None
 
     def query(self, image: np.ndarray, hands: tuple[HandBox, ...], words: str) -> ImageQuery:
-        """What the predictor is asked; ``words`` name the image in errors."""
+        """The query to the predictor; ``words`` name the image in errors."""
         return ImageQuery(image, hands, self.camera.intrinsics, words, self.camera.source)
 
 
@@ -109,9 +109,9 @@ class PredictionRun:
     Args:
         predictor: Predicts.
         settings: What is written and where.
-        say: Is told once what had to be assumed.
-        tell: Is told the hands of every image and frame, and a frame's tracks, when they are about to be written; what
-            it raises ends the run.
+        say: Called once for each assumption.
+        tell: Called with the hands of every image and frame, and a frame's tracks, before they are written; any
+            exception from it ends the run.
 
     Attributes:
         painter: Draws the hands.
@@ -211,9 +211,10 @@ class PredictionRun:
         self.empty += not hands
 
     def settings_sha256(self, name: str) -> str:
-        """SHA-256 of all that an image's numbers and meshes depend on beside the image: network, settings, its boxes.
+        """SHA-256 of all that an image's numbers and meshes depend on, apart from the image: network, settings, its
+        boxes.
 
-        Left out is what changes only the last digits: what runs the network, where, and how many crops at a time.
+        Anything that changes only the last digits is left out: engine, device and batch size.
 
         Args:
             name: Name of the image's file.

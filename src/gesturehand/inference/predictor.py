@@ -1,4 +1,4 @@
-"""The predictor: a checkpoint and images in, hands out."""
+"""The predictor, which turns a checkpoint and images into hands."""
 
 import hashlib
 import math
@@ -53,7 +53,7 @@ class HandPredictor:
 
     Args:
         regressor: From :func:`~gesturehand.inference.checkpoint.load_regressor`.
-        device: "auto" (CUDA where there is one), or a device of PyTorch.
+        device: "auto" (CUDA if available), or a device of PyTorch.
         box_scale: Side of a crop over the longer side of its box; the regressor's if not given.
         engine: What runs the network; see :data:`~gesturehand.inference.engine.Engine`.
 
@@ -64,9 +64,9 @@ class HandPredictor:
         engine_name: What runs it: "PyTorch" or "ONNX Runtime".
         two_hand: It sees two hands per crop.
         mirror_left: It sees left hands as right ones.
-        upright: It sees upright hands; where a hand's turn is not given, it looks for it in several passes.
+        upright: It sees upright hands; if a hand's rotation is not given, it searches for it in several passes.
         open_hand: It was trained with the open hand.
-        for_photos: It is meant for photographs; another network of the open hand knows rendered hands only.
+        for_photos: It is meant for photographs; other networks of the open hand know only rendered hands.
     """
 
     def __init__(
@@ -114,14 +114,14 @@ class HandPredictor:
             checkpoint: A checkpoint file, the ``.safetensors`` of ``make photo``, the folder of a run (its best
                 checkpoint), "latest": the newest finished run under ``runs/``, or "openphoto": the weights that come
                 with the package.
-            device: "auto" (CUDA where there is one), "cpu", "cuda", "cuda:1", …
+            device: "auto" (CUDA if available), "cpu", "cuda", "cuda:1", …
             mano: MANO's file or folder on this machine; the one of the training if not given.
             box_scale: Side of a crop over the longer side of its box; if not given, that of the weights.
             engine: "torch", "onnx" (ONNX Runtime, on a CPU and for networks with the layers of "openphoto"), or "auto":
-                ONNX Runtime where it can serve.
+                ONNX Runtime if possible.
 
         Raises:
-            UserError: No such checkpoint, device or engine, or a checkpoint of something else.
+            UserError: There is no such checkpoint, device or engine, or it is another kind of checkpoint.
         """
         return cls(load_regressor(checkpoint, mano), device, box_scale, engine)
 
@@ -136,7 +136,7 @@ class HandPredictor:
 
     @cached_property
     def sha256(self) -> str:
-        """Digest of the network's weights, its hand model, and how it looks at hands."""
+        """Digest of the network's weights, its hand model, and the way it crops hands."""
         looks = (self.image_size, self.box_scale, self.mirror_left, self.upright, self._joints_25d_share)
         hand_model = self.model.hand_model.fingerprint
         digest = hashlib.sha256(repr((type(self.model).__name__, hand_model, looks)).encode())
@@ -161,22 +161,22 @@ class HandPredictor:
         Args:
             image: (H, W, 3) uint8 RGB, or a file's path.
             boxes: (N, 4) or (4,): x, y, width, height px around each hand; "whole": one hand fills the image. None:
-                hands are looked for, which takes ONNX Runtime.
-            hands: "right" or "left", for all or one per box; if not given, what was found, or right. A network that
-                sees two hands also takes "both", which is then what it does if boxes without hands are given.
+                hands are detected, which needs ONNX Runtime.
+            hands: "right" or "left", for all or one per box; if not given, the detected side, or right. A network that
+                sees two hands also takes "both", which is its default if boxes are given without hands.
             intrinsics: (fx, fy, cx, cy) or (3, 3), px. None: from the focal length in the file's Exif data
                 (:func:`~gesturehand.inference.query.exif_intrinsics`), or a stated guess
                 (:func:`~gesturehand.camera.assumed_intrinsics`).
-            turns: Degrees, clockwise, that turn each hand upright: for all, or one per box, None where it is not known.
-                A network that sees two hands does not turn.
-            min_score: Where hands are looked for, those below are left out.
-            max_hands: Likewise, at most so many, the most certain ones.
+            turns: Degrees, clockwise, that rotate each hand upright: for all, or one per box, None if not known. A
+                network that sees two hands does not rotate crops.
+            min_score: Leave out detected hands with a lower score.
+            max_hands: Keep at most this many detected hands, the most certain ones.
 
         Returns:
-            One result a hand, in the order of the boxes, or the most certain first, all in one camera frame.
+            One result per hand, in the order of the boxes, or the most certain first, all in one camera frame.
 
         Raises:
-            UserError: The image, a box, a side, a turn or the intrinsics cannot serve; the message says why.
+            UserError: The image, a box, a side, a turn or the intrinsics cannot be used; the message says why.
         """
         name = f"'{image}'" if isinstance(image, (str, Path)) else "the image"
         given = hands_from("whole" if boxes is None else boxes, hands, turns)
@@ -200,18 +200,18 @@ class HandPredictor:
         max_hands: int | None = None,
         smallest_px: float = SMALLEST_PX,
     ) -> tuple[HandBox, ...]:
-        """Looks for the hands of an image.
+        """Detects the hands in an image.
 
         Args:
             image: (H, W, 3) uint8 RGB.
-            hand: Which hands they are, if that is known; "both" is not.
-            min_score: Hands below are left out.
-            max_hands: At most so many, the most certain ones.
-            smallest_px: Size of the smallest hands that are looked for.
+            hand: Their side, if that is known; "both" leaves it open.
+            min_score: Leave out hands with a lower score.
+            max_hands: Keep at most this many, the most certain ones.
+            smallest_px: Size of the smallest hands to detect.
 
         Returns:
-            The hands, the most certain first, for :class:`~gesturehand.inference.query.ImageQuery`; with their turns
-            where the network sees upright hands.
+            The hands, the most certain first, for :class:`~gesturehand.inference.query.ImageQuery`; with their turns if
+            the network sees upright hands.
 
         Raises:
             UserError: ONNX Runtime is not installed.
@@ -238,7 +238,7 @@ class HandPredictor:
         waiting: list[_Prepared] = []
         for query in queries:
             waiting.append(self._prepare(query if isinstance(query, ImageQuery) else ImageQuery(query)))
-            # Images without a hand wait for no crop, and do not gather without end.
+            # Images without a hand need not wait for a crop, and must not accumulate without limit.
             if max(len(waiting), sum(len(prepared.requests) for prepared in waiting)) >= batch_size:
                 yield from self._predict(waiting, batch_size)
                 waiting = []
@@ -350,10 +350,10 @@ class _Prepared(NamedTuple):
 
 
 def find_device(device: str) -> torch.device:
-    """The device of a name; "auto" is CUDA where there is one.
+    """The device with a name; "auto" is CUDA if available.
 
     Raises:
-        UserError: PyTorch knows or has no such device.
+        UserError: PyTorch does not know or have this device.
     """
     if device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")

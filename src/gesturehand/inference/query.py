@@ -1,6 +1,4 @@
-"""What is asked of the predictor: an image and its hands, checked and turned into crops; the focal length
-from the Exif data.
-"""
+"""Queries to the predictor: an image and its hands, checked and turned into crops; the focal length from Exif data."""
 
 import math
 from collections.abc import Sequence
@@ -48,12 +46,12 @@ _BOTH: Final = tuple(SIDES)
 
 
 def exif_intrinsics(path: str | Path, width: int, height: int) -> npt.NDArray[np.float64] | None:
-    """Intrinsics of a photo whose Exif data say the focal length.
+    """Intrinsics of a photo whose Exif data contain the focal length.
 
     ``FocalLengthIn35mmFilm`` is the focal length that gives the same field of view, along the diagonal, on film; it
-    holds whatever the photo was scaled to. Without it, ``FocalLength`` in millimetres and ``FocalPlaneXResolution``
-    (and Y) in pixels of the photo as it was taken, whose size ``ExifImageWidth`` and ``ExifImageHeight`` say. A photo
-    that was cropped afterwards does not tell so, and its focal length comes out wrong.
+    remains valid if the photo is scaled. Without it, ``FocalLength`` in millimetres and ``FocalPlaneXResolution`` (and
+    Y) are used, in pixels of the photo as it was taken, whose size is ``ExifImageWidth`` and ``ExifImageHeight``. A
+    photo that was cropped afterwards does not say so, and its focal length comes out wrong.
 
     Args:
         path: The image file.
@@ -61,7 +59,7 @@ def exif_intrinsics(path: str | Path, width: int, height: int) -> npt.NDArray[np
         height: Likewise.
 
     Returns:
-        (3, 3) px, with the principal point in the middle; None where the tags are missing or make no sense.
+        (3, 3) px, with the principal point in the middle; None if the tags are missing or make no sense.
     """
     heic_is_read()
     try:
@@ -105,7 +103,7 @@ def _from_sensor(tags: Any, orientation: Any, width: int, height: int) -> tuple[
 
 
 def _positive(value: Any) -> float | None:
-    """A tag's number, or None where it is missing, 0 (which means unknown) or no number."""
+    """A tag's number, or None if it is missing, 0 (which means unknown) or not a number."""
     try:
         number = float(value)
     except (TypeError, ValueError, ZeroDivisionError):
@@ -122,7 +120,7 @@ class ImageQuery:
         hands: The hands; None: those that the detector finds.
         intrinsics: fx, fy, cx, cy or (3, 3), px; if not given, those of the file's Exif data, else assumed.
         name: Names the image in errors.
-        intrinsics_source: What given intrinsics rest on.
+        intrinsics_source: What given intrinsics are based on.
     """
 
     image: Image
@@ -138,11 +136,11 @@ class CropRequest:
 
     Attributes:
         square: (3,) centre x, centre y and side, px.
-        box: (4,) x, y, width, height px: what it was made from.
-        sides: The hands wanted of it: one, or both of a two-hand network.
-        order: Place of each in the result.
-        turn_deg: Turn of the crop's content, clockwise; None where it is not known.
-        scores: The detector's of each, None of hands that were given; empty where all were.
+        box: (4,) x, y, width, height px: the box it was made from.
+        sides: The hands to predict in it: one, or both for a two-hand network.
+        order: Position of each in the result.
+        turn_deg: Clockwise rotation of the crop's content; None if not known.
+        scores: The detector's score of each, None for hands that were given; empty if all were.
     """
 
     square: np.ndarray
@@ -158,7 +156,7 @@ class ImageCamera(NamedTuple):
 
     Attributes:
         intrinsics: (3, 3) px.
-        source: What they rest on.
+        source: What they are based on.
     """
 
     intrinsics: npt.NDArray[np.float64]
@@ -175,7 +173,7 @@ def camera_of(given: Intrinsics, file: str | Path | None, width: int, height: in
         height: Likewise.
 
     Raises:
-        UserError: What is given are no intrinsics.
+        UserError: The given values are not intrinsics.
     """
     if given is not None:
         return ImageCamera(intrinsics_matrix(given), "given")
@@ -189,7 +187,7 @@ def image_of(query: ImageQuery) -> npt.NDArray[np.uint8]:
     """The query's pixels.
 
     Raises:
-        UserError: Its file cannot be read (:mod:`gesturehand.data.image_file`), or its array is no RGB image.
+        UserError: Its file cannot be read (:mod:`gesturehand.data.image_file`), or its array is not an RGB image.
     """
     if isinstance(query.image, (str, Path)):
         return read_image(query.image)
@@ -241,7 +239,7 @@ def intrinsics_matrix(intrinsics: Intrinsics | str) -> npt.NDArray[np.float64]:
     """(3, 3) px from fx, fy, cx, cy (also as text with commas) or a matrix.
 
     Raises:
-        UserError: They are no intrinsics.
+        UserError: They are not intrinsics.
     """
     four = parse_numbers(intrinsics, 4)
     matrix = np.asarray(intrinsics) if four is None and not isinstance(intrinsics, str) else np.zeros(0)
@@ -256,12 +254,12 @@ def intrinsics_matrix(intrinsics: Intrinsics | str) -> npt.NDArray[np.float64]:
 
 
 def crops_of(query: ImageQuery, image: np.ndarray, two_hand: bool, box_scale: float) -> list[CropRequest]:
-    """The crops that a query takes.
+    """The crops that a query needs.
 
-    A one-hand network gets one crop a box. A two-hand network gets a right and a left hand whose crops overlap as one
-    crop around both boxes, as it was trained on; a hand of its own gets its own crop.
+    A one-hand network gets one crop per box. If the crops of a right and a left hand overlap, a two-hand network gets
+    one crop around both boxes, as in training; a single hand gets its own crop.
 
-    Hands that are to be found (None) have to be by now.
+    Hands to be detected (None) must have been detected by now.
 
     Raises:
         UserError: A box lies outside the image or is many times as large, or a one-hand network is asked for both hands

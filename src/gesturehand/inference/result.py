@@ -1,5 +1,5 @@
-"""What a prediction is: one hand of an image in plain arrays, and as JSON: every name as users know it, nine
-digits (all that float32 has), arrays on one line.
+"""A prediction: one hand of an image in plain arrays, and as JSON with the documented names, nine digits (all that
+float32 has), and each array on one line.
 """
 
 import json
@@ -13,7 +13,7 @@ import numpy.typing as npt
 from gesturehand.skeleton import Side
 
 FloatArray = npt.NDArray[np.float32]
-#: The arrays that are written of a hand.
+#: The arrays that are written for a hand.
 _ARRAYS: Final = (
     "cam_t",
     "global_orient",
@@ -28,7 +28,7 @@ _ARRAYS: Final = (
     "weak_perspective",
     "crop_affine",
 )
-#: What is written of a hand; of a video's hand also ``track``.
+#: What is written for a hand; for a video's hand also ``track``.
 HAND_KEYS: Final = ("side", "box", "score", "gesture", "intrinsics", *_ARRAYS, "mesh_object")
 
 _ENCODER: Final = json.JSONEncoder(ensure_ascii=False)
@@ -86,16 +86,16 @@ class HandResult:
             its mesh's weak-perspective ones): what ``cam_t`` was solved from.
         camera: (3,) the network's weak-perspective camera in its crop (:func:`gesturehand.camera.weak_perspective`).
         intrinsics: (3, 3) px.
-        intrinsics_source: What they rest on: "given"; "exif", the photo's focal length; "assumed", a guess.
-        score: 0…1, how certain the detector was of the hand; None of a hand that was given.
+        intrinsics_source: What they are based on: "given"; "exif", the photo's focal length; "assumed", a guess.
+        score: 0…1, how certain the detector was of the hand; None for a hand that was given.
         hands_mean: (45,) the hand model's mean finger pose, axis-angle.
         global_orient_axis_angle: (3,).
-        hand_pose_axis_angle_flat: (45,) of ``hand_pose``: for smplx with ``flat_hand_mean=True``.
+        hand_pose_axis_angle_flat: (45,) ``hand_pose`` itself: for smplx with ``flat_hand_mean=True``.
         hand_pose_axis_angle: (45,) relative to the mean pose, as in InterHand2.6M's files: for smplx with
             ``flat_hand_mean=False``.
-        gesture_coarse: Of 27 classes; None where the network has no gesture head.
-        gesture_fine: Of 35 classes; likewise.
-        gesture_embedding: (E,) of the crop; likewise.
+        gesture_coarse: Over 27 classes; None if the network has no gesture head.
+        gesture_fine: Over 35 classes; likewise.
+        gesture_embedding: (E,) embedding of the crop; likewise.
     """
 
     side: Side
@@ -124,7 +124,7 @@ class HandResult:
 
     @property
     def intrinsics_assumed(self) -> bool:
-        """Whether nothing is known of the camera: the intrinsics, and with them the depth, are then a guess."""
+        """Whether nothing is known about the camera, so that the intrinsics, and with them the depth, are a guess."""
         return self.intrinsics_source == "assumed"
 
 
@@ -143,17 +143,17 @@ def image_dictionary(
     tracks: Sequence[int] | None = None,
     settings_sha256: str | None = None,
 ) -> dict[str, Any]:
-    """What is written of an image; docs/predict.md describes every key.
+    """What is written for an image; docs/predict.md describes every key.
 
     Args:
         name: Name of the image.
         size: Its width and height, px.
         intrinsics: (3, 3) px.
-        source: What they rest on: "given", "exif" or "assumed".
-        hands: Predicted.
-        model: What predicted them.
+        source: What they are based on: "given", "exif" or "assumed".
+        hands: The predicted hands.
+        model: The network that predicted them.
         tracks: Number of the track of each hand in a video.
-        settings_sha256: Digest of the network and of what was asked, for an image's file.
+        settings_sha256: Digest of the network and the settings, for an image's file.
     """
     return {
         "image": name,

@@ -1,4 +1,4 @@
-"""What `predict` is given: images, folders of images, videos, cameras and addresses."""
+"""The inputs of `predict`: images, folders of images, videos, cameras and addresses."""
 
 import re
 from collections import Counter
@@ -40,8 +40,8 @@ class Stream:
 
     Attributes:
         source: The camera's number, or the address.
-        name: What it is called in messages and results; without the address's user and password.
-        stem: What its results are called.
+        name: Its name in messages and results, without the address's user and password.
+        stem: The stem of its results' names.
     """
 
     source: int | str
@@ -178,7 +178,7 @@ class Sources:
     Attributes:
         images: In order.
         videos: In order.
-        left_out: A sentence for each folder of which something was left out.
+        left_out: A sentence for each folder with files that were left out.
         streams: Cameras and addresses, in order.
     """
 
@@ -193,7 +193,7 @@ class Sources:
         return (*self.images, *self.videos, *self.streams)
 
     def output_names(self) -> dict[Path | Stream, str]:
-        """What each one's results are called: its name without the suffix, with it where two would be the same."""
+        """The names of the results: each input's name without the suffix, or with it if two would be the same."""
         count = Counter(one.stem for one in self.every)
         return {one: one.stem if count[one.stem] == 1 else Path(one.name).name for one in self.every}
 
@@ -244,7 +244,7 @@ def find_sources(inputs: Sequence[str | Path]) -> Sources:
 
 
 def _notes(left_out: dict[Path, Counter[str]]) -> tuple[str, ...]:
-    """A sentence for each folder of which something was left out."""
+    """A sentence for each folder with files that were left out."""
     return tuple(
         f"Left out of '{folder}': {_counted(kinds)}. Images have to be {IMAGE_FORMATS}{_after_install(kinds)}; name "
         "videos and folders one by one."

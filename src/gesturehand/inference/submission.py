@@ -34,13 +34,13 @@ _SPLIT: Final = "test"
 #: A micrometre; predictions of hands are not known that well.
 _DECIMALS: Final = 6
 _NEAR_ORIGIN_M: Final = 1e-6
-#: Where a hand is put that could not be placed by its pixels.
+#: The position of a hand that could not be placed by its pixels.
 _NOWHERE_M: Final = (0.0, 0.0, 0.6)
 
 
 @dataclass(frozen=True)
 class SubmissionForm:
-    """What a set's server wants.
+    """The requirements of a set's server.
 
     Attributes:
         title: The set.
@@ -82,7 +82,7 @@ class Submission:
 
 
 def submission_form(set_format: str) -> SubmissionForm:
-    """What the server of a format's set wants.
+    """The requirements of the server for a format's set.
 
     Raises:
         UserError: The set has no server that takes archives.
@@ -117,7 +117,7 @@ def write_submission(
     form = submission_form(known.name)
     saved = read_predictions(predictions)
     if saved.vertices is None:
-        raise UserError(f"'{predictions}' has no vertices, which {form.title}'s server wants: save them too.")
+        raise UserError(f"'{predictions}' has no vertices, which {form.title}'s server requires: save them too.")
     index = read_index(root, _SPLIT, mano_fits=False, set_format=known.name)
     rows = rows_of_ids(saved, index.annotation_id, predictions)
     joints, vertices = saved.joints[rows, 0].astype(np.float64), saved.vertices[rows, 0].astype(np.float64)
@@ -154,7 +154,7 @@ def _places(
         return np.zeros((len(joints), 3))
     raise UserError(
         f"'{path}' has hands relative to their wrists and no joints_2d that say where they are: save the predictions "
-        "anew with `gesturehand test --save_predictions true`, or give joints in the camera's frame."
+        "again with `gesturehand test --save_predictions true`, or give joints in the camera's frame."
     )
 
 
@@ -176,7 +176,7 @@ def read_submission(archive: str | Path, form: SubmissionForm, count: int | None
 
     Args:
         archive: The ``.zip``.
-        form: What the server wants.
+        form: The server's requirements.
         count: Number of hands; None: the set's.
 
     Raises:
@@ -258,7 +258,7 @@ def _content(archive: Path) -> bytes:
 
 
 def _array(hands: list[msgspec.Raw], name: str, points: int | None, archive: str | Path) -> np.ndarray:
-    """(N, P, 3) float32; P is that of the first hand where it is not given."""
+    """(N, P, 3) float32; P is that of the first hand if not given."""
     read = msgspec.json.Decoder(list[tuple[float, float, float]]).decode
     rows: list[Any] = []
     for number, raw in enumerate(hands):

@@ -19,7 +19,7 @@ from gesturehand.skeleton import Side
 
 #: Frames from one search for hands to the next, while no hand is lost.
 DETECT_EVERY: Final = 10
-#: A frame's longer side over the smallest hands that are looked for: in videos time counts.
+#: A frame's longer side over the size of the smallest hands to detect: in videos time matters.
 _SMALLEST: Final = 10
 #: A hand that is lost can come back under its number for so many frames.
 _MEMORY: Final = 30
@@ -125,7 +125,7 @@ class HandTracker:
         upright: The network sees upright hands, so turns count.
         min_score: Hands below are left out.
         max_hands: At most so many at a time.
-        smallest_px: Size of the smallest hands that are looked for; None: a tenth of the image's longer side.
+        smallest_px: Size of the smallest hands to detect; None: a tenth of the image's longer side.
         detect_every: Frames from one search to the next.
 
     Raises:

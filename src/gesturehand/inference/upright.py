@@ -1,9 +1,9 @@
-"""How a network of upright crops finds a hand's turn by itself: tries at four turns, then passes on its own joints.
+"""Finds a hand's rotation with a network for upright crops: tries at four turns, then passes on its own joints.
 
-A pass looks at one crop of the hand. The first takes the box as it is given. Unless what the network says of it is
-clearly right, three more quarter turns of it are tried and the most consistent is taken. Where the joints found lie
-otherwise in their crop than a training crop's would, the next pass takes the crop that these joints make. A pass whose
-crop would leave the given box, or whose result is less consistent than the one before, is dropped.
+A pass looks at one crop of the hand. The first takes the box as it is given. Unless the prediction is clearly right,
+three more quarter turns are tried and the most consistent one is taken. If the joints lie differently in their crop
+from those in a training crop, the next pass takes the crop that these joints define. A pass whose crop would leave the
+given box, or whose result is less consistent than the one before, is dropped.
 """
 
 import math
@@ -20,7 +20,7 @@ from gesturehand.inference.crop import ImageWindow
 
 Crop = tuple[np.ndarray, np.ndarray, bool]
 Row = dict[str, np.ndarray]
-#: The network: crops and the sides of their hands → what it says of each.
+#: The network: crops and the sides of their hands → the prediction for each.
 Run = Callable[[Sequence[Crop], Sequence[bool]], list[Row]]
 
 #: Side of what later passes may look at over that of the given square.
@@ -41,11 +41,11 @@ _RATIOS: Final = (0.55, 1.7)
 
 @dataclass(frozen=True)
 class FreeHand:
-    """A hand whose turn is not known.
+    """A hand whose rotation is not known.
 
     Attributes:
         square: (3,) centre x, centre y and side of its crop as the box has it, px of the image.
-        window: What later crops are cut from.
+        window: The part of the image from which later crops are cut.
         mirror: Its crops are mirrored.
         is_right: Its side, as the image shows it.
     """
@@ -63,7 +63,7 @@ class FreeHand:
 
 
 class _Look(NamedTuple):
-    """One crop of a hand and what the network says of it."""
+    """One crop of a hand and the network's prediction."""
 
     square: np.ndarray
     turn: float
@@ -75,16 +75,16 @@ class _Look(NamedTuple):
 def upright_looks(
     run: Run, hands: Sequence[FreeHand], first: Sequence[tuple[Crop, Row]], image_size: int, passes: int = PASSES
 ) -> list[tuple[Crop, Row]]:
-    """Each hand's best crop and what the network says of it.
+    """Each hand's best crop and the network's prediction.
 
     The tries of all hands are one batch, and so is every pass.
 
     Args:
-        run: The network of one hand a crop.
-        hands: In any number.
-        first: The crop of each square as it is, and what the network says of it.
+        run: The network, with one hand per crop.
+        hands: Any number of hands.
+        first: The crop of each square as given, and the network's prediction.
         image_size: Side of the crops, px.
-        passes: After the tries, at most.
+        passes: Largest number of passes after the tries.
     """
     looks = [_Look(hand.square, 0.0, crop, row, doubt(row)) for hand, (crop, row) in zip(hands, first, strict=True)]
     unclear = [number for number, look in enumerate(looks) if look.doubt > _CLEAR]
@@ -105,14 +105,14 @@ def upright_looks(
 
 
 def doubt(row: Row) -> float:
-    """How little a prediction agrees with itself and with what an upright crop shows; 0 for one that does wholly.
+    """How far a prediction disagrees with itself and with an upright crop; 0 for complete agreement.
 
     The mean of four: the distance between 2.5D joints and the mesh's projection, over a tenth of the hand; the angle
     between the way from wrist to middle knuckle and up, over 60°; how far joints lie outside the crop, over a tenth of
     the hand; and the logarithm of the hand's size over that of a training crop's hand, over a half.
 
     Args:
-        row: One crop's of :func:`~gesturehand.inference.assemble.numpy_prediction`, one hand.
+        row: One crop's row of :func:`~gesturehand.inference.assemble.numpy_prediction`, for one hand.
     """
     seen = seen_joints(row, [0])[0]
     extent = max(float(np.ptp(seen, axis=0).max()), 1e-6)
@@ -141,7 +141,7 @@ def _run(
 
 
 def _image_joints(look: _Look, image_size: int) -> np.ndarray:
-    """Where a look sees the joints in the image: (21, 2) px."""
+    """The position of a look's joints in the image: (21, 2) px."""
     back = np.linalg.inv(np.vstack([look.crop[1], [0, 0, 1]]))[:2]
     return transform_affine(normalised_to_px(seen_joints(look.row, [0])[0], image_size), back)
 

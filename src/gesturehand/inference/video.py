@@ -11,7 +11,7 @@ import numpy as np
 from gesturehand.data.image_file import MAX_IMAGE_PIXELS
 from gesturehand.errors import UserError
 
-#: Of a video that does not say how fast it is.
+#: Frame rate of a video that does not state its own.
 ASSUMED_FPS: Final = 25
 
 

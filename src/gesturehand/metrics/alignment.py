@@ -52,16 +52,16 @@ def align_eanet(
 ) -> tuple[Tensor, Tensor]:
     """Subtract each hand's middle-finger MCP and give the prediction the true MCP–wrist length.
 
-    The alignment of IntagHand's evaluation, which EANet's uses too. A hand whose MCP–wrist length is below a micrometre
-    has no size: a prediction without one is not scaled, and a truth without one (the zero mesh of a hand without a fit)
-    scales by ``scale_without_truth``.
+    This is the alignment of IntagHand's evaluation, which EANet's evaluation uses too. A hand whose MCP–wrist length is
+    below a micrometre has no size: a prediction without one is not scaled, and a truth without one (the zero mesh of a
+    hand without a fit) scales by ``scale_without_truth``.
 
     Args:
         prediction: As for :func:`align_root`.
         target: Likewise.
         prediction_joints: Likewise.
         target_joints: Likewise.
-        scale_without_truth: Scale of a prediction whose truth has no size. The published code's is 0, by which such a
+        scale_without_truth: Scale of a prediction whose truth has no size. The published code uses 0, so that such a
             hand's error is 0 mm whatever the prediction.
 
     Returns:
@@ -85,20 +85,21 @@ def align_eanet(
 
 
 def align_procrustes(prediction: Tensor, target: Tensor, valid: Tensor | None = None) -> Tensor:
-    """Move the prediction onto the truth by the similarity of least squares; a reflection is excluded.
+    """Move the prediction onto the truth by the least-squares similarity transform, without reflections.
 
     Degenerate hands follow least squares too: a prediction whose valid points all coincide (RMS distance to their
-    centroid below a micrometre) comes to lie on the truth's centroid, and a truth whose points all coincide is matched
+    centroid below a micrometre) is moved to the truth's centroid, and a truth whose points all coincide is matched
     exactly, by a scale of zero.
 
     Args:
         prediction: (..., N, 3) predicted points, m.
         target: (..., N, 3) true points, m.
-        valid: (..., N) bool, the points to register by; None for all. The coordinates of the others are ignored.
+        valid: (..., N) bool, the points used for the alignment; None for all. The coordinates of the others are
+            ignored.
 
     Returns:
-        The predicted points (..., N, 3), m, in the truth's frame, float64 (float32 on a device without). NaN for a hand
-        with fewer than three valid points, and for one with a valid coordinate that is not finite.
+        The predicted points (..., N, 3), m, in the truth's frame, float64 (float32 on a device without float64). NaN
+        for a hand with fewer than three valid points, and for one with a valid coordinate that is not finite.
 
     Example:
         >>> target = torch.rand(2, 21, 3, dtype=torch.float64)
@@ -133,10 +134,10 @@ def align_procrustes(prediction: Tensor, target: Tensor, valid: Tensor | None = 
 
 
 def align_global_rotation(prediction_joints: Tensor, predicted_global: Tensor, true_global: Tensor) -> Tensor:
-    """Turn a predicted hand about its wrist so that it has the true global rotation.
+    """Rotate a predicted hand about its wrist so that it has the true global rotation.
 
-    What remains of the error under ``root`` is the error of the pose and shape without that of the global rotation.
-    MANO's global rotation turns the hand about its wrist, so that turning the posed joints is exact.
+    The remaining error under ``root`` is that of pose and shape alone, without the global rotation. MANO's global
+    rotation rotates the hand about its wrist, so rotating the posed joints is exact.
 
     Args:
         prediction_joints: (..., 21, 3) predicted joints, m; in the camera's frame or relative to the wrist.

@@ -1,4 +1,4 @@
-"""What every metric does with its arguments: shapes that would broadcast silently are refused, precision is raised."""
+"""Checks of metrics' arguments: shapes that would broadcast silently are refused, and precision is raised."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -77,8 +77,7 @@ def widest(tensor: Tensor) -> Tensor:
     """The tensor in float64, or in float32 on a device without float64.
 
     Predictions come in bfloat16 or float32, and float64 is exempt from autocast, so a metric does not depend on the
-    precision that the trainer runs in.
-    The result is detached.
+    trainer's precision. The result is detached.
 
     Example:
         >>> widest(torch.ones(2, dtype=torch.bfloat16)).dtype
@@ -90,8 +89,8 @@ def widest(tensor: Tensor) -> Tensor:
 def at_least_float32(tensor: Tensor) -> Tensor:
     """The tensor in its own precision, or in float32 if that is less.
 
-    For the vertices: aligned on a root in float32, they are exact to 0.00001 mm, and take half the time of float64.
-    The result is detached.
+    This is meant for vertices: aligned on a root in float32, they are exact to 0.00001 mm and take half the time of
+    float64. The result is detached.
 
     Example:
         >>> [at_least_float32(torch.ones(2, dtype=dtype)).dtype for dtype in (torch.half, torch.double)]

@@ -12,14 +12,14 @@ from gesturehand.metrics.checks import check_positive_int, check_shape, check_tr
 from gesturehand.metrics.protocol import MM_PER_M
 from gesturehand.metrics.sum_metric import SumMetric
 
-#: FreiHAND's and HO-3D's.
+#: The thresholds of FreiHAND and HO-3D.
 F_SCORE_THRESHOLDS_MM: Final = (5.0, 15.0)
-#: Hands worked on at a time; the distances among 778 × 778 vertices take 5 MB a hand.
+#: Hands processed at a time; the distances among 778 × 778 vertices take 5 MB per hand.
 F_SCORE_CHUNK_HANDS: Final = 4
 
 
 class FScoreSums(NamedTuple):
-    """What the mean F-score keeps of the hands seen.
+    """The sums from which the mean F-score is computed.
 
     Attributes:
         f_score: (T,) float64, sum over hands of the F-score at each threshold.
@@ -56,8 +56,8 @@ def f_scores(
     """F-score of each hand after Procrustes alignment of its vertices (FreiHAND's and HO-3D's protocol).
 
     Precision is the fraction of predicted vertices nearer than the threshold to some true vertex, recall that of true
-    vertices nearer than the threshold to some predicted vertex, and F their harmonic mean (0 where both are 0). The
-    nearest vertex counts, not the one of the same index.
+    vertices nearer than the threshold to some predicted vertex, and F their harmonic mean (0 if both are 0). The
+    nearest vertex counts, not the one with the same index.
 
     Args:
         prediction_vertices: (..., V, 3) predicted vertices, m.
@@ -66,7 +66,7 @@ def f_scores(
         chunk_hands: Hands worked on at a time, which bounds the extra memory.
 
     Returns:
-        (..., T) between 0 and 1, float64 (float32 on a device without); 0 for a prediction that is not finite.
+        (..., T) between 0 and 1, float64 (float32 on a device without float64); 0 for a prediction that is not finite.
 
     Raises:
         ValueError: A shape is wrong, or a threshold or ``chunk_hands`` is not positive.
@@ -110,7 +110,7 @@ def f_score_update(
 ) -> FScoreSums:
     """The sums of one batch; arguments and errors as for :func:`f_scores`.
 
-    ``valid`` (...) bool says which hands are there and have a fit.
+    ``valid`` (...) bool says which hands are present and have a fit.
 
     Example:
         >>> vertices = torch.rand(2, 1, 50, 3)

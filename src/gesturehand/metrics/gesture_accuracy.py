@@ -11,9 +11,9 @@ from gesturehand.metrics.sum_metric import MetricDict
 
 
 class LabelAccuracy(MulticlassAccuracy):
-    """Share of the labelled samples, 0 … 1, whose label is among the ``top_k`` best; NaN where none is labelled.
+    """Share of the labelled samples, 0 … 1, whose label is among the ``top_k`` best; NaN if none is labelled.
 
-    torchmetrics' own says 0 there, which reads like a network that knows nothing.
+    torchmetrics itself returns 0 in that case, which looks like a network that knows nothing.
 
     Example:
         >>> accuracy = LabelAccuracy(3)
@@ -34,7 +34,7 @@ class LabelAccuracy(MulticlassAccuracy):
 
 
 class LabelF1(MulticlassF1Score):
-    """F1 averaged over the classes, 0 … 1; NaN where no sample is labelled."""
+    """F1 averaged over the classes, 0 … 1; NaN if no sample is labelled."""
 
     def __init__(self, num_classes: int) -> None:
         super().__init__(num_classes, average="macro", ignore_index=NO_GESTURE)

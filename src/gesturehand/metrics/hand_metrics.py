@@ -20,7 +20,7 @@ from gesturehand.skeleton import JOINT_NAMES, SIDES
 
 M = TypeVar("M", bound=Metric)
 
-#: What is reported, and how it is defined.
+#: The reported metrics and their definitions.
 HAND_METRICS: Final = {
     "mpjpe_mm": "MPJPE, root: wrist-relative, against the annotated joints",
     "mpvpe_mm": "MPVPE, root: wrist-relative, against the fit's mesh",
@@ -31,7 +31,7 @@ HAND_METRICS: Final = {
     "mpvpe_eanet_mm": "MPVPE, eanet: both meshes, middle MCP, scaled",
 }
 
-#: What a full evaluation reports in addition.
+#: Further metrics of a full evaluation.
 DETAILED_METRICS: Final = {
     "auc_root": "AUC of PCK 0-50 mm, root: wrist-relative, annotated joints",
     "auc_procrustes": "AUC of PCK 0-50 mm, procrustes: after similarity alignment, annotated joints",
@@ -43,7 +43,7 @@ DETAILED_METRICS: Final = {
     "mpvpe_eanet_interacting_mm": "MPVPE, eanet, of two-hand frames",
     "mpjpe_eanet_published_mm": "MPJPE, eanet_published: eanet with the slips of the published code, to compare only",
 }
-#: What is also reported for networks that see both hands.
+#: Further metrics of networks that see both hands.
 TWO_HAND_METRICS: Final = {
     "mrrpe_mm": "MRRPE: left wrist relative to the right one, annotated joints, two-hand frames",
 }
@@ -59,14 +59,14 @@ def in_one_frame(prediction: HandPrediction) -> Tensor:
 
 
 class HandMetrics(nn.Module):
-    """The metrics of :data:`HAND_METRICS` together, and those of :data:`DETAILED_METRICS` where asked for.
+    """The metrics of :data:`HAND_METRICS` together, and those of :data:`DETAILED_METRICS` on request.
 
-    Only what evaluation counts is included: joints that are valid in the image and whose wrist is valid, meshes of
+    They include only what evaluation counts: joints that are valid in the image and whose wrist is valid, meshes of
     hands with a fit, samples that are counted. A metric without a single valid entry is NaN. Under ``root`` a joint of
     single and of interacting frames is one joint, as InterNet averages; under ``eanet`` they are two.
 
     Args:
-        detailed: Also measure what only a full evaluation reports; the F-score takes milliseconds per hand.
+        detailed: Also measure the metrics of a full evaluation; the F-score takes milliseconds per hand.
         two_hands: Also measure :data:`TWO_HAND_METRICS`, for predictions with ``relative_translation``.
     """
 
@@ -97,8 +97,8 @@ class HandMetrics(nn.Module):
         Args:
             prediction: Prediction of a network, or of a baseline.
             targets: Targets of the same batch.
-            batch: For the sides and kinds of its hands.
-            hand_model: For the joints of posed meshes, as the ``eanet`` protocol takes them.
+            batch: The batch, for the sides and kinds of its hands.
+            hand_model: The hand model, for the joints of posed meshes under the ``eanet`` protocol.
         """
         joints, true_joints = prediction["joints"], targets["joints"]
         vertices, true_vertices = prediction["vertices"], targets["vertices"]

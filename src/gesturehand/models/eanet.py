@@ -1,7 +1,7 @@
 """EANet (Park et al., ICCVW 2023): one crop of up to two hands → both hands and their relative translation.
 
 :class:`EANet` is the whole network and documents the sizes; its parts follow in the order in which an image passes
-through them. Their ``places`` is h · w of the feature map, 64 in EANet.
+through them. ``places`` is the number of positions in the feature map, h · w: 64 in EANet.
 """
 
 from typing import Any
@@ -23,7 +23,7 @@ from gesturehand.skeleton import NUM_JOINTS, NUM_MANO_JOINTS, SIDES
 class EANet(nn.Module):
     """Extract-and-Adaptation Network for two hands, after its published code.
 
-    Where this library has a convention of its own, EANet follows it: cell centres and normalised coordinates in the
+    Where this library has its own convention, EANet follows it: cell centres and normalised coordinates in the
     soft-argmax, a positive camera scale, the posed skeleton's joints.
 
     Args:
@@ -66,7 +66,7 @@ class EANet(nn.Module):
         self.relative_translation = nn.Sequential(nn.Linear(4 * width, width), nn.ReLU(), nn.Linear(width, 3))
 
     def forward(self, image: Tensor, is_right: Tensor) -> tuple[HandPrediction, GesturePrediction | None]:
-        """Predicts both hands of each crop, also where one is absent.
+        """Predicts both hands of each crop, even if one is absent.
 
         Args:
             image: (B, 3, S, S) RGB, uint8 or float in 0 … 255, S as the encoder was built for.
@@ -87,7 +87,7 @@ class EANet(nn.Module):
 
 
 class EABlock(nn.Module):
-    """Splits an image's features into the hands', extracts what they share and adapts it to each."""
+    """Splits an image's features into those of each hand, extracts what they share and adapts it to each."""
 
     def __init__(
         self,
@@ -122,8 +122,8 @@ class EABlock(nn.Module):
 class FuseFormer(nn.Module):
     """Features of ``first`` fused with those of ``second`` (EANet, Extract and Adaptation).
 
-    *JoinToken*: both features of a place, concatenated and brought to one width. *SimToken*: a class token and the
-    places of both maps as tokens of one sequence, after self-attention. JoinTokens then attend to SimTokens.
+    *JoinToken*: both features at a position, concatenated and projected to one width. *SimToken*: a class token and the
+    positions of both maps as tokens of one sequence, after self-attention. JoinTokens then attend to SimTokens.
     """
 
     def __init__(
@@ -156,7 +156,7 @@ class FuseFormer(nn.Module):
 
 
 class CrossAttentionBlock(nn.Module):
-    """Pre-norm cross-attention and MLP, as EANet's: no bias in query, key, value and MLP."""
+    """Pre-norm cross-attention and MLP as in EANet, without biases in query, key, value and MLP."""
 
     def __init__(self, width: int, heads: int, mlp_ratio: float = 4.0) -> None:
         super().__init__()
@@ -215,7 +215,7 @@ class EANetHead(nn.Module):
         self.shape = nn.Linear(in_channels, NUM_BETAS)
         self.camera = nn.Linear(in_channels, 3)
         for layer in (self.global_rotation, self.joint_rotation, self.shape, self.camera):
-            # Hundreds of inputs each: the sum's deviation is what has to be small, for rotations near the identity.
+            # With hundreds of inputs each, the deviation of the sum has to be small for rotations near the identity.
             nn.init.normal_(layer.weight, std=0.1 * layer.in_features**-0.5)
             nn.init.zeros_(layer.bias)
         identity = torch.eye(3)[:, :2].flatten()

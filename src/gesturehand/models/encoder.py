@@ -13,16 +13,16 @@ from torch.nn import functional as F
 from gesturehand.errors import UserError, first_line
 from gesturehand.models.encoder_weights import Origin, load_encoder_weights, timm_origin
 
-#: What of a backbone keeps its weights: nothing, all of it, or what leads to its map at that stride.
+#: Which part of a backbone is frozen: nothing, all of it, or everything up to its map at that stride.
 Freeze = Literal["none", "all"] | int
 
 
 class EncoderFeatures(NamedTuple):
-    """What an encoder returns.
+    """An encoder's output.
 
     Attributes:
         feature_map: (B, C, h, w) at the encoder's stride.
-        pooled: (B, C'), the deepest map averaged over its places.
+        pooled: (B, C'), the deepest map averaged over its positions.
     """
 
     feature_map: Tensor
@@ -33,26 +33,26 @@ class Encoder(nn.Module):
     """A timm backbone that turns an image into a feature map and a pooled feature.
 
     At ``feature_stride`` 32 the feature map is the backbone's deepest one (the method's 8 × 8 at 256 px). A finer
-    stride serves small images: the deeper maps are brought up to it and added (1 × 1 convolutions, ReLU), so that a
-    96 px image has 6 × 6 places instead of 3 × 3.
+    stride suits small images: the deeper maps are upsampled to it and added (1 × 1 convolutions, ReLU), so that a 96 px
+    image has 6 × 6 positions instead of 3 × 3.
 
     Args:
         backbone: A timm model name.
         imagenet_weights: Start from timm's pretrained weights; they are downloaded.
-        feature_stride: Pixels of the image a place of the feature map stands for.
-        merged_channels: Channels of the feature map where maps are merged.
+        feature_stride: Stride of the feature map, in pixels of the image.
+        merged_channels: Channels of the feature map if maps are merged.
         image_size: Side of the images, px; used by backbones that are built for one size (ViT, Swin).
-        weights: Weights on this machine that the backbone starts from, see
+        weights: Weights on this machine from which the backbone starts, see
             :func:`~gesturehand.models.encoder_weights.load_encoder_weights`.
         freeze: ``none``; ``all``: the backbone keeps its weights, and only the layers that merge its maps learn; or a
-            stride: what leads to the map at that stride keeps them. Frozen batch norms stay in evaluation mode.
+        stride: the backbone is frozen up to its map at that stride. Frozen batch norms stay in evaluation mode.
 
     Attributes:
         channels: C of the feature map.
         pooled_channels: C' of the pooled feature.
         feature_stride: As given.
         map_size: h = w of the feature map of images of ``image_size``.
-        origin: Where the backbone's weights came from before they were trained here, and their licence; None: random.
+        origin: The origin of the backbone's weights before training here, and their licence; None: random.
 
     Raises:
         UserError: timm has no such model, it has no feature map at this stride, or its weights are unavailable.
@@ -79,7 +79,8 @@ class Encoder(nn.Module):
             )
         backbone = backbone.removeprefix("timm/")  # as the Hugging Face hub writes the names
         levels = _levels(backbone, feature_stride, image_size)
-        # Channels last is more than twice as fast on CPUs with depth-wise convolutions, and what GPUs want under bf16.
+        # Channels last is more than twice as fast on CPUs with depth-wise convolutions, and preferred by GPUs under
+        # bf16.
         self.net = _create(backbone, imagenet_weights, image_size, levels).to(memory_format=torch.channels_last)
         self.feature_stride = feature_stride
         self.map_size = -(-image_size // feature_stride)
@@ -115,7 +116,7 @@ class Encoder(nn.Module):
         """Encodes images.
 
         Args:
-            image: (B, 3, S, S) RGB, uint8 or float in 0 … 255; normalised here, as the backbone's weights want it.
+            image: (B, 3, S, S) RGB, uint8 or float in 0 … 255; normalised here, as the backbone's weights require.
         """
         normalised = (image.float() - self.mean) / self.std
         maps = self.net(normalised.contiguous(memory_format=torch.channels_last))
@@ -180,8 +181,8 @@ def _examine(net: nn.Module, backbone: str, feature_stride: int, image_size: int
     """Channels of each map and whether they come last; parameters that reach no map are frozen.
 
     timm's feature extractors may keep layers whose output is not returned (HRNet's other branches). Distributed
-    training refuses parameters without a gradient, so these are taken out of training. Looked at on the meta device,
-    where nothing is computed.
+    training refuses parameters without a gradient, so these are taken out of training. The backbone is examined on the
+    meta device, where nothing is computed.
     """
     twin = copy.deepcopy(net).to("meta").eval()
     try:
@@ -193,7 +194,8 @@ def _examine(net: nn.Module, backbone: str, feature_stride: int, image_size: int
         ) from None
     expected = list(net.feature_info.channels())  # type: ignore[operator, union-attr]
     channels_last = [m.shape[1] for m in maps] != expected and [m.shape[-1] for m in maps] == expected
-    # Joints are looked up by their place in the crop, which a map of other cells (unpadded convolutions) would shift.
+    # Joints are looked up by their position in the crop, which a map with other cells (unpadded convolutions) would
+    # shift.
     size = tuple(maps[0].shape[1:3] if channels_last else maps[0].shape[2:])
     if set(size) != {-(-image_size // feature_stride)}:
         raise UserError(
@@ -208,7 +210,7 @@ def _examine(net: nn.Module, backbone: str, feature_stride: int, image_size: int
 
 
 def _frozen_parameters(net: nn.Module, backbone: str, freeze: Freeze, image_size: int) -> frozenset[str]:
-    """Names of the backbone's parameters that are not to learn: those that the map at a stride depends on."""
+    """Names of the backbone's frozen parameters: those on which the map at a stride depends."""
     if freeze == "none":
         return frozenset()
     if freeze == "all":

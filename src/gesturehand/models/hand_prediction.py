@@ -1,4 +1,4 @@
-"""The hands that every architecture predicts: 2.5D joints from a volume, MANO's parameters, and the posed mesh."""
+"""The predictions common to all architectures: 2.5D joints from a volume, MANO's parameters, and the posed mesh."""
 
 from collections.abc import Sequence
 from typing import Final, NamedTuple
@@ -19,12 +19,12 @@ TYPICAL_CAMERA_SCALE: Final = 8.0
 def soft_argmax(volume: Tensor, centres: Tensor | None = None) -> Tensor:
     """Expected position of a softmax over a volume's cells, in normalised coordinates.
 
-    A cell stands at its centre, (i + 0.5) · 2 / n - 1 along an axis of n cells, so the outermost half cell cannot be
-    reached; crops leave a margin wider than that around the hand. Computed in float32.
+    A cell is represented by its centre, (i + 0.5) · 2 / n - 1 along an axis of n cells, so the outermost half cell
+    cannot be reached; crops leave a wider margin around the hand. Computed in float32.
 
     Args:
         volume: (..., D, h, w) logits.
-        centres: :func:`cell_centres` of the volume, where they are at hand.
+        centres: :func:`cell_centres` of the volume, if already computed.
 
     Returns:
         (..., 3) float32, x, y, z in -1 … 1.
@@ -54,7 +54,7 @@ class JointVolumeHead(nn.Module):
     Args:
         in_channels: Channels of the feature map.
         depth: D, cells along the root-relative depth (EANet: 8).
-        map_size: h = w of the usual feature map; maps of other sizes are taken too.
+        map_size: h = w of the usual feature map; maps of other sizes are accepted too.
     """
 
     centres: Tensor
@@ -64,7 +64,7 @@ class JointVolumeHead(nn.Module):
         self.depth = depth
         self.register_buffer("centres", cell_centres((depth, map_size, map_size)), persistent=False)
         self.conv = nn.Conv2d(in_channels, NUM_JOINTS * depth, 1)
-        # A nearly flat volume puts every joint at the centre at first, where all cells receive gradients.
+        # At first a nearly flat volume puts every joint at the centre, so that all cells receive gradients.
         nn.init.normal_(self.conv.weight, std=0.01)
         nn.init.zeros_(self.conv.bias)  # type: ignore[arg-type]
 

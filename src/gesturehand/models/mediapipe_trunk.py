@@ -17,7 +17,7 @@ class Block(NamedTuple):
         wide: Channels that are filtered.
         kernel: Side of the filters, px.
         stride: Stride of the filters.
-        channels: Channels of the result; where they and the size are those of the input, the input is added.
+        channels: Channels of the result; if they and the size equal the input's, the input is added.
     """
 
     wide: int
@@ -42,7 +42,7 @@ STAGES: Final[tuple[tuple[Block, ...], ...]] = (
     ),
     (Block(672, 5, 2, 192), Block(1152, 5, 1, 192), Block(1152, 5, 1, 192), Block(1152, 5, 1, 192)),
 )
-#: The last map's: widened and filtered like a block's, and not narrowed.
+#: The last map is widened and filtered like a block's, but not narrowed.
 LAST_CHANNELS: Final = 1152
 
 
@@ -84,9 +84,9 @@ class InvertedResidual(nn.Module):
 class MediaPipeTrunk(nn.Module):
     """The convolutions of MediaPipe's hand landmark model (full), whose batch norms were folded into them.
 
-    Made for upright crops of 224 px with RGB in 0…1. MediaPipe's own heads read the pooled last map; they are not part
-    of it. F. Zhang et al., *MediaPipe Hands: On-device Real-time Hand Tracking*, arXiv:2006.10214; the layers are read
-    from the model's graph (``scripts/build_mediapipe_trunk.py``).
+    Made for upright crops of 224 px with RGB in 0…1. MediaPipe's own heads, which read the pooled last map, are not
+    included. F. Zhang et al., *MediaPipe Hands: On-device Real-time Hand Tracking*, arXiv:2006.10214; the layers are
+    read from the model's graph (``scripts/build_mediapipe_trunk.py``).
 
     Args:
         in_chans: Channels of the image.
@@ -112,7 +112,7 @@ class MediaPipeTrunk(nn.Module):
             self.feature_info.append({"num_chs": channels, "reduction": 2**number, "module": name})
 
     def forward(self, image: Tensor) -> Tensor:
-        """(B, 3, S, S) RGB in 0…1 → the last map averaged over its places, (B, 1152)."""
+        """(B, 3, S, S) RGB in 0…1 → the last map averaged over its positions, (B, 1152)."""
         for stage in self.children():
             image = stage(image)
         return image.mean((-2, -1))
@@ -137,11 +137,11 @@ default_cfgs = generate_default_cfgs(
 
 @register_model
 def mediapipe_hand(pretrained: bool = False, **settings: Any) -> nn.Module:
-    """The trunk as ``timm.create_model`` asks for it.
+    """The trunk, in the form that ``timm.create_model`` expects.
 
     Args:
-        pretrained: timm has no weights for it; :mod:`gesturehand.models.encoder_weights` has.
-        settings: timm's.
+        pretrained: timm has no weights for it, but :mod:`gesturehand.models.encoder_weights` has.
+        settings: Further arguments from timm.
     """
     return build_model_with_cfg(
         MediaPipeTrunk, "mediapipe_hand", pretrained, feature_cfg={"flatten_sequential": False}, **settings

@@ -31,8 +31,8 @@ class TokenFusionNetwork(nn.Module):
     """One RGB crop of a hand → gesture, 2.5D joints, MANO, mesh and 21 joints.
 
     Args:
-        encoder: The first stage's.
-        gesture_head: The first stage's.
+        encoder: The first stage's encoder.
+        gesture_head: The first stage's gesture head.
         hand_model: MANO's layer.
         fusion: How gesture tokens guide the joint tokens.
         gesture_levels: Which class levels become tokens.
@@ -40,7 +40,7 @@ class TokenFusionNetwork(nn.Module):
         depth: Fusion blocks.
         heads: Attention heads.
         mlp_ratio: Width of a fusion block's MLP, as a multiple of ``width``.
-        dropout: In the fusion blocks.
+        dropout: Dropout in the fusion blocks.
         volume_depth: Cells of the 2.5D volume along depth.
     """
 
@@ -106,10 +106,10 @@ class TokenFusionNetwork(nn.Module):
 
 
 class JointTokens(nn.Module):
-    """One token per joint, from the feature at its place, its 2.5D position and its name.
+    """One token per joint, from the feature at its position, its 2.5D coordinates and its identity.
 
     The coordinate is detached before sampling, as EANet does: the feature's gradient would otherwise pull the joint
-    towards places that are easy to read instead of where it is.
+    towards positions that are easy to read instead of its true one.
     """
 
     def __init__(self, in_channels: int, width: int) -> None:
@@ -122,7 +122,7 @@ class JointTokens(nn.Module):
         """Feature map (B, C, h, w) and normalised joints (B, 21, 3) → tokens (B, 21, width)."""
         places = joints_25d.detach()
         sampled = F.grid_sample(feature_map.float(), places[:, :, None, :2], align_corners=False)
-        # Both layers as one: the sum of two products is the product of what stands side by side.
+        # Both layers as one: the sum of two products is the product of the concatenated factors.
         weight = torch.cat([self.feature.weight, self.coordinate.weight], 1)
         bias = self.feature.bias + self.coordinate.bias
         return F.linear(torch.cat([sampled.squeeze(-1).mT, places], -1), weight, bias) + self.joint
@@ -190,7 +190,7 @@ class TokenFusion(nn.Module):
 
         Args:
             joint_tokens: (B, 21, width).
-            gesture_tokens: (B, G, width); not used where ``fusion`` is ``none``.
+            gesture_tokens: (B, G, width); not used if ``fusion`` is ``none``.
 
         Returns:
             (B, 21, width).
@@ -204,7 +204,7 @@ class TokenFusion(nn.Module):
 
 
 class SelfAttentionBlock(nn.TransformerEncoderLayer):
-    """torch's encoder layer, its attention without the copies that torch makes of queries, keys and values."""
+    """torch's encoder layer, without the copies of queries, keys and values that torch's attention makes."""
 
     def _sa_block(
         self, x: Tensor, attn_mask: Tensor | None, key_padding_mask: Tensor | None, is_causal: bool = False
@@ -221,7 +221,7 @@ class SelfAttentionBlock(nn.TransformerEncoderLayer):
 
 
 class ManoHead(nn.Module):
-    """Finger joints' rotations from their own tokens; root, shape and camera from all tokens and the pooled feature."""
+    """Each finger joint's rotation from its own token; root, shape and camera from all and the pooled feature."""
 
     finger_joints: Tensor
 

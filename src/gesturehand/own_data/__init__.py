@@ -1,1 +1,1 @@
-"""Other people's images and joints, made into a set in InterHand2.6M's files."""
+"""Turns other people's images and joints into a set in InterHand2.6M's files."""

@@ -25,11 +25,11 @@ def coco_rows(path: Path, content: Any, images: Path) -> list[Row]:
 
     Args:
         path: The file, for messages.
-        content: What it holds.
+        content: The file's content.
         images: Folder of the images.
 
     Raises:
-        UserError: It is not COCO's layout, an annotation is of an image that is not listed or not there, or its key
+        UserError: It does not have COCO's layout, an annotation's image is not listed or does not exist, or its key
             points are not those of hands.
     """
     try:

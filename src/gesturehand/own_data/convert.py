@@ -35,7 +35,7 @@ _REMEDY: Final = "check --images and the entry's image, replace it, or remove it
 def choose_splits(
     groups: Mapping[str, list[HandEntry]], val_share: float, test_share: float, seed: int
 ) -> dict[str, str]:
-    """Assigns a split to each image: what the entries say, else at random, with all images of a subject in one split.
+    """Assigns a split to each image: the entries' own, else a random one, with all images of a subject in one split.
 
     Args:
         groups: The hands of each image.
@@ -68,7 +68,7 @@ def choose_splits(
 
 
 def count_hands(hands: Iterable[HandEntry]) -> dict[str, int]:
-    """How many hands have what: ``2D`` joints only, ``3D`` joints, a ``MANO`` fit, a ``box`` only, ``pseudo_labels``,
+    """Counts the hands with only ``2D`` joints, with ``3D`` joints, a ``MANO`` fit, only a ``box``, ``pseudo_labels``,
     a fine ``gesture`` class, a ``label`` of their set.
     """
     counts = Counter(dict.fromkeys(("2D", "3D", "MANO", "box", "pseudo_labels", "gesture", "label"), 0))
@@ -89,9 +89,9 @@ def import_card(groups: Mapping[str, Sequence[HandEntry]], split_of: Mapping[str
         split_of: The split of each image.
 
     Returns:
-        ``splits``: images and :func:`count_hands` of each; ``licences``: hands under each, '' where none was said;
-        ``label_sets``: of each set of labels, '' where it has no name, every label's hands by split and by the fine
-        class that it was given, '' for none.
+        ``splits``: images and :func:`count_hands` of each; ``licences``: hands under each, '' if none was given;
+        ``label_sets``: for each set of labels ('' if it has no name) the number of hands with each label, by split and
+            by the assigned fine class ('' for none).
     """
     splits: dict[str, Any] = {}
     labels: dict[str, dict[str, dict[str, Counter[str]]]] = {}
@@ -119,14 +119,14 @@ def _fine_name(hand: HandEntry) -> str:
 
 @dataclass(frozen=True)
 class Converted:
-    """What was written.
+    """The numbers of images and hands that were written.
 
     Attributes:
         root: The set's folder.
         images: Images per split.
-        hands: Hands with 2D joints only, with 3D joints, with a MANO fit, with a box only, whose joints are
+        hands: Hands with only 2D joints, with 3D joints, with a MANO fit, with only a box, whose joints are
             pseudo-labels, with a fine gesture class, with a label of their own set.
-        as_jpeg: Images that were HEIC or AVIF and are JPEG in the set.
+        as_jpeg: HEIC and AVIF images that became JPEG in the set.
     """
 
     root: Path
@@ -147,19 +147,19 @@ def convert(
 ) -> Converted:
     """Copies the images and writes the four annotation files of each split.
 
-    The world is the camera. Hands with 2D joints only are lifted to the plane z = 1 m and marked
-    ``depth_known: false``: the projection returns their pixels, and training takes the two-dimensional terms only.
-    Hands with a box only have no valid joint. What InterHand2.6M's files have no place for stands in ``data.json``
-    under ``hand_labels``, by side; ``card.json`` counts it (:mod:`gesturehand.own_data.convert`).
+    The world frame is the camera's. Hands with only 2D joints are lifted to the plane z = 1 m and marked ``depth_known:
+    false``: they project back onto their pixels, and train only the two-dimensional terms. Hands with only a box have
+    no valid joint. Anything that InterHand2.6M's files have no field for is stored in ``data.json`` under
+    ``hand_labels``, by side; ``card.json`` summarises it (:mod:`gesturehand.own_data.convert`).
 
     Args:
-        entries: The hands; a right and a left one of one image make a two-hand annotation. Of more than two each is an
-            annotation of its own, with a copy of the image.
-        images: Folder that their images are relative to.
+        entries: The hands; a right and a left one of one image make a two-hand annotation. With more than two hands,
+            each is a separate annotation with a copy of the image.
+        images: Folder to which their images are relative.
         out: Folder of the set; must not exist, or be empty. It appears when the set is complete.
-        intrinsics: fx, fy, cx, cy px of images whose entries say none. With 2D joints only they may be left out: the
-            focal length is then the image's longer side, the centre the image's.
-        val_share: Share of images, or of subjects where they are named, for validation.
+        intrinsics: fx, fy, cx, cy px of images whose entries have none. With only 2D joints they may be left out: the
+            focal length is then the image's longer side, and the principal point its centre.
+        val_share: Share of images, or of subjects if they are named, for validation.
         test_share: Likewise for the test.
         seed: Seed of the random split.
 
@@ -195,13 +195,13 @@ def convert(
             split = split_of[name]
             content = files.setdefault(split, empty_files())
             source = find_file(images / hands[0].image) or images / name
-            # Decoded whole: what training could not read is refused here.
+            # Decoded completely, so that anything that training could not read is refused here.
             pixels = read_image(source, remedy=_REMEDY)
             size = (pixels.shape[1], pixels.shape[0])
             content_of = source.read_bytes()
             suffix = Path(name).suffix
             if format_name(content_of[:16]) in HEIF_FORMATS:
-                # So that the set is read everywhere, also without pillow-heif.
+                # So that the set can be read everywhere, even without pillow-heif.
                 content_of, suffix, as_jpeg = _jpeg(pixels), ".jpg", as_jpeg + 1
             hands = [_with_whole_image(hand, size) for hand in hands]
             calibration = _calibration(hands, intrinsics, size)
@@ -230,19 +230,19 @@ def convert(
 
 
 def _annotations(hands: list[HandEntry]) -> list[list[HandEntry]]:
-    """The hands of an image by annotation: a right and a left one together, and each by itself where there are more."""
+    """The hands of an image by annotation: a right and a left one together; if there are more, each by itself."""
     return [hands] if len({hand.side for hand in hands}) == len(hands) else [[hand] for hand in hands]
 
 
 def _with_whole_image(hand: HandEntry, size: tuple[int, int]) -> HandEntry:
-    """A hand of which neither joints nor a box are known fills its image."""
+    """A hand with neither joints nor a box fills its image."""
     if hand.has_joints or hand.box is not None:
         return hand
     return replace(hand, box=(0.0, 0.0, float(size[0]), float(size[1])))
 
 
 def _jpeg(pixels: npt.NDArray[np.uint8]) -> bytes:
-    """An image (H, W, 3) uint8 RGB as a JPEG that loses nothing one sees: quality 95, full resolution of colours."""
+    """An image (H, W, 3) uint8 RGB as a JPEG without visible loss: quality 95, colours at full resolution."""
     quality = [cv2.IMWRITE_JPEG_QUALITY, 95, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444]
     return cv2.imencode(".jpg", pixels[..., ::-1], quality)[1].tobytes()
 

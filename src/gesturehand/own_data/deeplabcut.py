@@ -1,4 +1,4 @@
-"""Tables of DeepLabCut and lightning-pose: three or four header lines over one row an image.
+"""Tables of DeepLabCut and lightning-pose: three or four header lines above one row per image.
 
 The lines are ``scorer``, ``individuals`` (of projects with several), ``bodyparts`` and ``coords``; the image is the
 first cell, or the first three (``labeled-data``, folder, file) as newer versions write it. Predictions have a
@@ -99,7 +99,7 @@ def _columns(path: Path, heads: Mapping[str, Sequence[str]], first: int) -> dict
 
 
 def _points(where: str, row: Sequence[str], parts: Mapping[int, Mapping[str, int]]) -> list[list[float] | None] | None:
-    """21 points, or None where no joint is labelled."""
+    """21 points, or None if no joint is labelled."""
     points: list[list[float] | None] = [None] * NUM_JOINTS
     for joint, places in parts.items():
         read = {name: _number(where, row[place] if place < len(row) else "") for name, place in places.items()}

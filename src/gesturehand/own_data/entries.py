@@ -20,7 +20,7 @@ from gesturehand.skeleton import JOINT_NAMES, NUM_JOINTS, SIDES, Side
 from gesturehand.splits import SPLITS
 from gesturehand.text_file import read_json
 
-#: What is kept beside a hand as it is and used by nothing.
+#: Keys that are stored with a hand unchanged and not used.
 _NOTES: Final = ("licence", "source", "scene", "flip_error")
 _KEYS: Final = (
     *(
@@ -44,7 +44,7 @@ _MANO_SIZES: Final = {"pose": 48, "shape": NUM_BETAS, "trans": 3}
 
 @dataclass(frozen=True)
 class HandEntry:
-    """One annotated hand; joints in the papers' order, NaN where there is none.
+    """One annotated hand; joints in the papers' order, NaN if not annotated.
 
     Attributes:
         image: Relative to the folder of images.
@@ -54,17 +54,17 @@ class HandEntry:
         intrinsics: fx, fy, cx, cy, px, or None.
         sequence: Name of an InterHand2.6M sequence that shows the gesture, or None.
         split: "train", "val" or "test", or None.
-        subject: Whose hand, or None.
+        subject: The person whose hand it is, or None.
         mano: ``pose`` (48, axis-angle, relative to the mean pose), ``shape`` (10) and ``trans`` (3, m) in the camera's
             frame, or None.
-        box: x, y, width, height px around the hand, or None; of a hand without joints, the whole image is then meant.
-        label: What the hand shows, in the words of its own set, or None.
-        label_set: Whose words these are; a label means something within its set alone.
-        presence: How sure the detector was that made the joints, 0 to 1, or None.
+        box: x, y, width, height px around the hand, or None; for a hand without joints, None means the whole image.
+        label: What the hand shows, as a label of its own set, or None.
+        label_set: The label's set; a label has a meaning only within its set.
+        presence: How certain the detector of the joints was, 0 to 1, or None.
         pseudo_label: The joints were predicted and not annotated.
         joints_relative: (21, 3) m with the axes of the camera's frame, relative to any point of the hand, where
             ``joints_2d`` say where it is; or None.
-        notes: What else the file says of the hand, kept as it is.
+        notes: Everything else that the file says about the hand, unchanged.
     """
 
     image: str
@@ -86,7 +86,7 @@ class HandEntry:
 
     @property
     def has_joints(self) -> bool:
-        """Whether any are known, in the image or in space; else there is a box."""
+        """Whether any joints are known, in the image or in space; otherwise there is a box."""
         return self.joints_2d is not None or self.joints_3d is not None
 
     @property
@@ -108,10 +108,10 @@ def read_entries(
 
     Args:
         path: ``.json``, ``.jsonl`` or ``.csv``, in any Unicode encoding or Windows-1252, or a folder of JSON files.
-        hand: The side of hands of which the file does not say it.
-        images: Folder of the images, by which other tools' names of them are understood; the file's own if not given.
-        folders_are_sets: The set of labels that an entry does not name is the first folder of its image's name.
-        swap_hands: Hands that the file calls right are left ones, and the other way round.
+        hand: The side of hands for which the file gives none.
+        images: Folder of the images, used to resolve other tools' image names; the file's own if not given.
+        folders_are_sets: If an entry names no set of labels, take the first folder of its image's name.
+        swap_hands: Hands that the file calls right are left ones, and vice versa.
         whole_images: Hands with neither joints nor a box fill their images.
 
     Raises:
@@ -136,7 +136,7 @@ def _check_jointless(where: str, has_box: bool, is_labelled: bool) -> None:
         return
     if is_labelled:
         raise UserError(
-            f"{where} has neither joints nor a box: give a box around the hand, px, or say --box whole if hands "
+            f"{where} has neither joints nor a box: give a box around the hand, px, or --box whole if hands "
             "without one fill their images."
         )
     also = "a gesture or a label" if has_box else "a box with a gesture or a label"
@@ -316,10 +316,10 @@ def sequence_of_gesture(where: str, gesture: str | None) -> str | None:
 
 
 def with_gestures(entries: Sequence[HandEntry], path: Path) -> list[HandEntry]:
-    """Hands with a label and without a gesture get the class that the map gives their label, if it gives one.
+    """Gives hands with a label but no gesture the class to which the map assigns their label, if any.
 
     Args:
-        entries: The hands; the set '' is of those whose set has no name.
+        entries: The hands; those whose set has no name belong to the set ''.
         path: The map; null leaves a label without a class.
 
     Raises:

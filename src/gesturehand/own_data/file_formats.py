@@ -1,4 +1,4 @@
-"""Which tool wrote a file of hands, told by what the file holds, and its rows."""
+"""Recognises the tool that wrote a file of hands by the file's content, and reads its rows."""
 
 import json
 from pathlib import Path
@@ -17,12 +17,12 @@ _JSON: Final = (".json", ".jsonl", ".ndjson")
 
 
 def read_rows(path: Path, images: Path) -> list[Row]:
-    """The hands of a file: a list or table as docs/own_data.md has them, COCO's, MediaPipe's or DeepLabCut's.
+    """The hands in a file: a list or table as in docs/own_data.md, or a file of COCO, MediaPipe or DeepLabCut.
 
     Args:
-        path: ``.json`` or ``.csv``; ``.jsonl`` with one result a line; or a folder of ``.json`` files, each named like
-            its image.
-        images: Folder of the images, for tools that do not name them by their place in it.
+        path: ``.json`` or ``.csv``; ``.jsonl`` with one result per line; or a folder of ``.json`` files, each named
+            like its image.
+        images: Folder of the images, for tools that do not name them relative to it.
 
     Raises:
         UserError: The file cannot be read, or holds none of these.

@@ -1,4 +1,4 @@
-"""What is refused of somebody's hands before anything is written, in one sentence that names the entry."""
+"""Checks of other people's hands before anything is written; each refusal is one sentence that names the entry."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
@@ -20,30 +20,30 @@ from gesturehand.own_data.entries import HandEntry
 
 #: fx, fy, cx, cy, px.
 Intrinsics = tuple[float, float, float, float]
-#: So many hands in the image plane tell a joint order; few may be foreshortened into any proportions.
+#: This many hands in the image plane reveal a joint order; foreshortening can give a few of them any proportions.
 _HANDS_FOR_ORDER_2D: Final = 20
-#: Two hands of a side are one where no joint is further apart than this share of the hand.
+#: Two hands of a side are the same if no joint is further apart than this share of the hand.
 _SAME_SHARE: Final = 0.02
-#: A bend that tells the side of a hand, and how many, and which share, of the clear ones must be backwards.
+#: A bend that reveals the side of a hand, and the number and share of clear ones that must be backwards.
 _CLEAR_BEND: Final = 0.15
 _FEWEST_BACKWARDS: Final = 3
 _MOST_BACKWARDS: Final = 0.7
-#: A box whose longer side is no longer than this was given as shares of the image.
+#: A box whose longer side is at most this was given in fractions of the image.
 _SMALLEST_BOX_PX: Final = 2.0
-#: A box may be so many times its image's side: a hand may extend beyond the edge.
+#: A box may be this many times its image's side, because a hand may extend beyond the edge.
 _LARGEST_BOX: Final = 2.0
 
 
 def check_hand(hand: HandEntry, intrinsics: Intrinsics, size: tuple[int, int]) -> None:
-    """Holds a hand against its image, its camera and other hands.
+    """Checks a hand against its image, its camera and the proportions of hands.
 
     Args:
-        hand: As it was read.
+        hand: The hand as it was read.
         intrinsics: Intrinsics of its image's camera.
         size: Width and height of its image, px.
 
     Raises:
-        UserError: Something of it cannot be.
+        UserError: Something about it is impossible.
     """
     found: list[Iterable[Implausible]] = [implausible_camera(intrinsics[:2], intrinsics[2:], size)]
     if hand.joints_2d is not None:
@@ -68,7 +68,7 @@ def check_hand(hand: HandEntry, intrinsics: Intrinsics, size: tuple[int, int]) -
 
 
 def check_order(entries: Sequence[HandEntry]) -> None:
-    """Holds all hands' proportions against those of a hand in other joint orders.
+    """Compares all hands' proportions with those of a hand in other joint orders.
 
     Raises:
         UserError: They are those of a hand in another project's order.
@@ -87,7 +87,7 @@ def check_order(entries: Sequence[HandEntry]) -> None:
 
 
 def check_distinct(name: str, hands: Sequence[HandEntry]) -> None:
-    """Where an image has several hands of a side, no two may be the same one.
+    """Checks that no two of an image's hands of one side are the same.
 
     Raises:
         UserError: They have the same joints or the same box, or nothing tells them apart.
@@ -109,7 +109,7 @@ def _same_place(one: HandEntry, other: HandEntry) -> bool:
 
 
 def check_sides(entries: Sequence[HandEntry]) -> None:
-    """Holds the side of hands with joints in space against the way in which their fingers bend.
+    """Checks the side of hands with 3D joints against the direction in which their fingers bend.
 
     Raises:
         UserError: Most of them bend backwards: sides are exchanged, or the frame is a mirrored one.
@@ -124,9 +124,10 @@ def check_sides(entries: Sequence[HandEntry]) -> None:
     backwards = sum(bend < 0 for bend in clear)
     if backwards >= _FEWEST_BACKWARDS and backwards > _MOST_BACKWARDS * len(clear):
         raise UserError(
-            f"The fingers of {backwards} of {len(clear)} hands bend backwards, as where right and left are exchanged "
-            "or an axis is mirrored: give --swap_hands=true if the file calls right hands left (as older versions of "
-            "MediaPipe do on images that are not mirrored), or check the frame (x right, y down, z forward)."
+            f"The fingers of {backwards} of {len(clear)} hands bend backwards, as they do if right and left are "
+            "exchanged or an axis is mirrored: give --swap_hands=true if the file calls right hands left (as older "
+            "versions of MediaPipe do on images that are not mirrored), or check the "
+            "frame (x right, y down, z forward)."
         )
 
 
@@ -134,7 +135,7 @@ def _implausible_box(box: tuple[float, float, float, float], size: tuple[int, in
     x, y, width, height = box
     shown = f"{[float(f'{number:g}') for number in box]} in an image of {size[0]} × {size[1]} px"
     if max(width, height) <= _SMALLEST_BOX_PX:
-        yield Implausible("a box too small for a hand", shown, "give pixels, not shares of the image")
+        yield Implausible("a box too small for a hand", shown, "give pixels, not fractions of the image")
     elif x >= size[0] or y >= size[1] or x + width <= 0 or y + height <= 0:
         yield Implausible("a box outside the image", shown, "give x, y, width and height in pixels of the image")
     elif max(width / size[0], height / size[1]) > _LARGEST_BOX:

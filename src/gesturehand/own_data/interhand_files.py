@@ -1,4 +1,4 @@
-"""An annotated image as entries of InterHand2.6M's files; the world is the camera."""
+"""An annotated image as entries in InterHand2.6M's files; the world frame is the camera's."""
 
 from collections.abc import Sequence
 from typing import Any, Final
@@ -20,7 +20,7 @@ _PLANE_MM: Final = 1000.0
 _MOST_DISAGREEMENT: Final = 0.1
 _NO_GESTURE: Final = "unlabelled"
 _BOX_FACTOR: Final = 1.2
-#: Factor on a box around a hand: a crop's side is then 1.4 times as long, as where `predict` is given a box.
+#: Factor on a box around a hand: a crop's side is then 1.4 times as long, as if `predict` were given the box.
 _HAND_BOX_FACTOR: Final = 1.12
 
 
@@ -56,12 +56,12 @@ def add_image(
     Args:
         content: The files by kind; changed.
         number: Id of the image, its annotation and its frame.
-        hands: In it, right before left.
+        hands: The hands in it, right before left.
         size: Width and height as shown, px.
         camera: Name of the calibration.
         calibration: Its intrinsics.
-        subject: Whose hands.
-        suffix: Ending of the image's file name.
+        subject: Whose hands they are.
+        suffix: Suffix of the image's file name.
 
     Returns:
         The image's file name, relative to ``images/{split}``.
@@ -112,7 +112,7 @@ def add_image(
         "joint_valid": [[bool(ok)] for ok in flags],
         "hand_type": kind,
         "hand_type_valid": True,
-        # A hand without depth makes its frame one without.
+        # If one hand has no depth, its whole frame counts as having none.
         "depth_known": all(hand.has_depth for hand in hands),
     }
     fits = {hand.side: hand.mano for hand in hands if hand.mano is not None}
@@ -135,7 +135,7 @@ def _joints_mm(hand: HandEntry, calibration: Intrinsics) -> np.ndarray:
         if np.isfinite(distance).any() and np.nanmean(distance) > _MOST_DISAGREEMENT * size:
             raise UserError(
                 f"The {hand.side} hand of '{hand.image}': 3D joints project {np.nanmean(distance):.0f} px beside the "
-                "2D ones; check unit (metres), frame (x right, y down, z forward), order and intrinsics."
+                "2D ones: check unit (metres), frame (x right, y down, z forward), order and intrinsics."
             )
     if hand.joints_relative is None:
         return joints * 1000
@@ -146,7 +146,7 @@ def _joints_mm(hand: HandEntry, calibration: Intrinsics) -> np.ndarray:
 
 
 def _placed(hand: HandEntry, calibration: Intrinsics) -> np.ndarray:
-    """(21, 3) m, camera frame: relative joints where they project best onto the 2D ones."""
+    """(21, 3) m, camera frame: relative joints, placed where they project best onto the 2D ones."""
     assert hand.joints_2d is not None
     assert hand.joints_relative is not None
     joints = hand.joints_relative
@@ -162,7 +162,7 @@ def _placed(hand: HandEntry, calibration: Intrinsics) -> np.ndarray:
 
 
 def _labels(hands: Sequence[HandEntry]) -> dict[str, dict[str, Any]]:
-    """By side, what InterHand2.6M's files have no place for; hands of which nothing is said are left out."""
+    """By side, the labels that InterHand2.6M's files have no field for; hands without any are left out."""
     labels: dict[str, dict[str, Any]] = {}
     for hand in hands:
         said = {"label": hand.label, "label_set": hand.label_set, "presence": hand.presence, **hand.notes}

@@ -1,6 +1,6 @@
 """MediaPipe's hand landmarks, as people save them, as rows of hands.
 
-Shares of the image's width and height (``hand_landmarks``; ``multi_hand_landmarks`` of the older API) become pixels.
+Fractions of the image's width and height (``hand_landmarks``; ``multi_hand_landmarks`` of the older API) become pixels.
 World landmarks, metres about the hand's middle with the camera's axes, become joints that are placed by the pixels.
 Layouts: developers.google.com/edge/api/mediapipe/python/mp/tasks/vision/HandLandmarkerResult, its JavaScript sibling,
 and what ``MessageToDict`` makes of the older API's messages.
@@ -34,7 +34,7 @@ _IMAGE: Final = (
     "name",
     "frame",
 )
-#: What may stand around the results of one image, and around a list of images.
+#: Keys that may enclose the results of one image, and a list of images.
 _RESULT: Final = ("result", "results", "detection", "detections", "hands", "data", "mediapipe", "output")
 _LIST: Final = ("images", "results", "frames", "files", "data", "predictions", "annotations", "hands")
 #: Where a message or a dictionary keeps a hand's points, and its classification.
@@ -42,14 +42,14 @@ _POINTS: Final = ("landmark", "landmarks", "points")
 _CLASSES: Final = ("classification", "categories")
 #: Where a category has its name.
 _NAMES: Final = ("categoryname", "label", "displayname", "handedness", "name")
-#: A landmark may lie beyond the image's edge; further out than this, in sides of the image, it cannot be a share of it.
+#: A landmark may lie beyond the image's edge; further out than this, in sides of the image, it cannot be a fraction.
 _LARGEST_SHARE: Final = 3.0
 #: World landmarks further from the hand's middle than this, m, are in another unit.
 _FARTHEST_M: Final = 0.5
 
 
 class Hand(NamedTuple):
-    """What the network said of one hand.
+    """The network's output for one hand.
 
     Attributes:
         shares: (21, 2 or 3) of the image's width and height, and depth.
@@ -74,16 +74,16 @@ def is_mediapipe(content: Any) -> bool:
 
 
 def mediapipe_rows(path: Path, content: Any, images: Path, name: str | None = None) -> list[Row]:
-    """The hands of all images that a file has results of; images without hands are left out.
+    """The hands of all images for which a file has results; images without hands are left out.
 
     Args:
         path: The file, for messages.
-        content: What it holds: results by image name, or a list of results that name their image, or one result.
+        content: The file's content: results by image name, or a list of results that name their image, or one result.
         images: Folder of the images.
-        name: Image of a result that names none; the file's own name without its ending where it is not given.
+        name: Image of a result that names none; the file's own name without its suffix if not given.
 
     Raises:
-        UserError: A result names no image, or its landmarks are not 21 points in shares of the image.
+        UserError: A result names no image, or its landmarks are not 21 points in fractions of the image.
     """
     names = ImageNames(images)
     rows = []
@@ -97,7 +97,7 @@ def mediapipe_rows(path: Path, content: Any, images: Path, name: str | None = No
         image = names.find(where, said or name or path.with_suffix("").name)
         width, height = look_at_image(images / image)
         for hand in hands:
-            # Shares count pixels' edges: half a pixel less for their centres.
+            # Fractions refer to pixel edges: subtract half a pixel for pixel centres.
             pixels = hand.shares[:, :2] * (width, height) - 0.5
             values: dict[str, Any] = {"image": image, "joints_2d": pixels.tolist(), "pseudo_label": True}
             if hand.side is not None:
@@ -113,7 +113,7 @@ def _plain(key: Any) -> str:
 
 
 def _find(result: Mapping[str, Any], keys: Sequence[str]) -> Any:
-    """The value of the first of the keys that is there and not null."""
+    """The value of the first key that exists and is not null."""
     plain = {_plain(key): value for key, value in result.items()}
     return next((plain[key] for key in keys if plain.get(key) is not None), None)
 
@@ -232,8 +232,8 @@ def _hand(where: str, points: Any, world: Any, label: Any) -> Hand:
         extent = np.abs(shares[:, :2]).max()
     if not extent <= _LARGEST_SHARE:
         raise UserError(
-            f"{where} has a landmark at {extent:.4g}, and MediaPipe's are shares of the image's width and height: save "
-            "them as they are, or write pixels as joints_2d (docs/own_data.md)."
+            f"{where} has a landmark at {extent:.4g}, but MediaPipe's are fractions of the image's width and height: "
+            "save them as they are, or write pixels as joints_2d (docs/own_data.md)."
         )
     placed = None
     if world is not None:
@@ -251,7 +251,7 @@ def _coordinates(where: str, what: str, points: Any) -> np.ndarray:
     points = _list(points)
     points = points if isinstance(points, list) else []
     axes = ("x", "y", "z") if any(isinstance(point, dict) and "z" in point for point in points) else ("x", "y")
-    # A message leaves a coordinate of 0 out.
+    # A message omits a coordinate of 0.
     read = [
         [point.get(axis, 0.0) for axis in axes]
         if isinstance(point, dict)

@@ -1,4 +1,4 @@
-"""What the readers of other tools' files share: a hand as its file gives it, and the image that its file means."""
+"""The shared part of the readers of other tools' files: a hand as given, and the image to which it belongs."""
 
 import re
 from collections import defaultdict
@@ -16,10 +16,10 @@ _DRIVE: Final = re.compile(r"^[a-zA-Z]:")
 
 
 class Row(NamedTuple):
-    """One hand as a file says it, before anything of it is checked.
+    """One hand as given in a file, before any check.
 
     Attributes:
-        where: What it is in its file, to begin a sentence with: "Entry 3 of 'joints.json'".
+        where: Its place in the file, as the beginning of a sentence: "Entry 3 of 'joints.json'".
         values: By the keys of docs/own_data.md.
     """
 
@@ -28,11 +28,11 @@ class Row(NamedTuple):
 
 
 class ImageNames:
-    """Finds images by what a tool calls them.
+    """Finds images by a tool's names for them.
 
-    A tool knows an image by the place where it lay: ``/home/me/photos/1.jpg``, ``labeled-data/film/img01.png``, an
-    address. Of such a name the longest end counts that is a file of the folder. A name without an image's ending is
-    that of the one file whose name begins so.
+    A tool names an image by its former location: ``/home/me/photos/1.jpg``, ``labeled-data/film/img01.png``, a URL. The
+    longest trailing part of such a name that is a file in the folder counts. A name without an image's suffix means the
+    only file whose name begins with it.
 
     Args:
         folder: Folder of the images.
@@ -46,7 +46,7 @@ class ImageNames:
         """The image that is meant, relative to the folder.
 
         Args:
-            where: Who names it, to begin a sentence with.
+            where: The entry that names it, as the beginning of a sentence.
             name: As the tool wrote it.
 
         Raises:
@@ -58,8 +58,8 @@ class ImageNames:
             if found is not None:
                 return self._once(where, name, found)
         raise UserError(
-            f"{where} names the image '{name}', and '{self._folder}' has no file that this name or an end of it means: "
-            "give the folder in which the annotated images are as --images."
+            f"{where} names the image '{name}', and '{self._folder}' has no file that matches this name or its "
+            "end: give the folder with the annotated images as --images."
         )
 
     def _file(self, where: str, name: str, end: str) -> str | None:
@@ -69,7 +69,7 @@ class ImageNames:
         if len(files) > 1:
             raise UserError(
                 f"{where} names the image '{name}', which may be '{files[0]}' or '{files[1]}' of '{self._folder}': "
-                "add the ending to the name."
+                "add the suffix to the name."
             )
         return files[0] if files else None
 

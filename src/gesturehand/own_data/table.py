@@ -16,7 +16,7 @@ _OTHER_NAMES: Final = {
     **dict.fromkeys(("file", "filename", "filepath", "imagename", "imagepath", "imagefile", "img", "path"), "image"),
     **dict.fromkeys(("side", "handedness", "handside", "handtype", "whichhand"), "hand"),
 }
-#: What says nothing that is needed here.
+#: Columns that are not needed here.
 _IGNORED: Final = (
     "id",
     "index",
@@ -48,7 +48,7 @@ _COLUMNS: Final = (
     *_FIRST,
     *(f"{joint}_{ending}" for joint in JOINT_NAMES for endings in _POINTS.values() for ending in endings),
 )
-#: What empty cells are.
+#: Cells that count as empty.
 _NO_VALUE: Final = ("", "nan", "na", "n/a", "none", "null")
 _SEPARATORS: Final = (",", ";", "\t", "|")
 #: Excel's own way to name the separator, in a line before the header.
@@ -60,10 +60,10 @@ def translated(columns: Sequence[str], known: Collection[str]) -> dict[Side | No
     """A table's columns under the names of docs/own_data.md.
 
     Joints may be named in any way that :func:`~gesturehand.data.joint_names.read_joint_names` reads, with ``x``, ``y``
-    before or behind. Where names say left and right, a row has two hands.
+    before or behind. If names say left and right, a row has two hands.
 
     Args:
-        columns: As the table has them, without names used here already.
+        columns: The table's columns, without those already named as here.
         known: Names that are used here.
 
     Returns:
@@ -181,7 +181,7 @@ def table_rows(path: Path, cells: Sequence[Sequence[str]], images: Path) -> list
 
 
 def _entries(path: Path, columns: Sequence[str], cells: Sequence[Sequence[str]]) -> list[dict[str, Any] | None]:
-    """What each line says; None for an empty one."""
+    """The entry of each line; None for an empty one."""
     _check_columns(path, columns)
     longest = max(map(len, cells), default=0)
     if longest > len(columns):
@@ -229,7 +229,7 @@ def _entry(where: str, cells: Mapping[str, str], comma: bool) -> dict[str, Any]:
 
     entry: dict[str, Any] = {name: cells[name] for name in _TEXTS if name in cells}
     for key, endings in _POINTS.items():
-        # Of a joint that a tool marks as not labelled the numbers mean nothing.
+        # The numbers of a joint that a tool marks as not labelled mean nothing.
         points = [
             [number(f"{joint}_{ending}") if number(f"{joint}_v") != 0 else None for ending in endings]
             for joint in JOINT_NAMES

@@ -70,7 +70,7 @@ def begun(
         shared: Several machines write to the study.
 
     Yields:
-        The study, the total number of trials, and what is told the end of each.
+        The study, the total number of trials, and the object that records the end of each.
 
     Raises:
         UserError: As :func:`run_locally`.
@@ -100,8 +100,8 @@ class Ran(NamedTuple):
 
     Attributes:
         state: Complete, pruned or failed.
-        value: The metric's; None of a trial that failed.
-        seconds: Its time.
+        value: The metric's value; None for a trial that failed.
+        seconds: Its duration.
         last_words: The last line that it printed.
     """
 
@@ -112,7 +112,7 @@ class Ran(NamedTuple):
 
 
 class Ends:
-    """Keeps how trials ended, and says it.
+    """Records how trials ended, and prints it.
 
     Args:
         sweep: The sweep.
@@ -129,7 +129,7 @@ class Ends:
         self._failures = 0
 
     def tell(self, trial: optuna.Trial, ran: Ran) -> None:
-        """Takes the end of a trial.
+        """Records the end of a trial.
 
         Raises:
             UserError: It is the last of several failures in a row.
@@ -157,7 +157,7 @@ class Ends:
 
 
 def values_of(sweep: Sweep, trial: optuna.Trial) -> dict[str, Any]:
-    """The values that a trial tries, which it also keeps."""
+    """The values that a trial tries, which are also stored with it."""
     values = arguments(sweep.parameters, trial.params)
     trial.set_user_attr(VALUES, values)
     return values
@@ -175,8 +175,8 @@ def run_one(
 
     Args:
         sweep: The sweep.
-        command: The trial's.
-        place: Its folder; made if it is missing.
+        command: The trial's command.
+        place: Its folder; created if it is missing.
         on_report: As for :func:`~gesturehand.sweeps.trial_process.run_trial`.
         workplace: Likewise.
         check: Likewise.

@@ -29,7 +29,8 @@ from gesturehand.sweeps.local import (
 from gesturehand.sweeps.study import distributions, finished, running, shared_trial, take_up
 from gesturehand.sweeps.sweep_file import Sweep
 
-#: Seconds in which the process of an earlier attempt at a trial notices, at its next batch, that nobody waits for it.
+#: Seconds within which the process of an earlier attempt at a trial notices, at its next batch, that nobody waits for
+#: it.
 _PATIENCE_S: Final = 600.0
 _PAUSE_S: Final = 1.0
 
@@ -39,9 +40,9 @@ def run_on_cluster(
 ) -> optuna.Study:
     """Runs a sweep's remaining trials on workers; an interrupted sweep continues where it stopped.
 
-    With the methods grid and random, a trial has the values that the trial of its number has in
+    With the methods grid and random, a trial has the same values as the trial of the same number in
     :func:`~gesturehand.sweeps.local.run_locally` with the same seed, whichever worker runs it and when. A trial whose
-    worker died keeps its number and goes on from its newest checkpoint, and so does one that was running when this
+    worker died keeps its number and continues from its newest checkpoint, and so does one that was running when this
     process ended.
 
     Args:
@@ -84,7 +85,7 @@ def run_on_cluster(
 
 
 def next_trial(sweep: Sweep, study: optuna.Study, seed: int) -> optuna.Trial:
-    """A new trial; with method random, its number decides on its values."""
+    """A new trial; with method random, its number determines its values."""
     waits = study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
     if sweep.method == "random" and not waits:
         number = len(study.get_trials(deepcopy=False))
@@ -106,7 +107,7 @@ def _go_on(_report: dict[str, Any]) -> bool:
 
 
 def _await_earlier(place: Path) -> None:
-    """Waits until no process trains in a trial's folder any more, whose worker died."""
+    """Waits until no process is training any more in the folder of a trial whose worker died."""
     began = time.monotonic()
     while (lock := try_lock(place / RUNNING_FILE)) is None:
         check_wanted()

@@ -50,7 +50,7 @@ def write_results(sweep: Sweep, study: optuna.Study, folder: Path) -> list[Path]
     """Writes ``trials.json``, the best trial's configuration as ``best.yaml`` and ``sweep.png``.
 
     Returns:
-        The files written; only ``trials.json`` where no trial was completed.
+        The files written; only ``trials.json`` if no trial was completed.
     """
     ranked = completed(study)
     written = [folder / RESULTS]

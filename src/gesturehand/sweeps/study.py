@@ -1,7 +1,7 @@
 """A sweep as an Optuna study in a file: new, or interrupted, with its unfinished trials queued again.
 
-The file is SQLite's, or a journal where several machines write to it: that is a text file to which each appends under a
-lock file, which network drives can, and SQLite's locks often not.
+The file is an SQLite database or, if several machines write to it, a journal: a text file to which each appends under a
+lock file, which works on network drives, where SQLite's locks often do not.
 """
 
 import hashlib
@@ -31,8 +31,8 @@ _STARTUP_TRIALS: Final = 5
 def open_study(sweep: Sweep, folder: Path, seed: int, *, shared: bool = False) -> optuna.Study:
     """Begins the study or continues it.
 
-    A trial that was running when the process died is marked as failed, and its values are tried again; of a shared
-    study it stays as it is (:func:`running`).
+    A trial that was running when the process died is marked as failed, and its values are tried again; in a shared
+    study it is left as it is (:func:`running`).
 
     Args:
         sweep: The sweep.
@@ -84,7 +84,7 @@ def shared_trial(sweep: Sweep, folder: Path, number: int) -> optuna.Trial:
 
 
 def take_up(sweep: Sweep, study: optuna.Study, number: int) -> optuna.Trial:
-    """A trial that another process has begun, with its values; those that were not drawn any more are drawn now."""
+    """A trial that another process has begun, with its values; those that had not been drawn yet are drawn now."""
     trial = _running_trial(study, number)
     for name, distribution in distributions(sweep).items():
         trial._suggest(name, distribution)
@@ -160,7 +160,7 @@ def _fingerprint(sweep: Sweep) -> str:
 
 def _sampler(sweep: Sweep, seed: int, *, shared: bool = False) -> optuna.samplers.BaseSampler:
     if sweep.method == "bayes":
-        # Of several at a time, those that still run count as bad ones, so that not all try the same.
+        # Trials that are still running count as bad ones, so that trials running at the same time try different values.
         liar: dict[str, Any] = {"constant_liar": True} if shared else {}
         return optuna.samplers.TPESampler(seed=seed, n_startup_trials=_STARTUP_TRIALS, **liar)
     return optuna.samplers.RandomSampler(seed=seed)

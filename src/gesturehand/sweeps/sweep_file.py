@@ -1,7 +1,7 @@
-"""Reads an ordinary W&B sweep file, refuses by name what a run without W&B cannot do, and writes out its commands.
+"""Reads an ordinary W&B sweep file, names anything that a run without W&B cannot do, and writes out its commands.
 
-Its parameters become Optuna distributions, as far as people use them. Source: W&B's documentation of sweep
-configuration keys, https://docs.wandb.ai/guides/sweeps/sweep-config-keys.
+Its commonly used kinds of parameters become Optuna distributions. Source: W&B's documentation of sweep configuration
+keys, https://docs.wandb.ai/guides/sweeps/sweep-config-keys.
 """
 
 import itertools
@@ -86,7 +86,7 @@ def arguments(parameters: list[Parameter], drawn: Mapping[str, Any]) -> dict[str
     """The values of a trial, by name.
 
     Args:
-        parameters: Those of the sweep.
+        parameters: The parameters of the sweep.
         drawn: What Optuna has drawn, by name; constants are not among them.
     """
     return {parameter.name: parameter.value(drawn.get(parameter.name)) for parameter in parameters}
@@ -134,7 +134,7 @@ def _parameter(name: str, spec: Any) -> Parameter:
 
 
 def _inferred(name: str, spec: Mapping[str, Any]) -> str:
-    """The distribution that W&B takes where none is named."""
+    """The distribution that W&B uses if none is named."""
     if "parameters" in spec:
         raise UserError(
             f"The sweep's parameter '{name}' nests 'parameters', which a local sweep does not take: write dotted names "
@@ -254,7 +254,7 @@ def read_sweep(path: str | Path) -> Sweep:
         raise UserError(f"The sweep '{path}' needs metric.name, and metric.goal as minimize or maximize: correct it.")
     parameters = read_parameters(content["parameters"])
     command = tuple(content.get("command") or DEFAULT_COMMAND)
-    # Both raise what is wrong before anything runs.
+    # Both raise errors before anything runs.
     render_command(command, str(content["program"]), {})
     if method == "grid":
         grid_points(parameters)

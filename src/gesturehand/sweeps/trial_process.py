@@ -46,8 +46,8 @@ def run_trial(
         command: The command and its arguments.
         folder: The trial's folder.
         on_report: Called with every validation as it is reported; returning False ends the trial.
-        workplace: The folder that paths in the command start from; this process's if not given.
-        check: Called all the time; what it raises ends the trial.
+        workplace: The folder to which paths in the command are relative; this process's if not given.
+        check: Called regularly; any exception from it ends the trial.
 
     Returns:
         The exit code, all reports, and whether ``on_report`` ended it.

@@ -1,4 +1,4 @@
-"""What lies behind the hands: the dark dome and its lamps, and the grain of the sensor."""
+"""The background of the hands: the dark dome and its lamps, and the grain of the sensor."""
 
 from dataclasses import dataclass
 from functools import cache

@@ -1,4 +1,4 @@
-"""One captured frame in numbers: MANO parameters, meshes and joints in the world, and what counts as valid."""
+"""One captured frame in numbers: MANO parameters, meshes and joints in the world frame, and their validity."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -29,7 +29,7 @@ _MOST_MISSING: Final = 3
 
 @dataclass(frozen=True, eq=False)
 class CapturedHand:
-    """One hand of a captured frame. What goes into files is float32, and everything else is computed from it.
+    """One hand of a captured frame. Values for files are float32, and everything else is computed from them.
 
     Attributes:
         side: which hand.

@@ -84,7 +84,7 @@ def draw_body(
         image: (H, W, 3) uint8 BGR, changed in place.
         camera: the camera that sees it.
         body: the body.
-        cloth: what it wears.
+        cloth: its clothes.
         brightness: (3,) factor on blue, green and red: the camera's exposure and tint.
     """
     height, width = image.shape[:2]

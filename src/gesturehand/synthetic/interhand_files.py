@@ -14,14 +14,14 @@ from gesturehand.skeleton import INTERHAND_FROM_JOINTS, NUM_JOINTS, SIDES
 from gesturehand.synthetic.cameras import DomeCamera
 from gesturehand.synthetic.capture import CapturedFrame
 
-#: What InterHand2.6M writes where a joint is missing, mm.
+#: InterHand2.6M's value for a missing joint, mm.
 _MISSING_MM: Final = 1.0
 #: ``data.json``'s box is the tight box of the projected joints, made larger by this factor.
 _BOX_FACTOR: Final = 1.2
 
 
 class FrameEntries(TypedDict):
-    """What one captured frame adds to a split's files.
+    """The entries that one captured frame adds to a split's files.
 
     Attributes:
         capture: key of the capture.
@@ -29,8 +29,8 @@ class FrameEntries(TypedDict):
         images: entries of ``data.json``, one per camera.
         annotations: entries of ``data.json``, one per camera.
         joint_3d: entry of ``joint_3d.json``.
-        mano: entry of ``MANO_NeuralAnnot.json``; None where the frame is not in it.
-        elements: names of what is in the picture, for the data card only.
+        mano: entry of ``MANO_NeuralAnnot.json``; None if the frame is not in it.
+        elements: names of the picture's elements, only for the data card.
     """
 
     capture: str

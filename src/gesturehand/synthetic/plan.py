@@ -1,4 +1,4 @@
-"""What a synthetic set consists of, before anything is drawn: its settings, and every captured frame with its hands."""
+"""The plan of a synthetic set, before anything is drawn: its settings, and every captured frame with its hands."""
 
 import csv
 import zlib
@@ -27,11 +27,11 @@ _TWO_HAND_NAMES: Final = ("0261_dh_fingergun", "0389_dh_nontouchROM")
 
 
 def generator(seed: int, purpose: str, *numbers: int) -> np.random.Generator:
-    """A generator of its own for a purpose within a set.
+    """A separate random generator for one purpose within a set.
 
     Args:
         seed: of the set, not negative.
-        purpose: what the numbers are for.
+        purpose: the purpose of the numbers.
         numbers: which subject, capture, frame … they are for, not negative.
 
     Example:
@@ -127,7 +127,7 @@ class SetSettings:
         return {name: list(value) if isinstance(value, list | tuple) else value for name, value in asdict(self).items()}
 
 
-#: Name of the benchmark; any change of what these settings give needs a new version.
+#: Name of the benchmark; any change in the output of these settings needs a new version.
 BENCHMARK: Final = "openhand-v1"
 
 

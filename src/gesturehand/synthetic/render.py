@@ -114,7 +114,7 @@ def render_hands(
     intrinsics: FloatArray,
     light: Light,
 ) -> npt.NDArray[np.uint8]:
-    """Draws hands into an image, each in a tone of its own.
+    """Draws hands into an image, each in its own tone.
 
     Args:
         image: (H, W, 3) uint8 BGR, changed in place.
@@ -137,11 +137,11 @@ def render_hands(
 def render_meshes(
     image: npt.NDArray[np.uint8], meshes: list[Mesh], tones: list[FloatArray], intrinsics: FloatArray, light: Light
 ) -> npt.NDArray[np.uint8]:
-    """Draws meshes into an image, each hiding what lies behind it.
+    """Draws meshes into an image, each hiding everything behind it.
 
     Args:
         image: (H, W, 3) uint8 BGR, changed in place.
-        meshes: what to draw.
+        meshes: the meshes to draw.
         tones: (3,) BGR 0-255 per material, its colour in full light.
         intrinsics: (3, 3) px.
         light: lights everything.
@@ -185,7 +185,7 @@ def render_meshes(
 
 
 def label_meshes(meshes: list[Mesh], intrinsics: FloatArray, width: int, height: int) -> npt.NDArray[np.uint8]:
-    """What :func:`render_meshes` returns, without drawing.
+    """The result of :func:`render_meshes`, without drawing.
 
     Args:
         meshes: as there.
@@ -286,7 +286,7 @@ def _interpolate(
 
 
 def _material_of_pixel(numbers: npt.NDArray[np.int32], material: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
-    """Which material covers each pixel, (H, W); 0 where none does. On an edge between two it is either."""
+    """The material that covers each pixel, (H, W); 0 for none. On an edge between two it is either of them."""
     face = np.zeros((numbers.shape[0] // _FINER, numbers.shape[1] // _FINER), np.int32)
     for row in range(_FINER):
         for column in range(_FINER):

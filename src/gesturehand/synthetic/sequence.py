@@ -85,7 +85,7 @@ def sequence_angles(
     Args:
         fine: class of the gesture; -1 for a range-of-motion frame, which mixes two gestures at random.
         phase: place within the sequence, 0 to 1.
-        subject: whose habit is added.
+        subject: the person whose habit is added.
         style: (21,) standard normal, of this subject and gesture.
         rng: of the frame.
 

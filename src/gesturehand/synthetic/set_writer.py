@@ -1,6 +1,6 @@
 """Writes a planned set in InterHand2.6M's files: frames by a cluster's workers, annotations, data card.
 
-A seed gives the same annotations and pixels whoever draws them. An interrupted run continues where it stopped
+A seed gives the same annotations and pixels whichever worker draws them. An interrupted run continues where it stopped
 (:class:`GrowingSet`); a folder of the target's name is complete.
 """
 
@@ -43,7 +43,7 @@ WriteFrame = Callable[[PlannedFrame, Path], tuple[FrameEntries, float]]
 
 
 class WrittenChunk(NamedTuple):
-    """What came of the frames that a worker took at a time.
+    """The result of the frames that a worker drew together.
 
     Attributes:
         entries: annotations of its frames.
@@ -58,7 +58,7 @@ class WrittenChunk(NamedTuple):
 
 @dataclass(frozen=True)
 class WrittenSet:
-    """What was written.
+    """The written set.
 
     Attributes:
         root: the set's folder.
@@ -79,11 +79,11 @@ class WrittenSet:
 
 @dataclass(frozen=True)
 class PlannedSet:
-    """What a set is written from.
+    """Everything from which a set is written.
 
     Attributes:
         frames: all captured frames, in the order of the files.
-        settings: whatever decides what is written, as plain values.
+        settings: all settings on which the output depends, as plain values.
         write_frame: draws one of the frames.
         cameras_of: cameras of a capture by name.
         card: text of the data card, from the entries of all frames.
@@ -104,13 +104,13 @@ class GrowingSet:
     (the settings, and the entries of every finished chunk of frames) lie beside it. Neither loads as a set.
 
     Attributes:
-        root: where it is to be.
-        folder: where it grows.
-        progress: what is done.
+        root: the target folder.
+        folder: the folder in which the set grows.
+        progress: the finished part.
     """
 
     def __init__(self, root: Path) -> None:
-        # Through a link to the folder itself, so that a set stays on the disk where it was to be.
+        # Links are resolved to the folder itself, so that a set stays on the intended disk.
         self.root = root.resolve()
         self.folder = self.root.with_name(f".{self.root.name}.partial")
         self.progress = self.root.with_name(f".{self.root.name}.progress")
@@ -120,8 +120,8 @@ class GrowingSet:
         """Continues what an interrupted run with the same settings left, or starts.
 
         Args:
-            settings: whatever decides what is written.
-            anew: forget what a run with other settings left.
+            settings: all settings on which the output depends.
+            anew: discard the remains of a run with other settings.
 
         Returns:
             Number of chunks that are done.
@@ -210,10 +210,10 @@ def write_set(
 
     Args:
         out: folder of the set.
-        planned: what is to be written.
+        planned: the set to write.
         processes: number of processes; all cores if not given.
-        cluster: whose workers draw, see :class:`~gesturehand.cluster.client.Cluster`.
-        overwrite: replace a synthetic set that is already there, or what an interrupted run with other settings left.
+        cluster: the cluster whose workers draw, see :class:`~gesturehand.cluster.client.Cluster`.
+        overwrite: replace an existing synthetic set, or the remains of an interrupted run with other settings.
         progress: show a progress bar.
 
     Raises:
@@ -271,7 +271,7 @@ def _save(path: Path, image: cv2.typing.MatLike, options: list[int]) -> None:
 def _write_frames(
     growing: GrowingSet, plan: list[PlannedFrame], write_frame: WriteFrame, workers: Cluster, progress: bool
 ) -> tuple[float, float]:
-    """Writes what is not done yet; the seconds that all workers spent on drawing and on saving."""
+    """Writes the remaining frames; returns the seconds that all workers spent on drawing and on saving."""
     chunks = [plan[begin : begin + CHUNK] for begin in range(0, len(plan), CHUNK)]
     rest = {number: chunk for number, chunk in enumerate(chunks) if not growing.is_done(number)}
     tasks = (
@@ -299,7 +299,7 @@ def write_chunk(frames: Sequence[PlannedFrame], write_frame: WriteFrame, folder:
 
 @cache
 def _code() -> str:
-    """A hash of the code and tables that decide what is written, so that no set is half of another version's."""
+    """A hash of the code and tables on which the output depends, so that no set is a mixture of two versions."""
     digest = hashlib.sha256(__version__.encode())
     package = Path(__file__).parents[1]
     for path in sorted([*package.glob("synthetic/**/*.py"), *package.glob("hand/*.py"), *package.glob("*.py")]):

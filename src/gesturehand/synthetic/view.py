@@ -31,7 +31,7 @@ _SOFT_SHARE: Final = 0.5
 
 
 def draw_view(frame: CapturedFrame, number: int, seed: int) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
-    """Draws what one camera saw.
+    """Draws the view of one camera.
 
     Returns:
         Image (H, W, 3) uint8 BGR, grey cameras with three equal channels, and mask (H, W) uint8 (:data:`MASK_LEVELS`):
@@ -79,7 +79,7 @@ def _arms_and_body(frame: CapturedFrame, seed: int) -> tuple[list[Arm], Body | N
     """The same for every camera of a frame."""
     rng = generator(seed, "arms", frame.plan.capture, frame.plan.frame_idx)
     first = frame.cameras[0].position_mm.astype(np.float64) / 1000
-    # Nothing here may depend on the fingers: what surrounds a hand must not give its gesture away.
+    # Nothing here may depend on the fingers: a hand's surroundings must not reveal its gesture.
     palm = np.mean([palm_centre(hand.joints) for hand in frame.hands], axis=0)
     to_camera = first - palm
     to_camera /= np.linalg.norm(to_camera)

@@ -37,8 +37,8 @@ def write_synthetic_set(
     Args:
         out: folder of the set.
         processes: number of processes; all cores if not given.
-        cluster: whose workers draw, see :class:`~gesturehand.cluster.client.Cluster`.
-        overwrite: replace a synthetic set that is already there, or what an interrupted run with other settings left.
+        cluster: the cluster whose workers draw, see :class:`~gesturehand.cluster.client.Cluster`.
+        overwrite: replace an existing synthetic set, or the remains of an interrupted run with other settings.
         progress: show a progress bar.
         command: noted in the data card.
         **settings: of the set, see :class:`~gesturehand.synthetic.plan.SetSettings`.

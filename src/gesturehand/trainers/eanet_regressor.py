@@ -1,4 +1,4 @@
-"""Stage 2 with the other architecture: EANet, both hands of a crop, under the same objective."""
+"""Stage 2 with the other architecture, EANet, which predicts both hands of a crop under the same objective."""
 
 from typing import Any, ClassVar
 
@@ -15,7 +15,7 @@ class EANetRegressor(HandRegressor):
 
     EANet's network (Park et al., ICCVW 2023) with this library's data, targets, losses and metrics; in single-hand
     frames the other hand is masked. Data: ``layout=two_hand``; EANet flips half of the training samples
-    (``flip_probability=0.5``). Its optimiser was Adam at 1e-4 for batches of 32, a tenth of it after epochs 15 and 17;
+    (``flip_probability=0.5``). Its optimiser was Adam at 1e-4 for batches of 32, divided by ten after epochs 15 and 17;
     here it is AdamW with a cosine, as for every architecture.
 
     Args:
@@ -28,7 +28,7 @@ class EANetRegressor(HandRegressor):
         **shared: Arguments of :class:`~gesturehand.trainers.hand_regressor.HandRegressor`.
 
     Raises:
-        UserError: A backbone, MANO file or checkpoint cannot serve; the message says why.
+        UserError: A backbone, MANO file or checkpoint cannot be used; the message says why.
     """
 
     layout: ClassVar[Layout] = "two_hand"

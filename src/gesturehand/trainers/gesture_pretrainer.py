@@ -12,16 +12,16 @@ from gesturehand.trainers.training_stage import Measured, TrainingStage, part_of
 class GesturePretrainer(TrainingStage):
     """Image → gesture embedding → coarse and fine gesture (the paper's first stage).
 
-    Samples without a label add nothing to the loss.
+    Samples without a label contribute nothing to the loss.
 
     Args:
         backbone: A timm model name.
-        dropout: Before the classifiers.
+        dropout: Dropout before the classifiers.
         weight_coarse: Weight of the coarse cross-entropy.
         weight_fine: Weight of the fine cross-entropy.
         weight_hierarchy: Weight of the agreement between the two levels.
         label_smoothing: Label smoothing of the fine cross-entropy.
-        encoder_lr_factor: Factor on the learning rate of the encoder, for one that starts from weights.
+        encoder_lr_factor: Factor on the encoder's learning rate, for an encoder that starts from pretrained weights.
         **shared: Arguments of :class:`~gesturehand.trainers.training_stage.TrainingStage`.
     """
 
@@ -39,7 +39,7 @@ class GesturePretrainer(TrainingStage):
         super().__init__(backbone=backbone, **shared)
         self.encoder = self.build_encoder()
         if self.encoder.merge is not None:
-            # Gestures are read from the pooled feature alone; the merged map is the second stage's to train.
+            # Gestures are predicted from the pooled feature alone; the second stage trains the merged map.
             self.encoder.merge.requires_grad_(False)
         self.gesture_head = self.build_gesture_head(self.encoder, dropout)
         self.label_smoothing = label_smoothing
@@ -69,8 +69,8 @@ class GesturePretrainer(TrainingStage):
         self._evaluate(batch, "test")
 
     def own_rates(self) -> list[tuple[nn.Module, float]]:
-        """The encoder's."""
-        # One group where the rates are the same, as in the checkpoints of trainings without such a factor.
+        """The encoder's rate, if it is another one."""
+        # One group if the rates are equal, as in the checkpoints of trainings without such a factor.
         return [] if self.encoder_lr_factor == 1.0 else [(self.encoder, self.encoder_lr_factor)]
 
     def _evaluate(self, batch: Batch, stage: Measured) -> GesturePrediction:

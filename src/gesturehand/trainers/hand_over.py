@@ -1,4 +1,4 @@
-"""What a second stage starts from: the first stage's encoder and gesture head, or a whole trained network.
+"""The starting point of a second stage: the first stage's encoder and gesture head, or a whole trained network.
 
 Either is loaded completely or not at all.
 """
@@ -25,12 +25,12 @@ _NETWORK: Final = "network."
 
 
 class HandOver(NamedTuple):
-    """What was loaded.
+    """The tensors that were loaded.
 
     Attributes:
         path: The checkpoint.
         tensors: Number of tensors loaded into each module.
-        encoder_weights_origin: The origin of the encoder's first weights, as the checkpoint notes it.
+        encoder_weights_origin: The origin of the encoder's initial weights, as the checkpoint records it.
     """
 
     path: str
@@ -43,7 +43,7 @@ class HandOver(NamedTuple):
 
 
 def hand_over(path: str | Path, modules: dict[str, nn.Module]) -> HandOver:
-    """Loads modules of a first-stage checkpoint, every tensor of them.
+    """Loads modules from a first-stage checkpoint, including every tensor.
 
     Args:
         path: A checkpoint of :class:`~gesturehand.trainers.gesture_pretrainer.GesturePretrainer`.

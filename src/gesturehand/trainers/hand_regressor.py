@@ -36,7 +36,7 @@ from gesturehand.trainers.training_stage import Measured, TrainingStage, part_of
 
 
 class HandNetwork(Protocol):
-    """The interface of a second stage's network, beside that of ``nn.Module``."""
+    """The interface of a second stage's network, in addition to that of ``nn.Module``."""
 
     @property
     def encoder(self) -> Encoder:
@@ -75,11 +75,10 @@ class HandRegressor(TrainingStage):
     ``weight_…`` for each further loss term.
 
     Args:
-        gesture_dropout: Before the gesture classifiers.
-        pretrained: A checkpoint of the first stage whose encoder (and gesture head, if there is one) training starts
-            from, or None. The command line also takes ``auto``, the newest finished one of the same encoder, and
-            ``none``.
-        start_from: A trained network of the same class and layers that training starts from as a whole: ``openphoto``
+        gesture_dropout: Dropout before the gesture classifiers.
+        pretrained: A first-stage checkpoint from whose encoder (and gesture head, if there is one) training starts, or
+            None. The command line also takes ``auto``, the newest finished one with the same encoder, and ``none``.
+        start_from: A trained network of the same class and layers, from which training starts as a whole: ``openphoto``
             (the weights of the package), a checkpoint, or a ``.safetensors`` of ``make photo``; the command line also
             takes the folder of a run, and ``latest``. Not together with ``pretrained``.
         mano: MANO's file or folder, or None for the open hand.
@@ -97,7 +96,7 @@ class HandRegressor(TrainingStage):
         weight_joint_2d: Weight of the projected joints (normalised coordinates).
         weight_bone_length: Weight of the bone lengths (metres).
         weight_bone_direction: Weight of the unit bone vectors.
-        weight_gesture: Weight of the auxiliary gesture losses, where there is a gesture head; 0 switches them off.
+        weight_gesture: Weight of the auxiliary gesture losses if there is a gesture head; 0 switches them off.
         encoder_lr_factor: Factor on the learning rate of the encoder and the gesture head.
         **shared: Arguments of :class:`~gesturehand.trainers.training_stage.TrainingStage`.
 
@@ -105,7 +104,7 @@ class HandRegressor(TrainingStage):
         layout: The data's layout: one hand per sample (H = 1), or right and left (H = 2).
         network: The network.
         hand_metrics: Metrics of validation and test.
-        joints_2d_percent: Error of the projected joints in validation and test, which needs 2D joints only.
+        joints_2d_percent: Error of the projected joints in validation and test, which needs only 2D joints.
     """
 
     layout: ClassVar[Layout] = "per_hand"

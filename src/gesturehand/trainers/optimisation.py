@@ -28,8 +28,8 @@ def adamw_with_cosine(
     Args:
         modules: Modules, each with the factor on its learning rate; a parameter belongs to the first module that holds
             it.
-        learning_rate: Peak, after the warm-up.
-        weight_decay: AdamW's.
+        learning_rate: Peak learning rate, after the warm-up.
+        weight_decay: AdamW's weight decay.
         warmup_share: Share of the steps over which the rate rises linearly from zero.
         total_steps: Steps after which the cosine has reached zero.
         fused: Use one kernel for all parameters; None: if they are all on a GPU.

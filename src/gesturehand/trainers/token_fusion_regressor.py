@@ -16,11 +16,11 @@ class TokenFusionRegressor(HandRegressor):
         backbone: A timm model name; the first stage's.
         fusion: How gesture tokens guide the joint tokens.
         gesture_levels: Which class levels become tokens.
-        dropout: In the fusion blocks.
+        dropout: Dropout in the fusion blocks.
         **shared: Arguments of :class:`~gesturehand.trainers.hand_regressor.HandRegressor`.
 
     Raises:
-        UserError: A backbone, MANO file or checkpoint cannot serve; the message says why.
+        UserError: A backbone, MANO file or checkpoint cannot be used; the message says why.
     """
 
     network: TokenFusionNetwork
@@ -46,5 +46,5 @@ class TokenFusionRegressor(HandRegressor):
         )
 
     def forward(self, image: Tensor, is_right: Tensor) -> tuple[HandPrediction, GesturePrediction]:
-        """Predicts one hand a crop; see :class:`~gesturehand.models.token_fusion.TokenFusionNetwork`."""
+        """Predicts one hand per crop; see :class:`~gesturehand.models.token_fusion.TokenFusionNetwork`."""
         return self.network(image, is_right)

@@ -29,31 +29,32 @@ Measured = Literal["val", "test"]
 class TrainingStage(pl.LightningModule, ABC):
     """A LightningModule around an encoder.
 
-    A subclass names only its own arguments, or those with another default, and passes on all others as
-    ``**shared``; the command line, ``hparams`` and checkpoints know all of them.
+    A subclass declares only its own arguments, or those with another default, and passes on all others as ``**shared``;
+    the command line, ``hparams`` and checkpoints know all of them.
 
     Args:
         backbone: A timm model name; the same in both stages.
         imagenet_weights: Start from timm's pretrained weights, which a gesture pretraining replaces.
-        encoder_weights: Weights on this machine that the backbone starts from: a file (.safetensors or .pth; a
-            checkpoint's encoder too), ``mediapipe_hand``, ``openphoto``, or ``efficientnet-lite0`` to ``-lite2``.
+        encoder_weights: Weights on this machine from which the backbone starts: a file (.safetensors or .pth, or a
+            checkpoint, whose encoder is taken), ``mediapipe_hand``, ``openphoto``, or ``efficientnet-lite0`` to
+            ``-lite2``.
         freeze_encoder: ``none``, ``all``, or the stride up to which the backbone keeps its weights.
         feature_stride: Stride of the feature map, in px of the crop.
         image_size: Side of the crops, px.
         gesture_classes: ``shared`` by both hands, or ``per_hand``; the same in both stages.
         embedding_dim: Size of the gesture embedding; the same in both stages.
-        own_labels: Labels outside the gesture vocabulary to learn too, pairs of a set of labels and a label; those of
-            the data (``data.own_labels``), which the command line puts in for ``auto``.
+        own_labels: Further labels to learn, outside the gesture vocabulary, as pairs of a label set and a label;
+            ``auto`` takes those of the data (``data.own_labels``) on the command line.
         weight_own_label: Weight of their cross-entropy.
-        learning_rate: Peak.
-        weight_decay: AdamW's.
+        learning_rate: Peak learning rate.
+        weight_decay: AdamW's weight decay.
         warmup_share: Share of the steps that warm up.
 
     Attributes:
         gesture_metrics: Metrics of validation and test; empty without a gesture head.
         objective_metrics: The losses of validation and test.
         step_values: The losses of the training step.
-        validated_sets: What the metrics of each validated set begin with, by its number in a batch.
+        validated_sets: The prefix of each validated set's metrics, by its number in a batch.
         own_label_head: The classifier of ``own_labels``, if there are any.
         own_label_top1: Its accuracy in validation and test.
     """
@@ -128,7 +129,7 @@ class TrainingStage(pl.LightningModule, ABC):
         labels = self.hparams["own_labels"]
         if labels == "auto":
             raise UserError(
-                "model.own_labels is auto, which only the command line replaces by the data's labels: give "
+                "model.own_labels is auto, which only the command line replaces with the data's labels: give "
                 "label_vocabulary() of the data module."
             )
         if labels and not self.has_gesture_head:
@@ -161,7 +162,7 @@ class TrainingStage(pl.LightningModule, ABC):
         """Checks that the labels of the data are those of the model; adds metrics of further sets to validate on.
 
         Raises:
-            UserError: They are others.
+            UserError: The labels differ.
         """
         vocabulary = getattr(getattr(self.trainer, "datamodule", None), "label_vocabulary", None)
         if self.own_labels and vocabulary is not None and list(vocabulary()) != self.own_labels:

@@ -128,7 +128,7 @@ def test_what_is_not_there_is_said(tmp_path, writers):
     assert len(read_index(root, "train")) == 24  # annotations do without images
     with pytest.raises(UserError, match="is not the folder of FreiHAND"):
         read_index(tmp_path, "train", set_format="freihand")
-    with pytest.raises(UserError, match=r"holds no data set in a known format: did you mean '.*FreiHAND'"):
+    with pytest.raises(UserError, match=r"holds no dataset in a known format: did you mean '.*FreiHAND'"):
         read_index(tmp_path, "train")
     with pytest.raises(UserError, match=r"data\.format=frihand is unknown: choose one of interhand, freihand"):
         read_index(root, "train", set_format="frihand")

@@ -188,7 +188,7 @@ def _check(known: KnownKeys, given: Given, classes: dict[str, str]) -> None:
 
     Args:
         known: The command's keys.
-        given: What was given.
+        given: The given keys.
         classes: The class that was last named for each key that takes an object.
     """
     path = _in_full(known, given.path)
@@ -355,7 +355,7 @@ def _wrong_value(path: str, given: Given, kind: Kind) -> str:
 
 
 def _brief(start: str, end: str, otherwise: str) -> str:
-    """A sentence, with the other ending where it would be too long."""
+    """A sentence, with the other ending if it would be too long."""
     return start + (end if len(start) + len(end) < LONGEST - len("gesturehand: ") else otherwise)
 
 

@@ -1,4 +1,4 @@
-"""What a command line and its files of keys say, one key after the other, without importing what they set."""
+"""Reads the keys of a command line and its files, one after the other, without importing the code that they set."""
 
 import math
 import re
@@ -50,7 +50,7 @@ def read_line(words: Sequence[str]) -> Line:
     """Takes the words behind a command apart.
 
     Args:
-        words: ``--key=value``, ``--key value`` and words of their own.
+        words: ``--key=value``, ``--key value`` and separate words.
     """
     options: list[Given] = []
     strays: list[str] = []
@@ -124,7 +124,7 @@ def _value(node: yaml.Node) -> Any:
 
 
 def scalar(text: Any) -> Any:
-    """A word of the command line as YAML reads it; what is not YAML stays as it is."""
+    """A word of the command line as YAML reads it; anything else is returned unchanged."""
     if not isinstance(text, str):
         return text
     try:

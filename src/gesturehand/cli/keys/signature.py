@@ -42,7 +42,7 @@ class Found(NamedTuple):
 
 @cache
 def tree_of(module: str) -> ast.Module | None:
-    """A module's syntax tree; None where there is no such module, or none in Python.
+    """A module's syntax tree; None if there is no such module, or none in Python.
 
     Args:
         module: Dotted name. Nothing is imported, its packages neither.
@@ -162,7 +162,7 @@ class Kind:
             ``other``.
         classes: Dotted names of the classes whose objects it takes.
         items: Kinds of a list's values: one for all, or one each where their number is fixed; empty if not known.
-        length: A list's length, where it is fixed.
+        length: A list's length, if it is fixed.
     """
 
     words: tuple[Any, ...] = ()
@@ -252,7 +252,7 @@ def kind_of(expression: ast.expr | None, module: str, depth: int = 0) -> Kind:
     """The values that an annotation allows.
 
     Args:
-        expression: The annotation; None where there is none.
+        expression: The annotation; None if there is none.
         module: The module whose source it stands in.
         depth: How many aliases led here.
     """

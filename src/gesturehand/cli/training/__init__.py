@@ -1,1 +1,1 @@
-"""Parts of ``gesturehand fit|validate|test``: keys, run folders, loggers, and what a machine cannot do."""
+"""Parts of ``gesturehand fit|validate|test``: keys, run folders, loggers, and the limits of a machine."""

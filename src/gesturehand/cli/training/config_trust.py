@@ -1,4 +1,4 @@
-"""Configurations come from other people too: what one may name and what it may read, unless it is trusted."""
+"""Limits what a configuration from other people may name and read, unless it is trusted."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -8,7 +8,7 @@ from omegaconf import OmegaConf
 
 from gesturehand.errors import UserError
 
-#: The word of the command line; a configuration cannot say it of itself.
+#: The option of the command line; a configuration cannot set it.
 TRUST_SWITCH: Final = "trust_config"
 #: Packages whose classes a ``class_path`` may name. Naming one imports it and calls it with the configuration's values.
 TRUSTED_PACKAGES: Final = ("gesturehand", "pytorch_lightning", "lightning_fabric", "torchmetrics", "timm", "torch")
@@ -54,12 +54,12 @@ def take_trust(words: Sequence[str]) -> tuple[bool, list[str]]:
 
 
 def distrust_configs() -> None:
-    """Lets configurations name classes of :data:`TRUSTED_PACKAGES` only, and not read environment variables.
+    """Lets configurations name only classes of :data:`TRUSTED_PACKAGES`, and read no environment variables.
 
     It holds for the rest of the process.
     """
     jsonargparse.set_parsing_settings(
         import_path_denylist=list(_NOT_TRUSTED), import_path_allowlist=list(TRUSTED_PACKAGES)
     )
-    # What a file reads of the environment, a password for instance, would be kept and logged with the run.
+    # Values that a file reads from the environment, such as a password, would be stored and logged with the run.
     OmegaConf.clear_resolver("oc.env")

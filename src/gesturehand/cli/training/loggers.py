@@ -23,7 +23,7 @@ from gesturehand.extras import install
 from gesturehand.file_writing import durable_file
 from gesturehand.wandb_server import answers, logged_in_to_wandb, wandb_server
 
-#: Seconds that the server has to take up a run.
+#: Seconds within which the server must accept a run.
 _INIT_S: Final = 30.0
 #: Seconds that a finished run waits for what is left to upload; `wandb sync` uploads the rest.
 _FINISH_S: Final = 300.0
@@ -96,7 +96,7 @@ def _tolerant(log: Callable[..., Any]) -> Callable[..., Any]:
 
 
 class TolerantWandbLogger(WandbLogger):
-    """Lightning's, without ever ending a training: what W&B refuses online is logged offline, else not at all.
+    """Lightning's logger, but it never ends a training: if W&B fails online, it logs offline, or else not at all.
 
     Args:
         settings: As :class:`~pytorch_lightning.loggers.WandbLogger` takes them.
@@ -110,7 +110,7 @@ class TolerantWandbLogger(WandbLogger):
     @property
     @rank_zero_experiment
     def experiment(self) -> Any:
-        """W&B's run; begun when it is first asked for."""
+        """W&B's run, begun on first use."""
         if self._experiment is not None:
             return self._experiment
         for offline in (False, True) if not self._offline else (True,):
@@ -155,8 +155,8 @@ def make_loggers(
         wandb: Log to W&B.
         wandb_project: W&B's project.
         tensorboard: Log to TensorBoard.
-        wandb_id: The run's in W&B, the same when it continues after an interruption; None for a new one.
-        resumed_step: The step that a run continues from; None at its beginning.
+        wandb_id: The run's id in W&B, the same when it continues after an interruption; None for a new one.
+        resumed_step: The step from which a run continues; None at its beginning.
 
     Returns:
         The CSV logger first: it decides where Lightning keeps config and checkpoints.
@@ -166,7 +166,7 @@ def make_loggers(
     """
     loggers: list[Logger] = [MetricsCsv(folder, resumed_step)]
     if wandb:
-        # What is to be uploaded later stays with the run, not in the home folder.
+        # Files to be uploaded later stay with the run, not in the home folder.
         os.environ.setdefault("WANDB_DATA_DIR", str(folder.resolve() / "wandb"))
         offline = not wandb_is_online()
         loggers.append(
@@ -185,7 +185,7 @@ def make_loggers(
 def wandb_is_online() -> bool:
     """Whether W&B can talk to its server and may: somebody is logged in and ``WANDB_MODE`` does not say otherwise.
 
-    Where it may and the server does not answer within seconds, a warning says so.
+    If it may but the server does not answer within seconds, a warning says so.
 
     Raises:
         UserError: ``WANDB_MODE`` is "online" without a login, where W&B would ask for one.
@@ -207,7 +207,7 @@ def wandb_is_online() -> bool:
 
 @contextmanager
 def wandb_run_finished() -> Iterator[None]:
-    """Ends the W&B run that was begun inside, if one was, so that the next in this process is a run of its own."""
+    """Ends the W&B run that was begun inside, if one was, so that the next in this process is a separate run."""
     failed = True
     try:
         yield
@@ -222,7 +222,7 @@ def wandb_run_finished() -> Iterator[None]:
 
 
 class RunConfig(SaveConfigCallback):
-    """Beside Lightning's ``config.yaml``: configuration and code version in every logger."""
+    """Logs configuration and code version in every logger, in addition to Lightning's ``config.yaml``."""
 
     def save_config(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         """Logs them, on the first process."""

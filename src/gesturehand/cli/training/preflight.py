@@ -1,5 +1,5 @@
-"""What is done before PyTorch is imported: ``--run`` is replaced by the config and checkpoint that it stands for, and
-numbers out of range, settings that contradict each other and missing files are refused.
+"""The steps before PyTorch is imported: ``--run`` is replaced with the config and checkpoint that it stands for, and
+numbers out of range, contradictory settings and missing files are refused.
 """
 
 import re
@@ -28,7 +28,7 @@ def check_training(command: str, words: Sequence[str]) -> None:
 
     Args:
         command: ``fit``, ``validate`` or ``test``.
-        words: The words behind it, with ``--run`` replaced by what it stands for.
+        words: The words after it, with ``--run`` replaced.
 
     Raises:
         UserError: A number is out of its range, settings do not fit, or a file is missing; the message names the key.
@@ -47,15 +47,15 @@ def check_training(command: str, words: Sequence[str]) -> None:
     check_paths(command, words)
     root = data.get("root")
     if isinstance(root, str) and not is_url(root) and not Path(root).is_dir() and nearest_path(root) is not None:
-        check_root(Path(root))  # a slip; that there is no data at all is said of a configuration that is read
+        check_root(Path(root))  # a misspelling; missing data is reported when the configuration is read
     _check_pretraining(values.get("model.init_args.pretrained"))
 
 
 def check_root_exists(root: str) -> None:
-    """Refuses a folder of data that is not there; what is in it, or behind a URL, is for its reader to say.
+    """Refuses a data folder that does not exist; its content, or that of a URL, is left to its reader.
 
     Raises:
-        UserError: There is none.
+        UserError: It does not exist.
     """
     if not is_url(root) and not Path(root).is_dir():
         check_root(Path(root))
@@ -97,7 +97,7 @@ def _check_pretraining(path: Any) -> None:
 
 
 def expand_run(words: list[str], tell: Callable[[str], object] = lambda _: None) -> list[str]:
-    """Replaces ``--run FOLDER`` by its config and best checkpoint; later words override the config's.
+    """Replaces ``--run FOLDER`` with its config and best checkpoint; later words override the config's.
 
     Args:
         words: The command line, the subcommand first.
@@ -124,7 +124,7 @@ def expand_run(words: list[str], tell: Callable[[str], object] = lambda _: None)
             near = "latest" if nearest(value, ["latest"]) else ""
             meant = f"did you mean '{near}'?" if near else remedy if run.is_dir() else did_you_mean_path(run, remedy)
             raise UserError(f"The run '{run}' has no {CONFIG_FILE}: {meant}")
-        # What comes of it is kept inside the run's own folder.
+        # Its results are kept inside the run's own folder.
         location = [f"--runs={run.parent}", f"--name={run.name}"]
         return [words[0], f"--config={config}", f"--ckpt_path={best_checkpoint(run)}", *location, *rest]
     return words

@@ -1,4 +1,4 @@
-"""Which gesture pretraining a second stage starts from."""
+"""Finds the gesture pretraining from which a second stage starts."""
 
 from pathlib import Path
 from typing import Any, Final
@@ -9,12 +9,12 @@ from gesturehand.errors import UserError
 from gesturehand.runs import best_checkpoint, candidate_runs
 from gesturehand.trainers.gesture_pretrainer import GesturePretrainer
 
-#: What both stages must agree on for a hand-over.
+#: Settings on which both stages must agree for a hand-over.
 _ENCODER_SETTINGS: Final = ("backbone", "feature_stride", "embedding_dim", "gesture_classes")
 
 
 def encoder_settings(model: Any) -> dict[str, Any]:
-    """What the settings of a model say of its encoder; a backbone has one name, with and without ``timm/``."""
+    """The encoder's part of a model's settings; a backbone has the same name with and without ``timm/``."""
     settings = {key: model.get(key) for key in _ENCODER_SETTINGS}
     return settings | {"backbone": str(settings["backbone"]).removeprefix("timm/")}
 

@@ -50,10 +50,10 @@ def share_cores(workers: int) -> None:
 
 
 def keep_freed_memory() -> None:
-    """Lets the process keep memory that it frees, where the C library is glibc; what the environment says comes first.
+    """Lets the process keep memory that it frees, if the C library is glibc; environment variables take precedence.
 
-    glibc gives large blocks back to the system at once. A step on the CPU frees and takes gigabytes, and almost
-    half of its time goes into asking for empty pages.
+    glibc gives large blocks back to the system at once. A step on the CPU frees and takes gigabytes, and almost half of
+    its time is spent on requesting empty pages.
     """
     names = ("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_", "GLIBC_TUNABLES")
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if os.name == "posix" else None
@@ -67,18 +67,18 @@ def silence_what_is_meant() -> None:
     """Silences warnings about what this command does on purpose, or what users cannot change."""
     for message in (
         "LightningCLI's args parameter is intended",  # --run is expanded before Lightning sees the words
-        "The dirpath has changed from",  # a test keeps its results in a folder of its own
+        "The dirpath has changed from",  # a test keeps its results in its own folder
         "Experiment logs directory",  # the run folder is new, and only W&B's part of it is old
         ".*isinstance\\(treespec, LeafSpec\\)",
         "The `srun` command is available",
-        "Be aware that when using `ckpt_path`",  # a test brings callbacks of its own
+        "Be aware that when using `ckpt_path`",  # a test has its own callbacks
     ):
         warnings.filterwarnings("ignore", message)
     # Through the same logger come messages that matter.
     logging.getLogger("pytorch_lightning.utilities.rank_zero").addFilter(_matters)
 
 
-#: What Lightning says at every start and end, beside its advertisements. A GPU that is not used has a warning.
+#: Lightning's messages at every start and end, and its advertisements. A GPU that is not used has a warning.
 _SAID_ALWAYS: Final = (
     "GPU available: ",
     "TPU available: ",
@@ -108,7 +108,7 @@ def requeue() -> None:
 
 
 class Choice(NamedTuple):
-    """What the first process chooses for all.
+    """The first process's choice for all.
 
     Attributes:
         folder: The run's folder.
@@ -122,7 +122,7 @@ class Choice(NamedTuple):
 
 
 class _Meeting(NamedTuple):
-    """Where processes of several machines meet: whose store it is, and what its keys begin with."""
+    """The meeting point of processes on several machines: the owner of its store, and the prefix of its keys."""
 
     host: str
     port: int
@@ -140,10 +140,10 @@ def is_first_process() -> bool:
 
 
 def tell_others(choice: Choice, num_nodes: int) -> None:
-    """Leaves what was chosen where the other processes look for it.
+    """Stores the choice where the other processes look for it.
 
     Args:
-        choice: What was chosen.
+        choice: The choice.
         num_nodes: The trainer's.
 
     Raises:
@@ -156,7 +156,7 @@ def tell_others(choice: Choice, num_nodes: int) -> None:
 
 
 def told_by_first(num_nodes: int, patience_s: float = _PATIENCE_S) -> Choice:
-    """What the first process chose.
+    """The first process's choice.
 
     Args:
         num_nodes: The trainer's.
@@ -237,6 +237,6 @@ def _store(meeting: _Meeting, *, first: bool, patience_s: float) -> Any:
 
 
 def leave_others() -> None:
-    """Forgets what the other processes were told, so that this process's next training is one of its own."""
+    """Forgets what the other processes were told, so that this process's next training is a separate one."""
     _stores.clear()
     os.environ.pop(_VARIABLE, None)

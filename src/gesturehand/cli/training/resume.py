@@ -1,4 +1,4 @@
-"""Which folder a training run is kept in: a new one, or that of the same run, interrupted, which then continues."""
+"""Finds the folder of a training run: a new one, or that of the same interrupted run, which then continues."""
 
 import hashlib
 import json
@@ -16,7 +16,7 @@ from gesturehand.file_writing import try_lock
 from gesturehand.runs import FINISHED_FILE, RUNNING_FILE, new_run
 from gesturehand.text_file import read_note, write_json
 
-#: Where the points lie within a run's folder.
+#: The place of resume points within a run's folder.
 POINTS: Final = Path("checkpoints") / "resume"
 _STATE_FILE: Final = "resume.json"
 #: Settings that do not make another run.
@@ -29,7 +29,7 @@ _locks: list[BaseFileLock] = []
 
 
 class RunPlace(NamedTuple):
-    """Where a run is kept.
+    """The place of a run.
 
     Attributes:
         folder: Its folder.
@@ -50,7 +50,7 @@ def place_of_run(parent: Path, config: str, resume: str, given: Path | None = No
         config: The resolved configuration, YAML.
         resume: ``auto``: continue the newest unfinished run of the same configuration that no process is working
             on, or start a new one; ``never``: start a new one; else the folder of the run to continue.
-        given: A folder that is there for this run, as a sweep's trial has one: it continues or starts in it.
+        given: An existing folder for this run, such as a sweep's trial has: the run continues or starts in it.
 
     Raises:
         UserError: The named run cannot be resumed.
@@ -83,7 +83,7 @@ def place_of_run(parent: Path, config: str, resume: str, given: Path | None = No
 
 
 def remember(place: RunPlace, **facts: Any) -> None:
-    """Keeps what must be the same when the run continues."""
+    """Stores values that must be the same when the run continues."""
     place.state.update(facts)
     write_json(place.folder / _STATE_FILE, place.state)
 

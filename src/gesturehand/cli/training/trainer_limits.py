@@ -1,4 +1,4 @@
-"""What the trainer cannot do on this machine, cannot watch, and what it fails with, each in a sentence."""
+"""The limits of the trainer on this machine, metrics it cannot watch, and its known failures, each in a sentence."""
 
 import re
 import traceback
@@ -13,7 +13,7 @@ from gesturehand.errors import UserError
 from gesturehand.suggestions import did_you_mean, nearest
 from gesturehand.trainers.training_stage import TrainingStage
 
-#: What Lightning itself lets a checkpoint watch, and what is logged beside the module.
+#: Names that Lightning itself lets a checkpoint watch, and names logged beside the module's.
 _OTHERS: Final = ("epoch", "step", UNREADABLE_IMAGES)
 #: Callbacks of these packages log nothing else that can be watched.
 _KNOWN_PACKAGES: Final = ("gesturehand", "pytorch_lightning")
@@ -58,7 +58,7 @@ def impossible_trainer(error: Exception) -> UserError:
 
 
 def known_failure(error: Exception) -> UserError | None:
-    """The sentence for errors that libraries raise without a class of their own; None for others."""
+    """The sentence for errors for which libraries have no class; None for others."""
     if isinstance(error, RuntimeError) and (problem := misfit(error)) is not None:
         return UserError(
             f"The checkpoint does not fit the model ({problem}): give the configuration that it was trained with."
@@ -78,7 +78,7 @@ def known_failure(error: Exception) -> UserError | None:
 def check_monitors(trainer: pl.Trainer, model: pl.LightningModule) -> None:
     """Refuses callbacks that watch what a module does not log.
 
-    A module or callback of somebody's own may log anything, so that nothing is refused beside one.
+    A user's own module or callback may log anything, so with one of these nothing is refused.
 
     Args:
         trainer: With its callbacks.

@@ -130,7 +130,7 @@ def _fits(mano: np.ndarray, wrist: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def _versions(images: Path, count: int) -> list[int]:
-    """Which backgrounds are there; all of them where there are no images at all, which annotations do without.
+    """The existing backgrounds; all of them if there are no images at all, which annotations do not need.
 
     Raises:
         UserError: The images of one end before its last sample.

@@ -218,7 +218,7 @@ class _Meta:
 
 
 def version_of(root: Path) -> Version:
-    """Which version a folder holds, by the kind of its images; by version 3's calibration where there are none."""
+    """The version in a folder, by the kind of its images, or by version 3's calibration if there are none."""
     for folder in _FOLDER.values():
         for images in sorted((root / folder).glob("*/rgb")):
             for image in images.iterdir():

@@ -93,7 +93,7 @@ class PackedSet(SetFormat):
 
 
 def annotated_format(known: SetFormat) -> SetFormat:
-    """The format in which a set is annotated, also where it is packed: for what an index does not hold."""
+    """The format in which a set is annotated, even if it is packed, for information that an index does not hold."""
     return known.origin if isinstance(known, PackedSet) else known
 
 
@@ -149,7 +149,7 @@ def format_of(root: str | Path, name: str | None = None) -> SetFormat:
     if chosen is None:
         nearby = _nearby(root)
         if nearby is not None:
-            raise UserError(f"'{root}' holds no data set in a known format: did you mean '{nearby}'?")
+            raise UserError(f"'{root}' holds no dataset in a known format: did you mean '{nearby}'?")
         # The files of the open sets, which most people begin with; its check says what is missing.
         chosen = FORMATS[0]
     chosen.check_root(root)

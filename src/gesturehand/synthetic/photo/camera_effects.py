@@ -1,4 +1,4 @@
-"""What a camera makes of a scene: shadows, focus, movement, exposure, colours, noise and size."""
+"""The effects of a camera on a scene: shadows, focus, movement, exposure, colours, noise and size."""
 
 from typing import Final
 
@@ -72,7 +72,7 @@ def jpeg_quality(rng: np.random.Generator) -> int:
 def cast_shadow(
     image: Picture, covered: npt.NDArray[np.bool_], towards_px: npt.NDArray[np.float64], blur_px: float, strength: float
 ) -> None:
-    """Darkens what lies behind an object, as its shadow on a wall would.
+    """Darkens everything behind an object, as its shadow on a wall would.
 
     Args:
         image: (H, W, 3) uint8 BGR, changed in place.

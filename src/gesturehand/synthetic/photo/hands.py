@@ -58,7 +58,7 @@ class PhotoHands:
     Attributes:
         frame: the captured frame, right hand before left.
         main: index of the main hand.
-        elements: names of what is in the picture.
+        elements: names of the picture's elements.
     """
 
     frame: CapturedFrame
@@ -78,7 +78,7 @@ def capture_photo(plan: PlannedFrame, settings: PhotoSettings, rng: np.random.Ge
     camera = photo_cameras(settings.image_px)[plan.cameras[0]]
     betas = person(settings.seed, plan.subject).subject.betas
     two = len(plan.sides) == 2
-    # Nothing is drawn where there is no such share, so that older sets stay the same.
+    # No random number is drawn if the share is 0, so that older sets stay the same.
     clasped = two and settings.clasped_share > 0 and rng.random() < settings.clasped_share
     if plan.labelled:
         kind, angles = "gesture", hand_angles("gesture", plan.fine[0], amplitude(plan.phase), rng)
@@ -152,7 +152,8 @@ def _second_rotations(first: FloatArray, rng: np.random.Generator) -> tuple[Floa
     if not facing:
         rotations[0] = _root_rotation(rotations, False, rng)
         return rotations, False
-    # The other hand is made by mirroring these rotations. What follows turns it as it will be, so it is mirrored here.
+    # The other hand is made by mirroring these rotations. The following code rotates its final form, so it is mirrored
+    # here.
     own = mirror_rotations(first[0])
     if rng.random() < 0.5:
         normal = first[0] @ right_articulation().palmar
@@ -164,7 +165,7 @@ def _second_rotations(first: FloatArray, rng: np.random.Generator) -> tuple[Floa
 def _clasping_rotations(first: FloatArray, angles: FloatArray, rng: np.random.Generator) -> FloatArray:
     """A clasping hand's rotations, as a right one's: the first hand in a mirror before its palm, and turned a little.
 
-    Where the fingers are straight the palms lie together; where they are bent the fingers can be interlaced.
+    If the fingers are straight, the palms lie together; if they are bent, the fingers can be interlaced.
     """
     rotations = rotations_from_angles(clasp_partner(angles, rng)[None], right_articulation())[0]
     normal = first[0] @ right_articulation().palmar
@@ -238,7 +239,7 @@ def _second_place(
 ) -> FloatArray:
     """Translation, (3,) m, of a second hand that touches the first, no deeper than skin gives way.
 
-    Where none is found the second hand is held beside the first.
+    If none is found, the second hand is held beside the first.
     """
     depth_into = _DepthInto(first)
     # A fingertip that pierces a palm has few vertices of the palm in it, so clasped hands are looked at from both.

@@ -21,9 +21,9 @@ from gesturehand.synthetic.view import MASK_LEVELS
 
 FloatArray = npt.NDArray[np.float64]
 
-#: What lies nearer to the camera than this is cut off, m.
+#: Anything nearer to the camera than this is cut off, m.
 _NEAR_M: Final = 0.05
-#: Share of things that are held, where the pose has room for one.
+#: Share of things that are held, if the pose has room for one.
 _HELD_SHARE: Final = 0.65
 #: Share of pictures in which the hands' shadow falls on what lies behind them.
 _CAST_SHADOW_SHARE: Final = 0.3
@@ -46,10 +46,10 @@ class Photo:
         main: place of the main hand among them.
         image: (H, W, 3) uint8 BGR.
         mask: (H, W) uint8 (:data:`~gesturehand.synthetic.view.MASK_LEVELS`): the hands as far as nothing hides them.
-        elements: names of what is in it.
+        elements: names of its elements.
         skin_bgr: (hands, 3) 0-255, each hand's skin in full light; a second hand may be somebody else's.
         possible: whether a camera could take it: no limb goes through it.
-        rng: of the picture, for what remains to be drawn.
+        rng: the picture's generator, for the remaining random choices.
     """
 
     frame: CapturedFrame
@@ -63,7 +63,7 @@ class Photo:
 
 
 def draw_photo(plan: PlannedFrame, settings: PhotoSettings) -> Photo:
-    """Draws a planned picture, again where a hand is hardly visible; the same for the same arguments."""
+    """Draws a planned picture, again if a hand is hardly visible; the result is the same for the same arguments."""
     for attempt in range(_TRIES):
         photo = _draw(plan, settings, generator(settings.seed, "photo", plan.capture, plan.frame_idx, attempt))
         if photo.possible and _is_visible(photo):

@@ -1,4 +1,4 @@
-"""What a photo-like set consists of: its settings, and the dome's plan with lenses in place of the dome's cameras."""
+"""The plan of a photo-like set: its settings, and the dome's plan with lenses in place of the dome's cameras."""
 
 import hashlib
 from dataclasses import asdict, dataclass, fields, replace
@@ -67,7 +67,7 @@ def photographs_digest(folder: str) -> dict[str, Any]:
 def photographs_of(folder: str, split: Split) -> tuple[str, ...]:
     """Names of the photographs that a split uses: each has its own, unless there are too few.
 
-    Of every ten photographs the first is the test split's and the second the validation split's.
+    The first of every ten photographs goes to the test split and the second to the validation split.
     """
     names = photographs_in(folder)
     if len(names) < _ENOUGH_TO_SPLIT:
@@ -94,9 +94,9 @@ class PhotoSettings:
     """Settings of a photo-like set; they decide everything that is in it.
 
     Attributes:
-        subjects: Numbers of people in train, val and test, as "[600, 60, 120]"; nobody is in two of them.
+        subjects: Numbers of people in train, val and test, as "[600, 60, 120]"; no person is in two splits.
         frames: Pictures in train, val and test; a split with 0 is left out.
-        backgrounds: Folder of photographs, without hands if possible, of which pieces are put behind the hands; made-up
+        backgrounds: Folder of photographs, without hands if possible, pieces of which are put behind the hands; made-up
             ones if not given. With ten or more, every split has its own.
         backgrounds_licence: Terms of those photographs, which go into the set's data card.
         image_px: Side of the pictures.
@@ -109,7 +109,7 @@ class PhotoSettings:
         outside_share: Share of one-hand pictures in which the hand is partly outside.
         upright_share: Share of pictures in which the hand points up, more or less; in the others it points anywhere.
         solid_share: Share of pictures with a box, ball or cylinder, in the hand or near it.
-        occluder_share: Share of pictures with something flat before the hand.
+        occluder_share: Share of pictures with something flat in front of the hand.
         seed: The same seed gives the same set, whatever the number of processes; not negative.
 
     Raises:
@@ -174,7 +174,7 @@ class PhotoSettings:
         return {"kind": "photo", **values}
 
 
-#: Name of the set; any change of what these settings give needs a new version.
+#: Name of the set; any change in the output of these settings needs a new version.
 OPENPHOTO: Final = "openphoto-v1"
 #: The set with made-up backgrounds; photographs of the user's own are the one thing that may differ.
 OPENPHOTO_V1: Final = PhotoSettings()

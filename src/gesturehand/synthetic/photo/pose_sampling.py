@@ -79,7 +79,7 @@ def hand_angles(kind: PoseKind, fine: int, formed: float, rng: np.random.Generat
 
 
 def any_pose(rng: np.random.Generator, *, gestures: bool) -> tuple[PoseKind, FloatArray]:
-    """A pose without a label, and what kind it is."""
+    """A pose without a label, and its kind."""
     kind: PoseKind = "free" if rng.random() < _FREE_SHARE else "mixture"
     if gestures and rng.random() < _GESTURE_SHARE:
         kind = "gesture"
@@ -100,7 +100,7 @@ def amplitude(phase: float) -> float:
 def overlap(angles_deg: FloatArray) -> FloatArray:
     """How deep the fingers of poses (N, 21) overlap each other or the palm, (N,) m, taking bones for round rods.
 
-    Rods that merely touch have 0; where none touch it is negative.
+    Rods that merely touch have 0; if none touch it is negative.
     """
     data = hand_model("right")
     rotations = rotations_from_angles(angles_deg, right_articulation())

@@ -225,7 +225,7 @@ def make_solid(hand: CapturedHand, rng: np.random.Generator, *, held: bool) -> S
         held: put it between fingers and palm if there is room.
 
     Returns:
-        The object; None where it would be too close to the camera.
+        The object; None if it would be too close to the camera.
     """
     shape = _SHAPES[rng.integers(len(_SHAPES))]
     half = _half_axes(shape, rng)

@@ -37,7 +37,7 @@ def write_photo_set(
         out: folder of the set.
         settings: of the set.
         command: noted in the data card.
-        **how: how it is written; see :func:`~gesturehand.synthetic.set_writer.write_set`.
+        **how: see :func:`~gesturehand.synthetic.set_writer.write_set`.
 
     Raises:
         UserError: ``out`` is not empty, or another process writes it.
