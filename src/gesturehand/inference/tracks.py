@@ -245,9 +245,8 @@ class HandTracker:
         room = len(new) if self._max_hands is None else self._max_hands - len(followed)
         known = [*seen, *(track.seen for track in self._tracks if track.missed <= _BRIEFLY)]
         for number, (side, hand) in enumerate(new[: max(room, 0)], len(watched)):
-            track = again.get(number)
-            if track is not None:
-                track.see(hand, vote=self._side is None)
+            if number in again:
+                again[number].see(hand, vote=self._side is None)
                 continue
             crowded = any(_shared(hand, other) > _CROWDED for other in known)
             self._tracks.append(_Track(None, side, hand, sightings=1 if crowded else _SURE_AFTER))
