@@ -201,6 +201,10 @@ def test_weights_of_other_crops_a_first_stage_and_missing_ones_are_refused(train
     settings = load_regressor("openphoto").model.hparams | {"start_from": "openphoto"}
     with refused("openphoto", "data.upright=true"):
         fit(TokenFusionRegressor(**settings), data_of(synthetic_root), tmp_path)
+    # Settings that the package's weights leave out are the defaults; two heads have tensors of the same shapes as four.
+    for other, named in (({"heads": 2}, "model.heads=4"), ({"fusion": "none"}, "model.fusion=concat")):
+        with refused("openphoto", named):
+            fit(TokenFusionRegressor(**settings | other), data_of(synthetic_root, upright=True), tmp_path)
     first = save(tmp_path / "first.ckpt", modules_of(), model_class="GesturePretrainer", hyper_parameters={})
     for start, named in ((first, "model.pretrained"), (tmp_path / "gone.ckpt", "does not exist")):
         with refused(start, named):

@@ -31,7 +31,7 @@ def photo_markdown(results: Results) -> str:
     """The tables of all encoders for which a training has finished; missing entries are marked."""
     size = results["size"]
     devices = sorted({run["device"] for seeds in results["runs"].values() for run in seeds.values()})
-    state = "" if results["done"] == results["jobs"] else " What is missing is marked – or left out."
+    state = "" if results["done"] == results["jobs"] else " Missing results are marked – or left out."
     parts = [
         f"{results['done']} of {results['jobs']} trainings are done.{state} Size `{size['name']}`: "
         f"crops of {_crop_sizes(size['crop_px'])}, batches of {size['batch_size']}, "

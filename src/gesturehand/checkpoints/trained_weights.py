@@ -22,6 +22,12 @@ _KEPT: Final = ("hand_model", "encoder_weights_origin", "crops", "joints_25d_sha
 _REMEDY: Final = "give the .safetensors and .json that scripts/build_openphoto.py wrote"
 
 
+def class_name(content: Mapping[str, Any]) -> str:
+    """The name of the class that a checkpoint says it is of, without its modules; empty if it does not say."""
+    settings = content.get("hyper_parameters") or {}
+    return content.get("model_class") or str(settings.get("_class_path", "")).rpartition(".")[2]
+
+
 def trained_weights(name: str | Path) -> dict[str, Any]:
     """Reads a trained network, whatever it is kept in.
 

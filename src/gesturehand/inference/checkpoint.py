@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from gesturehand.checkpoints.checkpoint_io import misfit
-from gesturehand.checkpoints.trained_weights import SHIPPED, WEIGHTS_SUFFIX, trained_weights
+from gesturehand.checkpoints.trained_weights import SHIPPED, WEIGHTS_SUFFIX, class_name, trained_weights
 from gesturehand.errors import UserError
 from gesturehand.inference.assemble import JOINTS_25D_SHARE
 from gesturehand.inference.boxes import BOX_SCALE
@@ -129,7 +129,7 @@ def load_regressor(checkpoint: str | Path, mano: str | None = None) -> LoadedReg
 def _class_of(content: dict[str, Any], path: Path) -> type[HandRegressor]:
     """The class that a checkpoint names; older ones are told by what the command line noted, or by their settings."""
     settings = content["hyper_parameters"]
-    name = content.get("model_class") or str(settings.get("_class_path", "")).rpartition(".")[2]
+    name = class_name(content)
     if name in REGRESSORS:
         return REGRESSORS[name]
     if not name:

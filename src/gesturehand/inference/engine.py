@@ -18,6 +18,7 @@ import torch
 from gesturehand.errors import UserError
 from gesturehand.extras import install
 from gesturehand.skeleton import NUM_MANO_JOINTS, WRIST
+from gesturehand.trainers.hand_over import LAYER_SETTINGS
 from gesturehand.trainers.hand_regressor import HandRegressor
 
 #: ``auto``: ONNX Runtime on a CPU if it is installed and there is a graph of the network, otherwise PyTorch.
@@ -28,10 +29,7 @@ ENGINES: Final = ("auto", "torch", "onnx")
 GRAPH_FILE: Final = "openphoto.onnx"
 GRAPH_SETTINGS_FILE: Final = "openphoto_graph.json"
 #: Settings that decide on a network's layers.
-_SETTINGS: Final = (
-    *("backbone", "feature_stride", "image_size", "embedding_dim", "gesture_classes", "fusion", "gesture_levels"),
-    *("width", "depth", "heads", "mlp_ratio", "volume_depth", "mano", "tips"),
-)
+_SETTINGS: Final = (*LAYER_SETTINGS, "image_size", "mano", "tips")
 #: Outputs that describe a crop rather than a hand in it.
 _OF_CROPS: Final = ("coarse", "fine", "embedding")
 #: What the rotations and the wrist of a mirrored crop are multiplied by, for a left and a right hand, as in

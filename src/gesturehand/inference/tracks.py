@@ -261,7 +261,7 @@ class HandTracker:
     ) -> tuple[list[HandDetection], list[HandDetection]]:
         """Takes in what a search sees of the hands that are followed: of both views of a hand, the more certain one.
 
-        Each view of a followed hand starts from the one before, and can slip to wrong joints. A search starts anew, and
+        Each view of a followed hand starts from the one before, and can slip to wrong joints. A search does not, and
         what it sees in a hand's place is that hand, however much the joints differ.
 
         Returns:

@@ -47,18 +47,18 @@ class SetSettings:
     """Settings of a set; they decide everything that is in it.
 
     Attributes:
-        subjects: Numbers of people in train, val and test, as "[8, 2, 4]"; nobody is in two of them.
+        subjects: Numbers of people in train, val and test, as "[8, 2, 4]"; no person is in two splits.
         frames: Captured frames in train, val and test; a split with 0 is left out.
-        views: Cameras that see each captured frame, 1 to 12 less those of the test split only.
-        wrist_cone_deg: How far the wrist is turned at most from palm or back facing the (first) camera, 0 to 180, where
-            180 is every orientation.
+        views: Cameras that see each captured frame, 1 to 12, minus those that only the test split uses.
+        wrist_cone_deg: Largest rotation of the wrist away from palm or back facing the (first) camera, 0 to 180; 180
+            allows every orientation.
         gestures: Fine classes to show, as "[fist, a_okay]"; all 35 if not given.
         left_share: Share of left hands among frames with one hand.
         two_hand_share: Share of frames with both hands (hand type "interacting", no gesture label).
         rom_share: Share of range-of-motion frames (no gesture label).
         without_fit_share: Share of frames without a MANO fit and with some invalid joints.
         outside_share: Share of one-hand frames in which the hand is partly outside the image.
-        test_only_cameras: Cameras that only the test split uses, beside all others.
+        test_only_cameras: Cameras that only the test split uses, in addition to all others.
         seed: The same seed gives the same set, whatever the number of processes; not negative.
 
     Raises:

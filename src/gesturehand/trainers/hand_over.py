@@ -11,13 +11,13 @@ import torch
 from torch import nn
 
 from gesturehand.checkpoints.checkpoint_io import load_checkpoint, misfit
-from gesturehand.checkpoints.trained_weights import trained_weights
+from gesturehand.checkpoints.trained_weights import class_name, trained_weights
 from gesturehand.errors import UserError
 from gesturehand.models.encoder_weights import Origin
 from gesturehand.suggestions import did_you_mean_path
 
 #: Settings that decide what a network's layers are and compute.
-_LAYERS: Final = (
+LAYER_SETTINGS: Final = (
     *("backbone", "feature_stride", "embedding_dim", "gesture_classes", "fusion", "gesture_levels"),
     *("width", "depth", "heads", "mlp_ratio", "volume_depth"),
 )
@@ -85,7 +85,12 @@ def _check(path: str | Path, name: str, part: dict[str, torch.Tensor], module: n
 
 
 def start_from(
-    weights: str | Path, network: nn.Module, model_class: str, settings: Mapping[str, Any], crops: Mapping[str, Any]
+    weights: str | Path,
+    network: nn.Module,
+    model_class: str,
+    settings: Mapping[str, Any],
+    defaults: Mapping[str, Any],
+    crops: Mapping[str, Any],
 ) -> dict[str, Any]:
     """Loads every tensor of a trained network, to train it further.
 
@@ -94,6 +99,7 @@ def start_from(
         network: The network to fill.
         model_class: Name of the class that it belongs to.
         settings: The arguments of that class.
+        defaults: Its defaults, which weights to hand on leave out.
         crops: How the data shows hands, ``mirror_left`` and ``upright``, as far as that is known.
 
     Returns:
@@ -104,16 +110,16 @@ def start_from(
             hands in another way.
     """
     content = trained_weights(weights)
-    theirs = content.get("hyper_parameters", {})
-    name = content.get("model_class") or str(theirs.get("_class_path", "")).rpartition(".")[2]
+    name = class_name(content)
     if name != model_class:
         raise UserError(
             f"model.start_from='{weights}' holds {name or 'no network that is known here'}: give weights of "
             f"{model_class}, or those of a first stage as model.pretrained."
         )
     shown = content.get("crops", {})
+    theirs = {**defaults, **content.get("hyper_parameters", {})}
     differing = [
-        *(f"model.{key}={theirs[key]}" for key in _LAYERS if key in theirs and theirs[key] != settings.get(key)),
+        *(f"model.{key}={theirs[key]}" for key in LAYER_SETTINGS if key in theirs and theirs[key] != settings[key]),
         *(f"data.{key}={str(shown[key]).lower()}" for key in crops if key in shown and shown[key] != crops[key]),
     ]
     if differing:

@@ -214,7 +214,7 @@ class HandRegressor(TrainingStage):
     def _start_from(self, weights: str, data: Any) -> None:
         shown = {key: getattr(data, key) for key in ("mirror_left", "upright") if hasattr(data, key)}
         network: Any = self.network
-        content = start_from(weights, network, type(self).__name__, self.hparams, shown)
+        content = start_from(weights, network, type(self).__name__, self.hparams, self.defaults(), shown)
         self.encoder.origin = content.get("encoder_weights_origin")
         theirs = content.get("hand_model") or {}
         other = theirs.get("fingerprint") not in (None, self.hand_model.fingerprint)

@@ -104,9 +104,18 @@ class TrainingStage(pl.LightningModule, ABC):
     @classmethod
     def settings(cls) -> set[str]:
         """Names of all arguments, including those that are passed on."""
+        return {parameter.name for parameter in cls._arguments()}
+
+    @classmethod
+    def defaults(cls) -> dict[str, Any]:
+        """Defaults of all arguments that have one, by name; a subclass's come before those of what it passes on to."""
+        return {p.name: p.default for p in reversed(cls._arguments()) if p.default is not p.empty}
+
+    @classmethod
+    def _arguments(cls) -> list[inspect.Parameter]:
         kinds = [kind for kind in cls.__mro__ if issubclass(kind, TrainingStage)]
-        parameters = [p for kind in kinds for p in inspect.signature(kind).parameters.values()]
-        return {parameter.name for parameter in parameters if parameter.kind != parameter.VAR_KEYWORD}
+        found = [parameter for kind in kinds for parameter in inspect.signature(kind).parameters.values()]
+        return [parameter for parameter in found if parameter.kind != parameter.VAR_KEYWORD]
 
     @property
     def num_classes(self) -> tuple[int, int]:
