@@ -22,8 +22,8 @@ from photo_errors import DOCS, photos_of, predicted
 from gesturehand.camera import project
 from gesturehand.data.crop import upright_turns
 from gesturehand.data.datamodule import InterHandDataModule
+from gesturehand.hand.joint_offsets import joint_frames, moved_joints
 from gesturehand.inference.boxes import HandBox
-from gesturehand.inference.joint_definition import joint_frames, moved_joints
 from gesturehand.inference.predictor import HandPredictor
 from gesturehand.inference.query import ImageQuery
 from gesturehand.markdown import markdown_table, write_between_markers
@@ -55,11 +55,11 @@ def fitted_offsets(joints: np.ndarray, marked: np.ndarray) -> np.ndarray:
         marked: (N, 21, 2) px.
 
     Returns:
-        (21, 3) mm in the directions of :func:`~gesturehand.inference.joint_definition.joint_frames`.
+        (21, 3) mm in the directions of :func:`~gesturehand.hand.joint_offsets.joint_frames`.
     """
     count = len(joints)
     seen, marks = (_as_complex(points - points.mean(1, keepdims=True)) for points in (1000 * joints[..., :2], marked))
-    directions = joint_frames(joints, np.ones(count, bool))[:, :, :2]
+    directions = joint_frames(torch.from_numpy(joints), torch.ones(count, dtype=torch.bool)).numpy()[:, :, :2]
     # What an offset of each joint does to all joints about their mean: (N, 42, 63).
     effects = np.einsum("njci,jk->njcki", directions, np.eye(NUM_JOINTS)).reshape(count, NUM_JOINTS, 2, -1)
     effects = (effects - effects.mean(1, keepdims=True)).reshape(count, 2 * NUM_JOINTS, -1)
@@ -103,20 +103,19 @@ def annotated_hands(root: Path) -> tuple[list[ImageQuery], np.ndarray]:
     return queries, np.array(joints)
 
 
-def pa_mpjpe_mm(joints: np.ndarray, truth: np.ndarray) -> float:
+def pa_mpjpe_mm(joints: torch.Tensor, truth: torch.Tensor) -> float:
     """Mean over hands (N, 21, 3) m."""
-    target = torch.from_numpy(truth)
-    aligned = align_procrustes(torch.from_numpy(joints), target)
-    return float(1000 * (aligned - target).norm(dim=-1).mean())
+    return float(1000 * (align_procrustes(joints, truth) - truth).norm(dim=-1).mean())
 
 
 def check_table(predictor: HandPredictor, root: Path, offsets_mm: np.ndarray) -> str:
     """Errors on annotated hands with different shares of the offsets."""
     queries, truth = annotated_hands(root)
     hands = [found[0] for found in predictor.predict_many(queries)]
-    joints = np.array([hand.joints for hand in hands], np.float64)
-    right = np.array([hand.side == "right" for hand in hands])
-    errors = [pa_mpjpe_mm(moved_joints(joints, right, share * offsets_mm / 1000), truth) for share in SHARES]
+    joints = torch.from_numpy(np.array([hand.joints for hand in hands], np.float64))
+    right = torch.tensor([hand.side == "right" for hand in hands])
+    offsets, target = torch.from_numpy(offsets_mm / 1000), torch.from_numpy(truth)
+    errors = [pa_mpjpe_mm(moved_joints(joints, right, share * offsets), target) for share in SHARES]
     head = [f"PA-MPJPE of {len(hands)} annotated hands, mm", *(f"{share:.0%}" for share in SHARES)]
     return markdown_table([head, ["share of the offsets", *(f"{error:.2f}" for error in errors)]])
 

@@ -3,9 +3,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from scipy.spatial.transform import Rotation
 
-from gesturehand.inference.joint_definition import moved_joints
+from gesturehand.hand.joint_offsets import moved_joints
 from gesturehand.synthetic.articulation import posed_mesh
 
 
@@ -25,7 +26,8 @@ def test_offsets_are_found_again_from_projections_with_outliers(fitted_offsets):
         pose = (rng.normal(size=48) * 0.35).astype(np.float32)
         _, own = posed_mesh("right", pose, np.zeros(10, np.float32))
         own = own.astype(float) @ Rotation.random(rng=rng).as_matrix().T
-        flat = moved_joints(own[None], np.array([True]), truth / 1000)[0, :, :2]
+        moved = moved_joints(torch.from_numpy(own), torch.tensor(True), torch.from_numpy(truth / 1000))
+        flat = moved.numpy()[:, :2]
         angle, scale = rng.uniform(-0.3, 0.3), rng.uniform(500, 3000)
         turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
         joints.append(own)

@@ -328,6 +328,7 @@ class InterHandDataModule(pl.LightningDataModule):
             image_of=others if self.shuffled_images else None,
             joints=added is None or added.joints,
             gesture_labels=added is None or added.gesture_labels,
+            joint_definition=None if added is None else added.joint_definition,
             label_of=shuffled_labels(index, selection, others)
             if others is not None and (self.shuffled_labels or (added and added.shuffled_labels))
             else None,

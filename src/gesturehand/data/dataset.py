@@ -21,7 +21,7 @@ from gesturehand.data.index import HAND_TYPES, InterHandIndex
 from gesturehand.data.selection import Selection
 from gesturehand.data.set_images import ImageSource
 from gesturehand.gestures import NO_GESTURE, GestureClasses, vocabulary
-from gesturehand.hand.conventions import definition_number
+from gesturehand.hand.conventions import DefinitionName, definition_number
 from gesturehand.skeleton import SIDES
 
 
@@ -68,6 +68,7 @@ class InterHandDataset(Dataset[Batch]):
         own_labels: Vocabulary of the batch's ``own_label``: pairs of a set of labels and a label.
         joints: Use joints and MANO fits; otherwise they are masked.
         gesture_labels: Use gestures and own labels; otherwise there are none.
+        joint_definition: How the joints are defined, if not as the set's format says.
         kept_fits: (F,) bool, the captured frames whose MANO fits are shown; None: all.
         unreadable: What to do with a sample whose image cannot be read: ``error``, or ``skip``, which leaves it in the
             batch as a black image with ``counted`` False.
@@ -91,6 +92,7 @@ class InterHandDataset(Dataset[Batch]):
         own_labels: Sequence[tuple[str, str]] = (),
         joints: bool = True,
         gesture_labels: bool = True,
+        joint_definition: DefinitionName | None = None,
         kept_fits: np.ndarray | None = None,
         unreadable: Unreadable = "error",
     ) -> None:
@@ -108,6 +110,7 @@ class InterHandDataset(Dataset[Batch]):
         self.label_of = label_of
         self.joints = joints
         self.gesture_labels = gesture_labels
+        self.joint_definition = definition_number(joint_definition or index.set_format.joints)
         self.kept_fits = kept_fits
         self.unreadable = unreadable
         number = {pair: number for number, pair in enumerate(own_labels)}
@@ -179,7 +182,7 @@ class InterHandDataset(Dataset[Batch]):
             "mano_betas": index.mano_betas[of_frame],
             "mano_trans": index.mano_trans[of_frame],
             "pose_form": np.full(len(given), index.set_format.pose_form.value),
-            "joint_definition": np.full(len(given), definition_number(index.set_format.joints)),
+            "joint_definition": np.full(len(given), self.joint_definition),
             "set_number": np.zeros(len(given), np.int64),
             "gesture_coarse": coarse,
             "gesture_fine": fine,

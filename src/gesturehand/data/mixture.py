@@ -15,6 +15,7 @@ from gesturehand.data.dataset import InterHandDataset, SampleKey
 from gesturehand.data.loading import EpochSampler
 from gesturehand.data.selection import Hands
 from gesturehand.errors import UserError
+from gesturehand.hand.conventions import DefinitionName
 from gesturehand.settings import check_range
 
 #: Separates the random numbers of a set's second pass within an epoch from those of every epoch's first.
@@ -38,6 +39,9 @@ class AddedSet:
         gesture_labels: Train on its gestures and labels; otherwise only its joints and MANO fits count.
         shuffled_labels: Control experiment: every sample has another one's gesture and label, from the same set of
             labels, so that only the pairing differs (:func:`~gesturehand.data.selection.shuffled_labels`).
+        joint_definition: How its joints are defined, if not as its format says: "mediapipe" (joints that MediaPipe or
+            people mark in photographs), "freihand", "ho3d" or "dexycb"; see
+            :data:`gesturehand.hand.conventions.JOINT_DEFINITIONS`.
         format: Name of its format; it is recognised if not given.
         name: Name in its metrics; the folder's name if not given.
         val_split: Its split to validate on, whose losses and metrics are ``val_{name}/…``; if not given, it is not
@@ -54,6 +58,7 @@ class AddedSet:
     joints: bool = True
     gesture_labels: bool = True
     shuffled_labels: bool = False
+    joint_definition: DefinitionName | None = None
     format: str | None = None
     name: str | None = None
     val_split: str | None = None

@@ -13,9 +13,10 @@ from torch import Tensor, nn
 
 from gesturehand.errors import UserError
 from gesturehand.hand.conventions import JOINT_DEFINITIONS, PoseForm
+from gesturehand.hand.joint_offsets import moved_joints
 from gesturehand.hand.load import load_hand
 from gesturehand.hand.mano_file import NUM_BETAS, ManoData
-from gesturehand.skeleton import JOINTS_FROM_MANO_AND_TIPS, NUM_MANO_JOINTS, SIDES, TIP_VERTICES, TIPS
+from gesturehand.skeleton import JOINTS_FROM_MANO_AND_TIPS, NUM_JOINTS, NUM_MANO_JOINTS, SIDES, TIP_VERTICES, TIPS
 from gesturehand.suggestions import did_you_mean
 
 
@@ -41,6 +42,7 @@ class HandModel(nn.Module):
     hands_mean: Tensor
     _components: Tensor
     _set_tips: Tensor
+    _set_offsets: Tensor
     _joints: Tensor
     _regressors: Tensor
 
@@ -80,6 +82,7 @@ class HandModel(nn.Module):
             "hands_mean": _float32([hand.hands_mean for hand in hands]),
             "_components": _float32([hand.hands_components for hand in hands]),
             "_set_tips": self._tips_of_sets(),
+            "_set_offsets": self._offsets_of_sets(),
             "_joints": torch.tensor((*range(NUM_MANO_JOINTS), *(NUM_MANO_JOINTS + tip for tip in TIP_VERTICES[tips])))[
                 list(JOINTS_FROM_MANO_AND_TIPS)
             ],
@@ -93,6 +96,11 @@ class HandModel(nn.Module):
         of_sets = [definition.tips_on(self.num_vertices) for definition in JOINT_DEFINITIONS]
         own = TIP_VERTICES[self.tips]
         return torch.tensor([[own, own], *([tips[side] for side in SIDES] for tips in of_sets)])
+
+    def _offsets_of_sets(self) -> Tensor:
+        """(1 + definitions, 21, 3) m, from the model's own joints to each set's."""
+        of_sets = [definition.offsets_on(self.num_vertices) for definition in JOINT_DEFINITIONS]
+        return torch.tensor([((0.0, 0.0, 0.0),) * NUM_JOINTS, *of_sets]) / 1000
 
     @property
     def dtype(self) -> torch.dtype:
@@ -160,11 +168,11 @@ class HandModel(nn.Module):
             return torch.cat([joints, vertices], -2).index_select(-2, self._joints)
 
     def joints_as_defined(self, joints: Tensor, vertices: Tensor, is_right: Tensor, definition: Tensor) -> Tensor:
-        """Joints with the fingertips of the sets that the hands are compared in.
+        """Joints as the sets define them that the hands are compared in.
 
         Args:
-            joints: (B, H, 21, 3) of posed hands, any frame and unit.
-            vertices: (B, H, V, 3) of the same hands, frame and unit.
+            joints: (B, H, 21, 3) m, of posed hands, in any frame that is not mirrored.
+            vertices: (B, H, V, 3) m, of the same hands, in the same frame.
             is_right: (B, H) bool.
             definition: (B,) int64, as in :class:`gesturehand.batch.Batch`.
 
@@ -174,7 +182,7 @@ class HandModel(nn.Module):
         tips = self._set_tips[definition[:, None], (~is_right).long()]
         joints = joints.clone()
         joints[..., TIPS, :] = vertices.gather(-2, tips[..., None].expand(*tips.shape, 3))
-        return joints
+        return moved_joints(joints, is_right, self._set_offsets[definition][:, None])
 
     def rest_root(self, betas: Tensor, is_right: Tensor) -> Tensor:
         """The root joint J₀(β) at rest, about which a hand turns; ``change_frame`` needs it.

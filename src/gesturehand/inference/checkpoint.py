@@ -50,7 +50,7 @@ class LoadedRegressor(NamedTuple):
         joints_25d_share: Weight of its 2.5D joints in where joints are seen
             (:func:`~gesturehand.inference.assemble.seen_joints`).
         joint_offsets_m: (21, 3) m from the hand model's joints to those that are marked in photographs, or None
-            (:func:`~gesturehand.inference.joint_definition.moved_joints`).
+            (:func:`~gesturehand.hand.joint_offsets.moved_joints`).
     """
 
     model: HandRegressor

@@ -15,12 +15,13 @@ from gesturehand.detection import HandDetector
 from gesturehand.detection.detector import MIN_SCORE, SMALLEST_PX
 from gesturehand.errors import UserError
 from gesturehand.gestures import class_names
+from gesturehand.hand.joint_offsets import moved_joints
 from gesturehand.inference.assemble import assemble_hands, numpy_prediction
 from gesturehand.inference.boxes import Hand, HandBox
 from gesturehand.inference.checkpoint import LoadedRegressor, load_regressor
 from gesturehand.inference.crop import crop_image
 from gesturehand.inference.engine import Engine, find_engine
-from gesturehand.inference.joint_definition import JOINTS, AnnotatedHand, Joints, PosedHand, moved_joints
+from gesturehand.inference.joint_definition import JOINTS, AnnotatedHand, Joints, PosedHand
 from gesturehand.inference.query import (
     Boxes,
     CropRequest,
@@ -36,7 +37,7 @@ from gesturehand.inference.query import (
 )
 from gesturehand.inference.result import HandResult
 from gesturehand.inference.upright import Crop, FreeHand, Row, upright_looks
-from gesturehand.skeleton import NUM_JOINTS, SIDES
+from gesturehand.skeleton import SIDES
 from gesturehand.suggestions import did_you_mean
 
 #: Crops at a time.
@@ -344,9 +345,8 @@ class HandPredictor:
         else:
             arrays = self._run_torch(crops, is_right, pixels, maps)
         if self._joint_offsets_m is not None:
-            rows = arrays["joints"].reshape(-1, NUM_JOINTS, 3).astype(np.float64)
-            moved = moved_joints(rows, arrays["is_right"].reshape(-1), self._joint_offsets_m)
-            arrays["joints"] = moved.reshape(arrays["joints"].shape).astype(np.float32)
+            joints, sides = (torch.from_numpy(arrays[name]) for name in ("joints", "is_right"))
+            arrays["joints"] = moved_joints(joints, sides, torch.tensor(self._joint_offsets_m)).numpy()
         return arrays
 
     @torch.inference_mode()
