@@ -15,6 +15,7 @@ from gesturehand.data.dataset import SampleKey
 from gesturehand.data.index import read_index
 from gesturehand.data.mixture import AddedSet, MixedSampler
 from gesturehand.data.selection import select, shuffled_labels
+from gesturehand.hand.conventions import definition_number
 from gesturehand.own_data.convert import convert
 from gesturehand.own_data.entries import read_entries
 
@@ -121,6 +122,16 @@ def test_samples_are_those_of_their_own_set(mixed, two_hand_root):
         for name, value in dataset_alone[number].items():
             assert name == "set_number" or torch.equal(batch[name][place], value), name
     assert batch["set_number"].tolist() == [1, 0, 1, 0]
+
+
+def test_a_set_may_say_how_its_joints_are_defined(synthetic_root, two_hand_root):
+    sets = [
+        AddedSet(str(two_hand_root), 0.25, hands="all", joint_definition="mediapipe"),
+        AddedSet(str(synthetic_root), 0.25, split="val"),
+    ]
+    dataset = InterHandDataModule(str(synthetic_root), image_size=32, num_workers=0, sets=sets).mixed_dataset()
+    batch = dataset.__getitems__([SampleKey(0), *(SampleKey(int(start)) for start in dataset.starts[1:])])
+    assert batch["joint_definition"].tolist() == [0, definition_number("mediapipe"), 0]
 
 
 def batches(data, epoch=0):
