@@ -2,9 +2,10 @@
 
     python scripts/house.py [--revisions 5889f5d ad6e7fe f16bd67 HEAD] [--document CONTRIBUTING.md]
 
-A second table follows what the first revision defines to the last one. Both are printed; with ``--document`` they also
-go between that document's ``house`` markers. A line counts as duplicated if it lies in a run of six or more lines of code
-(without imports, comments and docstrings) that also occurs elsewhere in the package, whatever its indentation.
+A second table follows what the first revision defines to the last one. Both are printed; with ``--document`` they
+also go between that document's ``house`` markers. A line counts as duplicated if it lies in a run of six or more
+lines of code (without imports, comments and docstrings) that also occurs elsewhere in the package, whatever its
+indentation.
 """
 
 import argparse
