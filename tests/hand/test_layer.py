@@ -14,10 +14,11 @@ from smplx.utils import Struct
 
 from gesturehand.errors import UserError
 from gesturehand.hand import layer as layer_module
-from gesturehand.hand.layer import HandModel, SkinningLayer
+from gesturehand.hand.layer import HandModel
 from gesturehand.hand.load import mirror, open_hand
 from gesturehand.hand.mano_file import mano_dictionary, write_npz
 from gesturehand.hand.skinning import skin
+from gesturehand.hand.skinning_layer import SkinningLayer
 from gesturehand.hand.smplx_layer import SmplxLayer
 from gesturehand.hand.transform import mirror_x
 from gesturehand.skeleton import JOINTS_FROM_MANO_AND_TIPS, SIDES, TIP_VERTICES
