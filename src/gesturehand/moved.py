@@ -88,6 +88,7 @@ MOVED: Final[dict[str, str]] = {
     "hand.mirror": "hand.load",
     "hand.open_hand": "hand.load",
     "hand.pose_form": "hand.conventions",
+    "hand.transform": "hand.layer",
     "inference.exif": "inference.query",
     "inference.export_check": "inference.export_file",
     "inference.mesh_files": "inference.output_files",
