@@ -59,6 +59,8 @@ MOVED: Final[dict[str, str]] = {
     "data.upright": "data.crop",
     "data.verify_shards": "data.check",
     "data.worker": "data.loading",
+    "detection.pyramid": "detection.views",
+    "detection.same_hand": "detection.detector",
     "device_constants": "fewer_operations",
     "doctor.extras": "doctor.versions",
     "draw.annotated_crops": "draw.data_set",

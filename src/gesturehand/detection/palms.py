@@ -12,7 +12,7 @@ import numpy as np
 
 from gesturehand.camera import transform_affine
 from gesturehand.detection.graph import OnnxGraph
-from gesturehand.detection.pyramid import ImagePyramid
+from gesturehand.detection.views import ImagePyramid, View
 
 #: Stride, and anchors per cell.
 _MAPS: Final = ((8, 2), (16, 6))
@@ -26,18 +26,6 @@ _SAME_PALM: Final = 0.3
 #: walls and blurred grounds differ less. The smallest hands to detect take three cells.
 _CELLS: Final = 16
 _LEAST_CONTRAST: Final = 6
-
-
-class View(NamedTuple):
-    """A part of the image that the palm detector looks at.
-
-    Attributes:
-        square: (3,) centre x, centre y and side, px.
-        angle: Turn of its content, radians, clockwise as seen.
-    """
-
-    square: np.ndarray
-    angle: float = 0.0
 
 
 class Palms(NamedTuple):
