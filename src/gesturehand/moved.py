@@ -26,7 +26,6 @@ MOVED: Final[dict[str, str]] = {
     "cli.expand_run": "cli.training.preflight",
     "cli.experiment_files": "cli.experiments",
     "cli.function_command": "cli.parser",
-    "cli.keys.source": "cli.keys.signature",
     "cli.loggers": "cli.training.loggers",
     "cli.metrics_csv": "cli.training.loggers",
     "cli.pack": "cli.data",

@@ -24,11 +24,11 @@ from gesturehand.cli.keys.signature import (
     REQUIRED,
     Kind,
     Signature,
-    find_dotted,
     first_sentence,
     is_record,
     signature_of,
 )
+from gesturehand.cli.keys.source import find_dotted
 from gesturehand.data.files import check_root, is_url
 from gesturehand.data.spelling import find_file
 from gesturehand.errors import UserError, one_line
