@@ -2,9 +2,10 @@
 
     python scripts/house.py [--revisions 5889f5d ad6e7fe f16bd67 HEAD] [--document CONTRIBUTING.md]
 
-The table is printed; with ``--document`` it also goes between that document's ``house`` markers. A line counts as
-duplicated if it lies in a run of six or more lines of code (without imports, comments and docstrings) that also occurs
-elsewhere in the package, whatever its indentation.
+A second table follows what the first revision defines to the last one. Both are printed; with ``--document`` they
+also go between that document's ``house`` markers. A line counts as duplicated if it lies in a run of six or more
+lines of code (without imports, comments and docstrings) that also occurs elsewhere in the package, whatever its
+indentation.
 """
 
 import argparse
@@ -13,6 +14,7 @@ import io
 import subprocess
 import tokenize
 from collections import defaultdict
+from collections.abc import Iterable
 from pathlib import Path
 
 from gesturehand.markdown import markdown_table, write_between_markers
@@ -121,6 +123,53 @@ def count(revision: str) -> dict[str, int]:
     }
 
 
+def definitions(texts: dict[str, str]) -> dict[str, dict[str, int]]:
+    """Lines of every function and class at a module's top level, by name and by the files that define that name."""
+    found: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
+    for path, text in texts.items():
+        for node in ast.parse(text).body:
+            if isinstance(node, DOCUMENTED[1:]):
+                found[node.name][path] += len(lines_of([node]))
+    return found
+
+
+def succession(first: dict[str, str], last: dict[str, str]) -> list[tuple[str, int, int]]:
+    """What became of the first revision's functions and classes, and how much the last one has added to them.
+
+    A definition is known by its name, wherever it is: a renamed one counts as gone and as new. Definitions of one name
+    are one, with the lines and files of all; among private names, such as ``_text``, that is mostly coincidence.
+
+    Args:
+        first: The sources of the first revision, by path.
+        last: Those of the last one.
+
+    Returns:
+        Rows: a description, its number at the first revision, and at the last.
+    """
+    revisions = [definitions(texts) for texts in (first, last)]
+    before, after = revisions
+    kept, new = before.keys() & after.keys(), after.keys() - before.keys()
+    public = {name for name in before if not name.startswith("_")}
+
+    def lines(found: dict[str, dict[str, int]], names: Iterable[str]) -> int:
+        return sum(sum(found[name].values()) for name in names)
+
+    def files(found: dict[str, dict[str, int]], names: Iterable[str]) -> set[str]:
+        return {path for name in names for path in found[name]}
+
+    homes = [files(found, kept) for found in revisions]
+    return [
+        ("functions and classes of then", len(before), len(kept)),
+        ("… in files", len(files(before, before)), len(homes[1])),
+        ("… the public ones", len(public), len(public & kept)),
+        ("… the public ones in files", len(files(before, public)), len(files(after, public & kept))),
+        ("… lines of those that still exist", *(lines(found, kept) for found in revisions)),
+        ("functions and classes added since", 0, len(new)),
+        ("… lines", 0, lines(after, new)),
+        ("… in files that hold none of then", 0, len(files(after, new) - homes[1])),
+    ]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--revisions", nargs="+", default=REVISIONS, help="git revisions")
@@ -130,7 +179,10 @@ def main() -> None:
     counts = [count(name) for name in names]
     rows = [[f"`{PACKAGE}`", *names]]
     rows += [[what, *(f"{of_revision[what]:,}" for of_revision in counts)] for what in counts[0]]
-    table = markdown_table(rows)
+    first, *_, last = names
+    became = [[f"from `{first}` to `{last}`", "then", "now"]]
+    became += [[what, f"{then:,}", f"{now:,}"] for what, then, now in succession(sources(first), sources(last))]
+    table = f"{markdown_table(rows)}\n{markdown_table(became)}"
     print(table, end="")
     if arguments.document:
         source = f"<!-- written by `python scripts/house.py --document {arguments.document}` -->\n"

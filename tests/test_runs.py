@@ -9,7 +9,6 @@ from refusals import refused
 from gesturehand import runs
 from gesturehand.cli.main import main
 from gesturehand.cli.training.preflight import expand_run
-from gesturehand.cli.training.pretraining import find_pretraining
 from gesturehand.errors import UserError
 from gesturehand.inference.checkpoint import find_checkpoint
 from gesturehand.text_file import write_json
@@ -171,4 +170,4 @@ def test_auto_takes_no_control(tmp_path):
     good = finish(tmp_path, "a/1", 10.0, model="GesturePretrainer", settings=settings)
     control = finish(tmp_path, "a/2", 20.0, model="GesturePretrainer", settings=settings)
     (control / "config.yaml").write_text("data: {shuffled_labels: true}")
-    assert find_pretraining("auto", tmp_path, settings) == str(good / runs.BEST_CHECKPOINT)
+    assert runs.find_pretraining("auto", tmp_path, settings) == str(good / runs.BEST_CHECKPOINT)

@@ -69,18 +69,17 @@ def new_file(path: str | Path, remedy: str = _REMEDY, *, one_of_many: bool = Fal
 
 
 @contextmanager
-def durable_file(path: str | Path, remedy: str = _REMEDY, *, one_of_many: bool = False) -> Iterator[BinaryIO]:
+def durable_file(path: str | Path, *, one_of_many: bool = False) -> Iterator[BinaryIO]:
     """Opens a file for writing bytes that appears under its name as :func:`new_file` says.
 
     Args:
         path: The file; its folder is made.
-        remedy: What the user can do if it cannot be written; the end of the sentence.
         one_of_many: As for :func:`new_file`.
 
     Raises:
         UserError: It cannot be written.
     """
-    with new_file(path, remedy, one_of_many=one_of_many) as part, part.open("wb") as file:
+    with new_file(path, one_of_many=one_of_many) as part, part.open("wb") as file:
         yield file
 
 

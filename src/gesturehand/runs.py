@@ -28,6 +28,8 @@ BEST_CHECKPOINT: Final = Path("checkpoints") / "best.ckpt"
 #: The kind of model that "latest" means: one of the second stage.
 REGRESSOR: Final = "HandRegressor"
 _PRETRAINER: Final = "GesturePretrainer"
+#: Settings on which both stages must agree for a hand-over.
+_ENCODER_SETTINGS: Final = ("backbone", "feature_stride", "embedding_dim", "gesture_classes")
 #: Kinds of models whose runs, of the first version, do not list them.
 _KINDS: Final[dict[str, tuple[str, ...]]] = {"TokenFusionRegressor": (REGRESSOR,), "EANetRegressor": (REGRESSOR,)}
 #: First words of the folders of experiments, whose networks are trained for comparison and not for use.
@@ -119,6 +121,49 @@ def newest_run(runs: str | Path, model: str = REGRESSOR) -> Path:
             return folder
     note = f" ({', '.join(left_out[:3])}{' …' if len(left_out) > 3 else ''})" if left_out else ""
     raise UserError(f"No finished {model} under '{runs}'{note}: train one with `make finetune`, or give its folder.")
+
+
+def encoder_settings(model: Any) -> dict[str, Any]:
+    """The encoder's part of a model's settings; a backbone has the same name with and without ``timm/``."""
+    settings = {key: model.get(key) for key in _ENCODER_SETTINGS}
+    return settings | {"backbone": str(settings["backbone"]).removeprefix("timm/")}
+
+
+def find_pretraining(wanted: str | None, runs: str | Path, settings: dict[str, Any]) -> str | None:
+    """The checkpoint that a setting stands for.
+
+    Args:
+        wanted: A path, ``auto`` (the newest finished gesture pretraining that fits, no control) or ``none``.
+        runs: Where ``auto`` searches.
+        settings: :func:`encoder_settings` and ``mirror_left`` of the second stage, which the first must share.
+
+    Returns:
+        A path, or None for none.
+
+    Raises:
+        UserError: ``auto`` finds none.
+    """
+    from pytorch_lightning.utilities import rank_zero_info
+
+    if wanted in (None, "none"):
+        return None
+    if wanted != "auto":
+        return str(wanted)
+    for folder, description in candidate_runs(runs)[0]:
+        if description.get("model") == _PRETRAINER and description.get("settings") == settings:
+            path = str(best_checkpoint(folder))
+            rank_zero_info(f"Gesture pretraining: {path}")
+            return path
+    wanted_text = ", ".join(f"{key}={value}" for key, value in settings.items())
+    raise UserError(
+        f"No finished gesture pretraining with {wanted_text} under '{runs}': run `make pretrain` first, name a "
+        "checkpoint as model.pretrained, or go without with PRETRAINED=none."
+    )
+
+
+def mirrors_left(data: Any) -> bool:
+    """Whether data, or its settings, show left hands as right ones."""
+    return bool(data.mirror_left and data.layout == "per_hand")
 
 
 def stage_of_model(model: str, kinds: list[str] | None = None) -> int | None:

@@ -14,8 +14,7 @@ from gesturehand.camera import (
     weak_perspective,
 )
 from gesturehand.hand.conventions import PoseForm
-from gesturehand.hand.layer import HandModel
-from gesturehand.hand.transform import change_frame, mirror_x
+from gesturehand.hand.layer import HandModel, change_frame, mirror_x
 from gesturehand.losses import counted_labels, gesture_targets, objective_targets
 from gesturehand.skeleton import WRIST
 

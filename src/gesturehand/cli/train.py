@@ -40,7 +40,6 @@ from gesturehand.cli.training.config_trust import distrust_configs, take_trust
 from gesturehand.cli.training.loggers import RunConfig, make_loggers, wandb_run_finished
 from gesturehand.cli.training.parser import TrainingParser, add_run_keys
 from gesturehand.cli.training.preflight import check_root_exists, check_seed, expand_run
-from gesturehand.cli.training.pretraining import encoder_settings, find_pretraining, mirrors_left
 from gesturehand.cli.training.process import (
     Choice,
     is_first_process,
@@ -66,7 +65,7 @@ from gesturehand.errors import UserError, one_line
 from gesturehand.evaluation.report import code_version
 from gesturehand.gestures import OwnLabels
 from gesturehand.inference.checkpoint import find_checkpoint
-from gesturehand.runs import CONFIG_FILE, mark_finished, new_run
+from gesturehand.runs import CONFIG_FILE, encoder_settings, find_pretraining, mark_finished, mirrors_left, new_run
 from gesturehand.trainers.gesture_pretrainer import GesturePretrainer
 from gesturehand.trainers.hand_regressor import HandRegressor
 

@@ -7,7 +7,7 @@ import numpy as np
 from gesturehand.camera import transform_affine
 from gesturehand.detection.graph import OnnxGraph
 from gesturehand.detection.palms import Palms
-from gesturehand.detection.pyramid import ImagePyramid
+from gesturehand.detection.views import ImagePyramid
 from gesturehand.skeleton import MIDDLE_MCP, NUM_JOINTS, WRIST
 
 #: Side of a crop over the palm's, and its shift towards the fingers over the palm's side (MediaPipe's).

@@ -12,10 +12,12 @@ import numpy as np
 
 from gesturehand.camera import transform_affine
 from gesturehand.detection.graph import OnnxGraph
-from gesturehand.detection.pyramid import ImagePyramid
+from gesturehand.detection.views import ImagePyramid, View
 
 #: Stride, and anchors per cell.
 _MAPS: Final = ((8, 2), (16, 6))
+#: Palms below this score are dropped.
+_LEAST_SCORE: Final = 0.1
 #: Palms from this score on are certain.
 SURE_PALM: Final = 0.5
 #: The first of the seven points is the wrist, and the third the middle finger's knuckle.
@@ -26,18 +28,6 @@ _SAME_PALM: Final = 0.3
 #: walls and blurred grounds differ less. The smallest hands to detect take three cells.
 _CELLS: Final = 16
 _LEAST_CONTRAST: Final = 6
-
-
-class View(NamedTuple):
-    """A part of the image that the palm detector looks at.
-
-    Attributes:
-        square: (3,) centre x, centre y and side, px.
-        angle: Turn of its content, radians, clockwise as seen.
-    """
-
-    square: np.ndarray
-    angle: float = 0.0
 
 
 class Palms(NamedTuple):
@@ -67,13 +57,11 @@ class PalmNetwork:
 
     Args:
         threads: Number of threads of one call.
-        least_score: Palms below are dropped.
     """
 
-    def __init__(self, threads: int = 1, least_score: float = 0.1) -> None:
+    def __init__(self, threads: int = 1) -> None:
         self._graph = OnnxGraph("mediapipe_palm", threads)
         self._anchors = _anchors(self._graph.size_px)
-        self._least_score = least_score
 
     def __call__(self, pyramid: ImagePyramid, views: list[View]) -> Palms:
         """The palms in any of the views, each once. Views without any detail are not searched.
@@ -88,7 +76,7 @@ class PalmNetwork:
         found = self._graph(np.stack([crop for crop, _ in crops]))
         with np.errstate(over="ignore"):
             scores = 1 / (1 + np.exp(-found["logits"][..., 0].astype(np.float64)))
-        view, anchor = np.nonzero(scores >= self._least_score)
+        view, anchor = np.nonzero(scores >= _LEAST_SCORE)
         values = found["boxes"][view, anchor].astype(np.float64)
         back = np.stack([affine for _, affine in crops])[view]
         # Coordinates refer to pixel edges: subtract half a pixel for pixel centres.

@@ -28,7 +28,7 @@ from gesturehand.batch import Batch, HandPrediction
 from gesturehand.camera import frame_of_affine, normalised_to_px
 from gesturehand.errors import UserError
 from gesturehand.file_writing import durable_file
-from gesturehand.hand.transform import mirror_x
+from gesturehand.hand.layer import mirror_x
 
 #: Shape of one hand by key; -1 for any length.
 _SHAPES: Final[dict[str, tuple[int, ...]]] = {

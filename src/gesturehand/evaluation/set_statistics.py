@@ -19,8 +19,7 @@ from gesturehand.data.index import HAND_TYPES, InterHandIndex, read_index
 from gesturehand.data.remote import local_folder
 from gesturehand.errors import UserError
 from gesturehand.gestures import NO_GESTURE, class_names
-from gesturehand.hand.layer import HandModel
-from gesturehand.hand.transform import mirror_x
+from gesturehand.hand.layer import HandModel, mirror_x
 from gesturehand.markdown import markdown_table
 from gesturehand.metrics.alignment import align_procrustes
 from gesturehand.runs import CONFIG_FILE, REPORT_FILE, newest_test, run_config

@@ -14,8 +14,7 @@ from gesturehand.batch import Batch, HandPrediction
 from gesturehand.data.datamodule import InterHandDataModule
 from gesturehand.errors import UserError
 from gesturehand.evaluation.predictions import without_image
-from gesturehand.hand.layer import HandModel
-from gesturehand.hand.transform import mirror_x
+from gesturehand.hand.layer import HandModel, mirror_x
 from gesturehand.markdown import markdown_table
 from gesturehand.metrics.hand_metrics import HandMetrics
 from gesturehand.runs import CONFIG_FILE, REPORT_FILE, run_config

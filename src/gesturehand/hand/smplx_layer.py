@@ -32,7 +32,7 @@ class SmplxLayer(nn.Module):
                 module.register_buffer(name, tensor, persistent=False)
 
     def forward(self, rotations: Tensor, betas: Tensor, is_right: Tensor) -> Tensor:
-        """As :meth:`gesturehand.hand.layer.SkinningLayer.forward`."""
+        """As :meth:`gesturehand.hand.skinning_layer.SkinningLayer.forward`."""
         points = rotations.new_zeros(len(rotations), NUM_MANO_JOINTS + self.num_vertices, 3)
         for layer, mask in zip(self.layers, (is_right, ~is_right), strict=True):
             rows = mask.nonzero()[:, 0]

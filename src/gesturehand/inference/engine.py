@@ -7,7 +7,6 @@ and the open hand runs on it: new weights of ``openphoto``, and checkpoints that
 import importlib.util
 import json
 import math
-from concurrent.futures import ThreadPoolExecutor
 from importlib.resources import files
 from typing import Any, Final, Literal
 
@@ -15,6 +14,7 @@ import cv2
 import numpy as np
 import torch
 
+from gesturehand.detection.graph import OnnxGraph
 from gesturehand.errors import UserError
 from gesturehand.extras import install
 from gesturehand.skeleton import NUM_MANO_JOINTS, WRIST
@@ -41,8 +41,6 @@ _MIRRORS[0, 1:] = _FLIP[:, None] * _FLIP
 _MIRRORS[0, WRIST] = _FLIP
 _PLACES: Final = np.ones((2, NUM_MANO_JOINTS, 3, 1), np.float32)
 _PLACES[0, WRIST] = _FLIP[:, None]
-#: Crops of one run: two share the weights that are read, more no longer fit the cache.
-_CROPS: Final = 2
 
 
 def graph_settings(model: HandRegressor) -> dict[str, Any]:
@@ -99,19 +97,7 @@ class OnnxEngine:
     """
 
     def __init__(self, model: HandRegressor) -> None:
-        import onnxruntime
-
-        weights = graph_weights(model)
-        # The session reads these arrays as long as it lives.
-        self._weights = {name: onnxruntime.OrtValue.ortvalue_from_numpy(array) for name, array in weights.items()}
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
-        options.inter_op_num_threads = 1
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        options.add_external_initializers(list(self._weights), list(self._weights.values()))
-        content = (files("gesturehand.assets") / GRAPH_FILE).read_bytes()
-        self._session: Any = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-        self._outputs = [output.name for output in self._session.get_outputs()]
+        self._graph = OnnxGraph(GRAPH_FILE.removesuffix(".onnx"), weights=graph_weights(model))
 
     def __call__(self, images: np.ndarray, crop_affine: np.ndarray) -> dict[str, np.ndarray]:
         """Predicts crops in which every hand looks like a right one.
@@ -146,17 +132,8 @@ class OnnxEngine:
     ) -> dict[str, np.ndarray]:
         """The graph's outputs by name."""
 
-        def run(part: slice) -> list[np.ndarray]:
+        def inputs(part: slice) -> dict[str, np.ndarray]:
             planes = images[part].transpose(0, 3, 1, 2).astype(np.float32, order="C")
-            given = {"images": planes, "turns": turns[part], "mirrors": mirrors[part], "places": places[part]}
-            found: list[np.ndarray] = self._session.run(self._outputs, given)
-            return found
+            return {"images": planes, "turns": turns[part], "mirrors": mirrors[part], "places": places[part]}
 
-        parts = [slice(start, start + _CROPS) for start in range(0, len(images), _CROPS)]
-        if len(parts) == 1:
-            return dict(zip(self._outputs, run(parts[0]), strict=True))
-        with ThreadPoolExecutor(torch.get_num_threads()) as pool:
-            runs = list(pool.map(run, parts))
-        return {
-            name: np.concatenate(arrays) for name, arrays in zip(self._outputs, zip(*runs, strict=True), strict=True)
-        }
+        return self._graph.run(len(images), inputs, torch.get_num_threads())

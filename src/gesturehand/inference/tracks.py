@@ -9,9 +9,8 @@ import numpy.typing as npt
 from scipy.optimize import linear_sum_assignment
 
 from gesturehand.detection import HandDetection, HandDetector
-from gesturehand.detection.detector import MIN_SCORE
+from gesturehand.detection.detector import MIN_SCORE, first_of_each
 from gesturehand.detection.landmarks import Landmarks
-from gesturehand.detection.same_hand import first_of_each
 from gesturehand.errors import UserError
 from gesturehand.inference.boxes import Hand, HandBox
 from gesturehand.inference.result import HandResult

@@ -24,11 +24,11 @@ from gesturehand.cli.keys.signature import (
     REQUIRED,
     Kind,
     Signature,
-    find_dotted,
     first_sentence,
     is_record,
     signature_of,
 )
+from gesturehand.cli.keys.source import find_dotted
 from gesturehand.data.files import check_root, is_url
 from gesturehand.data.spelling import find_file
 from gesturehand.errors import UserError, one_line
@@ -76,8 +76,8 @@ def check_paths(command: str, words: Sequence[str]) -> None:
     """
     given = all_given(read_line(words))
     known = known_keys(command, model_of(given))
-    for each in {_in_full(known, each.path): each for each in given}.values():
-        path = _in_full(known, each.path)
+    for each in {in_full(known.command, each.path): each for each in given}.values():
+        path = in_full(known.command, each.path)
         key = known.by_path.get(path)
         value = each.value
         if key is None or "path" not in key.parameter.kind.types or not isinstance(value, str) or "${" in value:
@@ -191,7 +191,7 @@ def _check(known: KnownKeys, given: Given, classes: dict[str, str]) -> None:
         given: The given keys.
         classes: The class that was last named for each key that takes an object.
     """
-    path = _in_full(known, given.path)
+    path = in_full(known.command, given.path)
     if given.value is MISSING and path not in SWITCHES and not path.endswith(".help"):
         if path in known.by_path:
             raise UserError(f"--{path} needs a value: write --{path}=VALUE.")
@@ -216,10 +216,10 @@ def _check(known: KnownKeys, given: Given, classes: dict[str, str]) -> None:
     raise UserError(_unknown_key(known, given, path))
 
 
-def _in_full(known: KnownKeys, path: str) -> str:
+def in_full(command: str, path: str) -> str:
     """``model.fusion`` is short for ``model.init_args.fusion``."""
     section, _, rest = path.partition(".")
-    short = known.command in TRAINING and section == "model" and rest
+    short = command in TRAINING and section == "model" and rest
     return f"model.init_args.{rest}" if short and rest.partition(".")[0] not in (*_OF_OBJECTS, "help") else path
 
 

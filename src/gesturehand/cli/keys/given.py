@@ -74,12 +74,11 @@ def read_line(words: Sequence[str]) -> Line:
     return Line(options, strays)
 
 
-def read_file(path: str, what: str = "The configuration") -> Iterator[Given]:
+def read_file(path: str) -> Iterator[Given]:
     """The keys of a YAML file, one after the other.
 
     Args:
         path: The file.
-        what: What it is, for messages.
 
     Raises:
         UserError: It is not there, or holds no keys.
@@ -87,20 +86,22 @@ def read_file(path: str, what: str = "The configuration") -> Iterator[Given]:
     try:
         text = read_text(path)
     except IsADirectoryError:
-        raise UserError(f"{what} '{path}' is a folder: give a YAML file.") from None
+        raise UserError(f"The configuration '{path}' is a folder: give a YAML file.") from None
     except OSError as error:
         reason = "does not exist" if isinstance(error, FileNotFoundError) else f"cannot be read ({error.strerror})"
-        raise UserError(f"{what} '{path}' {reason}: {did_you_mean_path(path, 'give a YAML file.')}") from None
-    check_aliases(text, what)
+        raise UserError(
+            f"The configuration '{path}' {reason}: {did_you_mean_path(path, 'give a YAML file.')}"
+        ) from None
+    check_aliases(text, "The configuration")
     try:
         root = yaml.compose(text, Loader=yaml.CSafeLoader)
     except (yaml.YAMLError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         where = "" if mark is None else f", line {mark.line + 1}"
         problem = getattr(error, "problem", None) or "it cannot be read"
-        raise UserError(f"{what} '{path}'{where}, is not YAML ({problem}): correct it.") from None
+        raise UserError(f"The configuration '{path}'{where}, is not YAML ({problem}): correct it.") from None
     if root is not None and not isinstance(root, yaml.MappingNode):
-        raise UserError(f"{what} '{path}' holds no keys: write KEY: VALUE on each line.")
+        raise UserError(f"The configuration '{path}' holds no keys: write KEY: VALUE on each line.")
     if root is not None:
         yield from _flat(root, "", path)
 

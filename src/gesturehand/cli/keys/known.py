@@ -7,17 +7,8 @@ from functools import cache
 from typing import Any, Final, NamedTuple
 
 from gesturehand.cli.commands import POSITIONAL, TRAINING, function_of
-from gesturehand.cli.keys.signature import (
-    REQUIRED,
-    Kind,
-    Parameter,
-    bases_of,
-    find_dotted,
-    kind_of,
-    signature_of,
-    tree_of,
-    value_of,
-)
+from gesturehand.cli.keys.signature import REQUIRED, Kind, Parameter, bases_of, kind_of, signature_of
+from gesturehand.cli.keys.source import find_dotted, tree_of, value_of
 
 TRAINER: Final = "pytorch_lightning.Trainer"
 CHECKPOINT: Final = "pytorch_lightning.callbacks.ModelCheckpoint"

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from gesturehand.cli.keys.check import all_given, check_paths, model_of
+from gesturehand.cli.keys.check import all_given, check_paths, in_full, model_of
 from gesturehand.cli.keys.given import read_line
 from gesturehand.cli.keys.known import DATA, model_classes
 from gesturehand.cli.keys.signature import REQUIRED, signature_of
@@ -37,7 +37,7 @@ def check_training(command: str, words: Sequence[str]) -> None:
     if any(option.path == "print_config" or option.path.endswith(".help") for option in line.options):
         return
     given = all_given(line)
-    values = {_in_full(each.path): each.value for each in given}
+    values = {in_full(command, each.path): each.value for each in given}
     check_seed(values.get("seed_everything", 0))
     data = _settings(DATA, "data.", values)
     check_data_settings(data)
@@ -69,12 +69,6 @@ def check_seed(seed: Any) -> None:
     """
     if isinstance(seed, int) and not 0 <= seed < SEEDS:
         raise UserError(f"seed_everything is {seed}: give a whole number from 0 to {SEEDS - 1}.")
-
-
-def _in_full(path: str) -> str:
-    section, _, rest = path.partition(".")
-    short = section == "model" and rest and rest.partition(".")[0] not in ("class_path", "init_args", "dict_kwargs")
-    return f"model.init_args.{rest}" if short else path
 
 
 def _settings(name: str, prefix: str, values: Mapping[str, Any]) -> dict[str, Any]:
