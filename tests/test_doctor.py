@@ -1,4 +1,4 @@
-"""What this installation and this machine are found to be, and how it is told."""
+"""Findings about this installation and this machine, and their report."""
 
 import importlib
 import json
@@ -31,7 +31,7 @@ from gesturehand.hand.mano_file import write_npz
 
 
 def by_name(found):
-    """Findings by their names, without what is said in between."""
+    """Findings by their names, without the text in between."""
     return {row.name: row for row in found if not isinstance(row, str)}
 
 
@@ -110,7 +110,7 @@ def test_private_words(monkeypatch, tmp_path, text, hidden):
     assert private_words_hidden()(text.replace("HOME", str(home))) == hidden.replace("HOME", str(home))
 
 
-# A process of its own in which the command runs, with other packages in front of the installed ones.
+# A separate process in which the command runs, with other packages in front of the installed ones.
 
 
 SOURCE = Path(gesturehand.__file__).parents[1]
@@ -128,7 +128,7 @@ sys.exit(code)
 
 @pytest.fixture
 def doctor(tmp_path):
-    """Runs the command; exit code and findings by name."""
+    """Runs the command; returns its exit code and its findings by name."""
 
     def run(*words: str, before: Path | None = None, **variables: str) -> tuple[int, dict[str, Finding]]:
         path = os.pathsep.join([*([str(before)] if before else []), str(SOURCE)])
@@ -150,7 +150,7 @@ def doctor(tmp_path):
     return run
 
 
-# Distributions that are made up: their metadata in a folder that comes first on the path.
+# Made-up distributions: their metadata is in a folder that comes first on the path.
 
 
 def make_distribution(folder: Path, name: str, version: str, *files: str, requires: tuple[str, ...] = ()) -> None:
@@ -168,7 +168,7 @@ def make_distribution(folder: Path, name: str, version: str, *files: str, requir
     importlib.invalidate_caches()
 
 
-# Limits of control groups, in a made-up root, and thread variables.
+# Limits of control groups, with a made-up root, and thread variables.
 
 
 GIB = 2**30
@@ -228,7 +228,7 @@ def test_cores_of_this_process(monkeypatch):
     assert found.value == f"1 for this process, {os.cpu_count()} in the machine"
 
 
-# Precisions: errors are those of the formats, and a format that a device does not compute is a finding.
+# Precisions: errors are those of the formats, and a format in which a device cannot compute is a finding.
 
 
 CPU = torch.device("cpu")
@@ -236,7 +236,7 @@ CPU = torch.device("cpu")
 
 @pytest.mark.parametrize(("name", "bits"), [("fp32", 24), ("bf16-mixed", 8), ("fp16-mixed", 11)])
 def test_error_is_that_of_the_format(name, bits):
-    """Of sums of some hundred products, rounded to so many bits; a format with 3 more bits would be below."""
+    """For sums of a few hundred products, rounded to this many bits; with 3 more bits the error would be smaller."""
     step = 2.0**-bits
     assert step / 4 < error_of(CPU, name) < 50 * step
     assert error_of(CPU, name) < TOLERANCES[name]
@@ -309,7 +309,7 @@ def examine(how):
 
 @pytest.fixture
 def fragile(tmp_path, monkeypatch):
-    """The name of a module that another process can import."""
+    """The name of a module with faulty examinations, which another process can import."""
     (tmp_path / "fragile.py").write_text(FRAGILE)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     return "fragile"
@@ -335,7 +335,7 @@ def test_process_that_ends_well(fragile):
     assert found == [Finding("first", "works"), Finding("second", "works", "warning", "do this")]
 
 
-# Hand models that are there, broken, or not there.
+# Hand models that are present, broken, or missing.
 
 
 def test_open_hand_alone():
@@ -365,7 +365,7 @@ def test_no_files(tmp_path, name):
     assert by_name(hands(str(tmp_path / name)))["MANO"].state == "problem"
 
 
-# What can be reached, with servers on this machine.
+# Addresses that can be reached, with servers on this machine.
 
 
 NOBODY = "http://127.0.0.1:9"
@@ -373,7 +373,7 @@ NOBODY = "http://127.0.0.1:9"
 
 @pytest.fixture
 def reached(logged_out, monkeypatch):
-    """What can be reached, as far as a test has not said otherwise: nobody answers."""
+    """The addresses that can be reached: none, unless a test adds some."""
     for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("WANDB_BASE_URL", NOBODY)

@@ -15,7 +15,7 @@ from gesturehand.extras import EXTRAS, install
 REPOSITORY = Path(__file__).parents[1]
 SCRIPT = runpy.run_path(str(REPOSITORY / "scripts" / "extras_table.py"))
 PACKAGES = SCRIPT["packages_of_extras"]()
-#: Used by notebooks, scripts and benchmarks only; nothing of the package imports what they install.
+#: Used only by notebooks, scripts and benchmarks; no module of the package imports what they install.
 BESIDE_THE_PACKAGE = {"notebooks", "docs", "open-hand", "benchmark", "dev"}
 
 

@@ -1,4 +1,4 @@
-"""What takes fewer operations gives what more of them give: values, derivatives, types."""
+"""Fewer operations give the same values, derivatives and types as more of them."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""The gesture vocabulary: its sizes, its hierarchy and what a sequence's name stands for."""
+"""The gesture vocabulary: its sizes, its hierarchy and the meaning of a sequence's name."""
 
 import csv
 from importlib.resources import files

@@ -1,4 +1,4 @@
-"""Run folders: a new one each time, finished ones found again."""
+"""Run folders: a new one is made each time, and finished ones are found again."""
 
 import threading
 from pathlib import Path
@@ -118,7 +118,7 @@ def fault(variant, *values, kind="latest", outcome="the ordinary run before it i
     ],
 )
 def test_controls_and_ablations_are_never_the_latest(tmp_path, monkeypatch, capsys, name, config):
-    """Whichever command chooses: all of them take the ordinary run."""
+    """Whichever command chooses, all of them take the ordinary run."""
     monkeypatch.chdir(tmp_path)
     description = {"model": "TokenFusionRegressor", "kinds": ["TokenFusionRegressor", "HandRegressor"]}
     ordinary = finish(tmp_path, "runs/paper/1", 10.0, **description)

@@ -1,4 +1,4 @@
-"""Text comes back as it was written, whatever program saved it."""
+"""Text comes back as it was written, whichever program saved it."""
 
 import codecs
 import json

@@ -1,4 +1,4 @@
-"""Stored crops give the network what the images give it, but for one more resampling."""
+"""Stored crops give the network the same as the images do, except for one more resampling."""
 
 import numpy as np
 import pytest

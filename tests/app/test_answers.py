@@ -1,4 +1,4 @@
-"""Answers to visitors' files: the same as `predict`'s, or one sentence."""
+"""Answers to visitors' files: the same as those of `predict`, or one sentence."""
 
 import json
 import threading
@@ -21,7 +21,7 @@ def test_a_question_removes_what_the_last_one_left(tmp_path):
     assert not first.folder.exists()
     assert visits.last("a") is second
     visits.check("a", second)
-    (first.folder).mkdir()  # what a writer that was under way does
+    (first.folder).mkdir()  # as a writer in progress does
     with pytest.raises(VisitEndedError):
         visits.check("a", first)
     assert not first.folder.exists()
@@ -66,7 +66,7 @@ def test_a_photo_is_answered_as_predict_writes_it(answerer, predictor, given, tm
         predictor, [given["hand.jpg"]], Settings(expected, mesh_formats=("obj", "glb"), progress=False), lambda _: None
     )
     written = json.loads((expected / "hand.json").read_text())
-    assert written.pop("settings_sha256")  # by which `predict` knows what is done
+    assert written.pop("settings_sha256")  # by which `predict` knows which images are done
     assert json.loads(answer.numbers.read_text()) == written
     assert meshes.obj.read_bytes() == (expected / "hand.obj").read_bytes()
     assert meshes.glb.read_bytes() == (expected / "hand.glb").read_bytes()

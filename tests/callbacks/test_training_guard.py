@@ -1,4 +1,4 @@
-"""A loss that is not finite ends the run before the weights are spoilt, and the sample is named."""
+"""A loss that is not finite ends the run before it spoils the weights, and the sample is named."""
 
 import pytest
 import torch

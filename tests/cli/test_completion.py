@@ -19,7 +19,7 @@ def script(tmp_path_factory):
 
 
 def completed(script, line, folder):
-    """What Bash offers for a line whose end is where the cursor is."""
+    """The completions that Bash offers for a line with the cursor at its end."""
     program = (
         f"source '{script}'; COMP_LINE='{line}'; COMP_POINT=${{#COMP_LINE}}; COMP_WORDS=($COMP_LINE); COMP_CWORD=1; "
         "_gesturehand; printf '%s\\n' \"${COMPREPLY[@]}\""

@@ -84,7 +84,7 @@ def test_index_builds_every_split_and_says_what_is_in_it(tmp_path, synthetic_roo
 
 
 def test_drawing_a_set_does_not_load_pytorch():
-    """It would take longer to start than a hundred frames take to draw."""
+    """PyTorch would take longer to start than a hundred frames take to draw."""
     code = "import sys, gesturehand.cli.data; print('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
 

@@ -1,4 +1,4 @@
-"""``gesturehand evaluate`` on joints that are the truth but for a shift."""
+"""``gesturehand evaluate`` on true joints that are shifted."""
 
 import json
 
@@ -42,7 +42,7 @@ def test_hands_that_were_not_predicted_are_one_sentence(saved, synthetic_root, r
 
 
 def evaluated(change, synthetic_root, tmp_path, capsys, key="joints"):
-    """Scores the truth of all single hands after a change; gives exit code, output, and report if there is one."""
+    """Scores the truth of all single hands after a change; returns exit code, output, and report if there is one."""
     data = InterHandDataModule(
         str(synthetic_root), image_size=8, num_workers=0, test_split="val", mirror_left=False, read_images=False
     )

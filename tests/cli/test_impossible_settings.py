@@ -1,4 +1,4 @@
-"""Settings of a training that cannot be: each ends in one sentence and exit code 2, before anything is trained."""
+"""Impossible settings of a training: each ends in one sentence and exit code 2, before anything is trained."""
 
 import pytest
 from faults import fault, faults
@@ -9,7 +9,7 @@ from gesturehand.cli.main import main
 
 @pytest.fixture
 def fit(tmp_path, monkeypatch, synthetic_root, capsys):
-    """Runs `fit` with words of a test; its exit code and what it said last."""
+    """Runs `fit` with the words of a test; returns its exit code and the last line that it printed."""
     monkeypatch.chdir(tmp_path)
 
     def run(*words: str) -> tuple[int, str]:

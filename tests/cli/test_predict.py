@@ -98,7 +98,7 @@ def fault(variant, outcome, *values):
 
 @pytest.fixture
 def predicted(trained_checkpoint, image, tmp_path, capsys):
-    """Predicts the image with more words or a boxes file: exit code, hands, what was printed."""
+    """Predicts the image with more words or a boxes file; returns exit code, hands and output."""
 
     def predict(*more, boxes=None):
         words = ["predict", str(image), f"--checkpoint={trained_checkpoint}", "--overlay=false", "--mesh=false"]

@@ -20,7 +20,7 @@ def square_by_hand(left, top, right, bottom, factor):
 
 
 def eanet_box(record, hands, project_point):
-    """Each hand's tight box of valid joints × 1.25; their union, clipped to the image, made square, × 1.25."""
+    """The union of each hand's tight box of valid joints × 1.25, clipped to the image, made square, × 1.25."""
     boxes = []
     for number in hands:
         hand = record["hands"][number]
@@ -77,7 +77,7 @@ def test_hand_that_is_not_shown_has_no_part_in_the_box(two_hand_root, everything
 
 
 def test_invalid_joints_and_the_images_edge_count(synthetic_root, edited_set, plain_records, project_point):
-    """Half the joints invalid, and hands cut by the image's edge: each changes boxes."""
+    """Half the joints are invalid, and hands are cut off by the image's edge: both change boxes."""
 
     def joint_3d(content):
         for frame in frames_of(content):

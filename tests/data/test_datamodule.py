@@ -154,7 +154,7 @@ def test_subsets_belong_to_their_stage(synthetic_root, tmp_path):
 
 
 def test_labelled_only_concerns_training_and_validation(two_hand_root):
-    """The test set is given by its protocol."""
+    """The test set is fixed by its protocol."""
     everything, labelled = (data_of(two_hand_root, hands="all", labelled_only=only) for only in (False, True))
     for stage in ("train", "val", "test"):
         fine = [int(labelled.dataset(stage)[n]["gesture_fine"]) for n in range(len(labelled.dataset(stage)))]

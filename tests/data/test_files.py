@@ -1,4 +1,4 @@
-"""Where annotation files lie, and one clear sentence for whatever is wrong with them."""
+"""The places of annotation files, and one clear sentence for whatever is wrong with them."""
 
 import shutil
 

@@ -1,4 +1,4 @@
-"""The index on disk: made once, made anew when it must be, never half there, shared by processes."""
+"""The index on disk: built once, rebuilt when necessary, never half written, shared by processes."""
 
 import multiprocessing
 import os

@@ -1,4 +1,4 @@
-"""Joints by other tools' names."""
+"""Joints under other tools' names."""
 
 import pytest
 from set_files import MMPOSE_NAMES

@@ -1,4 +1,4 @@
-"""Packing: byte for byte, whole shards only, goes on after a kill, names what cannot be read, verifies sums."""
+"""Packing: byte for byte, in whole shards only; it continues after a kill, names unreadable images and checks sums."""
 
 import hashlib
 import itertools
@@ -24,7 +24,7 @@ from gesturehand.data.pack import pack_split
 from gesturehand.data.shards import TABLE_NAME, name_hash, open_table
 from gesturehand.errors import UserError
 
-#: A few images a shard.
+#: So small that a shard holds a few images.
 SMALL_MB = 0.1
 
 
@@ -42,7 +42,7 @@ def loose_files(root: Path, split: str) -> dict[str, bytes]:
 
 
 def members(folder: Path) -> dict[str, bytes]:
-    """What Python's own reader finds in the shards, in their order."""
+    """The members that Python's own reader finds in the shards, in their order."""
     found = {}
     for path in sorted(folder.glob("images_*.zip")):
         with zipfile.ZipFile(path) as archive:

@@ -1,4 +1,4 @@
-"""Files that are no predictions, found by trying mutated ones: each is refused with a sentence."""
+"""Files that are not predictions, found by trying mutated ones: each is refused with a sentence."""
 
 import numpy as np
 import pytest
@@ -63,7 +63,7 @@ def test_hand_comes_back_as_the_other_side_of_the_mirror_shows_it(mirror, angle)
         joints=joints @ seen.T,
         joints_2d=torch.zeros(1, 1, 21, 2),
     )
-    # The crop shows a hand of the model: its side's mesh under the seen rotations is the seen mesh.
+    # The crop shows a hand of the model: the mesh of its side under the visible rotations is the visible mesh.
     seen_mesh, seen_joints = model(seen_rotations[None, None], torch.zeros(1, 1, 10), None, is_right ^ mirror)
     torch.testing.assert_close(seen_mesh - seen_joints[..., :1, :], prediction["vertices"], atol=1e-5, rtol=0)
 

@@ -1,4 +1,4 @@
-"""What a test leaves behind, against the saved predictions and plain loops."""
+"""The report of a test, against the saved predictions and plain loops."""
 
 import json
 
@@ -88,7 +88,7 @@ def test_markdown_names_a_protocol_for_every_error(tested, report):
 
 @pytest.mark.slow
 def test_two_processes_write_the_same_report(tmp_path, synthetic_root, run_test, report):
-    """A test set of odd length: one process ends with a sample that only fills up."""
+    """With a test set of odd length, one process ends with a sample that only fills up."""
     ids = [row["id"] for row in report["worst"]][:15]
     subset = tmp_path / "ids.txt"
     subset.write_text("\n".join(map(str, ids)))
@@ -106,7 +106,7 @@ def test_two_processes_write_the_same_report(tmp_path, synthetic_root, run_test,
 def assert_close(have, want, place):
     if isinstance(want, dict):
         for key in want:
-            if "loss" not in key:  # a mean over batches, which are others with two processes
+            if "loss" not in key:  # a mean over batches, which differ with two processes
                 assert_close(have[key], want[key], f"{place}/{key}")
     elif isinstance(want, list):
         assert len(have) == len(want), place

@@ -1,4 +1,4 @@
-"""What run folders tell: hand-written folders, with the answers counted by hand."""
+"""Records of run folders: the folders are written by hand, and the answers counted by hand."""
 
 import json
 from datetime import datetime

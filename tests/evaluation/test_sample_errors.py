@@ -1,4 +1,4 @@
-"""Errors of samples, and numbers that JSON has no word for."""
+"""Errors of samples, and numbers that JSON cannot express."""
 
 import math
 

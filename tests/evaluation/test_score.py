@@ -1,4 +1,4 @@
-"""Saved predictions score as the test that saved them, and mistakes in a file are named."""
+"""Saved predictions get the scores of the test that saved them, and mistakes in a file are named."""
 
 import json
 import shutil
@@ -114,7 +114,7 @@ def save(tmp_path, arrays):
 
 
 def assert_same_numbers(score, report):
-    """Errors to 0.001 mm, ratios to what a joint on a threshold's edge may change."""
+    """Asserts equal errors to 0.001 mm, and equal ratios up to what a joint at a threshold may change."""
     compared = 0
     for name, value in score["metrics"].items():
         expected = report["metrics"][name]
@@ -212,7 +212,7 @@ def test_relative_place_of_two_hands_is_scored_only_in_one_frame(tmp_path, two_h
     "MPVPE under eanet is the mean of both hands in either",
 )
 def test_pairs_have_one_vertex_error_whatever_the_layout(tmp_path, two_hand_root, hand_model):
-    """Errors of 5 mm on right and 9 mm on left hands; some pairs have one fit only and do not count."""
+    """Errors are 5 mm on right and 9 mm on left hands; some pairs have only one fit and do not count."""
     pairs = module(two_hand_root, hands="all", layout="two_hand", test_split="train")
     arrays = truth_of(pairs, hand_model)
     noise = np.random.default_rng(0).normal(size=arrays["vertices"].shape).astype(np.float32)
@@ -246,7 +246,7 @@ INVALID = [
 )
 @pytest.mark.parametrize("invalid", INVALID)
 def test_joints_without_coordinates_are_not_scored(invalid, tmp_path, real_sample, hand_model):
-    """A perfect file stays perfect, and as many joints are counted as have both flags and a wrist with both."""
+    """A perfect file stays perfect, and those joints are counted that have both flags and whose wrist has both."""
     data = {"hands": "all", "layout": "two_hand", "mano_fits": False}
     arrays = {
         name: array for name, array in truth_of(module(real_sample, **data), hand_model).items() if name != "vertices"

@@ -1,4 +1,4 @@
-"""What one gets without looking, against plain loops."""
+"""The baselines, which do not look at the image, against plain loops."""
 
 import math
 
@@ -80,7 +80,7 @@ def test_means_do_not_depend_on_batches_or_uncounted_samples(data, mean, hand_mo
 
 
 def test_errors_of_the_mean_joints_are_a_loops(data, mean, hand_model):
-    """Wrist-relative, per joint and side first, then over them (protocol ``root``)."""
+    """Relative to the wrist, first per joint and side, then over them (protocol ``root``)."""
     batches = list(data.evaluation_dataloader("test"))
     errors: dict[tuple[bool, int], list[float]] = {}
     for batch in batches:
@@ -109,7 +109,7 @@ def test_only_numbers_that_mean_something_are_given(data, mean, hand_model):
 
 
 def test_mean_pose_of_one_hand_is_that_hand(data, hand_model):
-    """Trained and tested on one fitted hand, the mean MANO pose is right up to rounding."""
+    """If it is trained and tested on one fitted hand, the mean MANO pose is correct up to rounding."""
     batch = next(iter(data.evaluation_dataloader("train")))
     number = int(batch["mano_valid"][:, 0].nonzero()[0])
     one = {name: value[number : number + 1] for name, value in batch.items()}

@@ -39,7 +39,7 @@ def test_ply_has_all_hands_and_their_colours(hands):
 
 
 def test_outside_is_outside(hands):
-    """Normals point away from the hand, on both sides: the meshes would otherwise be drawn inside out."""
+    """Normals point away from the hand, for both sides: otherwise the meshes would be drawn inside out."""
     for hand in hands:
         mesh = trimesh.Trimesh(hand.vertices, hand.faces, process=False)
         mesh.fill_holes()
@@ -88,7 +88,7 @@ def test_formats_by_name():
 
 
 def test_glb_without_trimesh_names_the_extra():
-    """In a process of its own, in which trimesh cannot be imported."""
+    """In a separate process, in which trimesh cannot be imported."""
     code = """
 import sys
 sys.modules["trimesh"] = None

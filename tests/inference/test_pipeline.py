@@ -39,7 +39,7 @@ def test_a_stage_is_only_so_far_ahead():
     with ahead(items(), 3) as stage:
         assert next(stage) == 0
         assert enough.wait(30)
-        # One was asked for, three wait, and one is in the stage's hands.
+        # One was asked for, three wait, and the stage works on one.
         assert taken == [0, 1, 2, 3, 4]
 
 

@@ -43,7 +43,7 @@ def rotations_of(hand):
 
 
 def test_json_skinned_anew_is_the_obj(predictor, images, pair_frames, tmp_path):
-    """What the files say of a hand gives its mesh to 1e-5 m, of right and of left hands."""
+    """The files' parameters of a hand give its mesh to 1e-5 m, for right and for left hands."""
     k = pair_frames[0]["intrinsics"]
     intrinsics = [k[0, 0], k[1, 1], k[0, 2], k[1, 2]]
     done, said = run(predictor, [images], tmp_path, boxes=BoxFile(images / "boxes.json"), intrinsics=intrinsics)

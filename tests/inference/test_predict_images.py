@@ -26,7 +26,7 @@ def folder(tmp_path, pair_frames, monkeypatch):
 
 @pytest.fixture
 def predict(predictor, folder, tmp_path):
-    """Predicts them; gives what was done, and which results were written."""
+    """Predicts them; returns the outcome, and the results that were written."""
 
     def run(predictor=predictor, **settings):
         for path in (tmp_path / "out").glob("*"):

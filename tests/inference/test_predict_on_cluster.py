@@ -1,4 +1,4 @@
-"""Images shared out to two workers: the files of one process, also after kills."""
+"""Images shared out to two workers give the files of one process, even after kills."""
 
 import shutil
 
@@ -16,7 +16,7 @@ from gesturehand.inference.prediction_run import Settings
 
 @pytest.fixture
 def folder(tmp_path, pair_frames):
-    """160 images in five groups, of which one cannot be read."""
+    """160 images in five groups; one image cannot be read."""
     folder = tmp_path / "images"
     folder.mkdir()
     for number in range(160):
@@ -27,7 +27,7 @@ def folder(tmp_path, pair_frames):
 
 @pytest.mark.slow
 def test_killed_twice_it_ends_as_one_process_does(trained_checkpoint, folder, tmp_path, monkeypatch):
-    """A worker is killed, then the client; the same command goes on, and leaves what is done as it is."""
+    """A worker is killed, then the client; the same command continues, and leaves finished results as they are."""
     monkeypatch.chdir(tmp_path)
     words = ["predict", "images", f"--checkpoint={trained_checkpoint}", "--device=cpu", "--detect=false"]
     words += ["--overlay=false", "--skip_done=true"]

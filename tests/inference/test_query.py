@@ -1,4 +1,4 @@
-"""What is asked: images, boxes and sides of a call, intrinsics, and the crops that come of them."""
+"""Queries: images, boxes and sides of a call, intrinsics, and the crops that follow from them."""
 
 import json
 import math
@@ -150,7 +150,7 @@ def test_every_hand_is_in_one_pair_only():
 
 
 def write(path, size, tags, orientation=None):
-    """A photo of so many stored pixels with these Exif tags."""
+    """Writes a photo of the given stored size with these Exif tags."""
     exif = Image.Exif()
     exif[Base.Make] = "a camera"
     if orientation is not None:
@@ -180,7 +180,7 @@ def test_equivalent_focal_length(tmp_path, suffix, orientation):
 @pytest.mark.parametrize("orientation", [1, 6])
 @pytest.mark.parametrize("scaled", [1, 4])
 def test_sensor(tmp_path, unit, units_in_a_millimetre, orientation, scaled):
-    """A lens of 4.5 mm before a sensor of 6 × 4.5 mm, with pixels that are not square."""
+    """A lens of 4.5 mm in front of a sensor of 6 × 4.5 mm, with pixels that are not square."""
     taken = (1600, 1000)
     tags = {
         Base.FocalLength: 4.5,
@@ -229,10 +229,10 @@ def test_what_is_given_counts_more_and_damage_does_no_harm(tmp_path):
 
 @pytest.mark.parametrize("orientation", [1, 6])
 def test_depth_of_a_hand_through_the_whole_prediction(predictor, monkeypatch, tmp_path, orientation):
-    """With the true joints in place of the network's, its place comes out of the photo's 28 mm."""
+    """With the true joints in place of the network's, its place follows from the photo's 28 mm."""
     file = write(tmp_path / "photo.jpg", (600, 400), {Base.FocalLengthIn35mmFilm: 28}, orientation)
     height, width = image_file.read_image(file).shape[:2]
-    # 28 mm before film that is 36 mm wide, whose shape the photo has.
+    # 28 mm in front of film that is 36 mm wide and has the photo's shape.
     focal = 28 / 36 * 600
     place = np.array([0.04, -0.06, 0.55])
     run_crops = predictor.run_crops

@@ -1,4 +1,4 @@
-"""What inputs stand for."""
+"""The meaning of inputs."""
 
 import cv2
 import numpy as np
@@ -71,7 +71,7 @@ def test_what_cannot_be_found(folder):
     ),
 )
 def test_what_a_folder_holds_beside_images(tmp_path, monkeypatch, names, images, says):
-    # With what HEIC and AVIF take, they are images: tests/data/test_image_file.py.
+    # With the packages for HEIC and AVIF, they are images: tests/data/test_image_file.py.
     monkeypatch.setattr(image_file, "heif_suffixes", lambda: ())
     for name in names:
         (tmp_path / name).parent.mkdir(exist_ok=True)

@@ -1,4 +1,4 @@
-"""Archives for FreiHAND's and HO-3D's servers: written, accepted and scored; and a sentence for whatever is wrong."""
+"""Archives for FreiHAND's and HO-3D's servers: written, accepted and scored; and a sentence for every mistake."""
 
 import json
 import zipfile
@@ -135,7 +135,7 @@ def test_hands_without_a_place_and_without_meshes_are_refused(evaluated, tmp_pat
     write_predictions(tmp_path / "bare.npz", SavedPredictions(ids, joints))
     with pytest.raises(UserError, match="has no vertices"):
         write_submission(tmp_path / "bare.npz", evaluated.root, tmp_path / "pred.zip", progress=False)
-    if evaluated.format == "freihand":  # of HO-3D the wrists are known
+    if evaluated.format == "freihand":  # for HO-3D the wrists are known
         write_predictions(tmp_path / "near.npz", SavedPredictions(ids, joints, joints[:, :, :5]))
         with pytest.raises(UserError, match="relative to their wrists and no joints_2d"):
             write_submission(tmp_path / "near.npz", evaluated.root, tmp_path / "pred.zip", progress=False)

@@ -34,7 +34,7 @@ def test_what_is_no_video(tmp_path):
 
 
 def picture(width=64, height=48):
-    """Red, blue and green quarters: which side is up can be seen."""
+    """Red, blue and green quarters, which show the side that is up."""
     image = np.zeros((height, width, 3), np.uint8)
     image[: height // 2, : width // 2, 0] = image[: height // 2, width // 2 :, 2] = image[height // 2 :, :, 1] = 255
     return image
@@ -53,7 +53,7 @@ def jpegs(size, frames=8):
 
 
 def two_sizes(folder, kind, first=(64, 48), second=(48, 80)):
-    """A stream of eight frames of one size and eight of another, as a recorder writes whose source changes."""
+    """A stream of eight frames of one size and eight of another, as written by a recorder whose source changes."""
     path = folder / f"clip.{kind}"
     if kind == "mjpeg":
         parts = [jpegs(first), jpegs(second)]

@@ -96,7 +96,7 @@ def test_eanet_of_degenerate_hands_is_finite():
 
 
 def test_autocast_changes_nothing(hands):
-    """A trainer in bf16-mixed updates its metrics under autocast, which would turn the hands in bfloat16."""
+    """A trainer in bf16-mixed updates its metrics under autocast, which would rotate the hands in bfloat16."""
     data = hands(4, dtype=np.float32)
     prediction, target = torch.tensor(data["joints"]), torch.tensor(data["true_joints"])
     rotations = torch.tensor(Rotation.random(12, random_state=0).as_matrix().reshape(6, 2, 3, 3)).float()

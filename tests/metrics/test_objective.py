@@ -1,4 +1,4 @@
-"""Losses of an evaluation against NumPy over everything at once."""
+"""Losses of an evaluation, against NumPy over everything at once."""
 
 import numpy as np
 import pytorch_lightning as pl

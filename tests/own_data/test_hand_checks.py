@@ -1,4 +1,4 @@
-"""Hands that cannot be are refused at import and listed by the check, each in one sentence."""
+"""Impossible hands are refused at import and listed by the check, each in one sentence."""
 
 import json
 
@@ -15,7 +15,7 @@ REFUSED = "refused at import, in one sentence that names the hand"
 
 @pytest.fixture
 def import_(own_data, tmp_path, capsys):
-    """Runs the command on hands; gives its exit code and its error."""
+    """Runs the command on hands; returns its exit code and its error."""
 
     def run(hands, *words):
         path = tmp_path / "joints.json"
@@ -32,7 +32,7 @@ def import_(own_data, tmp_path, capsys):
 
 
 def whole(own_data):
-    """A hand all of whose joints are annotated, alone in its image."""
+    """A hand that is alone in its image and has all joints annotated."""
     hands = [hand for hand in own_data.hands if None not in hand["joints_2d"]]
     names = [hand["image"] for hand in own_data.hands]
     return next(dict(hand) for hand in hands if names.count(hand["image"]) == 1)
@@ -62,7 +62,7 @@ UNITS = [
     ("feet", 3.28),
     ("metres divided by a thousand", 0.001),
 ]
-#: Kind, what is done to a hand, how, and words of the sentence.
+#: Kind, what is done to a hand, the function that does it, and words of the sentence.
 IMPOSSIBLE = [
     ("fractions for pixels", "0 … 1, MediaPipe's", lambda h: flat({**h, "joints_2d": shares(h)}),
      "fractions of the image"),
@@ -119,7 +119,7 @@ IMPOSSIBLE = [
 
 
 def shares(hand):
-    """Over the 512 × 334 px of the synthetic images, or nearly."""
+    """Joints as shares of the 512 × 334 px of the synthetic images, or nearly."""
     return (np.array(hand["joints_2d"]) / 520).tolist()
 
 
@@ -147,7 +147,7 @@ def test_hand_that_cannot_be_is_one_sentence(change, named, own_data, import_):
 @pytest.mark.parametrize("projected", [True, False], ids=["with 2D joints", "3D alone"])
 @pytest.mark.parametrize(("unit", "factor"), faults("units", REFUSED, ((name, name, by) for name, by in UNITS)))
 def test_unit_is_told_by_the_bones(unit, factor, projected, own_data, import_):
-    """A projection does not see a scale."""
+    """A projection does not depend on the scale."""
     hand = scaled(whole(own_data), factor)
     code, error = import_([hand if projected else {**hand, "joints_2d": None}])
     assert code == 2
@@ -225,7 +225,7 @@ def test_splits_that_are_missing_are_said(images, splits, missing, tmp_path, own
 
 @fault("sides", "right and left exchanged, with 3D joints", REFUSED)
 def test_exchanged_sides_are_told_by_the_bends(own_data, import_):
-    """Also of joints whose frame is a mirrored one."""
+    """Also for joints in a mirrored frame."""
     other = {"right": "left", "left": "right"}
     hands = [{**hand, "hand": other[hand["hand"]]} for hand in own_data.hands]
     code, error = import_(hands)

@@ -1,4 +1,4 @@
-"""Gesture labels, boxes and pseudo-labels of somebody else's list, through the import and the loader."""
+"""Gesture labels, boxes and pseudo-labels in a user's list, through the import and the loader."""
 
 import json
 
@@ -93,7 +93,8 @@ def test_hands_with_a_box_are_samples_where_no_joint_is_asked_for(imported):
         assert (class_names("fine")[fine] if fine >= 0 else None) == hand.get("gesture")
         if not known:
             assert not any(targets[name][place].any() for name in targets if "valid" in name)
-            # The crop's middle shows the box's, and its side is 1.4 times the box's longer one (as `predict --box`).
+            # The crop and the box have the same middle, and its side is 1.4 times the box's longer one (as for `predict
+            # --box`).
             affine = batch["crop_affine"][place].double().numpy()
             scale = np.sqrt(abs(np.linalg.det(affine[:, :2])))
             np.testing.assert_allclose(32 / scale, 1.4 * max(BOX[2:]), rtol=1e-5)

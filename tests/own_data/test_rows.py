@@ -1,4 +1,4 @@
-"""Which file a tool's name of an image means."""
+"""The file that a tool's name of an image refers to."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Sweep files: what is honoured, what is refused by name, and that every file of the project does what it says."""
+"""Sweep files: keys that are honoured, keys that are refused by name, and that the project's files all work."""
 
 import math
 import shutil
@@ -93,7 +93,7 @@ def test_missing_or_broken_file(tmp_path):
 
 @pytest.mark.parametrize("path", SWEEPS, ids=lambda path: path.stem)
 def test_command_of_every_sweep_trains_a_batch_and_logs_the_metric(path, workplace, synthetic_root, monkeypatch):
-    """The exact words that an agent would run, and behind them what makes the training tiny."""
+    """The exact command that an agent would run, followed by arguments that make the training tiny."""
     monkeypatch.setenv("DATA_ROOT", str(synthetic_root))
     monkeypatch.setenv("GESTUREHAND_TRIAL_FOLDER", str(workplace / "trial"))
     (workplace / "trial").mkdir()
@@ -172,7 +172,7 @@ ARGS = {
 
 
 def of_the_agent(command, program, args):
-    """The words as ``wandb.wandb_agent.Agent`` puts them together, from W&B's own functions."""
+    """The command as ``wandb.wandb_agent.Agent`` builds it, from W&B's own functions."""
     from wandb.sdk.launch.sweeps import utils
 
     known = utils.create_sweep_command_args({"args": {name: {"value": value} for name, value in args.items()}})
@@ -210,10 +210,10 @@ def test_other_macros_are_refused_by_name(macro):
 
 
 def draw(spec, number=DRAWS):
-    """Values as a random sweep draws them."""
+    """Values drawn as a random sweep draws them."""
     (parameter,) = read_parameters({"x": spec})
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    # Straight from the sampler: a study of thousands of trials is slow.
+    # Drawn directly from the sampler, because a study of thousands of trials is slow.
     sampler = optuna.samplers.RandomSampler(seed=0)
     study = optuna.create_study(sampler=sampler)
     study.ask()
@@ -248,7 +248,7 @@ def test_continuous_distribution(spec, expected):
     ids=lambda value: value["distribution"] if isinstance(value, dict) else "",
 )
 def test_rounded_distribution(spec, continuous):
-    """round(X / q) · q: the share of each value is what the continuous distribution has around it."""
+    """round(X / q) · q: the share of each value is that of the continuous distribution around it."""
     step, values = spec.get("q", 1), draw(spec)
     assert all(isinstance(value, type(step)) for value in values)
     for value in set(values):
@@ -314,7 +314,7 @@ def test_mistake_is_named(spec, named):
 
 
 def test_same_space_as_wandbs_own_optuna_scheduler():
-    """W&B has a translation of its own since 0.2x; where it has one, ours is the same."""
+    """Since 0.2x, W&B has its own translation; if the installed one has it, ours is the same."""
     scheduler = pytest.importorskip("wandb.sdk.sweeps.scheduler.optuna")
     specs = {
         "a": {"values": ["x", "y"]},

@@ -24,7 +24,7 @@ def frames(count: int, seed: int, views: int = 1, cone_deg: float = 35.0, **chan
 
 
 def mesh_of(hand: CapturedHand, rotation: np.ndarray, translation: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Skins the hand from its file parameters with the root moved into another frame (R (J₀ + t) + T − J₀)."""
+    """Poses the hand by its file's parameters, with the root moved into another frame (R (J₀ + t) + T − J₀)."""
     data = open_hand(hand.side)
     betas = hand.betas[None].astype(np.float64)
     root = data.J_regressor[0] @ (data.v_template + data.shapedirs @ betas[0])

@@ -63,7 +63,7 @@ def test_sequence_names_are_interhands_and_carry_the_label():
 def test_all_46_names_occur_and_the_samples_numbers_are_right():
     names = {frame.seq_name.partition("_")[2] for frame in plan()}
     assert names == set(vocabulary().fine_of_sequence) == set(sequence_numbers())
-    # Two of the real sample's frames: 0007_thumbup_normal and, of a left hand, 0115_rocker_backside.
+    # Two of the real sample's frames: 0007_thumbup_normal and, for a left hand, 0115_rocker_backside.
     assert sequence_numbers()["thumbup_normal"] == 7
     assert sequence_numbers()["rocker_backside"] == 15
 

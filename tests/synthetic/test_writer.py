@@ -95,7 +95,7 @@ def test_an_interrupted_run_leaves_an_old_set_as_it_was_and_is_continued(tmp_pat
         write_synthetic_set(target, **(options | {"overwrite": existing}))
     assert contents(target) == before
     assert target.exists() == existing
-    # What is half done does not load.
+    # A half-finished set does not load.
     with pytest.raises(UserError, match="annotations"):
         read_index(tmp_path / ".set.partial", "train")
 
@@ -206,7 +206,7 @@ def test_neither_smplx_nor_torch_nor_dask_is_imported():
     assert done.stdout.strip() == "set()"
 
 
-# Whatever the seed: what the files claim is so.
+# Whatever the seed, the files' claims are true.
 
 
 HANDS = {side: open_hand(side) for side in SIDES}

@@ -1,4 +1,4 @@
-"""DexYCB's folder read back with poses as principal components, both hands; its splits; and what is told of gaps."""
+"""DexYCB's folder read back, with both hands and poses as principal components; its splits; and reports of gaps."""
 
 import shutil
 
@@ -36,7 +36,7 @@ def test_joints_projections_and_meshes_of_both_hands_are_read_back(
         assert np.abs(joints - hand.joints * sign).max() < TENTH_OF_A_MM
         assert np.abs(read.targets["vertices"][sample, 0].numpy() - hand.vertices * sign).max() < TENTH_OF_A_MM
         if not (mirror_left and hand.side == "left"):
-            # The two hands' middle tips are different vertices: in the mirror a left hand has the right one's.
+            # The two hands' middle tips are different vertices: in the mirror, a left hand has that of the right one.
             assert np.abs(read.targets["joints_mano"][sample, 0].numpy() - hand.joints).max() < TENTH_OF_A_MM
         assert bool(read.targets["source_is_right"][sample, 0]) == (hand.side == "right")
         camera = number % 8

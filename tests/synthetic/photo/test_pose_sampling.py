@@ -18,7 +18,7 @@ from gesturehand.synthetic.photo.pose_sampling import amplitude, any_pose, hand_
 
 
 def depth_m(angles: np.ndarray) -> float:
-    """What the meshes' winding numbers say, which know nothing of rods."""
+    """The depth according to the meshes' winding numbers, which know nothing of rods."""
     data = hand_model("right")
     rotations = rotations_from_angles(angles[None], right_articulation())
     vertices, _ = skin(data, rotations, np.zeros((1, 10)), np.zeros((1, 3)))
