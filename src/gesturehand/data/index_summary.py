@@ -1,4 +1,4 @@
-"""Builds the indices of a dataset and says what is in them."""
+"""Builds the indices of a dataset and summarises them."""
 
 import time
 from pathlib import Path
@@ -27,9 +27,9 @@ def index_table(
 
     Args:
         root: The dataset's folder.
-        split: One split, or None for all that are there.
+        split: One split, or None for all that exist.
         mano_fits: Read the MANO fits.
-        rebuild: Build also what is up to date.
+        rebuild: Build even those that are up to date.
         set_format: Name of the set's format; None: it is recognised.
 
     Returns:

@@ -234,7 +234,7 @@ class _Rows:
             column.append(value)
 
     def columns(self, intrinsics: np.ndarray) -> Columns:
-        """The columns of all images, each a frame of its own, whose world is its camera."""
+        """The columns of all images, each of which is a separate frame whose world is its camera."""
         count = len(self.names)
         joints, pose, betas, side, camera, subject = (np.array(column) for column in self.parts.values())
         joints, pose, betas = joints.reshape(count, NUM_JOINTS, 3), pose.reshape(count, 51), betas.reshape(count, 10)
