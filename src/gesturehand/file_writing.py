@@ -27,11 +27,11 @@ def new_file(path: str | Path, remedy: str = _REMEDY, *, one_of_many: bool = Fal
     """A hidden path to write to; the file appears under its name when it is complete and on the disk.
 
     This is for libraries that write to a path themselves; the hidden path has the same suffix. The file is synced and
-    takes its place in one step; then the folder is synced. What was there before stays until then, and remains if
-    writing fails. A link is followed; what is neither file nor folder, such as ``/dev/stdout``, is written to directly.
+    takes its place in one step; then the folder is synced. An existing file stays until then, and remains if writing
+    fails. A link is followed; what is neither file nor folder, such as ``/dev/stdout``, is written to directly.
 
     Args:
-        path: The file; its folder is made.
+        path: The file; its folder is created.
         remedy: What the user can do if it cannot be written; the end of the sentence.
         one_of_many: The folder is not synced: :func:`sync_folder` does it once for all files.
 
@@ -73,7 +73,7 @@ def durable_file(path: str | Path, remedy: str = _REMEDY, *, one_of_many: bool =
     """Opens a file for writing bytes that appears under its name as :func:`new_file` says.
 
     Args:
-        path: The file; its folder is made.
+        path: The file; its folder is created.
         remedy: What the user can do if it cannot be written; the end of the sentence.
         one_of_many: As for :func:`new_file`.
 
@@ -91,7 +91,7 @@ def file_of_new_folder(path: Path) -> Iterator[BinaryIO]:
     The file appears when it is whole, so that two processes may write the same one, but it is not synced by itself.
 
     Args:
-        path: The file; its folder is made.
+        path: The file; its folder is created.
 
     Raises:
         UserError: It cannot be written.
@@ -112,9 +112,9 @@ def file_of_new_folder(path: Path) -> Iterator[BinaryIO]:
 
 @contextmanager
 def new_folder(path: Path, last: str) -> Iterator[Path]:
-    """A hidden folder to write to, which gets its name when everything is in it.
+    """A hidden folder to write to, which gets its name when it is complete.
 
-    Two processes may make the same folder: that of the first one stays. If writing fails, nothing does.
+    If two processes make the same folder, that of the first one stays. If writing fails, no folder stays.
 
     Args:
         path: The folder.
@@ -128,7 +128,7 @@ def new_folder(path: Path, last: str) -> Iterator[Path]:
     try:
         yield part
         try:
-            part.rename(path)  # without a look first: what another process makes meanwhile must not be removed
+            part.rename(path)  # unchecked: a folder that another process makes meanwhile must not be removed
         except OSError:
             if not (path / last).is_file():
                 _remove(path)
@@ -144,7 +144,7 @@ def write_bytes(path: str | Path, content: bytes, *, one_of_many: bool = False) 
     """Writes a file as :func:`new_file` says.
 
     Args:
-        path: The file; its folder is made.
+        path: The file; its folder is created.
         content: The file's new content.
         one_of_many: As for :func:`new_file`.
 
@@ -257,7 +257,8 @@ def _remove(path: Path) -> None:
 def try_lock(path: Path) -> BaseFileLock | None:
     """Locks a file for this process and not for its children; the file is made and may stay.
 
-    It waits a moment, since a command that only looks whether a run is going on holds the run's lock for an instant.
+    It waits a moment, since a command that only checks whether a run is in progress holds the run's lock for an
+    instant.
 
     Args:
         path: A file that serves the lock alone.

@@ -187,6 +187,6 @@ class OldModules(MetaPathFinder, Loader):
 
 
 def find_old_modules() -> None:
-    """Lets Python find the old modules, after all that are there."""
+    """Lets Python find the old modules, after all existing ones."""
     if not any(isinstance(finder, OldModules) for finder in sys.meta_path):
         sys.meta_path.append(OldModules())

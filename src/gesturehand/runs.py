@@ -134,7 +134,7 @@ def stage_of_model(model: str, kinds: list[str] | None = None) -> int | None:
 
 
 def finished_description(run: Path) -> dict[str, Any] | None:
-    """What was noted when a run came to its end; None if it did not, or if the note cannot be read."""
+    """The notes made when a run was completed; None if it was not, or if they cannot be read."""
     return _description(run / FINISHED_FILE)
 
 

@@ -148,7 +148,7 @@ def _with_wrist(valid: Tensor) -> Tensor:
 
 
 def _valid_25d(joints_25d: Tensor, valid: Tensor, depth_known: Tensor) -> Tensor:
-    """Which coordinates the volume can represent: the joint is inside the crop, its depth known and within range."""
+    """The coordinates that the volume can represent: the joint is inside the crop, its depth known and within range."""
     inside = (joints_25d.abs() <= 1).all(-1)
     # Root-relative depth is undefined without the root, but a position in the image is not.
     depth = _with_wrist(valid) & inside & depth_known[..., None]

@@ -71,7 +71,7 @@ def _encoding(raw: bytes) -> str:
     for mark, encoding in _MARKS:
         if raw.startswith(mark):
             return encoding
-    # The first character of a table or of JSON is ASCII, of which UTF-16 leaves one byte of two zero.
+    # The first character of a table or of JSON is ASCII, one of whose two bytes in UTF-16 is zero.
     if len(raw) >= 2 and len(raw) % 2 == 0 and (raw[0] == 0) != (raw[1] == 0):
         return "utf-16-be" if raw[0] == 0 else "utf-16-le"
     return "utf-8"
@@ -147,7 +147,7 @@ def read_json(path: str | Path, what: str, remedy: str, *, unique_keys: bool = F
         path: The file.
         what: It is, with an article, to begin the sentence with: "The boxes' file".
         remedy: What the user can do if it is not JSON; the end of the sentence.
-        unique_keys: Refuse objects that name a key twice, of which JSON's readers keep the last.
+        unique_keys: Refuse objects that name a key twice, of which JSON's readers would keep the last.
 
     Raises:
         UserError: The file is missing, cannot be read, is not JSON or is nested too deeply; or a key occurs twice.

@@ -23,7 +23,7 @@ class Compile(pl.Callback):
     """Compiles parts of a module in place when a fit starts, and prints how long the first steps take because of it.
 
     In place, so that no name in ``state_dict`` changes and a checkpoint opens with or without compilation. Validation
-    and tests run what is not the encoder as it is.
+    and tests run everything but the encoder uncompiled.
 
     Args:
         what: ``encoder``, where most of the arithmetic is; ``head``, all of a second stage's step from the feature map
@@ -34,7 +34,7 @@ class Compile(pl.Callback):
         backend: Backend of ``torch.compile``.
 
     Raises:
-        UserError: ``what`` is unknown, or the module has nothing of the kind.
+        UserError: ``what`` is unknown, or the module has no such part.
     """
 
     def __init__(

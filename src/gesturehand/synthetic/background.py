@@ -81,7 +81,7 @@ def add_grain(
 
 @dataclass(frozen=True)
 class LampStyle:
-    """How lamps look through one lens.
+    """The look of lamps through one lens.
 
     Attributes:
         radius_px: of the white disc.

@@ -1,6 +1,6 @@
-"""Parameters of functions and classes as their source has them: kinds of values, defaults and descriptions.
+"""Parameters of functions and classes as in their source: kinds of values, defaults and descriptions.
 
-Names are found without importing what defines them: importing PyTorch to print help takes seconds.
+Names are found without importing the modules that define them: importing PyTorch to print help takes seconds.
 """
 
 import ast
@@ -17,7 +17,7 @@ from typing import Any, Final, NamedTuple
 from docstring_parser import DocstringStyle, ParseError
 from docstring_parser import parse as parse_docstring
 
-#: Where following names ends: longer than any chain of re-exports.
+#: Largest number of names that are followed: more than in any chain of re-exports.
 _DEEPEST: Final = 12
 _PACKAGE: Final = "gesturehand"
 #: The default of an argument that has none and must be given.
@@ -29,10 +29,10 @@ _LISTS: Final = ("list", "List", "tuple", "Tuple", "Iterable", "Sequence", "set"
 
 
 class Found(NamedTuple):
-    """What a name stands for.
+    """The thing that a name stands for.
 
     Attributes:
-        module: The module whose source says so; the module itself where ``node`` is None.
+        module: The module in whose source it is defined; the module itself if ``node`` is None.
         node: A class, a function, or the expression that the name was given; None for a module.
     """
 
@@ -42,10 +42,10 @@ class Found(NamedTuple):
 
 @cache
 def tree_of(module: str) -> ast.Module | None:
-    """A module's syntax tree; None if there is no such module, or none in Python.
+    """A module's syntax tree; None if there is no such module, or it is not written in Python.
 
     Args:
-        module: Dotted name. Nothing is imported, its packages neither.
+        module: Dotted name. Nothing is imported, not even its packages.
     """
     name, *rest = module.split(".")
     try:
@@ -61,12 +61,12 @@ def tree_of(module: str) -> ast.Module | None:
 
 
 def find(module: str, name: str, depth: int = 0) -> Found | None:
-    """What a name of a module stands for, through re-exports; None where that cannot be read.
+    """The thing that a name of a module stands for, through re-exports; None if that cannot be read.
 
     Args:
         module: Dotted name.
-        name: A name of it, without dots.
-        depth: How many re-exports led here.
+        name: A name in it, without dots.
+        depth: Number of re-exports that led here.
     """
     tree = tree_of(module)
     if tree is None or depth > _DEEPEST:
@@ -91,11 +91,11 @@ def find(module: str, name: str, depth: int = 0) -> Found | None:
 
 
 def find_dotted(name: str, module: str = "") -> Found | None:
-    """What a dotted name stands for: ``gesturehand.GesturePretrainer``, or ``pl.Callback`` within a module.
+    """The thing that a dotted name stands for: ``gesturehand.GesturePretrainer``, or ``pl.Callback`` within a module.
 
     Args:
         name: Dotted name.
-        module: The module in whose source it stands; without, it begins with a package.
+        module: The module in whose source it is used; if not given, the name begins with a package.
     """
     first, *rest = name.split(".")
     found = find(module, first) if module else (Found(first, None) if tree_of(first) is not None else None)
@@ -109,7 +109,7 @@ def find_dotted(name: str, module: str = "") -> Found | None:
 def value_of(expression: ast.expr, module: str) -> Any:
     """The value of an expression in a module's source, such as a default.
 
-    Constants of this package are followed; only what is computed is imported.
+    Constants of this package are followed; only computed values are imported.
 
     Raises:
         ValueError: It cannot be read.
@@ -126,7 +126,7 @@ def value_of(expression: ast.expr, module: str) -> Any:
     for node in ast.walk(expression):
         if isinstance(node, ast.Name) and (root := find(module, node.id)) is not None:
             home = root.module
-    # What other packages compute is their code, which nobody has asked to run.
+    # Computed values of other packages would run their code, which nobody has asked for.
     if {module.partition(".")[0], home.partition(".")[0]} != {_PACKAGE}:
         raise ValueError(name)
     return eval(name, dict(vars(importlib.import_module(home))))
@@ -141,7 +141,7 @@ def _imported(module: str, name: str, depth: int) -> Found | None:
 
 
 def _statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:
-    """Statements of a module, also those below ``if`` and ``try``."""
+    """Statements of a module, including those below ``if`` and ``try``."""
     for node in body:
         match node:
             case ast.If():
@@ -158,10 +158,10 @@ class Kind:
 
     Attributes:
         words: Those that its type lists.
-        types: Others: ``int``, ``float``, ``bool``, ``str``, ``path`` (of what is there), ``null``, ``list`` or
+        types: Others: ``int``, ``float``, ``bool``, ``str``, ``path`` (an existing one), ``null``, ``list`` or
             ``other``.
         classes: Dotted names of the classes whose objects it takes.
-        items: Kinds of a list's values: one for all, or one each where their number is fixed; empty if not known.
+        items: Kinds of a list's values: one for all, or one for each if their number is fixed; empty if not known.
         length: A list's length, if it is fixed.
     """
 
@@ -174,7 +174,7 @@ class Kind:
     def __or__(self, other: "Kind") -> "Kind":
         words = tuple(dict.fromkeys([*self.words, *other.words]))
         lists = self if "list" in self.types else other
-        known = not {"list"} <= self.types & other.types  # of two kinds of lists nothing is known
+        known = not {"list"} <= self.types & other.types  # if there are two kinds of lists, nothing is known
         return Kind(
             words,
             self.types | other.types,
@@ -185,7 +185,7 @@ class Kind:
 
     @property
     def is_known(self) -> bool:
-        """Whether it says all that it takes: words, numbers, true and false, and lists of such and of text."""
+        """Whether it lists everything that it takes: words, numbers, true and false, and lists of these and of text."""
         return not self.types & {"str", "path", "other"} and ("list" not in self.types or bool(self.items))
 
 
@@ -195,7 +195,7 @@ class Parameter(NamedTuple):
     Attributes:
         name: Its name.
         kind: The values that it takes.
-        default: Its value where none is given; :data:`REQUIRED` where one must be.
+        default: Its value if none is given; :data:`REQUIRED` if one must be given.
         text: Its description, as in the docstring.
     """
 
@@ -206,12 +206,12 @@ class Parameter(NamedTuple):
 
 
 class Signature(NamedTuple):
-    """What a function or class takes.
+    """The parameters that a function or class takes.
 
     Attributes:
         parameters: In order; a class's own before those of its bases.
         text: The docstring without its sections.
-        complete: Whether these are all; others are passed on to what cannot be read.
+        complete: Whether these are all; otherwise further ones are passed on to code that cannot be read.
     """
 
     parameters: tuple[Parameter, ...]
@@ -221,7 +221,7 @@ class Signature(NamedTuple):
 
 @cache
 def signature_of(name: str) -> Signature | None:
-    """The signature of a function or class; None where its source cannot be read.
+    """The signature of a function or class; None if its source cannot be read.
 
     Args:
         name: Dotted name; a method is ``package.Class.method``.
@@ -238,7 +238,7 @@ def signature_of(name: str) -> Signature | None:
 
 @cache
 def bases_of(name: str) -> tuple[str, ...]:
-    """Dotted names, where they are defined, of a class and of all its bases whose source can be read."""
+    """Dotted names, in the defining modules, of a class and of all its bases whose source can be read."""
     found = find_dotted(name)
     if found is None or not isinstance(found.node, ast.ClassDef):
         return ()
@@ -253,8 +253,8 @@ def kind_of(expression: ast.expr | None, module: str, depth: int = 0) -> Kind:
 
     Args:
         expression: The annotation; None if there is none.
-        module: The module whose source it stands in.
-        depth: How many aliases led here.
+        module: The module in whose source it is used.
+        depth: Number of aliases that led here.
     """
     match expression:
         case ast.Constant(value=None):
@@ -312,7 +312,7 @@ def _signature(found: Found) -> Signature | None:
 
 
 def _signature_of_function(module: str, node: ast.FunctionDef) -> Signature:
-    """The parameters of a function, and of what it hands all others to, as in ``PhotoSettings(**settings)``."""
+    """The parameters of a function, and of the class that gets all others, as in ``PhotoSettings(**settings)``."""
     text, described = _documented(node)
     parameters, passes_on = _parameters(module, node, described)
     taker = _taker(module, node) if passes_on else None
@@ -333,7 +333,7 @@ def _taker(module: str, node: ast.FunctionDef) -> Signature | None:
 
 
 def _signature_of_class(found: Found) -> Signature:
-    """The constructor's parameters; arguments that it passes on are its base's."""
+    """The constructor's parameters; arguments that it passes on are those of its base."""
     node = found.node
     assert isinstance(node, ast.ClassDef)
     text, described = _documented(node)
@@ -359,7 +359,7 @@ def _signature_of_class(found: Found) -> Signature:
     for base in bases:
         parameters += [parameter for parameter in base.parameters if parameter.name not in known]
         known |= {parameter.name for parameter in base.parameters}
-    # A class without readable bases has no constructor but object's, unless it has bases that cannot be read.
+    # A class without bases only has the constructor of object; one whose bases cannot be read may have another.
     complete = len(bases) == len(node.bases) - _abstract(node) and all(base.complete for base in bases)
     return Signature(tuple(parameters), text, complete)
 
@@ -370,7 +370,7 @@ def is_record(node: ast.ClassDef) -> bool:
 
 
 def _abstract(node: ast.ClassDef) -> int:
-    """How many bases have no constructor: ABC, Protocol, Generic, object."""
+    """Number of bases without a constructor: ABC, Protocol, Generic, object."""
     return sum(ast.unparse(base).partition("[")[0] in ("ABC", "Protocol", "Generic", "object") for base in node.bases)
 
 
@@ -420,7 +420,7 @@ def _documented(node: ast.ClassDef | ast.FunctionDef) -> tuple[str, dict[str, st
     written = ast.get_docstring(node) or ""
     try:
         docstring = parse_docstring(written, style=DocstringStyle.GOOGLE)
-    except ParseError:  # another style, of another library
+    except ParseError:  # another library's style
         return written.partition("\n\n")[0], {}
     text = "\n\n".join(part for part in (docstring.short_description, docstring.long_description) if part)
     return text, {part.arg_name: part.description or "" for part in docstring.params}
