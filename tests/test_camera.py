@@ -52,7 +52,7 @@ def test_example_worked_by_hand():
     np.testing.assert_allclose(camera.px_to_normalised(crop, 128), [[0.0, 84 / 128 * 2 - 1]], atol=1e-12)
 
 
-def test_project_is_opencvs(rng):
+def test_project_agrees_with_opencv(rng):
     intrinsics = intrinsics_of(1250, 1300, 170, 240)
     rotation = Rotation.from_rotvec(rng.normal(0, 0.5, 3))
     translation = np.array([0.1, -0.2, 1.5])

@@ -56,7 +56,7 @@ def test_curves_and_gestures_are_written(tmp_path):
     assert (tmp_path / "gesture.png").is_file()
 
 
-def test_every_class_has_a_map_of_its_own(tmp_path):
+def test_every_class_has_a_separate_map(tmp_path):
     """If all samples of a class lie at one place, every map shows one coloured dot."""
     rng = np.random.default_rng(0)
     labels = np.repeat(np.arange(27), 4)

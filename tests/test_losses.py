@@ -84,7 +84,7 @@ def slow_term(name, prediction, targets):
 
 
 @pytest.mark.parametrize("name", losses.TERMS)
-def test_term_is_the_slow_loops(name):
+def test_term_agrees_with_the_slow_loop(name):
     prediction, targets = random_pair()
     total, count = slow_term(name, prediction, targets)
     term = losses.layered_objective(prediction, targets)[name]
@@ -111,7 +111,7 @@ def test_perfect_prediction_costs_nothing():
 
 
 @pytest.mark.parametrize("poison", [float("nan"), float("inf"), 1e30])
-def test_what_is_invalid_may_hold_anything(poison):
+def test_invalid_entries_may_hold_anything(poison):
     prediction, targets = random_pair()
     expected = losses.layered_objective(prediction, targets)
     poisoned = dict(targets)
@@ -242,7 +242,7 @@ def slow_gesture_terms(prediction, coarse, fine, smoothing):
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
-def test_gesture_terms_are_the_slow_loops(smoothing):
+def test_gesture_terms_agree_with_the_slow_loop(smoothing):
     prediction = random_gestures()
     fine = torch.tensor([3, -1, 34, 0, -1])
     coarse = torch.where(fine < 0, -1, PARENTS[fine])

@@ -46,7 +46,7 @@ case "$1" in data) mkdir -p data/openhand;; esac
 
 
 @pytest.mark.skipif(shutil.which("make") is None, reason="there is no make")
-def test_the_demo_goes_on_after_an_interruption(tmp_path):
+def test_the_demo_continues_after_an_interruption(tmp_path):
     program = tmp_path / ".venv" / "bin" / "gesturehand"
     program.parent.mkdir(parents=True)
     program.write_text(STAND_IN)

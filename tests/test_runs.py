@@ -15,7 +15,7 @@ from gesturehand.inference.checkpoint import find_checkpoint
 from gesturehand.text_file import write_json
 
 
-def test_runs_of_one_moment_have_folders_of_their_own(tmp_path):
+def test_runs_of_one_moment_have_separate_folders(tmp_path):
     folders = [runs.new_run(tmp_path / "demo" / "finetune") for _ in range(5)]
     assert len(set(folders)) == 5
     assert all(folder.is_dir() and not any(folder.iterdir()) for folder in folders)

@@ -349,7 +349,7 @@ def changed(batch: Batch, **fields) -> Batch:
 VALIDITY = ("joint_valid_2d", "joint_valid_3d", "joint_valid_25d", "joint_valid_eval", "mano_valid", "betas_valid")
 
 
-def test_everything_is_valid_where_the_files_say_so(synthetic_root, hand_model):
+def test_everything_is_valid_if_the_files_say_so(synthetic_root, hand_model):
     batch = batch_of(synthetic_root)
     targets = build_targets(batch, hand_model)
     complete = (batch["joint_valid_frame"] & batch["joint_valid_image"]).all(-1) & batch["mano_valid"]
@@ -452,7 +452,7 @@ def test_unknown_depth_leaves_the_image_plane_only(synthetic_root, hand_model):
     assert all(math.isnan(value) for value in metrics.compute().values())
 
 
-def test_joints_outside_the_volume_are_no_25d_targets(synthetic_root, hand_model):
+def test_joints_outside_the_volume_are_not_25d_targets(synthetic_root, hand_model):
     batch = batch_of(synthetic_root)
     whole = build_targets(batch, hand_model)
     affine = batch["crop_affine"].clone()
@@ -534,7 +534,7 @@ def test_targets_are_float32_and_need_no_gradient_also_under_autocast(synthetic_
         assert torch.equal(value, plain[name]), name
 
 
-def test_loaders_targets_give_the_losses_of_a_steps_own(batch, hand_model):
+def test_loaders_targets_give_the_losses_of_the_steps_targets(batch, hand_model):
     """The targets that the loader makes in advance are those that the step would make."""
     targets = build_targets(batch, hand_model)
     prediction = prediction_near(targets, hand_model, batch["is_right"])

@@ -190,7 +190,7 @@ def remove_parts(folder: Path, names: Iterable[str] | None = None) -> None:
 
 
 def _target(path: Path) -> tuple[Path, int | None]:
-    """Where a path leads, absolute, and the mode of what is there; only a link in its last place is followed."""
+    """The absolute path that a path leads to, and the mode of an existing file; only a link at its end is followed."""
     target = path.absolute()
     try:
         mode = target.lstat().st_mode

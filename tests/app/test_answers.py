@@ -13,7 +13,7 @@ from gesturehand.inference.predict_files import predict_files
 from gesturehand.inference.prediction_run import Settings
 
 
-def test_a_question_removes_what_the_last_one_left(tmp_path):
+def test_a_question_removes_the_files_of_the_last_one(tmp_path):
     visits = Visits(tmp_path)
     first, other = visits.ask("a"), visits.ask("b")
     (first.folder / "x.json").write_text("1")
@@ -148,7 +148,7 @@ def test_answers_of_several_threads_are_those_of_one(answerer, given, tmp_path):
     assert together == alone
 
 
-def test_what_progress_raises_ends_a_video(answerer, given, tmp_path):
+def test_an_exception_from_progress_ends_a_video(answerer, given, tmp_path):
     def left(done, count):
         raise KeyboardInterrupt
 

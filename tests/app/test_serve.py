@@ -35,7 +35,7 @@ def test_numbers_that_cannot_be(given, sentence):
         check_app(*given)
 
 
-def test_a_port_that_is_taken_and_a_host_that_is_not_there(predictor):
+def test_a_port_in_use_and_a_missing_host(predictor):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()

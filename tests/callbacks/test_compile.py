@@ -59,7 +59,7 @@ def test_losses_and_gradients_stay(synthetic_root, what, graphs):
     assert list(module.state_dict()) == names
 
 
-def test_what_cannot_be_compiled_is_refused():
+def test_modules_that_cannot_be_compiled_are_refused():
     with pytest.raises(UserError, match="give encoder, head or all"):
         Compile("tail")
     with pytest.raises(UserError, match="second stage"):

@@ -69,7 +69,7 @@ def test_share_of_waiting_and_rate(tmp_path, clock, loading, stepping):
     assert len(module.seen) == 2
 
 
-def test_epoch_that_goes_on_is_counted_from_its_continuation(tmp_path, clock):
+def test_continued_epoch_is_counted_from_its_continuation(tmp_path, clock):
     point = tmp_path / "middle.ckpt"
     for steps in (6, 10):
         clock.now = 1000.0 * steps

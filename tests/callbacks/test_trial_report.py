@@ -10,7 +10,7 @@ from gesturehand.callbacks.trial_report import SWEEP_PROCESS_VARIABLE, check_swe
 from gesturehand.errors import UserError
 
 
-def test_what_was_trained_again_counts_once(tmp_path):
+def test_steps_trained_again_count_once(tmp_path):
     """A trial was killed after its validation at step 20, has continued from step 10, and is writing a line."""
     lines = [{"step": 10, "loss": 3.0}, {"step": 20, "loss": 2.0}, {"step": 20, "loss": 2.5}, {"step": 30, "loss": 1.0}]
     text = "".join(json.dumps(line) + "\n" for line in lines)

@@ -45,7 +45,7 @@ def completed(script, line, folder):
         ("gesturehand predict pho", {"photo.jpg"}),
     ],
 )
-def test_what_is_offered(script, tmp_path, line, offered):
+def test_offered_completions(script, tmp_path, line, offered):
     for name in ("own.yaml", "photo.jpg"):
         (tmp_path / name).write_text("")
     assert completed(script, line, tmp_path) == offered

@@ -74,7 +74,7 @@ def test_another_unit_is_one_sentence(factor, key, synthetic_root, tmp_path, cap
 
 
 @fault(CONVENTIONS, "hands turned by 90° about the camera's axis", "scored, with a sentence that PA-MPJPE is small")
-def test_right_shape_in_a_wrong_frame_is_said(synthetic_root, tmp_path, capsys):
+def test_right_shape_in_a_wrong_frame_is_reported(synthetic_root, tmp_path, capsys):
     quarter = np.array([[0, -1, 0], [1, 0, 0], [0, 0, 1]], np.float32)
     code, output, report = evaluated(lambda joints: joints @ quarter, synthetic_root, tmp_path, capsys)
     assert code == 0

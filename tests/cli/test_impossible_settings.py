@@ -73,7 +73,7 @@ def test_refused_in_one_sentence(fit, word, message):
         ("gesture_fine_top1", "did you mean 'val/gesture_fine_top1'?"),
     ],
 )
-def test_a_checkpoint_that_watches_what_is_not_logged_is_refused_before_the_first_step(fit, tmp_path, monitor, named):
+def test_a_checkpoint_that_watches_an_unlogged_name_is_refused_before_the_first_step(fit, tmp_path, monitor, named):
     code, said = fit(f"--checkpoint.monitor={monitor}")
     assert code == 2
     assert said.startswith(f"gesturehand: checkpoint.monitor is '{monitor}'")

@@ -62,7 +62,7 @@ def test_it_needs_exactly_one_folder(tmp_path, refusal):
 
 
 @pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
-def test_the_makefile_runs_the_commands_on_files_that_are_there(tmp_path):
+def test_the_makefile_runs_the_commands_on_existing_files(tmp_path):
     assert main(["init", str(tmp_path)]) == 0
     targets = ["demo", "pretrain", "finetune", "evaluate", "sweep", "runs"]
     # Arguments with which `make test` itself was called must not reach this make.

@@ -99,7 +99,7 @@ def test_second_run_leaves_the_first_alone(command):
     assert all((folder / "checkpoints" / "best.ckpt").is_file() for folder in (first, second))
 
 
-def test_override_reaches_what_is_interpolated_from_it(command):
+def test_override_reaches_values_interpolated_from_it(command):
     assert command("fit", experiment("demo/pretrain"), *SHORT, "--data.gesture_classes=per_hand") == 0
     ((folder, _),) = finished_runs("runs")
     config = yaml.safe_load((folder / "config.yaml").read_text())
@@ -172,7 +172,7 @@ def test_experiments_parse(path, capsys):
     assert "class_path: gesturehand." in capsys.readouterr().out
 
 
-def test_long_names_of_classes_go_on_working(tmp_path, capsys):
+def test_long_names_of_classes_still_work(tmp_path, capsys):
     short, long = "gesturehand.GesturePretrainer", "gesturehand.trainers.gesture_pretrainer.GesturePretrainer"
     text = Path(experiment("demo/pretrain").removeprefix("--config=")).read_text()
     outputs = {}
@@ -258,7 +258,7 @@ def test_fit_without_validation(synthetic_root, tmp_path, change, word):
 
 
 @fault(NO_VALIDATION, "another split that is not there", "refused: it was asked for")
-def test_a_chosen_split_must_be_there(synthetic_root, refusal):
+def test_a_chosen_split_must_exist(synthetic_root, refusal):
     words = [f"--data.root={synthetic_root}", "--model.init_args.pretrained=none", "--data.val_split=vall"]
     assert "vall" in refusal("fit", experiment("demo/finetune"), *SHORT, *words)
 

@@ -48,7 +48,7 @@ def test_every_task_comes_after_those_that_it_needs_and_its_result_comes_back(cl
     assert quietly(cluster, []) == []
 
 
-def test_what_fails_is_named_with_what_needs_it_and_the_others_are_done(cluster):
+def test_failed_tasks_are_named_with_dependent_ones_and_the_others_are_done(cluster):
     results = {}
     tasks = [
         Task("bad", cluster_tasks.failing, ("no data",)),
@@ -111,7 +111,7 @@ def test_a_stream_is_in_order_and_runs_only_a_little_ahead(cluster):
         list(cluster.stream(failing, progress=False))
 
 
-def test_tasks_are_drawn_as_workers_get_free_and_may_rest_on_what_has_ended(cluster, tmp_path):
+def test_tasks_are_drawn_as_workers_become_free_and_may_depend_on_ended_ones(cluster, tmp_path):
     """Every second task is known only once the previous one has ended; one kills its worker, and one fails."""
     (tmp_path / "deaths").mkdir()
     waiting = [

@@ -84,7 +84,7 @@ def test_the_example_submits_jobs_of_one_task_with_all_cores_each_and_cancels_th
         ("jobqueue: {pbs: {cores: 4, memory: 8GB, job-cpu: 1}}", r"pbs has no key job_cpu: "),
     ],
 )
-def test_what_is_wrong_with_a_file_is_named(tmp_path, text, message):
+def test_a_mistake_in_a_file_is_named(tmp_path, text, message):
     path = tmp_path / "missing.yaml"
     if text is not None:
         path.write_text(text)
@@ -95,7 +95,7 @@ def test_what_is_wrong_with_a_file_is_named(tmp_path, text, message):
     assert "\n" not in str(refusal.value)
 
 
-def test_a_file_of_ones_own_becomes_the_script_that_it_says(slurm):
+def test_a_users_file_becomes_the_script_that_it_describes(slurm):
     """The workers of a job share its cores; the file's own settings are kept together with those that are added."""
     if not find_spec("dask_jobqueue"):
         pytest.skip("dask-jobqueue is not installed")

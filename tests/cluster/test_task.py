@@ -20,7 +20,7 @@ def test_versions_are_those_that_are_imported():
     assert version_of("no-such-package") is None
 
 
-def test_a_worker_does_what_it_is_given_when_it_fits(tmp_path):
+def test_a_worker_that_fits_does_its_task(tmp_path):
     (tmp_path / "proof").touch()
     terms = Terms(str(tmp_path / "proof"), (("numpy", np.__version__), ("no-such-package", None)))
     # In a separate process, because a worker takes its share of the cores and quietens Lightning.

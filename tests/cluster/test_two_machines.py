@@ -113,7 +113,7 @@ def test_workers_that_cannot_do_the_work_are_named(machines, tmp_path, monkeypat
             cluster.run([task], progress=False)
 
 
-def test_a_lost_scheduler_is_named_and_the_same_command_goes_on(machines, tmp_path):
+def test_a_lost_scheduler_is_named_and_the_same_command_continues(machines, tmp_path):
     words = ["data", "synth", "--frames=[160,0,0]", "--subjects=[2,0,0]", "--views=1"]
     near, far = tmp_path / "near", tmp_path / "far"
     shared = [*words, f"--out={far}", f"--cluster={machines.address}"]

@@ -51,7 +51,7 @@ def expected_boxes(records, selection, project_point):
 
 
 @pytest.mark.parametrize("layout", ["per_hand", "two_hand"])
-def test_joint_boxes_are_eanets(two_hand_root, plain_records, project_point, layout):
+def test_joint_boxes_are_those_of_eanet(two_hand_root, plain_records, project_point, layout):
     index = read_index(two_hand_root, "train")
     selection = select(index, hands="all", layout=layout)
     boxes = crop_boxes(index, selection, "joints")
@@ -206,7 +206,7 @@ def test_missing_rootnet_ids_are_counted_and_the_first_named(synthetic_root, roo
 @pytest.mark.parametrize(
     "content", ["[", "{}", "[1]", '[{"annot_id": 1}]', '[{"annot_id": "x", "bbox": []}]', "3", "BOX OF THREE"]
 )
-def test_what_is_not_rootnets_output_is_refused(synthetic_root, rootnet, content):
+def test_files_other_than_rootnets_output_are_refused(synthetic_root, rootnet, content):
     index, selection = _all(synthetic_root, "val")
     if content == "BOX OF THREE":
         content = [{"annot_id": int(i), "bbox": [1, 2, 3]} for i in index.annotation_id]
@@ -215,7 +215,7 @@ def test_what_is_not_rootnets_output_is_refused(synthetic_root, rootnet, content
         crop_boxes(index, selection, "rootnet", path)
 
 
-def test_rootnets_file_must_be_given_and_be_there(synthetic_root, tmp_path):
+def test_rootnets_file_must_be_given_and_exist(synthetic_root, tmp_path):
     with pytest.raises(UserError, match=r"--data\.rootnet_file"):
         crop_boxes(*_all(synthetic_root, "val"), "rootnet")
     with pytest.raises(UserError, match=r"nowhere\.json"):

@@ -244,7 +244,7 @@ IMPOSSIBLE = [
 
 
 @pytest.mark.parametrize(("kind", "change", "named"), faults("impossible values in a set", LISTED, IMPOSSIBLE))
-def test_check_lists_what_cannot_be(root, kind, change, named):
+def test_check_lists_impossible_entries(root, kind, change, named):
     edit(root, kind, change)
     assert named in kinds(root, decode=False)
 
@@ -292,7 +292,7 @@ def test_joints_in_the_image_are_held_against_it(root, place, named):
 
 
 @fault("impossible values in a set", "no split at all", "refused in one sentence")
-def test_folder_without_splits_is_no_set(tmp_path):
+def test_folder_without_splits_is_not_a_set(tmp_path):
     (tmp_path / "annotations").mkdir()
     with pytest.raises(UserError, match="no split"):
         kinds(tmp_path)

@@ -90,7 +90,7 @@ def test_no_jitter_leaves_the_box():
     assert not flips.any()
 
 
-def test_defaults_are_eanets():
+def test_defaults_are_those_of_eanet():
     jitter = CropJitter()
     assert (jitter.scale, jitter.rotation_probability, jitter.shift) == (0.25, 0.6, 0.0)
     assert np.rad2deg(jitter.rotation_rad) == pytest.approx(30)
@@ -309,7 +309,7 @@ def test_no_metric_knows_whether_crops_are_upright(synthetic_root, noise):
     assert plain["mpjpe_mm"] == pytest.approx(0, abs=1e-3) if noise == 0 else plain["mpjpe_mm"] > 10
 
 
-def test_two_hands_share_no_turn(synthetic_root):
+def test_two_hands_do_not_share_a_turn(synthetic_root):
     with pytest.raises(UserError, match=r"data\.upright turns crops of one hand: set data\.layout"):
         module(synthetic_root, layout="two_hand")
     with pytest.raises(UserError, match=r"upright_far_share"):

@@ -97,7 +97,7 @@ def test_training_is_shuffled_augmented_and_drops_the_incomplete_batch(synthetic
     assert not still[:, 0, 1].any()
 
 
-def test_incomplete_training_batch_is_kept_if_there_is_no_other(synthetic_root):
+def test_incomplete_training_batch_is_kept_if_it_is_the_only_one(synthetic_root):
     data = data_of(synthetic_root, batch_size=1000)
     batches = list(data.train_dataloader())
     assert [len(batch["image"]) for batch in batches] == [len(data.dataset("train"))]

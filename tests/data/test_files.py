@@ -17,7 +17,7 @@ def root(tmp_path, synthetic_root):
     return copy
 
 
-def test_paths_are_interhands(tmp_path):
+def test_paths_are_those_of_interhand(tmp_path):
     assert annotation_path(tmp_path, "val", "camera") == (
         tmp_path / "annotations" / "val" / "InterHand2.6M_val_camera.json"
     )

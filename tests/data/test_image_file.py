@@ -125,7 +125,7 @@ def test_cut_jpeg_is_refused_and_not_filled_with_grey(tmp_path, left):
     variant="JPEG with a film behind it (motion photo)",
     outcome="read: nothing of the image is missing",
 )
-def test_what_follows_a_whole_jpeg_is_left_alone(tmp_path):
+def test_bytes_after_a_whole_jpeg_are_ignored(tmp_path):
     path = tmp_path / "motion.jpg"
     path.write_bytes(saved(smooth(), "JPEG") + b"MotionPhoto" + bytes(5000))
     assert read_image(path).shape == (HEIGHT, WIDTH, 3)
@@ -139,7 +139,7 @@ def test_missing_image(tmp_path):
 @pytest.mark.parametrize(
     "content", [b"", b"text", b"\xff\xd8", b"\xff\xd8\xff\xc0\x00\x00", b"\xff\xd8" + b"\xff" * 5000]
 )
-def test_what_is_no_image(tmp_path, content):
+def test_files_that_are_not_images(tmp_path, content):
     path = tmp_path / "none.jpg"
     path.write_bytes(content)
     with pytest.raises(UnreadableImageError, match="is not a readable image"):
@@ -204,7 +204,7 @@ def turned_files():
         "photo turned by its camera", "import, loader, check and predict see it as a viewer shows it", turned_files()
     ),
 )
-def test_everybody_sees_what_a_viewer_shows(tmp_path, ending, content):
+def test_everybody_sees_the_same_as_a_viewer(tmp_path, ending, content):
     path = tmp_path / f"photo.{ending}"
     path.write_bytes(content)
     expected = shown_by_pillow(path)
@@ -474,7 +474,7 @@ def test_the_focal_length_is_read(tmp_path, kind, suffix):
 
 
 @pytest.mark.parametrize(("kind", "suffix"), [HEIC_FILE, AVIF_FILE])
-def test_what_is_damaged_is_refused_in_one_sentence(tmp_path, kind, suffix):
+def test_damaged_images_are_refused_in_one_sentence(tmp_path, kind, suffix):
     content = written(tmp_path / f"a{suffix}", kind).read_bytes()
     rng = np.random.default_rng(0)
     for length in rng.integers(12, len(content) - 1, 20):

@@ -212,7 +212,7 @@ def test_fits_that_are_null_or_missing_altogether(two_hand_root, edited_set, pla
     assert not index.mano_valid.all(-1).all()
 
 
-def test_positions_of_invalid_joints_are_zero_even_if_they_are_no_numbers(synthetic_root, edited_set):
+def test_positions_of_invalid_joints_are_zero_even_if_they_are_not_numbers(synthetic_root, edited_set):
     def joint_3d(content):
         for frame in frames_of(content):
             frame["joint_valid"] = [0] + [1] * 41

@@ -59,7 +59,7 @@ def test_every_block_has_its_shares_to_one_sample(shares):
         assert abs(parts.count(part) / len(keys) - share) < 0.01
 
 
-def test_an_epoch_sees_the_first_set_once_and_goes_round_the_others():
+def test_an_epoch_sees_the_first_set_once_and_cycles_through_the_others():
     lengths = [60, 7, 500]
     keys = order(lengths, (0.5, 0.25, 0.25))
     first = [key for key in keys if key.sample < 60]
@@ -87,7 +87,7 @@ def test_processes_divide_the_order_of_one(processes):
     assert together == order([40, 9], (0.8, 0.2))[: len(together)]
 
 
-def test_a_resumed_epoch_goes_on_where_it_was():
+def test_a_resumed_epoch_continues_where_it_was():
     assert order([40, 9], (0.8, 0.2), start=16) == order([40, 9], (0.8, 0.2))[16:]
 
 
@@ -106,7 +106,7 @@ def mixed(synthetic_root, two_hand_root):
     )
 
 
-def test_samples_are_those_of_their_own_set(mixed, two_hand_root):
+def test_samples_are_the_same_as_in_their_set(mixed, two_hand_root):
     data = mixed(augment=False)
     dataset = data.mixed_dataset()
     start = dataset.lengths[0]

@@ -121,7 +121,7 @@ pack.pack_split(sys.argv[1], "train", shard_mb=float(sys.argv[2]), workers=1, pr
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
-def test_after_a_kill_what_is_whole_is_kept_and_the_rest_follows(root, tmp_path):
+def test_after_a_kill_whole_shards_are_kept_and_the_rest_follows(root, tmp_path):
     whole = pack_split(root, "train", out=tmp_path / "whole", shard_mb=SMALL_MB, progress=False).folder
     folder = root / "packed" / "train"
     process = subprocess.Popen([sys.executable, "-c", KILLED, str(root), str(SMALL_MB)])
@@ -260,7 +260,7 @@ def test_data_check_reads_the_images_that_training_reads(root):
     assert "its bytes are not those that were packed" in problem.detail
 
 
-def test_begun_anew_where_images_have_changed_and_never_without_them(root):
+def test_packed_again_if_images_have_changed_and_never_without_them(root):
     folder = pack_split(root, "val", shard_mb=SMALL_MB, progress=False).folder
     names = list(loose_files(root, "val"))
     changed, other = (root / "images" / "val" / name for name in names[:2])

@@ -158,14 +158,14 @@ def test_a_failing_network_is_tried_again(served, monkeypatch):
         read_image(source)
 
 
-def test_a_server_without_ranges_is_told(served):
+def test_a_server_without_ranges_is_reported(served):
     index = read_index(served, "val")
     Ranges.with_ranges = False
     with pytest.raises(UnreadableImageError, match="the server sends the whole file in place of a range of bytes"):
         read_image(index.image(0))
 
 
-def test_an_image_that_is_not_there_is_missing(memory):
+def test_an_image_that_does_not_exist_is_missing(memory):
     index = read_index(memory, "val")
     fsspec.filesystem("memory").rm("/bucket/set/packed/val/images_0000.zip")
     (source,) = index.images.of_all([index.file_name[0].decode()])

@@ -76,7 +76,7 @@ def test_options_choose_different_samples(two_hand_root):
 
 
 @pytest.mark.parametrize("file", ["data", "joint_3d"])
-def test_hands_without_a_valid_joint_are_no_samples(two_hand_root, edited_set, plain_records, file):
+def test_hands_without_a_valid_joint_are_not_samples(two_hand_root, edited_set, plain_records, file):
     """Either file can take all joints away; a two-hand annotation keeps its other hand."""
 
     def data(content):
@@ -103,7 +103,7 @@ def test_hands_without_a_valid_joint_are_no_samples(two_hand_root, edited_set, p
     assert len(select(index, hands="all")) == len(before) - 2
 
 
-def test_joints_valid_in_different_places_only_are_no_sample(synthetic_root, edited_set):
+def test_joints_valid_only_in_different_places_make_no_sample(synthetic_root, edited_set):
     """One joint is valid per image and another per frame, so that none can be used."""
 
     def data(content):
@@ -118,7 +118,7 @@ def test_joints_valid_in_different_places_only_are_no_sample(synthetic_root, edi
     assert 1 in select(index).row
 
 
-def test_hand_that_the_annotation_does_not_show_is_no_sample(two_hand_root, everything_flagged):
+def test_hand_that_the_annotation_does_not_show_is_not_a_sample(two_hand_root, everything_flagged):
     root = everything_flagged(two_hand_root, "train")
     index = read_index(root, "train")
     assert np.all(index.joint_valid_image)

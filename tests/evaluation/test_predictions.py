@@ -28,7 +28,7 @@ def test_other_files(tmp_path, raw):
         read_predictions(path)
 
 
-def test_size_that_is_not_there(tmp_path):
+def test_missing_size(tmp_path):
     path = tmp_path / "predictions.npz"
     write_predictions(path, SavedPredictions(np.arange(5), np.zeros((5, 1, 21, 3), np.float32)))
     path.write_bytes(path.read_bytes().replace(b"(5,)", b"(9,)"))
@@ -91,7 +91,7 @@ def samples(ids, is_left, present):
     return {"ids": np.array(ids), "is_left": np.array(is_left), "present": np.array(present), **arrays}
 
 
-def test_single_hands_are_one_a_row():
+def test_single_hands_are_one_per_row():
     result = by_annotation(samples([9, 3], [[True], [False]], [[True], [True]]))
     assert result.ids.tolist() == [3, 9]
     assert result.joints.shape == (2, 1, 21, 3)

@@ -86,7 +86,7 @@ def test_random_arrays_are_scored_as_by_the_published_formulas(noise):
         assert scores[name] == pytest.approx(value, abs=1e-6), name
 
 
-def test_of_hands_that_are_no_mirror_images_the_librarys_metrics_say_the_same():
+def test_the_librarys_metrics_agree_for_hands_that_are_not_mirror_images():
     joints, mesh, truth, true_mesh = (torch.from_numpy(array) for array in arrays(0.004))
     scores = published_scores(*(array.numpy() for array in (joints, mesh, truth, true_mesh)))
     errors, _ = joint_errors_mm(joints, truth, torch.ones(7, 21, dtype=torch.bool), "procrustes")

@@ -68,7 +68,7 @@ def test_small_errors_and_those_that_nothing_explains_have_no_sentence(targets):
     assert ConventionErrors().sentence(0.0) is None
 
 
-def test_small_error_after_alignment_is_said(targets):
+def test_small_error_after_alignment_is_reported(targets):
     quarter = torch.tensor([[0.0, -1, 0], [1, 0, 0], [0, 0, 1]])
     assert "PA-MPJPE only 0 mm" in sentence(targets["joints"] @ quarter, targets, pa_mpjpe_mm=0.01)
 
@@ -275,7 +275,7 @@ def test_joints_without_coordinates_are_not_scored(invalid, tmp_path, real_sampl
         assert metrics[name] == pytest.approx(0, abs=1e-2), name
 
 
-def test_place_of_a_hand_that_is_not_there_may_hold_anything(tmp_path, truth, synthetic_root, hand_model):
+def test_entry_of_an_absent_hand_may_hold_anything(tmp_path, truth, synthetic_root, hand_model):
     pairs = {"ids": truth["ids"], "joints": np.full((len(truth["ids"]), 2, 21, 3), np.nan, np.float32)}
     is_left = np.concatenate([~b["is_right"][:, 0] for b in module(synthetic_root).test_dataloader()]).astype(int)
     pairs["joints"][np.arange(len(is_left)), is_left] = truth["joints"][:, 0]
@@ -320,7 +320,7 @@ def test_mistakes_are_named(tmp_path, truth, synthetic_root, hand_model, change,
         score_predictions(save(tmp_path, change(truth)), module(synthetic_root), hand_model)
 
 
-def test_file_that_is_not_there_or_is_none(tmp_path, synthetic_root, hand_model):
+def test_missing_file_and_file_of_another_kind(tmp_path, synthetic_root, hand_model):
     with pytest.raises(UserError, match="cannot be read"):
         score_predictions(tmp_path / "nothing.npz", module(synthetic_root), hand_model)
     (tmp_path / "text.npz").write_text("no archive")
@@ -331,7 +331,7 @@ def test_file_that_is_not_there_or_is_none(tmp_path, synthetic_root, hand_model)
         score_predictions(tmp_path / "one.npy", module(synthetic_root), hand_model)
 
 
-def test_one_hand_a_row_cannot_be_held_against_pairs(tmp_path, two_hand_root, hand_model):
+def test_one_hand_per_row_cannot_be_compared_with_pairs(tmp_path, two_hand_root, hand_model):
     data = {"hands": "all", "layout": "two_hand"}
     arrays = truth_of(module(two_hand_root, **data), hand_model)
     one = {name: array if name == "ids" else array[:, :1] for name, array in arrays.items()}

@@ -42,7 +42,7 @@ def test_the_angle_is_that_of_known_colours(lightness, yellow, angle):
     assert typology_angle(pixels) == pytest.approx(np.full((4, 5), angle), abs=0.5)
 
 
-def test_what_is_bluer_than_grey_has_none():
+def test_colours_bluer_than_grey_have_none():
     assert np.isnan(typology_angle(rgb_of_lab(60, 10, -5)))
     assert tone_group(float("nan")) is None
 

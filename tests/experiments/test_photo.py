@@ -166,7 +166,7 @@ def make_photo(checkout, until=None, stop=None):
 
 
 @pytest.mark.slow
-def test_make_photo_goes_on_after_every_interrupt_and_ends_in_weights(checkout):
+def test_make_photo_continues_after_every_interrupt_and_ends_in_weights(checkout):
     stops = [
         (b"synthetic set: +[1-9]", signal.SIGINT),
         (b"folders_are_sets=true", signal.SIGKILL),

@@ -55,7 +55,7 @@ def test_training_command_parses(stage, tmp_path, monkeypatch, capsys):
     assert "--gpus-per-node=4" in text
 
 
-def test_missing_data_folder_is_said(tmp_path):
+def test_missing_data_folder_is_reported(tmp_path):
     script = REPOSITORY / "experiments" / "slurm" / "pretrain.sbatch"
     with pytest.raises(subprocess.CalledProcessError) as error:
         rendered(script, tmp_path, SLURM_JOB_ID="7")

@@ -87,7 +87,7 @@ def test_a_network_that_learned_from_further_sets_is_for_photographs(run, sets, 
     assert load_regressor(run).for_photos == for_photos
 
 
-def test_pretraining_is_no_regressor(tmp_path):
+def test_pretraining_is_not_a_regressor(tmp_path):
     trainer = quiet_trainer()
     trainer.strategy.connect(GesturePretrainer(backbone="test_resnet", feature_stride=16, image_size=64))
     trainer.save_checkpoint(tmp_path / "p.ckpt")

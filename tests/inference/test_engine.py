@@ -86,7 +86,7 @@ def test_hands_that_are_not_mirrored_run_on_pytorch(predictors, images):
     assert not by_onnx["is_right"].any()
 
 
-def test_what_runs_the_network(predictors, predictor):
+def test_the_engine_that_runs_the_network(predictors, predictor):
     assert [own.engine_name for own in predictors] == ["PyTorch", "ONNX Runtime"]
     assert HandPredictor.from_checkpoint("openphoto", "cpu").engine_name == "ONNX Runtime"
     assert predictor.engine_name == "PyTorch"  # a network with other layers

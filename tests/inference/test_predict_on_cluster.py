@@ -78,7 +78,7 @@ def test_two_processes_of_this_machine_write_the_same(one_thread, predictor, tra
     assert shared_said[1:] == said
 
 
-def test_what_is_no_image_is_not_shared_out(trained_checkpoint, pair_frames, tmp_path):
+def test_inputs_other_than_images_are_not_shared_out(trained_checkpoint, pair_frames, tmp_path):
     (tmp_path / "clip.mp4").write_bytes(b"")
     given = [pair_frames[0]["file"], tmp_path / "clip.mp4"]
     settings = Settings(tmp_path / "out", progress=False)

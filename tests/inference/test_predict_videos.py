@@ -72,7 +72,7 @@ def test_hands_that_are_found_are_tracked_and_smoothed(predictor, clip, tmp_path
             assert not np.allclose(hand["hand_pose"], before["hand_pose"], atol=1e-5)
 
 
-def test_without_smoothing_a_frame_is_what_it_is_as_an_image(predictor, clip, tmp_path):
+def test_without_smoothing_a_frame_is_predicted_like_an_image(predictor, clip, tmp_path):
     box = (20.0, 20.0, 150.0, 150.0)
     _, lines, _ = run(predictor, clip, tmp_path / "out", boxes=HandBox(box, "right"), smooth=False)
     capture = cv2.VideoCapture(str(clip))
@@ -101,7 +101,7 @@ def test_an_interrupt_leaves_nothing_half_written(predictor, tmp_path):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals to oneself end the process there")
-def test_an_interrupt_ends_what_comes_from_an_address(predictor, tmp_path, served):
+def test_an_interrupt_ends_a_stream(predictor, tmp_path, served):
     folder, address = served
     two_sizes(folder / "live.mjpeg", 150)
     said = []

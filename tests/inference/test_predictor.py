@@ -156,7 +156,7 @@ def test_results_are_plain_arrays(predicted):
     assert hand.gesture_coarse.probabilities.sum() == pytest.approx(1, abs=1e-5)
 
 
-def test_left_hands_as_they_are_where_training_mirrored_none(trained_checkpoint, pair_frames):
+def test_left_hands_as_they_are_if_training_mirrored_none(trained_checkpoint, pair_frames):
     """Such a network gets the unmirrored crop, with the left hand's own side."""
     predictor = HandPredictor.from_checkpoint(trained_checkpoint, "cpu")
     predictor.mirror_left = False

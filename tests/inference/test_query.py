@@ -71,7 +71,7 @@ def test_crops_know_their_turn_unless_they_show_two_hands():
         ([[1, 2, 3, 4]], "up", "The side is 'up'"),
     ],
 )
-def test_what_a_call_cannot_ask(boxes, hands, message):
+def test_impossible_calls(boxes, hands, message):
     with pytest.raises(UserError, match=message):
         hands_from(boxes, hands)
 
@@ -104,7 +104,7 @@ def test_images_that_cannot_be_read(tmp_path):
         read_image(tmp_path / "none.jpg")
 
 
-def test_one_crop_a_hand():
+def test_one_crop_per_hand():
     query = ImageQuery(IMAGE, (HandBox((10, 20, 50, 100)), HandBox((20, 30, 60, 50), "left"), HandBox()))
     first, second, third = crops_of(query, IMAGE, False, 1.5)
     assert (first.sides, second.sides, third.sides) == (("right",), ("left",), ("right",))
@@ -218,7 +218,7 @@ def test_without_a_sensible_focal_length_it_is_assumed(tmp_path, tags):
     assert (camera.source, camera.intrinsics[0, 0]) == ("assumed", 64)
 
 
-def test_what_is_given_counts_more_and_damage_does_no_harm(tmp_path):
+def test_given_intrinsics_take_precedence_and_damage_does_no_harm(tmp_path):
     path = write(tmp_path / "a.jpg", (64, 48), {Base.FocalLengthIn35mmFilm: 50})
     assert camera_of((70, 70, 32, 24), path, 64, 48).source == "given"
     assert camera_of(None, path, 64, 48).source == "exif"

@@ -53,7 +53,7 @@ def test_a_hand_that_does_not_change_stays_as_it_is(smoother, pair):
             assert after.gesture_fine is before.gesture_fine
 
 
-def test_what_is_smoothed_fits_together(smoother, pair):
+def test_smoothed_parts_fit_together(smoother, pair):
     """Mesh and joints are those of the smoothed parameters, and shapes are the mean of the frames so far."""
     rng = np.random.default_rng(0)
     frames = [[noisy(hand, rng) for hand in pair] for _ in range(5)]

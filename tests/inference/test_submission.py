@@ -111,7 +111,7 @@ def archive_of(path, content, name="pred.json"):
         (lambda j, v: [np.where(j > 9, j, "x").tolist(), v.tolist()], "joints of hand 0 in '.*' are not points"),
     ],
 )
-def test_what_a_server_would_stumble_over_is_one_sentence(tmp_path, change, sentence):
+def test_mistakes_that_a_server_would_stumble_over_are_one_sentence(tmp_path, change, sentence):
     made = write_freihand(tmp_path / "FreiHAND")
     joints, vertices = (np.array([getattr(hand, name) for hand in made.test]) for name in ("joints", "vertices"))
     path = archive_of(tmp_path / "pred.zip", change(joints, vertices[:, :20]))
@@ -119,7 +119,7 @@ def test_what_a_server_would_stumble_over_is_one_sentence(tmp_path, change, sent
         read_submission(path, submission_form("freihand"), 4)
 
 
-def test_what_is_no_archive_is_one_sentence(tmp_path):
+def test_a_file_that_is_not_an_archive_is_one_sentence(tmp_path):
     form = submission_form("freihand")
     with pytest.raises(UserError, match=r"holds predictions\.json and should hold pred\.json alone"):
         read_submission(archive_of(tmp_path / "a.zip", [], "predictions.json"), form)

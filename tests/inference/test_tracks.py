@@ -91,7 +91,7 @@ def test_a_lost_hand_far_away_or_of_the_other_side_is_another_one(detector, phot
     assert [one.track for one in tracker(picture(photo, (330, 80)))] == [1]
 
 
-def test_what_is_asked_for(detector, photo):
+def test_settings_are_respected(detector, photo):
     both = picture(photo, (20, 20), (300, 40, "left"))
     (one,) = HandTracker(detector, max_hands=1)(both)
     assert one.hand.turn_deg is not None
@@ -198,7 +198,7 @@ def test_a_hand_that_stays_the_other_one_becomes_another_track():
 
 
 @pytest.mark.parametrize(("lasts", "shown"), [(3, 0), (20, 17)])
-def test_what_comes_up_on_a_hand_is_shown_once_it_lasts(lasts, shown):
+def test_a_new_hand_on_another_one_is_shown_once_it_lasts(lasts, shown):
     """A second hand of the other side over half of the first: a mistake of three frames, or a hand that has come."""
 
     def script(frame):
@@ -264,7 +264,7 @@ def test_a_search_puts_a_hand_right_that_following_has_slipped_on(certain, taken
         assert hands[0] == ("right", pytest.approx(middle(hand if right else slipped(hand))))
 
 
-def test_what_comes_up_on_what_the_search_sees_of_a_followed_hand_is_doubted():
+def test_a_new_hand_on_the_searchs_view_of_a_followed_hand_is_doubted():
     """It lies apart from the wrong joints that are followed, but not from the hand."""
     hand, wrong = seen_hand(300, 100), seen_hand(300, 155, "left", 0.85)
 

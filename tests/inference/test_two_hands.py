@@ -35,7 +35,7 @@ def both(two_hand_checkpoint):
     return HandPredictor.from_checkpoint(two_hand_checkpoint, "cpu")
 
 
-def test_class_is_told_by_its_settings(both):
+def test_class_is_recognised_by_its_settings(both):
     assert isinstance(both.model, EANetRegressor)
     assert both.two_hand
     assert not both.mirror_left

@@ -48,7 +48,7 @@ def test_procrustes_of_degenerate_hands(position):
     torch.testing.assert_close(align_procrustes(2 * line.flip(-1) + 1, line), line)
 
 
-def test_procrustes_gives_nan_and_no_error_where_there_is_nothing_to_register():
+def test_procrustes_gives_nan_and_no_error_if_there_is_nothing_to_register():
     prediction, target = torch.rand(2, 3, 21, 3, dtype=torch.float64)
     valid = torch.ones(3, 21, dtype=torch.bool)
     valid[0, 2:] = False

@@ -63,7 +63,7 @@ def test_parameters_of_the_parts(width, places, depth):
     assert count(guided) == hand_head(2 * width, width, depth, 8) + gesture_attention(width, 62)
 
 
-def test_defaults_are_eanets_size():
+def test_defaults_have_eanets_size():
     """129 SimTokens of width 512 with four blocks each, and ResNet-50's 2048 channels at 8 × 8 places."""
     encoder = Encoder("resnet50")
     network = EANet(encoder, HandModel())
@@ -83,7 +83,7 @@ def test_one_fuse_former_class_and_weights_of_each_hand():
     assert {id(p) for p in right.parameters()}.isdisjoint(id(p) for p in left.parameters())
 
 
-def test_cross_attention_is_a_plain_loops():
+def test_cross_attention_agrees_with_a_plain_loop():
     torch.manual_seed(0)
     block = CrossAttentionBlock(8, 2).double()
     tokens, context = torch.randn(1, 3, 8).double(), torch.randn(1, 5, 8).double()
@@ -142,7 +142,7 @@ def inputs(count=3, size=SIZE):
 
 @pytest.mark.parametrize("autocast", [False, True])
 @pytest.mark.parametrize("attention", [False, True])
-def test_outputs_are_the_contracts_also_under_autocast(hand_model, attention, autocast):
+def test_outputs_follow_the_contract_also_under_autocast(hand_model, attention, autocast):
     with torch.autocast("cpu", dtype=torch.bfloat16, enabled=autocast):
         hand, gesture = network_of(hand_model, attention=attention)(*inputs())
     assert {name: tuple(value.shape) for name, value in hand.items()} == {

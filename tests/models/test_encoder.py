@@ -135,7 +135,7 @@ def test_unknown_backbone_is_named_with_a_suggestion():
 
 
 @pytest.mark.parametrize(("backbone", "stride", "there"), [("test_resnet", 64, "32"), ("test_vit", 32, "[16]")])
-def test_stride_that_is_not_there_is_refused_with_those_that_are(backbone, stride, there):
+def test_missing_stride_is_refused_and_the_existing_ones_are_named(backbone, stride, there):
     with refused(there, match=f"'{backbone}'.*not {stride}.*model.feature_stride"):
         Encoder(backbone, feature_stride=stride, image_size=SIZE)
 
@@ -227,7 +227,7 @@ def test_frozen_stages_stay_as_they_are_in_training(backbone, freeze, frozen, fr
     assert encoder.merge.training
 
 
-def test_stride_to_freeze_that_is_not_there():
+def test_missing_stride_to_freeze():
     with pytest.raises(
         UserError, match=r"freeze_encoder is 5: give none, all, or one of the strides \[2, 4, 8, 16, 32"
     ):

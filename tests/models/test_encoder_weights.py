@@ -127,7 +127,7 @@ def test_tensors_by_position_of_a_package(tmp_path, monkeypatch, image):
         Encoder("tf_efficientnet_lite0", image_size=SIZE, weights="efficientnet-lite0")
 
 
-def test_what_cannot_serve_is_a_sentence(tmp_path):
+def test_unusable_weights_are_a_sentence(tmp_path):
     other = tmp_path / "other.pth"
     torch.save(fresh("test_efficientnet").state_dict(), other)
     shape = tmp_path / "shape.pth"

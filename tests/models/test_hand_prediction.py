@@ -84,7 +84,7 @@ def gram_schmidt(six):
     return np.stack([first, second, np.cross(first, second)], -1)
 
 
-def test_rotation_is_gram_schmidts():
+def test_rotation_agrees_with_gram_schmidt():
     six = np.random.default_rng(0).normal(size=(3, 5, 6))
     result = rotation_from_6d(torch.from_numpy(six))
     assert result.dtype == torch.float32

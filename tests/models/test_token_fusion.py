@@ -52,7 +52,7 @@ def shapes(count, vertices):
 
 @pytest.mark.parametrize("autocast", [False, True])
 @pytest.mark.parametrize(("fusion", "levels"), [("concat", "both"), ("cross", "fine"), ("none", "both")])
-def test_outputs_are_the_contracts_also_under_autocast(hand_model, fusion, levels, autocast):
+def test_outputs_follow_the_contract_also_under_autocast(hand_model, fusion, levels, autocast):
     network = network_of(hand_model, fusion, levels)
     with torch.autocast("cpu", dtype=torch.bfloat16, enabled=autocast):
         hand, gesture = network(*inputs())
@@ -97,7 +97,7 @@ def test_parameters_of_a_setting_are_only_there_in_it(hand_model):
     assert "gesture_tokens.fine.weight" in names("concat", "fine") - names("concat", "coarse")
 
 
-def test_hand_model_is_no_parameter_and_not_saved(hand_model):
+def test_hand_model_is_not_a_parameter_and_not_saved(hand_model):
     network = network_of(hand_model)
     assert not any(key.startswith("hand_model") for key in network.state_dict())
     assert not any(name.startswith("hand_model") for name, _ in network.named_parameters())

@@ -165,7 +165,7 @@ def test_it_is_imported_by_the_command(own_data, tmp_path, capsys):
     assert f"{len(own_data.hands)} with 2D joints only" in capsys.readouterr().out
 
 
-def test_several_people_in_an_image_are_annotations_of_their_own(own_data, tmp_path):
+def test_several_people_in_an_image_are_separate_annotations(own_data, tmp_path):
     first, second = own_data.hands[0], own_data.hands[1]
     content = cvat(
         [first, {**second, "image": first["image"], "hand": first["hand"]}, *own_data.hands[2:6]], own_data.images

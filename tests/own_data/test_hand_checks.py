@@ -138,7 +138,7 @@ def moved(hand, far):
         for kind, variant, change, named in IMPOSSIBLE
     ],
 )
-def test_hand_that_cannot_be_is_one_sentence(change, named, own_data, import_):
+def test_impossible_hand_is_one_sentence(change, named, own_data, import_):
     code, error = import_([change(whole(own_data))])
     assert code == 2
     assert named in error
@@ -146,7 +146,7 @@ def test_hand_that_cannot_be_is_one_sentence(change, named, own_data, import_):
 
 @pytest.mark.parametrize("projected", [True, False], ids=["with 2D joints", "3D alone"])
 @pytest.mark.parametrize(("unit", "factor"), faults("units", REFUSED, ((name, name, by) for name, by in UNITS)))
-def test_unit_is_told_by_the_bones(unit, factor, projected, own_data, import_):
+def test_unit_is_recognised_by_the_bones(unit, factor, projected, own_data, import_):
     """A projection does not depend on the scale."""
     hand = scaled(whole(own_data), factor)
     code, error = import_([hand if projected else {**hand, "joints_2d": None}])
@@ -163,7 +163,7 @@ def test_small_and_large_hands_are_hands(factor, own_data, import_):
 
 @pytest.mark.parametrize("order", faults("joint order", REFUSED, ((order, order) for order in OTHER_ORDERS)))
 @pytest.mark.parametrize("key", ["joints_3d", "joints_2d"])
-def test_order_is_told_by_the_bones(key, order, own_data, import_):
+def test_order_is_recognised_by_the_bones(key, order, own_data, import_):
     places = [JOINT_NAMES.index(name) for name in OTHER_ORDERS[order]]
     hands = [
         {**hand, key: [hand[key][place] for place in places], **({"joints_3d": None} if key == "joints_2d" else {})}
@@ -217,14 +217,14 @@ NO_VALIDATION = "said at import, with the remedy"
         pytest.param(6, (None,), None, marks=fault("no validation", "a set of 6 images", "has one of its own")),
     ],
 )
-def test_splits_that_are_missing_are_said(images, splits, missing, tmp_path, own_data, capsys):
+def test_missing_splits_are_reported(images, splits, missing, tmp_path, own_data, capsys):
     text = said(images, tmp_path, own_data, capsys, splits)
     assert ("There is no val image" in text) == (missing is not None)
     assert ("There is no train image" in text) == (missing == "train")
 
 
 @fault("sides", "right and left exchanged, with 3D joints", REFUSED)
-def test_exchanged_sides_are_told_by_the_bends(own_data, import_):
+def test_exchanged_sides_are_recognised_by_the_bends(own_data, import_):
     """Also for joints in a mirrored frame."""
     other = {"right": "left", "left": "right"}
     hands = [{**hand, "hand": other[hand["hand"]]} for hand in own_data.hands]

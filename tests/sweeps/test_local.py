@@ -46,7 +46,7 @@ def sweep_file(workplace, synthetic_root):
 
 
 @pytest.mark.slow
-def test_killed_in_the_middle_it_goes_on(sweep_file, workplace, capsys):
+def test_killed_in_the_middle_it_continues(sweep_file, workplace, capsys):
     command = [Path(sys.executable).with_name("gesturehand"), "sweep", f"--file={sweep_file}"]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
@@ -107,7 +107,7 @@ def test_running_trial_is_put_back_in_line(sweep_file, tmp_path):
     assert [trial.params for trial in finished(study)] == [first.params, again.params]
 
 
-def test_random_values_go_on_after_an_interruption(sweep_file, tmp_path):
+def test_random_values_continue_after_an_interruption(sweep_file, tmp_path):
     content = yaml.safe_load(sweep_file.read_text())
     content |= {"method": "random", "parameters": {"lr": {"min": 0.0, "max": 1.0}}}
     sweep_file.write_text(yaml.safe_dump(content))

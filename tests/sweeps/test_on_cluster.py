@@ -89,7 +89,7 @@ def test_killed_twice_it_ends_as_one_trial_after_the_other_does(program, request
 
 
 @pytest.mark.slow
-def test_ctrl_c_ends_the_trials_and_the_next_run_goes_on(sweep_file, workplace, tmp_path):
+def test_ctrl_c_ends_the_trials_and_the_next_run_continues(sweep_file, workplace, tmp_path):
     folder = workplace / "runs/sweeps/tiny"
     words = ["sweep", f"--file={sweep_file}", "--trials=2", "--cluster=local", "--processes=2"]
     first = client(*words)
@@ -109,7 +109,7 @@ def test_ctrl_c_ends_the_trials_and_the_next_run_goes_on(sweep_file, workplace, 
     assert [trial["trial"] for trial in trials_of(folder)] == [0, 1]
 
 
-def test_processes_are_a_clusters(sweep_file, capsys):
+def test_processes_are_those_of_a_cluster(sweep_file, capsys):
     assert main(["sweep", f"--file={sweep_file}", "--processes=2"]) == 2
     assert "--processes says how many trials --cluster runs" in capsys.readouterr().err
 

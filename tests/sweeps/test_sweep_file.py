@@ -43,7 +43,7 @@ def written(folder, **changes):
     return path
 
 
-def test_what_a_file_says(tmp_path):
+def test_contents_of_a_file(tmp_path):
     sweep = read_sweep(
         written(
             tmp_path,
@@ -78,7 +78,7 @@ def test_what_a_file_says(tmp_path):
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_what_cannot_be_honoured_is_refused_by_name(tmp_path, changes, named):
+def test_keys_that_cannot_be_honoured_are_refused_by_name(tmp_path, changes, named):
     with refused(named):
         read_sweep(written(tmp_path, **changes))
 
@@ -184,12 +184,12 @@ def of_the_agent(command, program, args):
     return words
 
 
-def test_words_are_the_agents():
+def test_words_are_those_of_the_agent():
     command = ["${env}", "${interpreter}", "-u", "${program}", 3, "${args}"]
     assert render_command(command, "train.py", ARGS) == of_the_agent(command, "train.py", ARGS)
 
 
-def test_default_command_is_the_agents():
+def test_default_command_is_that_of_the_agent():
     from wandb.sdk.launch.sweeps import utils
 
     assert list(DEFAULT_COMMAND) == utils.DEFAULT_SWEEP_COMMAND

@@ -84,7 +84,7 @@ def test_two_hands_are_both_in_the_mask_and_one_is_before_the_other():
         assert apart.min() > 0.005
 
 
-def test_the_two_validity_flags_differ_where_there_is_no_fit_and_only_there():
+def test_the_two_validity_flags_differ_only_without_a_fit():
     differ = 0
     for frame in frames(40, 6, views=2):
         of_frame = frame.hands[0].joint_valid

@@ -132,7 +132,7 @@ def test_wrong_settings(changes, message):
         SetSettings(**changes)
 
 
-def test_the_benchmark_has_every_kind_of_frame_and_cameras_of_its_own_in_the_test():
+def test_the_benchmark_has_every_kind_of_frame_and_cameras_only_in_the_test():
     assert OPENHAND_V1.wrist_cone_deg == 180
     shares = (
         OPENHAND_V1.two_hand_share,

@@ -16,7 +16,7 @@ from gesturehand.synthetic.view import draw_view
 PLAN = make_plan(SetSettings(subjects=(2, 0, 0), frames=(70, 0, 0), wrist_cone_deg=180.0, outside_share=0.1))
 
 
-def test_what_is_far_from_the_hand_is_the_same_for_every_gesture():
+def test_everything_far_from_the_hand_is_the_same_for_every_gesture():
     far_px, hidden = 185, []
     for planned in PLAN[::9]:
         pictures = []

@@ -237,7 +237,7 @@ def test_survivor_ends_with_an_error(start, victim):
 
 
 @pytest.mark.slow
-def test_told_to_stop_both_do_and_go_on(start):
+def test_told_to_stop_both_do_and_continue_later(start):
     """Only the first process gets the signal, as if somebody killed it by hand."""
     pair = start()
     os.kill(pair.first.pid, signal.SIGTERM)

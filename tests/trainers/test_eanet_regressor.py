@@ -51,14 +51,14 @@ def test_relative_translation_target_is_the_way_between_the_annotated_wrists(bat
             torch.testing.assert_close(targets["relative_translation"][sample], expected, atol=1e-5, rtol=1e-4)
 
 
-def test_one_hand_a_sample_has_no_other_wrist(two_hand_root, model):
+def test_one_hand_per_sample_has_no_other_wrist(two_hand_root, model):
     data = InterHandDataModule(str(two_hand_root), image_size=SIZE, num_workers=0)
     targets = build_targets(next(iter(data.test_dataloader())), model.hand_model)
     assert not targets["relative_translation_valid"].any()
     assert not targets["relative_translation"].any()
 
 
-def test_hand_that_is_not_there_adds_neither_loss_nor_gradient(batch, model):
+def test_absent_hand_adds_neither_loss_nor_gradient(batch, model):
     """With single right hands only, no part of the left hand's head is trained, whatever it predicts."""
     single = batch["hand_present"][:, 0] & ~batch["hand_present"][:, 1]
     right = {name: value[single] for name, value in batch.items()}

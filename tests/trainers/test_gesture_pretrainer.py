@@ -86,7 +86,7 @@ def test_shuffled_labels_are_those_of_other_hands(shades):
 
 @pytest.mark.filterwarnings("ignore:.*val_dataloader")
 @pytest.mark.parametrize("factor", [0.0, 1.0])
-def test_encoder_has_a_learning_rate_of_its_own(factor, shades, tmp_path):
+def test_encoder_has_its_own_learning_rate(factor, shades, tmp_path):
     torch.manual_seed(0)
     fresh = GesturePretrainer(**SETTINGS, own_labels=LABELS)
     model, _, _ = trained(GesturePretrainer, {"encoder_lr_factor": factor}, shades, 1, tmp_path)

@@ -49,7 +49,7 @@ def test_every_tensor_is_loaded(checkpoint):
             assert torch.equal(value, trained[name].state_dict()[key]), f"{name}.{key}"
 
 
-def test_it_says_what_it_loaded(checkpoint):
+def test_it_reports_what_it_loaded(checkpoint):
     path, trained = checkpoint
     result = hand_over(path, modules_of())
     counts = {name: len(module.state_dict()) for name, module in trained.items()}
@@ -110,7 +110,7 @@ def test_missing_file(tmp_path):
     assert "make pretrain" in text
 
 
-def test_file_that_is_no_checkpoint(tmp_path):
+def test_file_that_is_not_a_checkpoint(tmp_path):
     """Further ones are in tests/checkpoints/test_checkpoint_io.py; the same reader is used here."""
     path = tmp_path / "file.ckpt"
     path.write_bytes(b"this is text")

@@ -94,7 +94,7 @@ def test_stride_to_freeze_is_checked_by_every_model(wrong):
             model(backbone="test_resnet", feature_stride=16, image_size=SIZE, freeze_encoder=wrong)
 
 
-def test_the_base_class_alone_is_no_model():
+def test_the_base_class_alone_is_not_a_model():
     with pytest.raises(TypeError, match="abstract"):
         HandRegressor()
 

@@ -212,7 +212,7 @@ def test_slurm_stops_both_puts_the_job_back_once_and_one_run_is_kept(trainings):
 @pytest.mark.parametrize(
     ("began", "goes_on", "first_step"), [("of-shared", "of-shared-on-one", 2), ("of-one", "of-one-on-two", 4)]
 )
-def test_run_goes_on_with_another_number_of_machines(trainings, began, goes_on, first_step):
+def test_run_continues_with_another_number_of_machines(trainings, began, goes_on, first_step):
     """It continues at the sample at which it stopped: none is seen twice and none is left out."""
     one, rest = steps(trainings.place / "of-one"), steps(trainings.place / goes_on)
     assert min(rest) == first_step

@@ -170,7 +170,7 @@ def sentences(answers, tmp_path_factory):
 
 
 @pytest.mark.parametrize("number", range(len(SLIPS)), ids=[line[:70] for line, _ in SLIPS])
-def test_one_sentence_names_what_was_meant(sentences, number):
+def test_one_sentence_names_the_intended_word(sentences, number):
     code, out, err = sentences[number]
     err = err.replace(f"own{number}.yaml", "own.yaml")
     assert (code, out) == (2, ""), err
@@ -193,7 +193,7 @@ def slips_of(name):
 
 
 @pytest.mark.parametrize("command", all_commands())
-def test_a_wrong_letter_anywhere_is_seen_through(command):
+def test_a_wrong_letter_anywhere_is_recognised(command):
     known = list(known_keys(command).by_path)
     tried = wrong = 0
     for number, key in enumerate(known):
@@ -233,5 +233,5 @@ def test_no_key_may_be_abbreviated(command):
     ],
     ids=lambda words: words[0],
 )
-def test_what_the_parser_takes_passes(words):
+def test_everything_that_the_parser_takes_passes(words):
     check_line("fit", [f"--config={REPOSITORY / 'experiments' / 'demo' / 'finetune.yaml'}", *words])

@@ -79,7 +79,7 @@ def test_keys_of_models(name):
         agree(key.parameter, actions[path], defaults[path])
 
 
-def test_only_what_can_be_trained_is_a_model():
+def test_only_trainable_classes_are_models():
     assert set(model_classes()) == {"EANetRegressor", "GesturePretrainer", "TokenFusionRegressor"}
 
 

@@ -83,7 +83,7 @@ def test_environment_is_not_read(capsys, monkeypatch):
 
 
 @pytest.mark.parametrize("raw", [b"\xff\xfe", b"a: [", b"- 1", b"!!python/object/apply:os.system ['touch ran']", b"\0"])
-def test_files_that_are_no_configuration(capsys, raw):
+def test_files_that_are_not_configurations(capsys, raw):
     Path("broken.yaml").write_bytes(raw)
     assert exit_code(["fit", "--config=broken.yaml"]) == 2
     assert capsys.readouterr().err.strip()

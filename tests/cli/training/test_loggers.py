@@ -113,7 +113,7 @@ def test_csv_is_always_kept(tmp_path):
             assert ("TensorBoardLogger" in names) == tensorboard
 
 
-def test_wandb_is_not_imported_where_it_is_not_used(tmp_path, synthetic_root):
+def test_wandb_is_not_imported_if_it_is_not_used(tmp_path, synthetic_root):
     """A training without W&B, a test of it and other commands, in a separate process."""
     code = f"""
 import sys

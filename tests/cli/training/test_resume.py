@@ -132,7 +132,7 @@ def test_steps_of_another_size_are_refused(command, sigterm_at_sample, tmp_path,
 CONFIG = "name: a\nseed: 0\nresume: auto\n"
 
 
-def test_which_run_goes_on(tmp_path):
+def test_the_run_that_continues(tmp_path):
     first = place_of_run(tmp_path, CONFIG, "auto")
     release_locks()
     assert place_of_run(tmp_path, CONFIG, "auto").folder == first.folder
@@ -169,7 +169,7 @@ def test_run_of_a_living_process_is_left_alone(tmp_path):
     release_locks()
 
 
-def test_run_goes_on_with_other_machines_and_devices(tmp_path):
+def test_run_continues_with_other_machines_and_devices(tmp_path):
     config = "name: a\ntrainer:\n  num_nodes: 2\n  devices: 4\n  max_epochs: 3\n"
     first = place_of_run(tmp_path, config, "auto")
     release_locks()

@@ -182,7 +182,7 @@ def test_check_finds_nothing_wrong(layout, hands, tmp_path):
     assert check_data(layout(tmp_path, hands), progress=False).problems == []
 
 
-def test_few_hands_of_rhd_are_told_by_their_name(hands, tmp_path):
+def test_few_hands_of_rhd_are_recognised_by_their_name(hands, tmp_path):
     flat = rhd(tmp_path, hands[:3])
     path = flat / "annotations" / "rhd_train.json"
     edit_json(path, lambda content: [entry.pop("joint_cam") for entry in content["annotations"]])

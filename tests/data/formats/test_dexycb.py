@@ -14,7 +14,7 @@ from gesturehand.errors import UserError
 TENTH_OF_A_MM = 1e-4
 
 
-def test_it_is_recognised_with_the_splits_that_are_there(dexycb):
+def test_it_is_recognised_with_its_existing_splits(dexycb):
     assert format_of(dexycb.root).name == "dexycb"
     assert format_of(dexycb.root).splits(dexycb.root) == ["val"]
 
@@ -69,7 +69,7 @@ def copied(tmp_path_factory, dexycb):
     return root
 
 
-def test_people_who_are_not_there_and_unknown_splits_are_told(dexycb):
+def test_missing_people_and_unknown_splits_are_reported(dexycb):
     for split, sentence in {
         "train": "lacks 20200820-subject-03.*such as s0_val",
         "s4_val": "has no split 's4_val': choose train",

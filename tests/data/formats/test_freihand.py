@@ -74,7 +74,7 @@ def test_an_index_of_a_folder_that_cannot_be_written_to_goes_to_the_cache(tmp_pa
         made.root.chmod(0o755)
 
 
-def test_an_index_is_made_anew_when_a_file_changes(tmp_path, writers):
+def test_an_index_is_rebuilt_when_a_file_changes(tmp_path, writers):
     made = writers.freihand(tmp_path / "FreiHAND")
     before = read_index(made.root, "train").joints_world[0, 0, 0].copy()
     xyz = json.loads((made.root / "training_xyz.json").read_text())
@@ -119,7 +119,7 @@ def test_half_a_download_is_one_sentence(tmp_path, writers, spoil, sentence):
         read_index(root, "train")
 
 
-def test_what_is_not_there_is_said(tmp_path, writers):
+def test_missing_parts_are_reported(tmp_path, writers):
     root = writers.freihand(tmp_path / "FreiHAND").root
     with pytest.raises(UserError, match="has no split 'val', only 'train' and 'test'"):
         read_index(root, "val")

@@ -26,7 +26,7 @@ def photos():
     return [draw_photo(planned, SETTINGS) for planned in PLAN[:60]]
 
 
-def test_every_main_hand_is_to_be_seen_and_lies_in_its_mask(photos):
+def test_every_main_hand_is_visible_and_lies_in_its_mask(photos):
     for photo in photos:
         hand = photo.frame.hands[photo.main]
         mask = photo.mask == MASK_LEVELS[hand.side]
@@ -49,7 +49,7 @@ def test_a_plan_has_both_sides_people_of_one_split_and_all_kinds():
     assert len({frame.cameras for frame in PLAN}) == 6
 
 
-def test_hands_point_up_if_they_are_to_and_anywhere_otherwise():
+def test_hands_point_up_if_they_should_and_anywhere_otherwise():
     def lean(share: float) -> np.ndarray:
         settings, out = replace(SETTINGS, upright_share=share), []
         for planned in PLAN[:40]:
@@ -63,7 +63,7 @@ def test_hands_point_up_if_they_are_to_and_anywhere_otherwise():
     assert np.median(lean(0.0)) > 50
 
 
-def test_what_is_held_lies_between_fingers_and_palm_and_not_in_them():
+def test_held_objects_lie_between_fingers_and_palm_and_not_in_them():
     held = 0
     for planned in PLAN:
         if planned.labelled or len(planned.sides) == 2:

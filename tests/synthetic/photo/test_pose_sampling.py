@@ -47,7 +47,7 @@ def test_rods_tell_clear_cases():
     assert depth_m(poses[1]) > TOLERANCE_M
 
 
-def test_a_gesture_is_formed_as_far_as_told():
+def test_a_gesture_is_formed_to_the_given_degree():
     rng = np.random.default_rng(1)
     fist = gesture_poses()[14]
     mean = np.mean([hand_angles("gesture", 14, 1.0, rng) for _ in range(40)], axis=0)

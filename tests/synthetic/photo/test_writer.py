@@ -75,7 +75,7 @@ def test_the_loader_and_the_check_take_it(photo_root):
         assert index.mano_valid.any()
 
 
-def test_masks_lie_on_the_joints_and_leave_out_what_hides_the_hand(photo_root):
+def test_masks_lie_on_the_joints_and_leave_out_objects_that_hide_the_hand(photo_root):
     split = photo_root / "annotations" / "train"
     data = json.loads((split / "InterHand2.6M_train_data.json").read_text())
     on, levels = [], set()

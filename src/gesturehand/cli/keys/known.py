@@ -22,7 +22,7 @@ from gesturehand.cli.keys.signature import (
 TRAINER: Final = "pytorch_lightning.Trainer"
 CHECKPOINT: Final = "pytorch_lightning.callbacks.ModelCheckpoint"
 DATA: Final = "gesturehand.InterHandDataModule"
-#: The function that adds a training's own keys to its parser.
+#: The module that adds a training's own keys to its parser.
 _RUN_KEYS: Final = "gesturehand.cli.training.parser"
 _STAGE: Final = "gesturehand.trainers.training_stage.TrainingStage"
 #: Arguments of the trainer's methods that are objects, not keys.
