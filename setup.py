@@ -1,4 +1,4 @@
-"""Copies two folders beside the package into the wheel, which setup.cfg cannot do; an editable one uses them in place."""
+"""Copies two folders beside the package into the wheel, which setup.cfg cannot do; an editable one uses them there."""
 
 from pathlib import Path
 
