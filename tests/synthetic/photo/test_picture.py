@@ -19,6 +19,7 @@ from gesturehand.synthetic.view import MASK_LEVELS
 SETTINGS = PhotoSettings(subjects=(3, 1, 1), frames=(60, 5, 10), image_px=128)
 PLAN = make_photo_plan(SETTINGS)
 TIPS = [4, 8, 12, 16, 20]
+KNUCKLES = [5, 9, 13, 17]
 
 
 @pytest.fixture(scope="module")
@@ -116,6 +117,43 @@ def test_clasped_hands_are_the_share_of_the_two_hand_pictures_that_was_asked_for
     ]
     assert len(clasped) == 60
     assert 18 <= sum(clasped) <= 42  # within three standard deviations
+
+
+def test_fists_are_closed_and_half_of_them_are_seen_end_on():
+    """Judged by the joints alone: where the fingers point, and the axis from wrist to middle knuckle."""
+    settings = PhotoSettings(
+        subjects=(6, 0, 0), frames=(150, 0, 0), two_hand_share=0.0, rom_share=0.8, outside_share=0.0, fist_share=1.0
+    )
+    curled, end_on, depths = [], [], []
+    rng = np.random.default_rng(0)
+    for planned in make_photo_plan(settings):
+        hands = capture_photo(planned, settings, rng, grip=False)
+        assert ("fist pose" in hands.elements) == (not planned.labelled)
+        if planned.labelled:
+            continue
+        hand = hands.frame.hands[0]
+        palm = hand.joints[KNUCKLES] - hand.joints[0]
+        fingers = hand.joints[[knuckle + 3 for knuckle in KNUCKLES]] - hand.joints[KNUCKLES]
+        curled.append(int(((palm * fingers).sum(1) < 0).sum()))
+        axis = palm[1] / np.linalg.norm(palm[1])
+        end_on.append(abs(axis[2]) > 0.7)
+        inner = np.delete(hand.joints, TIPS, axis=0)
+        faces = surface_of(hand_model(hand.side).faces, len(hand.vertices)).faces
+        depths.append((winding_number(inner, hand.vertices[faces]) > 1.5).any())
+    assert len(curled) == 120
+    # Some fists have a finger or two stretched out, and a pose that would overlap is opened a little.
+    assert np.mean(np.array(curled) >= 2) > 0.9
+    assert 0.4 < np.mean(np.array(curled) == 4) < 0.85
+    # Half are made so, and three of ten of the others by chance.
+    assert 0.5 < np.mean(end_on) < 0.8
+    # Fingers of a fist press on each other, but hardly a joint comes to lie in another part of the hand.
+    assert np.mean(depths) < 0.03
+
+
+def test_without_fists_a_set_is_the_one_it_was():
+    plain = PhotoSettings().as_json()
+    assert not {"fist_share", "clasped_share"} & plain.keys()
+    assert PhotoSettings(fist_share=0.2).as_json()["fist_share"] == 0.2
 
 
 def test_every_split_has_its_own_photographs(tmp_path):

@@ -50,6 +50,9 @@ _SEEN_JOINTS: Final = 11
 _TRIES: Final = 12
 #: Rotation of clasped hands about the palms' normal, standard deviation, rad: little or much.
 _CLASP_TURN: Final = (0.25, 0.8)
+#: Share of fists that are seen end on, and the least cosine between such a hand's axis and the line of sight.
+_END_ON_SHARE: Final = 0.5
+_END_ON: Final = 0.7
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,17 +84,20 @@ def capture_photo(plan: PlannedFrame, settings: PhotoSettings, rng: np.random.Ge
     two = len(plan.sides) == 2
     # No random number is drawn if the share is 0, so that older sets stay the same.
     clasped = two and settings.clasped_share > 0 and rng.random() < settings.clasped_share
+    fist = not (two or plan.labelled or grip) and settings.fist_share > 0 and rng.random() < settings.fist_share
     if plan.labelled:
         kind, angles = "gesture", hand_angles("gesture", plan.fine[0], amplitude(plan.phase), rng)
     elif grip:
         kind, angles = "grip", hand_angles("grip", NO_GESTURE, 1.0, rng)
     elif clasped:
         kind, angles = "clasp", hand_angles("clasp", NO_GESTURE, 1.0, rng)
+    elif fist:
+        kind, angles = "fist", hand_angles("fist", NO_GESTURE, 1.0, rng)
     else:
         kind, angles = any_pose(rng, gestures=two)
     rotations = rotations_from_angles(angles[None], right_articulation())[0]
     upright = rng.random() < settings.upright_share
-    rotations[0] = _root_rotation(rotations, upright, rng)
+    rotations[0] = _root_rotation(upright, rng, end_on=fist and rng.random() < _END_ON_SHARE)
     other, direction = None, ""
     if clasped:
         other, direction = _clasping_rotations(rotations, angles, rng), "clasping the first"
@@ -133,14 +139,20 @@ def _moved(hand: CapturedHand, place: FloatArray) -> CapturedHand:
     )
 
 
-def _root_rotation(rotations: FloatArray, upright: bool, rng: np.random.Generator) -> FloatArray:
-    """(3, 3), any orientation of a right hand; if upright, turned in the image so that the middle knuckle is up."""
-    quaternion = rng.normal(size=4)
-    root = Rotation.from_quat(quaternion / np.linalg.norm(quaternion)).as_matrix()
+def _root_rotation(upright: bool, rng: np.random.Generator, *, end_on: bool = False) -> FloatArray:
+    """(3, 3), any orientation of a right hand; if upright, turned in the image so that the middle knuckle is up.
+
+    If it is seen end on, the axis from wrist to middle knuckle lies near the line of sight.
+    """
+    while True:
+        quaternion = rng.normal(size=4)
+        root = Rotation.from_quat(quaternion / np.linalg.norm(quaternion)).as_matrix()
+        forward = root @ right_articulation().forward
+        if not end_on or abs(forward[2]) >= _END_ON:
+            break
     lean = rng.normal() * np.radians(_LEAN_DEG)
     if not upright:
         return root
-    forward = root @ right_articulation().forward
     turn = -np.pi / 2 + lean - np.arctan2(forward[1], forward[0])
     return np.asarray(Rotation.from_euler("z", turn).as_matrix() @ root)
 
@@ -151,7 +163,7 @@ def _second_rotations(first: FloatArray, rng: np.random.Generator) -> tuple[Floa
     rotations = rotations_from_angles(angles[None], right_articulation())[0]
     facing = bool(rng.random() < 0.5)
     if not facing:
-        rotations[0] = _root_rotation(rotations, False, rng)
+        rotations[0] = _root_rotation(False, rng)
         return rotations, False
     # The other hand is made by mirroring these rotations. The code below rotates its final form, so it is mirrored
     # here.

@@ -106,6 +106,8 @@ class PhotoSettings:
         clasped_share: Share of the pictures with a second hand in which the palms lie together or the fingers are
             interlaced.
         rom_share: Share of one-hand pictures with any other pose (no gesture label).
+        fist_share: Share of these poses, apart from grips, that are fists, some with one or two stretched fingers,
+            and half of them seen end on.
         outside_share: Share of one-hand pictures in which the hand is partly outside.
         upright_share: Share of pictures in which the hand points up, more or less; in the others it points anywhere.
         solid_share: Share of pictures with a box, ball or cylinder, in the hand or near it.
@@ -124,6 +126,7 @@ class PhotoSettings:
     two_hand_share: float = 0.28
     clasped_share: float = 0.0
     rom_share: float = 0.4
+    fist_share: float = 0.0
     outside_share: float = 0.06
     upright_share: float = 0.75
     solid_share: float = 0.33
@@ -168,9 +171,10 @@ class PhotoSettings:
         values = {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
         if self.backgrounds is not None:
             values["backgrounds"] = photographs_digest(self.backgrounds)
-        if not self.clasped_share:
-            # A set that was written before this share existed is the same set.
-            del values["clasped_share"]
+        for name in ("clasped_share", "fist_share"):
+            if not values[name]:
+                # A set that was written before this share existed is the same set.
+                del values[name]
         return {"kind": "photo", **values}
 
 

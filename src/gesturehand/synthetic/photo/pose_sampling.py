@@ -25,10 +25,10 @@ from gesturehand.synthetic.articulation import (
 )
 
 FloatArray = npt.NDArray[np.float64]
-PoseKind = Literal["gesture", "mixture", "free", "grip", "clasp"]
+PoseKind = Literal["gesture", "mixture", "free", "grip", "clasp", "fist"]
 
 #: Noise on every angle of a gesture and of a mixture, degrees.
-_NOISE_DEG: Final = {"gesture": 6.0, "mixture": 8.0, "clasp": 7.0}
+_NOISE_DEG: Final = {"gesture": 6.0, "mixture": 8.0, "clasp": 7.0, "fist": 4.0}
 #: Names of each long finger's angles, and of the thumb's.
 _FINGERS: Final = (*(slice(4 * f, 4 * f + 4) for f in range(len(LONG_FINGERS))), slice(16, NUM_ANGLES))
 #: The share of hands without a label that have free angles; the others are mixtures.
@@ -46,13 +46,27 @@ _GRIP_THUMB_DEG: Final = ((5, 60), (25, 70), (10, 75), (0, 40), (0, 45))
 #: fingers; and the thumb's angles.
 _CLASP_DEG: Final = ((0, 80), (5, 80))
 _CLASP_THUMB_DEG: Final = ((-15, 60), (0, 60), (-10, 50), (-10, 40), (-10, 50))
+#: Bend of a fist's fingers, degrees: knuckles and middle joints, and the sum with the last joints, which the palm
+#: limits.
+_FIST_DEG: Final = ((55, 88), (70, 100))
+_FIST_SUM_DEG: Final = (185, 215)
+#: The thumb of a fist: across the fingers, along them, or away from them.
+_FIST_THUMBS_DEG: Final = (
+    ((20, 45), (45, 70), (10, 35), (20, 45), (35, 65)),
+    ((10, 60), (-5, 30), (-5, 40), (-10, 30), (-10, 45)),
+    ((50, 90), (-10, 25), (-10, 15), (-15, 15), (-15, 15)),
+)
+#: Share of fists in which one or two fingers are stretched out, and the sets of these fingers.
+_POINTING_SHARE: Final = 0.35
+_POINTING: Final = ((0,), (1,), (3,), (0, 1), (0, 3))
 #: Number of times a pose is drawn before it is moved back towards the relaxed hand.
 _TRIES: Final = 4
 _STEPS: Final = (0.85, 0.7, 0.5, 0.3, 0.0)
 #: Radius of bones, m: of fingers at the base and at the tip, and of the palm.
 _RADII_M: Final = (0.0085, 0.0065, 0.0165)
-#: The depth to which such bones may overlap, m.
+#: The depth to which such bones may overlap, m; in a fist, the fingers press on each other and on the palm.
 _ALLOWED_M: Final = 0.003
+_ALLOWED_IN_FIST_M: Final = 0.006
 #: Number of points along a bone.
 _ALONG: Final = np.linspace(0.0, 1.0, 4)
 
@@ -69,7 +83,9 @@ def hand_angles(kind: PoseKind, fine: int, formed: float, rng: np.random.Generat
     Returns:
         (21,) degrees, within the joints' limits.
     """
-    allowed = max(_ALLOWED_M, _gesture_overlap()[fine]) if kind == "gesture" else _ALLOWED_M
+    allowed = _ALLOWED_IN_FIST_M if kind == "fist" else _ALLOWED_M
+    if kind == "gesture":
+        allowed = max(_ALLOWED_M, _gesture_overlap()[fine])
     for _ in range(_TRIES):
         angles = _angles(kind, fine, formed, rng)
         if overlap(angles[None])[0] <= allowed:
@@ -148,6 +164,8 @@ def _angles(kind: PoseKind, fine: int, formed: float, rng: np.random.Generator) 
         return np.clip(_grip_angles(rng), *ANGLE_LIMITS_DEG.T)
     if kind == "clasp":
         angles = _clasp_angles(rng)
+    elif kind == "fist":
+        angles = _fist_angles(rng)
     elif kind == "gesture":
         neutral = neutral_pose()
         angles = neutral + formed * (gesture_poses()[fine] - neutral)
@@ -212,4 +230,17 @@ def _grip_angles(rng: np.random.Generator) -> FloatArray:
         own = pip + rng.normal() * 7
         angles[finger] = 0.6 * spread + rng.normal() * 3, mcp + rng.normal() * 7, own, 0.6 * own + rng.normal() * 6
     angles[_FINGERS[-1]] = rng.uniform(*np.array(_GRIP_THUMB_DEG, np.float64).T)
+    return angles
+
+
+def _fist_angles(rng: np.random.Generator) -> FloatArray:
+    """Closed fingers side by side; in some hands one or two of them are stretched out, more or less."""
+    angles = np.empty(NUM_ANGLES)
+    mcp, pip = (rng.uniform(*limits) for limits in _FIST_DEG)
+    closed = np.array([mcp, pip, rng.uniform(*_FIST_SUM_DEG) - mcp - pip])
+    pointing = _POINTING[rng.integers(len(_POINTING))] if rng.random() < _POINTING_SHARE else ()
+    bent = rng.uniform(0.0, 0.5)
+    for place, (finger, spread) in enumerate(zip(_FINGERS[:-1], _SPREAD_DEG, strict=True)):
+        angles[finger] = 0.4 * spread, *(closed * (bent if place in pointing else 1.0))
+    angles[_FINGERS[-1]] = rng.uniform(*np.array(_FIST_THUMBS_DEG[rng.integers(3)], np.float64).T)
     return angles
