@@ -73,7 +73,7 @@ def durable_file(path: str | Path, remedy: str = _REMEDY, *, one_of_many: bool =
     """Opens a file for writing bytes that appears under its name as :func:`new_file` says.
 
     Args:
-        path: The file; its folder is created.
+        path: The file; its folder is made.
         remedy: What the user can do if it cannot be written; the end of the sentence.
         one_of_many: As for :func:`new_file`.
 

@@ -8,7 +8,7 @@ HAND = np.random.default_rng(0).uniform(0, 100, (21, 2))
 
 
 def hands(*each):
-    """Landmarks from joints, presence, and the probability of a right hand."""
+    """Of joints, presence, and the probability of a right hand."""
     return Landmarks(*(np.array(column) for column in zip(*each, strict=True)))
 
 

@@ -25,7 +25,7 @@ def test_change_of_frame_agrees_with_transforming_the_mesh(rotations, rng, rest_
     np.testing.assert_allclose(mesh(hand, new_turns, betas, new_transl), expected, atol=1e-12)
     np.testing.assert_array_equal(new_turns[:, 1:], turns[:, 1:])
 
-    # Tempting mistakes show: no root joint, or that of the mean shape.
+    # What is tempting and wrong shows: no root joint, or that of the mean shape.
     for wrong_roots, error in ((np.zeros_like(roots), 0.02), (np.tile(hand.joints[0], (4, 1)), 0.001)):
         _, wrong = change_frame(*inputs[:2], torch.from_numpy(wrong_roots), *inputs[3:])
         assert (new_transl - wrong).norm(dim=1).max() > error

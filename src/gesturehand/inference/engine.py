@@ -41,7 +41,7 @@ _MIRRORS[0, 1:] = _FLIP[:, None] * _FLIP
 _MIRRORS[0, WRIST] = _FLIP
 _PLACES: Final = np.ones((2, NUM_MANO_JOINTS, 3, 1), np.float32)
 _PLACES[0, WRIST] = _FLIP[:, None]
-#: Crops per run: two share the weights that are read, more no longer fit the cache.
+#: Crops of one run: two share the weights that are read, more no longer fit the cache.
 _CROPS: Final = 2
 
 
@@ -102,7 +102,7 @@ class OnnxEngine:
         import onnxruntime
 
         weights = graph_weights(model)
-        # The session reads these arrays as long as it exists.
+        # The session reads these arrays as long as it lives.
         self._weights = {name: onnxruntime.OrtValue.ortvalue_from_numpy(array) for name, array in weights.items()}
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1

@@ -79,7 +79,7 @@ def read_file(path: str, what: str = "The configuration") -> Iterator[Given]:
 
     Args:
         path: The file.
-        what: The kind of file, for messages.
+        what: What it is, for messages.
 
     Raises:
         UserError: It does not exist, or holds no keys.

@@ -1,6 +1,6 @@
-"""Parameters of functions and classes as in their source: kinds of values, defaults and descriptions.
+"""Parameters of functions and classes as their source has them: kinds of values, defaults and descriptions.
 
-Names are found without importing the modules that define them: importing PyTorch to print help takes seconds.
+Names are found without importing what defines them: importing PyTorch to print help takes seconds.
 """
 
 import ast
@@ -17,7 +17,7 @@ from typing import Any, Final, NamedTuple
 from docstring_parser import DocstringStyle, ParseError
 from docstring_parser import parse as parse_docstring
 
-#: Largest number of names that are followed: more than in any chain of re-exports.
+#: Where following names ends: longer than any chain of re-exports.
 _DEEPEST: Final = 12
 _PACKAGE: Final = "gesturehand"
 #: The default of an argument that has none and must be given.
@@ -29,10 +29,10 @@ _LISTS: Final = ("list", "List", "tuple", "Tuple", "Iterable", "Sequence", "set"
 
 
 class Found(NamedTuple):
-    """The thing that a name stands for.
+    """What a name stands for.
 
     Attributes:
-        module: The module in whose source it is defined; the module itself if ``node`` is None.
+        module: The module whose source says so; the module itself where ``node`` is None.
         node: A class, a function, or the expression that the name was given; None for a module.
     """
 
@@ -42,10 +42,10 @@ class Found(NamedTuple):
 
 @cache
 def tree_of(module: str) -> ast.Module | None:
-    """A module's syntax tree; None if there is no such module, or it is not written in Python.
+    """A module's syntax tree; None if there is no such module, or none in Python.
 
     Args:
-        module: Dotted name. Nothing is imported, not even its packages.
+        module: Dotted name. Nothing is imported, its packages neither.
     """
     name, *rest = module.split(".")
     try:
@@ -61,12 +61,12 @@ def tree_of(module: str) -> ast.Module | None:
 
 
 def find(module: str, name: str, depth: int = 0) -> Found | None:
-    """The thing that a name of a module stands for, through re-exports; None if that cannot be read.
+    """What a name of a module stands for, through re-exports; None where that cannot be read.
 
     Args:
         module: Dotted name.
-        name: A name in it, without dots.
-        depth: Number of re-exports that led here.
+        name: A name of it, without dots.
+        depth: How many re-exports led here.
     """
     tree = tree_of(module)
     if tree is None or depth > _DEEPEST:
@@ -91,11 +91,11 @@ def find(module: str, name: str, depth: int = 0) -> Found | None:
 
 
 def find_dotted(name: str, module: str = "") -> Found | None:
-    """The thing that a dotted name stands for: ``gesturehand.GesturePretrainer``, or ``pl.Callback`` within a module.
+    """What a dotted name stands for: ``gesturehand.GesturePretrainer``, or ``pl.Callback`` within a module.
 
     Args:
         name: Dotted name.
-        module: The module in whose source it is used; if not given, the name begins with a package.
+        module: The module in whose source it stands; without, it begins with a package.
     """
     first, *rest = name.split(".")
     found = find(module, first) if module else (Found(first, None) if tree_of(first) is not None else None)
@@ -109,7 +109,7 @@ def find_dotted(name: str, module: str = "") -> Found | None:
 def value_of(expression: ast.expr, module: str) -> Any:
     """The value of an expression in a module's source, such as a default.
 
-    Constants of this package are followed; only computed values are imported.
+    Constants of this package are followed; only what is computed is imported.
 
     Raises:
         ValueError: It cannot be read.
@@ -126,7 +126,7 @@ def value_of(expression: ast.expr, module: str) -> Any:
     for node in ast.walk(expression):
         if isinstance(node, ast.Name) and (root := find(module, node.id)) is not None:
             home = root.module
-    # Computed values of other packages would run their code, which nobody has asked for.
+    # What other packages compute is their code, which nobody has asked to run.
     if {module.partition(".")[0], home.partition(".")[0]} != {_PACKAGE}:
         raise ValueError(name)
     return eval(name, dict(vars(importlib.import_module(home))))
@@ -141,7 +141,7 @@ def _imported(module: str, name: str, depth: int) -> Found | None:
 
 
 def _statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:
-    """Statements of a module, including those below ``if`` and ``try``."""
+    """Statements of a module, also those below ``if`` and ``try``."""
     for node in body:
         match node:
             case ast.If():

@@ -31,7 +31,7 @@ def find_pretraining(wanted: str | None, runs: str | Path, settings: dict[str, A
         A path, or None for none.
 
     Raises:
-        UserError: ``auto`` finds no pretraining.
+        UserError: ``auto`` finds none.
     """
     if wanted in (None, "none"):
         return None
