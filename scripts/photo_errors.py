@@ -56,12 +56,12 @@ class Photo(NamedTuple):
         return HandBox((*(middle - wide / 2).tolist(), *wide.tolist()), self.entry["hand"])
 
 
-def test_photos(folder: Path, every: int) -> list[Photo]:
-    """Every n-th hand of the test people in each list."""
+def photos_of(folder: Path, split: str, every: int = 1) -> list[Photo]:
+    """Hands of a split's people, every n-th of each list."""
     photos = []
     for place in (folder, folder / "more"):
         entries = read_json(place / "labels.json", "The list", "give a folder of labelled photos")
-        chosen = [entry for entry in entries if entry["split"] == "test"][::every]
+        chosen = [entry for entry in entries if entry["split"] == split][::every]
         photos += [Photo(e.get("set") or e["image"].split("/")[0], place / e["image"], e) for e in chosen]
     return photos
 
@@ -150,7 +150,7 @@ def main() -> None:
     parser.add_argument("--every", type=int, default=1)
     given = parser.parse_args()
     predictor = HandPredictor.from_checkpoint(given.checkpoint, "cpu")
-    photos = test_photos(given.photos, given.every)
+    photos = photos_of(given.photos, "test", given.every)
     ways = [predicted(predictor, photos, turn_known=known) for known in (True, False)]
     rows = []
     for name in dict.fromkeys(photo.name for photo in photos):

@@ -17,7 +17,7 @@ from typing import Any, Final, NamedTuple
 import cv2
 import numpy as np
 import torch
-from photo_errors import BOX_OVER_JOINTS, DOCS, disagreement, predicted, test_photos
+from photo_errors import BOX_OVER_JOINTS, DOCS, disagreement, photos_of, predicted
 from tqdm import tqdm
 
 from gesturehand.data.image_file import read_image
@@ -95,8 +95,8 @@ def errors_of_rendered(predictor: HandPredictor, settings: PhotoSettings) -> lis
 
 
 def errors_of_photos(predictor: HandPredictor, folder: Path) -> dict[str, list[dict[str, Any]]]:
-    """Rows of the photos of many people, and of the sets of photos that show one or two people each."""
-    photos = test_photos(folder, 1)
+    """Rows of the photos of many people, and of those of one or two people a set."""
+    photos = photos_of(folder, "test")
     found = predicted(predictor, photos, turn_known=False)
     errors = [disagreement(hand, photo.joints) for hand, photo in zip(found, photos, strict=True)]
     angles = [palm_angle(read_image(photo.file), photo.joints) for photo in photos]
@@ -159,7 +159,7 @@ def main() -> None:
     parser.add_argument("--people", type=int, default=120)
     parser.add_argument("--pictures", type=int, default=480)
     given = parser.parse_args()
-    predictor = HandPredictor.from_checkpoint(given.checkpoint, "cpu")
+    predictor = HandPredictor.from_checkpoint(given.checkpoint, "cpu", joints="model")
     settings = PhotoSettings(subjects=(0, 0, given.people), frames=(0, 0, given.pictures), seed=SEED)
     rendered = errors_of_rendered(predictor, settings)
     photos = errors_of_photos(predictor, given.photos)

@@ -19,6 +19,8 @@ SHIPPED: Final = ("openphoto",)
 WEIGHTS_SUFFIX: Final = ".safetensors"
 #: Keys of the JSON that a checkpoint contains too, or that replace a checkpoint's.
 _KEPT: Final = ("hand_model", "encoder_weights_origin", "crops", "joints_25d_share")
+#: The same, but not in every file.
+_OPTIONAL: Final = ("joint_offsets_mm",)
 _REMEDY: Final = "give the .safetensors and .json that scripts/build_openphoto.py wrote"
 
 
@@ -71,7 +73,8 @@ def read_weights(path: Path, about_path: Path | None = None) -> dict[str, Any]:
     Returns:
         What a checkpoint of ``gesturehand fit`` has (``state_dict``, ``hyper_parameters``, ``hand_model``,
         ``encoder_weights_origin``), and ``crops``: how its crops show hands (``mirror_left``, ``upright``,
-        ``box_scale``), and ``joints_25d_share``. Numbers are 16-bit in the file and are rounded nowhere else.
+        ``box_scale``), ``joints_25d_share``, and ``joint_offsets_mm``, which is None if the file has none. Numbers are
+        16-bit in the file and are rounded nowhere else.
 
     Raises:
         UserError: A file is missing or damaged, or is something else.
@@ -96,4 +99,5 @@ def read_weights(path: Path, about_path: Path | None = None) -> dict[str, Any]:
         "state_dict": state,
         "hyper_parameters": {**settings, "_class_path": about["class"]},
         **{key: about[key] for key in _KEPT},
+        **{key: about.get(key) for key in _OPTIONAL},
     }

@@ -24,6 +24,7 @@ def predict(
     mano: ExistingPath | None = None,
     device: str = "auto",
     engine: Literal["auto", "torch", "onnx"] = "auto",
+    joints: Literal["annotated", "model"] = "annotated",
     batch_size: int = 32,
     overlay: bool = True,
     mesh: bool | None = None,
@@ -63,6 +64,8 @@ def predict(
         mano: MANO's file or folder on this machine; that of the training if not given.
         engine: What runs the network: torch; onnx (ONNX Runtime, on a CPU, for networks with the layers of
             "openphoto"); or auto: onnx if possible.
+        joints: annotated: the 21 joints where people mark them in photographs, if the weights know where, as
+            "openphoto" does; model: the hand model's own joints, about which it bends.
         device: auto (CUDA if available), cpu, cuda, cuda:1, ...
         batch_size: Crops at a time.
         overlay: Draw the hands over the images.
@@ -125,7 +128,7 @@ def predict(
         from gesturehand.cluster import Cluster
         from gesturehand.inference.predict_on_cluster import network_of, predict_on_cluster
 
-        network = network_of(checkpoint, device, mano=mano, box_scale=box_scale, engine=engine)
+        network = network_of(checkpoint, device, mano=mano, box_scale=box_scale, engine=engine, joints=joints)
         with Cluster(cluster, workers=processes, gpu=device != "cpu", folder=settings.output) as workers:
             _say_counts(predict_on_cluster(network, inputs, settings, workers, say), output)
         return
@@ -135,6 +138,7 @@ def predict(
         mano=mano,
         box_scale=box_scale,
         engine=engine,
+        joints=joints,
     )
     say(introduction(predictor))
     done = predict_files(predictor, inputs, settings, say)

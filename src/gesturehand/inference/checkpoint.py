@@ -9,6 +9,7 @@ from gesturehand.checkpoints.trained_weights import SHIPPED, WEIGHTS_SUFFIX, cla
 from gesturehand.errors import UserError
 from gesturehand.inference.assemble import JOINTS_25D_SHARE
 from gesturehand.inference.boxes import BOX_SCALE
+from gesturehand.inference.joint_definition import Offsets, offsets_in_m
 from gesturehand.runs import best_checkpoint, newest_run, run_config
 from gesturehand.suggestions import did_you_mean, did_you_mean_path
 from gesturehand.trainers.eanet_regressor import EANetRegressor
@@ -49,6 +50,8 @@ class LoadedRegressor(NamedTuple):
             on, or its training mixed further sets into rendered hands.
         joints_25d_share: Weight of its 2.5D joints in the joints' places in the image
             (:func:`~gesturehand.inference.assemble.seen_joints`).
+        joint_offsets_m: (21, 3) m from the hand model's joints to those that are marked in photographs, or None
+            (:func:`~gesturehand.inference.joint_definition.moved_joints`).
     """
 
     model: HandRegressor
@@ -56,6 +59,7 @@ class LoadedRegressor(NamedTuple):
     crops: CropSettings = CropSettings()
     for_photos: bool = False
     joints_25d_share: float = JOINTS_25D_SHARE
+    joint_offsets_m: Offsets | None = None
 
 
 def find_checkpoint(checkpoint: str | Path, runs: str | Path = "runs") -> Path:
@@ -121,7 +125,9 @@ def load_regressor(checkpoint: str | Path, mano: str | None = None) -> LoadedReg
         ) from error
     model.eval()
     if says_crops:
-        return LoadedRegressor(model, path, _given_crops(content["crops"], path), True, content["joints_25d_share"])
+        offsets = offsets_in_m(content["joint_offsets_mm"], f"The settings of '{path}'")
+        crops = _given_crops(content["crops"], path)
+        return LoadedRegressor(model, path, crops, True, content["joints_25d_share"], offsets)
     data = _data_settings(path)
     crops = CropSettings(**{name: bool(data[name]) for name in _TRAINED_CROPS if data.get(name) is not None})
     return LoadedRegressor(model, path, crops, for_photos=bool(data.get("sets")))

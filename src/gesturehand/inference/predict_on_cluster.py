@@ -16,6 +16,7 @@ from gesturehand.errors import UserError
 from gesturehand.file_writing import remove_parts
 from gesturehand.inference.checkpoint import SHIPPED, find_checkpoint, load_regressor
 from gesturehand.inference.engine import Engine
+from gesturehand.inference.joint_definition import Joints
 from gesturehand.inference.predict_files import Predicted, prepare, refuse_unreadable
 from gesturehand.inference.predict_images import ImageFile, Unreadable, image_files, predict_images, remove_unfinished
 from gesturehand.inference.prediction_run import PredictionRun, Settings, introduction
@@ -32,8 +33,9 @@ class Network(NamedTuple):
         device: The worker's device.
         mano: Absolute path of MANO's file or folder; None: that of the training.
         box_scale: Side of a crop over the longer side of its box; None: the network's.
-        engine: The engine that runs it.
-        changed: Time of the file's last change, ns: workers that have loaded an earlier version load it again.
+        engine: What runs it.
+        joints: Which joints are returned.
+        changed: When the file was changed last, ns: workers that have loaded an earlier one load it again.
     """
 
     checkpoint: str
@@ -42,6 +44,7 @@ class Network(NamedTuple):
     mano: str | None = None
     box_scale: float | None = None
     engine: Engine = "auto"
+    joints: Joints = "annotated"
     changed: int = 0
 
 
@@ -72,6 +75,7 @@ def network_of(
     mano: str | None = None,
     box_scale: float | None = None,
     engine: Engine = "auto",
+    joints: Joints = "annotated",
 ) -> Network:
     """The network that workers have to load.
 
@@ -80,16 +84,17 @@ def network_of(
         device: Device of each worker.
         mano: MANO's file or folder, which the workers must see.
         box_scale: Side of a crop over the longer side of its box.
-        engine: The engine that runs the network.
+        engine: What runs the network.
+        joints: Which joints are returned.
 
     Raises:
         UserError: There is no such checkpoint.
     """
     mano = None if mano is None else str(Path(mano).resolve())
     if checkpoint in SHIPPED:
-        return Network(str(checkpoint), str(checkpoint), device, mano, box_scale, engine)
+        return Network(str(checkpoint), str(checkpoint), device, mano, box_scale, engine, joints)
     found = find_checkpoint(checkpoint)
-    return Network(str(found.resolve()), str(found), device, mano, box_scale, engine, found.stat().st_mtime_ns)
+    return Network(str(found.resolve()), str(found), device, mano, box_scale, engine, joints, found.stat().st_mtime_ns)
 
 
 def predict_on_cluster(
@@ -171,7 +176,7 @@ def predict_group(network: Network, images: Sequence[ImageFile], settings: Setti
 @lru_cache(maxsize=1)
 def _load(network: Network) -> HandPredictor:
     regressor = load_regressor(network.checkpoint, network.mano)._replace(path=Path(network.shown))
-    return HandPredictor(regressor, network.device, network.box_scale, network.engine)
+    return HandPredictor(regressor, network.device, network.box_scale, network.engine, network.joints)
 
 
 def _refuse_videos(sources: Sources) -> None:

@@ -133,7 +133,7 @@ def _predicted(
             frame = waiting.popleft()
             yield frame, box_tracks(hands) if frame.tracks is None else list(frame.tracks), hands
 
-    hand_model = run.predictor.model.hand_model
+    hand_model = run.predictor.posed_hand
     if not run.settings.smooth:
         yield from seen()
     elif live:  # later frames are not waited for

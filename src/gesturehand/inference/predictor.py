@@ -20,6 +20,7 @@ from gesturehand.inference.boxes import Hand, HandBox
 from gesturehand.inference.checkpoint import LoadedRegressor, load_regressor
 from gesturehand.inference.crop import crop_image
 from gesturehand.inference.engine import Engine, find_engine
+from gesturehand.inference.joint_definition import JOINTS, AnnotatedHand, Joints, PosedHand, moved_joints
 from gesturehand.inference.query import (
     Boxes,
     CropRequest,
@@ -35,7 +36,7 @@ from gesturehand.inference.query import (
 )
 from gesturehand.inference.result import HandResult
 from gesturehand.inference.upright import Crop, FreeHand, Row, upright_looks
-from gesturehand.skeleton import SIDES
+from gesturehand.skeleton import NUM_JOINTS, SIDES
 from gesturehand.suggestions import did_you_mean
 
 #: Number of crops at a time.
@@ -55,7 +56,8 @@ class HandPredictor:
         regressor: From :func:`~gesturehand.inference.checkpoint.load_regressor`.
         device: "auto" (CUDA if available), or a device of PyTorch.
         box_scale: Side of a crop over the longer side of its box; the regressor's if not given.
-        engine: The engine that runs the network; see :data:`~gesturehand.inference.engine.Engine`.
+        engine: What runs the network; see :data:`~gesturehand.inference.engine.Engine`.
+        joints: Which joints are returned; see :data:`~gesturehand.inference.joint_definition.Joints`.
 
     Attributes:
         model: The regressor, on the device, in evaluation mode.
@@ -67,6 +69,7 @@ class HandPredictor:
         upright: It sees upright hands; if a hand's rotation is not given, it searches for it in several passes.
         open_hand: It was trained with the open hand.
         for_photos: It is meant for photographs; other networks of the open hand know only rendered hands.
+        posed_hand: Poses hands with the joints that are returned.
     """
 
     def __init__(
@@ -75,11 +78,14 @@ class HandPredictor:
         device: str = "auto",
         box_scale: float | None = None,
         engine: Engine = "auto",
+        joints: Joints = "annotated",
     ) -> None:
         if box_scale is None:
             box_scale = regressor.crops.box_scale
         if not 0.1 <= box_scale <= 10:
             raise UserError(f"box_scale is {box_scale}: give a number from 0.1 to 10.")
+        if joints not in JOINTS:
+            raise UserError(f"joints is '{joints}': give one of {', '.join(JOINTS)}.")
         self.device = find_device(device)
         self.model = regressor.model.to(self.device)
         self.checkpoint = regressor.path
@@ -93,6 +99,10 @@ class HandPredictor:
         self.open_hand = settings["mano"] is None
         self.for_photos = regressor.for_photos
         self._joints_25d_share = regressor.joints_25d_share
+        self._joint_offsets_m = regressor.joint_offsets_m if joints == "annotated" else None
+        self.posed_hand: PosedHand = self.model.hand_model
+        if self._joint_offsets_m is not None:
+            self.posed_hand = AnnotatedHand(self.model.hand_model, self._joint_offsets_m)
         self._engine = find_engine(self.model, engine, self.device)
         self.engine_name = "PyTorch" if self._engine is None else "ONNX Runtime"
         self._faces = self.model.hand_model.faces.cpu().numpy()
@@ -107,6 +117,7 @@ class HandPredictor:
         mano: str | None = None,
         box_scale: float | None = None,
         engine: Engine = "auto",
+        joints: Joints = "annotated",
     ) -> "HandPredictor":
         """Loads a predictor.
 
@@ -119,11 +130,14 @@ class HandPredictor:
             box_scale: Side of a crop over the longer side of its box; if not given, that of the weights.
             engine: "torch", "onnx" (ONNX Runtime, on a CPU and for networks with the layers of "openphoto"), or "auto":
                 ONNX Runtime if possible.
+            joints: "annotated": the joints as people and landmark networks mark them in photographs, if the weights
+                know where these lie, as "openphoto" does; or "model": the hand model's own joints, about which it
+                bends.
 
         Raises:
             UserError: There is no such checkpoint, device or engine, or it is another kind of checkpoint.
         """
-        return cls(load_regressor(checkpoint, mano), device, box_scale, engine)
+        return cls(load_regressor(checkpoint, mano), device, box_scale, engine, joints)
 
     @cached_property
     def detector(self) -> HandDetector:
@@ -137,7 +151,8 @@ class HandPredictor:
     @cached_property
     def sha256(self) -> str:
         """Digest of the network's weights, its hand model, and the way it crops hands."""
-        looks = (self.image_size, self.box_scale, self.mirror_left, self.upright, self._joints_25d_share)
+        looks: tuple[Any, ...] = (self.image_size, self.box_scale, self.mirror_left, self.upright)
+        looks += (self._joints_25d_share, *(() if self._joint_offsets_m is None else self._joint_offsets_m))
         hand_model = self.model.hand_model.fingerprint
         digest = hashlib.sha256(repr((type(self.model).__name__, hand_model, looks)).encode())
         for name, tensor in self.model.state_dict().items():
@@ -317,15 +332,22 @@ class HandPredictor:
             is_right: Whether each crop's hand is a right one in the image; not used by two-hand networks.
 
         Returns:
-            See :func:`~gesturehand.inference.assemble.numpy_prediction`.
+            See :func:`~gesturehand.inference.assemble.numpy_prediction`; the joints are moved to where they are marked
+            in photographs, if the weights know where.
         """
         pixels = np.stack([image for image, _, _ in crops])
         maps = np.stack([affine for _, affine, _ in crops])
         if self._engine is not None and all(
             mirror != right for (_, _, mirror), right in zip(crops, is_right, strict=True)
         ):
-            return self._engine(pixels, maps)
-        return self._run_torch(crops, is_right, pixels, maps)
+            arrays = self._engine(pixels, maps)
+        else:
+            arrays = self._run_torch(crops, is_right, pixels, maps)
+        if self._joint_offsets_m is not None:
+            rows = arrays["joints"].reshape(-1, NUM_JOINTS, 3).astype(np.float64)
+            moved = moved_joints(rows, arrays["is_right"].reshape(-1), self._joint_offsets_m)
+            arrays["joints"] = moved.reshape(arrays["joints"].shape).astype(np.float32)
+        return arrays
 
     @torch.inference_mode()
     def _run_torch(

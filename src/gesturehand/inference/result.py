@@ -80,7 +80,9 @@ class HandResult:
         cam_t: (3,) m, camera frame. With assumed intrinsics its depth is only as good as they are.
         vertices: (V, 3) m, camera frame.
         faces: (F, 3) int64 triangles of this side's mesh.
-        joints: (21, 3) m, camera frame, the papers' order (:data:`gesturehand.skeleton.JOINT_NAMES`).
+        joints: (21, 3) m, camera frame, the papers' order (:data:`gesturehand.skeleton.JOINT_NAMES`): as they are
+            marked in photographs if the weights know where, otherwise the hand model's own
+            (:data:`gesturehand.inference.joint_definition.Joints`).
         joints_2d: (21, 2) px, ``joints`` projected through ``intrinsics``.
         joints_2d_image: (21, 2) px, where the network sees the joints in the image (the mean of its 2.5D joints and of
             its mesh's weak-perspective ones): what ``cam_t`` was solved from.

@@ -18,7 +18,7 @@ import torch
 from scipy.spatial.transform import Rotation
 
 from gesturehand.camera import project
-from gesturehand.hand.layer import HandModel
+from gesturehand.inference.joint_definition import PosedHand
 from gesturehand.inference.result import HandResult
 from gesturehand.skeleton import BONES
 
@@ -177,7 +177,7 @@ class HandSmoother:
         fps: Frames per second.
     """
 
-    def __init__(self, hand_model: HandModel, fps: float) -> None:
+    def __init__(self, hand_model: PosedHand, fps: float) -> None:
         self._hand_model = hand_model
         self._fps = fps
         self._tracks: dict[int, _TrackState] = {}
@@ -219,7 +219,7 @@ class _Waiting(NamedTuple):
 
 
 def smooth_both_ways(
-    hand_model: HandModel, fps: float, frames: Iterable[tuple[Item, Sequence[int], Sequence[HandResult]]]
+    hand_model: PosedHand, fps: float, frames: Iterable[tuple[Item, Sequence[int], Sequence[HandResult]]]
 ) -> Iterator[tuple[Item, Sequence[int], list[HandResult]]]:
     """Smooths hands from the frames before and after each one, so that nothing lags behind.
 
@@ -331,8 +331,8 @@ def _basis(times: npt.NDArray[np.int_], reach: int, degree: int) -> tuple[FloatA
     return near, np.power.outer(times / (reach + 1), np.arange(degree + 1))
 
 
-def _rebuilt(hand_model: HandModel, hands: Sequence[HandResult], parts: Sequence[_Parts]) -> list[HandResult]:
-    """Hands with new parts, and everything that follows from these."""
+def _rebuilt(hand_model: PosedHand, hands: Sequence[HandResult], parts: Sequence[_Parts]) -> list[HandResult]:
+    """Hands with other parts, and all that follows from these."""
     if not hands:
         return []
     vertices, joints = _posed(hand_model, hands, parts)
@@ -362,7 +362,7 @@ def _rebuilt(hand_model: HandModel, hands: Sequence[HandResult], parts: Sequence
 
 @torch.inference_mode()
 def _posed(
-    hand_model: HandModel, hands: Sequence[HandResult], parts: Sequence[_Parts]
+    hand_model: PosedHand, hands: Sequence[HandResult], parts: Sequence[_Parts]
 ) -> tuple[FloatArray, FloatArray]:
     """Vertices (N, V, 3) and joints (N, 21, 3), m, of hands that are not moved."""
     device = hand_model.faces.device

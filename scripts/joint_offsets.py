@@ -1,0 +1,162 @@
+"""Measures where joints are marked in photographs: openphoto's offsets, and a table of docs/openphoto.md.
+
+    python scripts/joint_offsets.py PHOTOS [--hands 2600] [--check FOLDER] [--write]
+
+PHOTOS is as for ``photo_errors.py``. Its training people are predicted with their boxes, sides and turns given. The
+hand model's joints are then moved, in directions that turn with their bones, so that seen along the line of sight they
+come nearest to the marked ones (least squares with Huber's weights, and without the quarter of the hands that fits
+worst). ``--check`` names a set in InterHand2.6M's files whose joints are annotated in 3D and had no part in this;
+``--write`` puts the offsets into the package's JSON and the table into the document.
+"""
+
+import argparse
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import torch
+from build_openphoto import ASSETS
+from photo_errors import DOCS, photos_of, predicted
+
+from gesturehand.camera import project
+from gesturehand.data.crop import upright_turns
+from gesturehand.data.datamodule import InterHandDataModule
+from gesturehand.inference.boxes import HandBox
+from gesturehand.inference.joint_definition import joint_frames, moved_joints
+from gesturehand.inference.predictor import HandPredictor
+from gesturehand.inference.query import ImageQuery
+from gesturehand.markdown import markdown_table, write_between_markers
+from gesturehand.metrics.functional import align_procrustes
+from gesturehand.skeleton import JOINT_NAMES, NUM_JOINTS, SIDES
+from gesturehand.text_file import read_json, write_json
+
+MARKERS: Final = ("<!-- offsets:begin -->", "<!-- offsets:end -->")
+#: How much of the measured offsets is applied. Data sets differ in what they call a joint, and photographs' labels are
+#: one way among them; half of the way to it has most of the gain on other people's annotations.
+SHARE: Final = 0.5
+SHARES: Final = (0.0, 0.25, 0.5, 0.75, 1.0)
+#: Residuals beyond this count less, mm.
+HUBER_MM: Final = 4.0
+#: Share of the hands that fit best.
+KEPT: Final = 0.75
+#: Pulls offsets that the photographs do not determine to zero.
+RIDGE: Final = 0.02
+ROUNDS: Final = 6
+
+
+def fitted_offsets(joints: np.ndarray, marked: np.ndarray) -> np.ndarray:
+    """Offsets that bring joints nearest to marked ones, up to each hand's place, size and turn in the image.
+
+    Args:
+        joints: (N, 21, 3) m, camera axes, right hands.
+        marked: (N, 21, 2) px.
+
+    Returns:
+        (21, 3) mm in the directions of :func:`~gesturehand.inference.joint_definition.joint_frames`.
+    """
+    count = len(joints)
+    seen, marks = (_as_complex(points - points.mean(1, keepdims=True)) for points in (1000 * joints[..., :2], marked))
+    directions = joint_frames(joints, np.ones(count, bool))[:, :, :2]
+    # What an offset of each joint does to all joints about their mean: (N, 42, 63).
+    effects = np.einsum("njci,jk->njcki", directions, np.eye(NUM_JOINTS)).reshape(count, NUM_JOINTS, 2, -1)
+    effects = (effects - effects.mean(1, keepdims=True)).reshape(count, 2 * NUM_JOINTS, -1)
+    offsets = np.zeros(3 * NUM_JOINTS)
+    for _ in range(ROUNDS):
+        moved = seen + _as_complex((effects @ offsets).reshape(count, NUM_JOINTS, 2))
+        to_marks = (moved.conj() * marks).sum(1) / (np.abs(moved) ** 2).sum(1)
+        goal = marks / to_marks[:, None]
+        distance = np.abs(goal - moved).mean(1)
+        kept = distance <= np.quantile(distance, KEPT)
+        residual = goal[kept] - seen[kept]
+        wanted = np.stack([residual.real, residual.imag], -1).reshape(-1)
+        rows = effects[kept].reshape(len(wanted), -1)
+        weights = 1 / np.maximum(1, np.abs(wanted - rows @ offsets) / HUBER_MM)
+        normal = rows.T @ (rows * weights[:, None]) + RIDGE * kept.sum() * np.eye(rows.shape[1])
+        offsets = np.linalg.solve(normal, rows.T @ (wanted * weights))
+    return np.asarray(offsets.reshape(NUM_JOINTS, 3))
+
+
+def _as_complex(points: np.ndarray) -> np.ndarray:
+    return np.asarray(points[..., 0] + 1j * points[..., 1])
+
+
+def annotated_hands(root: Path) -> tuple[list[ImageQuery], np.ndarray]:
+    """Hands of a test split all of whose joints are known: queries with box, side and turn, and joints (N, 21, 3) m."""
+    data = InterHandDataModule(str(root), num_workers=0, read_images=False, mano_fits=False, hands="all")
+    dataset = data.dataset("test")
+    index, queries, joints = dataset.index, [], []
+    for number, row in enumerate(dataset.selection.row):
+        frame, camera = index.frame[row], index.camera[row]
+        for side in dataset.selection.hand[number]:
+            if side < 0 or not np.asarray(index.joint_valid_frame[frame, side], bool).all():
+                continue
+            own = index.joints_world[frame, side] @ index.camera_rotation[camera].T + index.camera_translation[camera]
+            points = project(own, index.intrinsics[camera])
+            low, size = points.min(0), np.ptp(points, 0)
+            turn = float(np.rad2deg(upright_turns(points)))
+            box = HandBox((*(low - 0.05 * size), *(1.1 * size)), SIDES[side], turn)
+            queries.append(ImageQuery(dataset.image_file(number), (box,), index.intrinsics[camera]))
+            joints.append(own)
+    return queries, np.array(joints)
+
+
+def pa_mpjpe_mm(joints: np.ndarray, truth: np.ndarray) -> float:
+    """Mean over hands (N, 21, 3) m."""
+    target = torch.from_numpy(truth)
+    aligned = align_procrustes(torch.from_numpy(joints), target)
+    return float(1000 * (aligned - target).norm(dim=-1).mean())
+
+
+def check_table(predictor: HandPredictor, root: Path, offsets_mm: np.ndarray) -> str:
+    """Errors on annotated hands with different shares of the offsets."""
+    queries, truth = annotated_hands(root)
+    hands = [found[0] for found in predictor.predict_many(queries)]
+    joints = np.array([hand.joints for hand in hands], np.float64)
+    right = np.array([hand.side == "right" for hand in hands])
+    errors = [pa_mpjpe_mm(moved_joints(joints, right, share * offsets_mm / 1000), truth) for share in SHARES]
+    head = [f"PA-MPJPE of {len(hands)} annotated hands, mm", *(f"{share:.0%}" for share in SHARES)]
+    return markdown_table([head, ["share of the offsets", *(f"{error:.2f}" for error in errors)]])
+
+
+def offsets_table(offsets_mm: np.ndarray) -> str:
+    """The offsets by joint."""
+    lines = [["joint", "towards the index finger, mm", "along the bone, mm", "out of the palm, mm"]]
+    lines += [[name, *(f"{value:+.1f}" for value in row)] for name, row in zip(JOINT_NAMES, offsets_mm, strict=True)]
+    return markdown_table(lines)
+
+
+def main() -> None:
+    """Measures, prints and writes."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("photos", type=Path)
+    parser.add_argument("--hands", type=int, default=2600, help="hands to measure with")
+    parser.add_argument("--check", type=Path, help="set in InterHand2.6M's files, annotated in 3D")
+    parser.add_argument("--write", action="store_true")
+    given = parser.parse_args()
+    predictor = HandPredictor.from_checkpoint("openphoto", "cpu", joints="model")
+    photos = photos_of(given.photos, "train")
+    chosen = [photos[i] for i in np.random.default_rng(0).permutation(len(photos))[: given.hands]]
+    hands = predicted(predictor, chosen, turn_known=True)
+    mirror = np.array([[-1.0 if hand.side == "left" else 1.0] for hand in hands])[:, None]
+    joints = np.array([hand.joints for hand in hands], np.float64)
+    marked = np.array([photo.joints for photo in chosen])
+    joints, marked = joints * _with_ones(mirror, 3), marked * _with_ones(mirror, 2)
+    measured = fitted_offsets(joints, marked)
+    text = offsets_table(measured)
+    if given.check is not None:
+        text = check_table(predictor, given.check, measured) + "\n\n" + text
+    print(text)
+    if given.write:
+        path = ASSETS / "openphoto.json"
+        about = read_json(path, "The settings of openphoto", "write them with build_openphoto.py")
+        write_json(path, {**about, "joint_offsets_mm": (SHARE * measured).round(1).tolist()})
+        write_between_markers(DOCS / "openphoto.md", text, MARKERS)
+
+
+def _with_ones(mirror: np.ndarray, size: int) -> np.ndarray:
+    """(N, 1, size) factors of which the first is the mirror's."""
+    return np.concatenate([mirror, np.ones((len(mirror), 1, size - 1))], -1)
+
+
+if __name__ == "__main__":
+    main()
