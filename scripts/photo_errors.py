@@ -57,7 +57,7 @@ class Photo(NamedTuple):
 
 
 def photos_of(folder: Path, split: str, every: int = 1) -> list[Photo]:
-    """Hands of a split's people, every n-th of each list."""
+    """Every n-th hand of a split's people in each list."""
     photos = []
     for place in (folder, folder / "more"):
         entries = read_json(place / "labels.json", "The list", "give a folder of labelled photos")

@@ -95,7 +95,7 @@ def errors_of_rendered(predictor: HandPredictor, settings: PhotoSettings) -> lis
 
 
 def errors_of_photos(predictor: HandPredictor, folder: Path) -> dict[str, list[dict[str, Any]]]:
-    """Rows of the photos of many people, and of those of one or two people a set."""
+    """Rows of the photos of many people, and of the sets of photos that show one or two people each."""
     photos = photos_of(folder, "test")
     found = predicted(predictor, photos, turn_known=False)
     errors = [disagreement(hand, photo.joints) for hand, photo in zip(found, photos, strict=True)]

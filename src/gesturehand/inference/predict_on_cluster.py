@@ -33,9 +33,9 @@ class Network(NamedTuple):
         device: The worker's device.
         mano: Absolute path of MANO's file or folder; None: that of the training.
         box_scale: Side of a crop over the longer side of its box; None: the network's.
-        engine: What runs it.
-        joints: Which joints are returned.
-        changed: When the file was changed last, ns: workers that have loaded an earlier one load it again.
+        engine: The engine that runs it.
+        joints: The joints that are returned.
+        changed: Time of the file's last change, ns: workers that have loaded an earlier version load it again.
     """
 
     checkpoint: str
@@ -84,8 +84,8 @@ def network_of(
         device: Device of each worker.
         mano: MANO's file or folder, which the workers must see.
         box_scale: Side of a crop over the longer side of its box.
-        engine: What runs the network.
-        joints: Which joints are returned.
+        engine: The engine that runs the network.
+        joints: The joints that are returned.
 
     Raises:
         UserError: There is no such checkpoint.

@@ -56,8 +56,8 @@ class HandPredictor:
         regressor: From :func:`~gesturehand.inference.checkpoint.load_regressor`.
         device: "auto" (CUDA if available), or a device of PyTorch.
         box_scale: Side of a crop over the longer side of its box; the regressor's if not given.
-        engine: What runs the network; see :data:`~gesturehand.inference.engine.Engine`.
-        joints: Which joints are returned; see :data:`~gesturehand.inference.joint_definition.Joints`.
+        engine: The engine that runs the network; see :data:`~gesturehand.inference.engine.Engine`.
+        joints: The joints that are returned; see :data:`~gesturehand.inference.joint_definition.Joints`.
 
     Attributes:
         model: The regressor, on the device, in evaluation mode.
