@@ -16,7 +16,7 @@ from gesturehand.errors import UserError
 
 #: Part of the name of a file that is being written.
 _PART: Final = ".part"
-#: Characters of a file's name that its part's name has: names are limited to 255 bytes, and a character may take four.
+#: Characters of a file's name in the name of its part: names are limited to 255 bytes, and a character may take four.
 _KEPT_CHARACTERS: Final = 40
 _REMEDY: Final = "make room or choose another folder"
 _PATIENCE_S: Final = 0.2
@@ -28,7 +28,8 @@ def new_file(path: str | Path, remedy: str = _REMEDY, *, one_of_many: bool = Fal
 
     This is for libraries that write to a path themselves; the hidden path has the same suffix. The file is synced and
     takes its place in one step; then the folder is synced. An existing file stays until then, and remains if writing
-    fails. A link is followed; what is neither file nor folder, such as ``/dev/stdout``, is written to directly.
+    fails. A link is followed; anything that is neither file nor folder, such as ``/dev/stdout``, is written to
+    directly.
 
     Args:
         path: The file; its folder is created.
@@ -233,7 +234,7 @@ def _reason(error: Exception) -> str:
 
 
 def sync_folder(folder: Path) -> None:
-    """Makes a new name in a folder last; not every file system can, and then there is nothing to do."""
+    """Makes a new name in a folder durable; not every file system can, and then there is nothing to do."""
     try:
         handle = os.open(folder, os.O_RDONLY)
     except OSError:
@@ -247,7 +248,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def _remove(path: Path) -> None:
-    with suppress(OSError):  # the disk may be read-only by now; the error that led here is the one to tell
+    with suppress(OSError):  # the disk may be read-only by now; the error that led here is the one to report
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)
         else:
@@ -261,7 +262,7 @@ def try_lock(path: Path) -> BaseFileLock | None:
     instant.
 
     Args:
-        path: A file that serves the lock alone.
+        path: A file that serves only as the lock.
 
     Returns:
         The lock, which is held until its ``release`` or until the process ends; None if another one holds it.

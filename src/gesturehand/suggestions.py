@@ -12,12 +12,13 @@ _LEAST_ALIKE: Final = 0.6
 def nearest(word: str, known: Iterable[str], least: float = _LEAST_ALIKE) -> str | None:
     """The known word most like a word, or None.
 
-    Case, and hyphens for underscores, do not count. What begins with the word comes before what is only like it.
+    Case, and hyphens for underscores, do not matter. Words that begin with the word come before those that are only
+    like it.
 
     Args:
         word: The word.
         known: The words that are known.
-        least: How alike the two are at least, from 0 to 1.
+        least: Least similarity of the two, from 0 to 1.
 
     Example:
         >>> nearest("Max-epoch", ["min_epochs", "max_epochs"])
@@ -56,7 +57,7 @@ def nearest_path(path: str | Path) -> Path | None:
     Each folder or file on the way may be misspelled.
 
     Args:
-        path: As somebody wrote it.
+        path: The path as somebody wrote it.
     """
     path = Path(path)
     place = Path(path.anchor)
@@ -79,7 +80,7 @@ def did_you_mean_path(path: str | Path, otherwise: str) -> str:
     """The end of a sentence about a path that does not exist: ``did you mean 'data/openhand'?``.
 
     Args:
-        path: As somebody wrote it.
+        path: The path as somebody wrote it.
         otherwise: The end if no path is near.
     """
     found = nearest_path(path)

@@ -56,7 +56,7 @@ def training_targets(batch: Batch, hand_model: HandModel) -> TrainingTargets:
         objective = objective_targets(targets)
         gestures = gesture_targets(counted_labels(batch, "coarse"), counted_labels(batch, "fine"))
     definition = batch["joint_definition"]
-    # Whether a tensor of the GPU holds anything is only known after waiting for it.
+    # Whether a tensor on the GPU holds anything is only known after waiting for it.
     defined = definition.is_cuda or bool(definition.any())
     made = TrainingTargets(objective=objective, gestures=gestures, defined_joints=defined)
     if batch["is_right"].shape[1] == 2:

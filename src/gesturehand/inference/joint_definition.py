@@ -1,8 +1,8 @@
 """The definition of joints: a hand model's own, or the places that people and landmark networks mark in photographs.
 
-Data sets define the 21 joints differently. A model's joints are where its bones turn; annotators mark knuckles and
-creases that they can see, several millimetres away. The JSON of weights for photographs can therefore hold an offset
-for each joint, measured on photographs by ``scripts/joint_offsets.py``.
+Data sets define the 21 joints differently. A model's joints are the places where its bones turn; annotators mark the
+knuckles and creases that they see, several millimetres away. The JSON of weights for photographs can therefore hold an
+offset for each joint, measured on photographs by ``scripts/joint_offsets.py``.
 """
 
 from typing import Any, Final, Literal
