@@ -323,7 +323,7 @@ def fragile(tmp_path, monkeypatch):
         ("raise", "the process failed with exit code 1: RuntimeError: second is broken"),
     ],
 )
-def test_process_that_ends_early_names_what_it_was_at(fragile, how, value):
+def test_process_that_ends_early_names_its_last_step(fragile, how, value):
     found = examined_apart(fragile, "examine", 3.0 if how == "hang" else 60.0, how)
     assert found[0] == Finding("first", "works")
     assert (found[1].name, found[1].value, found[1].state) == ("second", value, "problem")
@@ -389,7 +389,7 @@ def test_nothing_answers(reached):
     assert found["model hub"].state == "warning"
 
 
-def test_logged_in_and_the_key_is_not_told(reached, monkeypatch, server):
+def test_logged_in_and_the_key_is_not_shown(reached, monkeypatch, server):
     monkeypatch.setenv("WANDB_API_KEY", "0123456789abcdef")
     assert reached()["W&B"].state == "warning"
     for name in ("WANDB_BASE_URL", "HF_ENDPOINT"):
@@ -424,7 +424,7 @@ def test_scheduler(reached):
 
 
 @pytest.mark.parametrize("address", ["10.0.0.1:8786", "tcp://10.0.0.1", "http://a:80", "tcp://a:port", "tcp://:1", ""])
-def test_what_is_no_address(address):
+def test_text_that_is_not_an_address(address):
     with pytest.raises(UserError, match="such as tcp://"):
         address_of(address)
 
@@ -540,7 +540,7 @@ def first(tmp_path, monkeypatch):
         ("nobody-has-this>=1", "problem", "not installed (>=1)"),
     ],
 )
-def test_version_against_what_is_asked_for(first, asked, state, value):
+def test_version_against_the_required_one(first, asked, state, value):
     make_distribution(first, "made-up-hands", "1.5.2")
     finding = compared(Requirement(asked))
     assert (finding.state, finding.value) == (state, value)
@@ -573,7 +573,7 @@ def broken(folder, source):
     return folder
 
 
-def test_broken_torch_is_a_problem_and_the_rest_is_told(doctor, tmp_path, synthetic_root):
+def test_broken_torch_is_a_problem_and_the_rest_is_reported(doctor, tmp_path, synthetic_root):
     before = broken(tmp_path, "raise OSError('libcudart.so.13: cannot open shared object file')")
     code, rows = doctor(f"--root={synthetic_root}", before=before)
     assert code == 1

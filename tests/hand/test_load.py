@@ -389,7 +389,7 @@ def test_two_copies_are_not_chosen_between(small_hand, tmp_path):
         ),
     ),
 )
-def test_the_sentence_points_to_the_file_that_is_there(small_hand, tmp_path, given):
+def test_the_sentence_points_to_the_existing_file(small_hand, tmp_path, given):
     path = tmp_path / "mano_v1_2" / "models" / "MANO_RIGHT.npz"
     path.parent.mkdir(parents=True)
     write_npz(small_hand, path)

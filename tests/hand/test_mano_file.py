@@ -136,7 +136,7 @@ def pickled(content: object) -> bytes:
         ("MANO_RIGHT.npz", b"text", r"MANO_RIGHT\.npz is not an \.npz archive"),
     ],
 )
-def test_what_is_no_mano_file_is_refused(tmp_path, name, raw, says):
+def test_files_other_than_manos_are_refused(tmp_path, name, raw, says):
     (tmp_path / name).write_bytes(raw)
     with pytest.raises(UserError, match=says):
         read_mano(tmp_path / name)
@@ -156,7 +156,7 @@ def test_state_cannot_change_what_stands_in_for_a_class(small_hand, write_offici
 
 
 @pytest.mark.parametrize("array", [np.array([{}] * 45, dtype=object), np.zeros(45, dtype=[("x", "f8"), ("y", "f8")])])
-def test_arrays_of_what_may_hide_pointers_are_refused(small_hand, tmp_path, array):
+def test_arrays_of_objects_that_may_hide_pointers_are_refused(small_hand, tmp_path, array):
     path = tmp_path / "MANO_RIGHT.pkl"
     path.write_bytes(pickled({**mano_dictionary(small_hand), "hands_mean": array}))
     with pytest.raises(UserError, match="hands_mean"):

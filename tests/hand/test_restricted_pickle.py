@@ -110,7 +110,7 @@ def test_older_names_of_modules(small_hand, tmp_path, name):
         pytest.param(lambda trace: np.datetime64("2020-01-01"), marks=fault("a date", "refused")),
     ],
 )
-def test_what_is_not_plain_is_refused(small_hand, tmp_path, value, protocol):
+def test_contents_that_are_not_plain_are_refused(small_hand, tmp_path, value, protocol):
     trace = tmp_path / "trace"
     path = tmp_path / "MANO_RIGHT.pkl"
     contents = {**mano_dictionary(small_hand), "extra": value(str(trace))}
