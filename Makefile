@@ -123,8 +123,10 @@ $(PHOTO_RUNS)/finetuned: | $(READY) $(PHOTO_SET) data/photos data/photos_more
 
 $(PHOTO_RUNS)/weights/openphoto.safetensors: $(PHOTO_RUNS)/finetuned
 	@run="$$($(GESTUREHAND) run latest --runs $(PHOTO_RUNS))" || { echo "Remove $< to train again." >&2; exit 1; }; \
-	echo "pack $$run"; $(BIN)/python scripts/build_openphoto.py "$$run" --out $(@D) \
+	echo "pack $$run"; $(BIN)/python scripts/build_openphoto.py "$$run" --out $(@D)/unfinished \
 		--data "openphoto-v1 and photos with 2D pseudo-labels (experiments/photo/finetune.yaml)"
+	$(BIN)/python scripts/joint_offsets.py $(PHOTOS) --weights $(@D)/unfinished/openphoto.safetensors
+	@mv $(@D)/unfinished/openphoto.json $(@D)/ && mv $(@D)/unfinished/openphoto.safetensors $@ && rmdir $(@D)/unfinished
 
 gallery: $(READY)  ## draw the poses of the 35 gestures into runs/gallery.png
 	@mkdir -p runs

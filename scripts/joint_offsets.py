@@ -1,12 +1,13 @@
-"""Measures where joints are marked in photographs: openphoto's offsets, and a table of docs/openphoto.md.
+"""Measures where joints are marked in photographs, and writes the offsets into the JSON of weights.
 
-    python scripts/joint_offsets.py PHOTOS [--hands 2600] [--check FOLDER] [--write]
+    python scripts/joint_offsets.py PHOTOS [--weights openphoto.safetensors] [--hands 2600] [--check FOLDER]
+        [--document]
 
 PHOTOS is as for ``photo_errors.py``. The hands of its training people are predicted with their boxes, sides and turns
 given. The hand model's joints are then moved, in directions that turn with their bones, so that seen along the line of
 sight they come nearest to the marked ones (least squares with Huber's weights, and without the worst quarter of the
 hands). ``--check`` names a set in InterHand2.6M's files whose joints are annotated in 3D and had no part in this;
-``--write`` puts the offsets into the package's JSON and the table into the document.
+``--document`` puts the tables into docs/openphoto.md. The package's weights are measured unless others are named.
 """
 
 import argparse
@@ -42,6 +43,8 @@ KEPT: Final = 0.75
 #: Pulls offsets that the photographs do not determine to zero.
 RIDGE: Final = 0.02
 ROUNDS: Final = 6
+#: Fewer hands do not show where joints are marked.
+FEWEST_HANDS: Final = 200
 
 
 def fitted_offsets(joints: np.ndarray, marked: np.ndarray) -> np.ndarray:
@@ -131,10 +134,14 @@ def main() -> None:
     parser.add_argument("photos", type=Path)
     parser.add_argument("--hands", type=int, default=2600, help="hands to measure with")
     parser.add_argument("--check", type=Path, help="set in InterHand2.6M's files, annotated in 3D")
-    parser.add_argument("--write", action="store_true")
+    parser.add_argument("--weights", type=Path, default=ASSETS / "openphoto.safetensors")
+    parser.add_argument("--document", action="store_true")
     given = parser.parse_args()
-    predictor = HandPredictor.from_checkpoint("openphoto", "cpu", joints="model")
     photos = photos_of(given.photos, "train")
+    if len(photos) < FEWEST_HANDS:
+        print(f"{len(photos)} hands of training people are too few to say where joints are marked: no offsets.")
+        return
+    predictor = HandPredictor.from_checkpoint(given.weights, "cpu", joints="model")
     chosen = [photos[i] for i in np.random.default_rng(0).permutation(len(photos))[: given.hands]]
     hands = predicted(predictor, chosen, turn_known=True)
     mirror = np.array([[-1.0 if hand.side == "left" else 1.0] for hand in hands])[:, None]
@@ -146,10 +153,10 @@ def main() -> None:
     if given.check is not None:
         text = check_table(predictor, given.check, measured) + "\n\n" + text
     print(text)
-    if given.write:
-        path = ASSETS / "openphoto.json"
-        about = read_json(path, "The settings of openphoto", "write them with build_openphoto.py")
-        write_json(path, {**about, "joint_offsets_mm": (SHARE * measured).round(1).tolist()})
+    path = given.weights.with_suffix(".json")
+    about = read_json(path, "The settings of the weights", "write them with build_openphoto.py")
+    write_json(path, {**about, "joint_offsets_mm": (SHARE * measured).round(1).tolist()})
+    if given.document:
         write_between_markers(DOCS / "openphoto.md", text, MARKERS)
 
 

@@ -61,7 +61,7 @@ def photos_of(folder: Path, split: str, every: int = 1) -> list[Photo]:
     photos = []
     for place in (folder, folder / "more"):
         entries = read_json(place / "labels.json", "The list", "give a folder of labelled photos")
-        chosen = [entry for entry in entries if entry["split"] == split][::every]
+        chosen = [e for e in entries if e.get("split", "train") == split and e.get("joints_2d") is not None][::every]
         photos += [Photo(e.get("set") or e["image"].split("/")[0], place / e["image"], e) for e in chosen]
     return photos
 

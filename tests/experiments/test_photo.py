@@ -173,6 +173,7 @@ def test_make_photo_continues_after_every_interrupt_and_ends_in_weights(checkout
         (b"label_map.json", signal.SIGKILL),
         (b"Epoch 0: 100%[^\r\n]*val/mpjpe", signal.SIGKILL),
         (b"pack runs", signal.SIGKILL),
+        (b"joint_offsets", signal.SIGKILL),
     ]
     for until, stop in stops:
         code, said = make_photo(checkout, until, stop)
