@@ -60,7 +60,7 @@ def test_missing_file_is_named_with_what_to_do(root, kind):
 
 
 def test_missing_split(root):
-    with refused(annotation_path(root, "validation", "data"), "choose a split that is there"):
+    with refused(annotation_path(root, "validation", "data"), "choose an existing split"):
         read_index(root, "validation")
 
 

@@ -415,7 +415,7 @@ def test_name_in_another_case_is_named(tmp_path):
     (tmp_path / "IMG_1.JPG").write_bytes(JPEG)
     if (tmp_path / "img_1.jpg").exists():
         pytest.skip("this file system knows no case")
-    with pytest.raises(UnreadableImageError, match=r"img_1\.jpg' is missing \('IMG_1\.JPG' is there\)"):
+    with pytest.raises(UnreadableImageError, match=r"img_1\.jpg' is missing \('IMG_1\.JPG' exists\)"):
         read_image(tmp_path / "img_1.jpg")
 
 

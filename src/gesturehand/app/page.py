@@ -21,7 +21,7 @@ _LOGGER: Final = logging.getLogger(__name__)
 _AT_ONCE: Final = 2
 #: Number of gesture bars.
 _BARS: Final = 5
-#: How often files are checked, and the age at which they are removed, s.
+#: Interval between checks of the files, and the age at which they are removed, s.
 _CLEAN_EVERY_S: Final = 300
 _KEEP_S: Final = 1800
 #: The viewer looks from where the photo's camera stood, a little higher: angles of Babylon.js's camera.

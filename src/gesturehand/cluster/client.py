@@ -30,7 +30,7 @@ _RESTART_S: Final = 300.0
 #: Tasks of a stream per worker: one running, one waiting for the worker, and one that has ended and waits for its turn.
 _STREAMED: Final = 3
 _QUEUED: Final = 2
-#: In place of a result: the task's worker died.
+#: Takes the place of a result if the task's worker died.
 _LOST: Final = object()
 
 
@@ -262,7 +262,7 @@ class Cluster:
             workers = self._wanted() if self.address == LOCAL else self.workers
             self._client = self._stack.enter_context(connected(self.address, workers))
             if progress and find_spec("bokeh") is not None:
-                _say(f"What the workers do is shown at {self._client.dashboard_link}")
+                _say(f"The workers can be watched at {self._client.dashboard_link}")
             # A task whose worker died comes back at once and waits here for a free worker. In Dask it would wait behind
             # another task, whose deaths would count against it too.
             before = self._client.run_on_scheduler(_allow_failures, 0)
@@ -308,7 +308,7 @@ class Cluster:
                     "command again; finished work is kept."
                 )
             if not self._size and had and self.address != LOCAL:
-                _say(f"No worker is there: waiting for one at {self._client.scheduler.address}")
+                _say(f"There is no worker yet: waiting for one at {self._client.scheduler.address}")
         return self._size
 
     def _value(self, future: Any) -> Any:

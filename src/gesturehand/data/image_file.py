@@ -233,7 +233,7 @@ def _opened(
         file = _open(path)
     except (FileNotFoundError, NotADirectoryError):
         similar = None if isinstance(path, StoredImage) else similar_name(Path(path))
-        there = f" ('{similar}' is there)" if similar else ""
+        there = f" ('{similar}' exists)" if similar else ""
         raise _refused(path, "image missing", f"is missing{there}", remedy) from None
     except IsADirectoryError:
         raise _refused(path, *_NO_FILE) from None

@@ -66,7 +66,7 @@ def _column(known: SetFormat, root: Path, split: str, mano_fits: bool, rebuild: 
         "left hands": hands[HAND_TYPES["left"]],
         "two hands": hands[HAND_TYPES["interacting"]],
         "with a gesture label": np.count_nonzero(index.gesture[:, 1] >= 0),
-        "with a label of their own": np.count_nonzero(index.own_label >= 0),
+        "with a label of their set": np.count_nonzero(index.own_label >= 0),
         "captured frames": len(index.depth_known),
         "of them with a fit": np.count_nonzero(index.mano_valid.any(-1)),
         "cameras": len(index.intrinsics),

@@ -173,7 +173,7 @@ def _check_strays(command: str, line: Line) -> None:
         options = [p.name for p in signature.parameters if p.default is REQUIRED] or ["config"]
     missing = [name for name in options if name not in {option.path for option in line.options}]
     hint = f"did you mean --{missing[0]} {one_line(word, 60)}?" if missing else "every value belongs to an option."
-    raise UserError(f"`gesturehand {command}` takes no word '{one_line(word, 60)}' of its own: {hint}")
+    raise UserError(f"`gesturehand {command}` takes no argument '{one_line(word, 60)}' without an option: {hint}")
 
 
 def signature_of_command(command: str) -> Signature:

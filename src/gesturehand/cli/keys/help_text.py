@@ -136,7 +136,7 @@ def _about(command: str) -> str:
 def _classes(known: KnownKeys, model: str | None) -> str:
     names = ", ".join(model_classes())
     if model is None:
-        return f"The model is one of {names}: `gesturehand {known.command} --model=NAME --help` lists one's keys alone."
+        return f"The model is one of {names}: `gesturehand {known.command} --model=NAME --help` lists only its keys."
     if "model.init_args" in known.open:
         return (
             f"Not all keys of {model} could be read: `gesturehand {known.command} --model.help={model}` asks the class."

@@ -58,7 +58,7 @@ def add_run_keys(parser: LightningArgumentParser) -> None:
         type=bool,
         default=False,
         help="Write a test's predictions as pred.zip, which FreiHAND's and HO-3D's servers take, and score it as they "
-        "do where the annotations are there.",
+        "do, if the annotations exist.",
     )
     parser.add_argument(
         "--resume",

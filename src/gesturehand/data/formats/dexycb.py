@@ -135,7 +135,7 @@ class DexYcbFormat(SetFormat):
             shown = ", ".join(f"{SUBJECT_DATES[number]}-subject-{number + 1:02d}" for number in absent)
             raise UserError(
                 f"Split '{split}' of DexYCB in '{root}' lacks {shown}: complete the download, or choose a split of "
-                f"the people that are there, such as {_possible(set(subjects))}."
+                f"the existing people, such as {_possible(set(subjects))}."
             )
         for number in setup.subjects:
             folder = subjects[number]
