@@ -27,8 +27,8 @@ from gesturehand.trainers.token_fusion_regressor import TokenFusionRegressor
 
 Encoder = Literal["mediapipe", "imagenet", "scratch"]
 #: The labels from which stage 1 learns. ``none``: there is no stage 1; ``longer``: nor is there here, but stage 2 has
-#: the steps of both; ``rendered``: gestures of rendered hands; ``photos``: labels of photos too; ``shuffled``: each photo
-#: has the label of another; ``unlabelled``: the same photos, without labels.
+#: the steps of both; ``rendered``: gestures of rendered hands; ``photos``: labels of photos too; ``shuffled``: each
+#: photo has the label of another; ``unlabelled``: the same photos, without labels.
 Labels = Literal["none", "longer", "rendered", "unlabelled", "shuffled", "photos"]
 LABELS: Final[tuple[Labels, ...]] = ("none", "longer", "rendered", "unlabelled", "shuffled", "photos")
 

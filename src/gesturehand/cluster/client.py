@@ -308,7 +308,7 @@ class Cluster:
                     "command again; finished work is kept."
                 )
             if not self._size and had and self.address != LOCAL:
-                _say(f"There is no worker yet: waiting for one at {self._client.scheduler.address}")
+                _say(f"There is no worker: waiting for one at {self._client.scheduler.address}")
         return self._size
 
     def _value(self, future: Any) -> Any:

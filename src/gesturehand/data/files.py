@@ -121,8 +121,7 @@ def _explained(path: Path, kind: Kind) -> Iterator[None]:
         yield
     except FileNotFoundError:
         remedy = (
-            "download it (NeuralAnnot's fits are a separate download) or go without fits with "
-            "--data.mano_fits=false."
+            "download it (NeuralAnnot's fits are a separate download) or go without fits with --data.mano_fits=false."
             if kind == "MANO_NeuralAnnot"
             else "download this split's annotations, or choose an existing split."
         )
