@@ -236,7 +236,7 @@ def main() -> None:
     parser.add_argument("--checkpoint", default="openphoto")
     parser.add_argument("--keep", type=Path, help="folder for videos and results")
     options = parser.parse_args()
-    predictor = HandPredictor.from_checkpoint(options.checkpoint, "cpu")
+    predictor = HandPredictor.from_checkpoint(options.checkpoint, "cpu", joints="model")
     with tempfile.TemporaryDirectory() as folder:
         place = options.keep or Path(folder)
         place.mkdir(parents=True, exist_ok=True)
