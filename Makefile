@@ -30,10 +30,10 @@ LOWEST := .venv-lowest
 CORE_TESTS := tests/hand tests/models tests/data tests/metrics tests/checkpoints tests/test_camera.py tests/test_gestures.py \
 	tests/test_fewer_operations.py tests/test_losses.py tests/test_targets.py tests/test_runs.py tests/test_skeleton.py
 READY := $(VENV)/.ready
-# A process a core, each with one thread: two threads of two processes wait for each other.
+# One process per core, each with one thread: two threads of two processes would wait for each other.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto
 COMMA := ,
-# A demo with other ARGS has other steps.
+# A demo with other ARGS has separate steps.
 DEMO_STEPS := runs/demo/.steps-$(shell printf '%s' "$(ARGS)" | cksum | cut -d ' ' -f 1)
 # $(call timed,what it is,command) says what begins, runs it, and says how long it took.
 define timed
@@ -71,7 +71,7 @@ demo: $(DEMO_STEPS)/tested  ## pretrain, finetune and test on the open set; cont
 		"  $(GESTUREHAND) data import --images photos/ --joints joints.json --out data/mine    your own images (docs/own_data.md)" \
 		"  $(GESTUREHAND) fit --help                                     every setting of a training"
 
-# Steps of the demo that are done, while it is not done as a whole: what was interrupted goes on after them.
+# Finished steps of a demo that is not finished as a whole: an interrupted demo continues after them.
 $(DEMO_STEPS)/pretrained: | $(READY) $(OPENHAND)
 	$(call step,stage 1 of 2$(COMMA) gesture pretraining,$(GESTUREHAND) fit --config experiments/demo/pretrain.yaml $(ARGS))
 

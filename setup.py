@@ -1,4 +1,4 @@
-"""What setup.cfg cannot say: two folders beside the package travel in it; in an editable installation they stay."""
+"""Copies two folders beside the package into the wheel, which setup.cfg cannot do; an editable one uses them there."""
 
 from pathlib import Path
 

@@ -32,7 +32,7 @@ MARKERS = ("<!-- bench:begin -->", "<!-- bench:end -->")
 
 
 def rows(result: dict[str, Any]) -> list[tuple[str, str, str]]:
-    """What was measured, the figure, and its target."""
+    """Rows of the table: what was measured, the figure, and its target."""
     table = []
     if "index" in result:
         n = result["index"]
@@ -157,7 +157,7 @@ def prediction_rows(n: dict[str, Any]) -> list[tuple[str, str, str]]:
 
 
 def launch_rows(n: dict[str, Any], before: dict[str, Any] | None) -> list[tuple[str, str, str]]:
-    """The rows of the operations that a step launches, with those of an older commit if they were counted."""
+    """The rows of the operations that a step launches, with an older commit's if they were counted."""
     table = []
     words = ("operations launched by TokenFusion's step beyond the backbone's: float32", "… under bfloat16 autocast")
     for precision, what in zip(launches.PRECISIONS, words, strict=True):
@@ -174,7 +174,7 @@ def launch_rows(n: dict[str, Any], before: dict[str, Any] | None) -> list[tuple[
 
 
 def help_rows(n: dict[str, Any], before: dict[str, Any] | None) -> list[tuple[str, str, str]]:
-    """The rows of help, with the time of an older commit if it was measured."""
+    """The rows of help, with an older commit's time if it was measured."""
 
     def ratio(name: str) -> str:
         taken = f"{_help_seconds(n, name) / n['import_torch_s']:.2f} ×"
@@ -195,7 +195,7 @@ def _help_seconds(n: dict[str, Any], name: str) -> Any:
 
 
 def profile_sentence(step: dict[str, Any]) -> str:
-    """Where a step's time goes, one sentence."""
+    """A sentence on where a step's time goes."""
     shares = step["profile"]["token_fusion"].items()
     listed = ", ".join(f"`{name}` {100 * share:.0f} %" for name, share in shares)
     return f"Time of TokenFusion's step by operation, from PyTorch's profiler: {listed}."

@@ -4,12 +4,12 @@
     python benchmarks/cluster.py jobs
     python benchmarks/cluster.py grid [--images 2]
 
-``overhead`` runs ``data synth``, with few frames and with many, and the smallest ablation of this version and of
-another checkout in turns; processor seconds of all processes count, the best of each, since other programs may run
-beside it. Rows of earlier calls stay. ``jobs`` lets 32 workers,
-which are threads of one process, run 1,000 dependent jobs of 10 ms. ``grid`` measures a training step of each network
-of the comparison's default size, and schedules the comparison's real jobs on 8, 64 and 512 GPUs. Each writes its part
-of docs/results/cluster.json and the tables of docs/performance.md.
+``overhead`` runs ``data synth``, with few frames and with many, and the smallest ablation, alternating between this
+version and another checkout; the processor seconds of all processes count, and the best of each, since other programs
+may run at the same time. Rows of earlier calls are kept. ``jobs`` lets 32 workers, which are threads of one process,
+run 1,000 dependent jobs of 10 ms. ``grid`` measures a training step of each network of the comparison's default size,
+and schedules the comparison's real jobs on 8, 64 and 512 GPUs. Each writes its part of docs/results/cluster.json and
+the tables of docs/performance.md.
 """
 
 import argparse
@@ -36,7 +36,7 @@ MARKERS = ("<!-- cluster:begin -->", "<!-- cluster:end -->")
 GPUS = (1, 8, 64, 512)
 JOBS, JOB_S, WORKERS = 1000, 0.01, 32
 SYNTH = "`data synth`, {:,} frames, 2 processes"
-#: A chunk for each process, which is little more than the start; few; and many.
+#: One chunk for each process, which takes little longer than the start; few chunks; and many.
 FRAMES = (32, 400, 4000)
 Network = tuple[str, str, str]
 
@@ -57,7 +57,7 @@ def seconds_of(command: list[str], source: Path) -> tuple[float, float]:
 
 
 def overhead(options: argparse.Namespace) -> dict[str, Any]:
-    """Seconds of both versions by command; the best of the repeats."""
+    """Seconds of both versions by command; the best of the repeats counts."""
     here = Path(__file__).parents[1]
     commands = {
         SYNTH.format(frames): ["data", "synth", "--frames", f"[{frames},0,0]", "--subjects=[8,0,0]", "--views=1"]
@@ -89,7 +89,7 @@ def chain_of(number: int) -> tuple[str, ...]:
 
 
 def many_jobs(options: argparse.Namespace) -> dict[str, Any]:
-    """Seconds for the jobs, measured and at best."""
+    """Seconds for the jobs, as measured and at best."""
     from distributed import LocalCluster
 
     tasks = [Task(f"job {number}", pause, (JOB_S,), chain_of(number)) for number in range(JOBS)]
@@ -108,11 +108,11 @@ def many_jobs(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def makespan(jobs: list[tuple[float, int | None]], machines: int) -> float:
-    """When the last job ends if each free machine takes the first job that can begin.
+    """The time at which the last job ends if each free machine takes the first job that can begin.
 
     Args:
-        jobs: Each one's length, and the number of the job that it needs.
-        machines: How many do one job at a time each.
+        jobs: For each job, its length and the number of the job that it needs.
+        machines: Number of machines, each of which does one job at a time.
     """
     waiting: dict[int, list[int]] = {}
     ready: list[int] = []
@@ -138,7 +138,7 @@ def network_of(work: Pretrain | Arm) -> Network:
 
 
 def step_seconds(images: int, repeats: int = 2) -> dict[Network, float]:
-    """Seconds of a training step of each network of the default size; on a CPU, of its processors."""
+    """Seconds of a training step of each network of the default size; on a CPU, processor seconds."""
     import torch
     from training_step import module_step, quiet_lightning, synthetic_batch
 

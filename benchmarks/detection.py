@@ -1,12 +1,12 @@
-"""What the detector finds in labelled photos: the table of docs/predict.md.
+"""The detector's finds in labelled photos: the table in docs/predict.md.
 
     python benchmarks/detection.py [--photos ../shared/data/real_hands] [--frames FOLDER] [--every 20]
 
-Looks at every n-th photo, as it is and turned by 90°, 180° and 270°, and at the frames of a set's test split if one is
-given. A hand is found where the joints lie within a quarter of its size, in the mean, of the labelled ones. A false
-alarm is a hand that lies further than its labelled hand's size from all of them; what lies between counts as neither.
-The photos' labels are these networks' own, so that their rows are an upper bound.
-Writes docs/results/detection.json, and the table of both engines' times from docs/results/detection_engines.json.
+It examines every n-th photo, as it is and turned by 90°, 180° and 270°, and the frames of a set's test split if one is
+given. A hand counts as found if its joints lie, on average, within a quarter of its size of the labelled ones. A false
+alarm is a hand that lies further from every labelled hand than that hand's size; anything in between counts as neither.
+The photos' labels come from the same networks, so that their rows are an upper bound. Writes
+docs/results/detection.json, and the table of both engines' times from docs/results/detection_engines.json.
 """
 
 import argparse
@@ -39,7 +39,7 @@ class Photo(NamedTuple):
 
 
 def labelled_photos(folder: Path, every: int) -> Iterator[Photo]:
-    """Every n-th photo of each set, one hand each."""
+    """Every n-th photo of each set, with one hand each."""
     for base in (folder, folder / "more"):
         labels = json.loads((base / "labels.json").read_text(encoding="utf-8"))
         for label in sorted(labels, key=lambda label: label["image"])[::every]:
@@ -69,7 +69,7 @@ def frames(root: Path, every: int) -> Iterator[Photo]:
 
 
 def turned(photo: Photo, turns: int) -> Photo:
-    """The photo turned clockwise by so many quarters."""
+    """The photo turned clockwise by the given number of quarter turns."""
     for _ in range(turns):
         height = photo.image.shape[0]
         hands = [(np.stack([height - 1 - joints[:, 1], joints[:, 0]], -1), side) for joints, side in photo.hands]

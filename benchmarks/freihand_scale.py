@@ -1,4 +1,4 @@
-"""Reading FreiHAND at its full size: 32,560 samples on four backgrounds, 130,240 images; its JSON files made up.
+"""Reading FreiHAND at its full size, 32,560 samples on four backgrounds or 130,240 images, from made-up JSON files.
 
     python benchmarks/freihand_scale.py [--samples 32560] [--out FILE]
 
@@ -34,7 +34,7 @@ def write_annotations(root: Path, samples: int) -> float:
 
 
 def read(root: Path) -> dict[str, float]:
-    """Builds the index if it is not there, or opens it, and chooses all samples as a training does."""
+    """Builds the index if it does not exist, or opens it, and chooses all samples as a training does."""
     from gesturehand.data.index import read_index
     from gesturehand.data.selection import select
 
@@ -53,7 +53,7 @@ def read(root: Path) -> dict[str, float]:
 
 
 def fresh(root: Path) -> dict[str, float]:
-    """:func:`read` in a process of its own."""
+    """:func:`read` in a separate process."""
     command = [sys.executable, __file__, "--root", str(root)]
     return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()[-1])
 

@@ -1,9 +1,9 @@
-"""Whether parts of a posed hand pass through each other.
+"""A check of whether parts of a posed hand pass through each other.
 
 Parts are the five fingers and the palm; a vertex belongs to the part whose joints move it most. The winding number of a
-part's own triangles says what is inside it: nearly 1, also where the part is cut off from the rest (generalised winding
-number, Jacobson et al. 2013). Vertices that lie near
-the other part at rest already, in the webs between fingers and at a finger's base, are left out.
+part's triangles tells what is inside it: it is nearly 1 there, even where the part is cut off from the rest
+(generalised winding number, Jacobson et al. 2013). Vertices that already lie near the other part at rest, in the webs
+between fingers and at a finger's base, are left out.
 """
 
 from dataclasses import dataclass
@@ -19,8 +19,8 @@ from gesturehand.skeleton import MANO_JOINT_NAMES
 
 FloatArray = npt.NDArray[np.float64]
 
-#: How deep the skin of two parts may overlap, m: pads give way by millimetres where real fingers press on each other,
-#: and the mesh, which does not, shows that as overlap. A finger is 14 mm thick or more.
+#: Depth to which the skin of two parts may overlap, m: when real fingers press on each other, their pads give way by
+#: millimetres; the mesh does not, and overlaps instead. A finger is at least 14 mm thick.
 TOLERANCE_M: Final = 0.005
 PARTS: Final = ("palm", "thumb", "index", "middle", "ring", "pinky")
 #: Vertices nearer than this to the other part at rest are left out.
@@ -38,7 +38,7 @@ class PenetrationCheck:
     data: ManoData
 
     def depths(self, vertices: FloatArray) -> dict[tuple[str, str], float]:
-        """How deep each finger goes into each other part.
+        """The depth to which each finger enters each other part.
 
         Args:
             vertices: (V, 3) m, the posed hand.
@@ -73,13 +73,13 @@ class PenetrationCheck:
 
     @cached_property
     def _checked(self) -> dict[tuple[int, int], npt.NDArray[np.int64]]:
-        """For each finger and other part, the finger's vertices that are looked at."""
+        """For each finger and other part, the finger's vertices that are examined."""
         rest, out = self.data.v_template, {}
         beyond = np.array([name[-1] in "23" for name in MANO_JOINT_NAMES])[self.data.weights.argmax(1)]
         for b in range(len(PARTS)):
             tree = cKDTree(rest[self._part_of_vertex == b])
             for a in range(1, len(PARTS)):
-                # A finger's first bone, and with it the ball of the thumb, is grown together with the palm.
+                # A finger's first bone, and with it the ball of the thumb, is joined to the palm.
                 free = (self._part_of_vertex == a) & (beyond if b == 0 else True)
                 vertices = np.flatnonzero(free)
                 out[a, b] = vertices[tree.query(rest[vertices])[0] > _NEAR_AT_REST_M]
@@ -87,7 +87,7 @@ class PenetrationCheck:
 
 
 def winding_number(points: FloatArray, triangles: FloatArray) -> FloatArray:
-    """How often a surface goes around points: 1 inside, 0 outside, in between near holes.
+    """The number of times that a surface goes around points: 1 inside, 0 outside, and in between near holes.
 
     The sum of the triangles' solid angles (Van Oosterom and Strackee, 1983) over that of a sphere.
 

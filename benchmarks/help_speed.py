@@ -1,10 +1,10 @@
-"""How long every command takes to print its help and to name a slip, against ``python -c "import torch"``.
+"""The time that every command takes to print its help and to report a slip, against ``python -c "import torch"``.
 
     python benchmarks/help_speed.py [--source src] [--repeats 3] [--out docs/results/help_before.json]
 
-Each is a process of its own. Its processor time counts, user and system together, which a busy machine changes little,
-and of some runs the least. ``--source`` measures some commands of another folder's package: what the documents quote as
-*before* is of ``git worktree add ../before ad6e7fe`` and ``--source ../before/src``.
+Each runs in a separate process. Its processor time counts, user and system together, which a busy machine changes
+little, and the least of several runs. ``--source`` measures some commands of another folder's package: the figures that
+the documents quote as *before* come from ``git worktree add ../before ad6e7fe`` and ``--source ../before/src``.
 """
 
 import argparse
@@ -22,7 +22,7 @@ from gesturehand.text_file import write_json
 
 SOURCE = Path(__file__).parent.parent / "src"
 _RUN = "import sys; from gesturehand.cli.main import main; sys.exit(main())"
-#: Commands of which an older commit is asked; of this one, all are.
+#: Commands that are measured of an older commit; of this one, all are.
 COMMANDS = ("fit", "test", "predict", "evaluate", "data synth", "data check", "hand info", "run summary")
 SLIP = "fit --config experiments/demo/finetune.yaml --model.init_args.fusoin=cross"
 
@@ -33,7 +33,7 @@ def measure(source: Path = SOURCE, commands: Sequence[str] | None = None, repeat
     Args:
         source: Folder of the package.
         commands: Commands whose help is asked for; all of this commit's if not given.
-        repeats: Runs of each, of which the least time counts.
+        repeats: Number of runs of each; the least time counts.
     """
     seconds = {"import torch": _least(source, ["-c", "import torch"], repeats)}
     for command in commands or all_commands():

@@ -1,4 +1,4 @@
-"""The index at the real train split's size against the plain way: json.load and a list of dictionaries of arrays.
+"""The index at the size of the real train split, against the plain way: json.load and a list of dictionaries of arrays.
 
     python benchmarks/index_scale.py [--images 1361062] [--frames 18718] [--out FILE]
 
@@ -26,7 +26,7 @@ def memory_mb(field: str, file: str = "status") -> float:
 
 
 def private_mb() -> float:
-    """What this process alone holds (unique set size)."""
+    """Memory that only this process holds (unique set size), MB."""
     return sum(memory_mb(f"Private_{kind}", "smaps_rollup") for kind in ("Clean", "Dirty"))
 
 
@@ -45,13 +45,13 @@ def build(root: Path) -> dict[str, float]:
 
 
 def opened(root: Path) -> dict[str, float]:
-    """Opens the index, then chooses samples as the DataModule does, then looks at 20,000 of them at random."""
+    """Opens the index, chooses samples as the DataModule does, and reads 20,000 of them at random."""
     from gesturehand.data.boxes import CropBoxes
     from gesturehand.data.dataset import InterHandDataset
     from gesturehand.data.index import read_index
     from gesturehand.data.selection import select
 
-    read_index(root, "train")  # what is imported at the first use is no part of opening
+    read_index(root, "train")  # imports at the first use are not part of opening
     before, start = private_mb(), time.perf_counter()
     index = read_index(root, "train")
     seconds = time.perf_counter() - start
@@ -86,7 +86,7 @@ def workers_mb(method: str, dataset: Any) -> float:
 
 
 def worker(queue: Any, barrier: Any, dataset: Any) -> None:
-    """Reads samples, and says what it holds while the other worker still lives."""
+    """Reads samples, and reports the memory that it holds while the other worker is still alive."""
     random = np.random.default_rng(0)
     for _ in range(625):
         dataset.__getitems__(random.integers(0, len(dataset), 32).tolist())
@@ -96,7 +96,7 @@ def worker(queue: Any, barrier: Any, dataset: Any) -> None:
 
 
 def plain(root: Path) -> dict[str, float]:
-    """The usual loader's start: json.load, dictionaries by id, one dictionary of arrays per annotation."""
+    """The start of a usual loader: json.load, dictionaries by id, and one dictionary of arrays per annotation."""
     before, start = memory_mb("VmRSS"), time.perf_counter()
     folder = root / "annotations" / "train"
     data, camera, joint_3d, mano = (
@@ -125,7 +125,7 @@ def plain(root: Path) -> dict[str, float]:
 
 
 def fresh(part: str, root: Path) -> dict[str, float]:
-    """One part in a process of its own."""
+    """One part in a separate process."""
     command = [sys.executable, __file__, "--part", part, "--root", str(root)]
     output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     return json.loads(output.splitlines()[-1])

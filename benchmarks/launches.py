@@ -1,17 +1,17 @@
-"""How many operations a training step of TokenFusion starts beyond those of the bare backbone's step.
+"""The number of operations that a training step of TokenFusion starts beyond those of the bare backbone's step.
 
     python benchmarks/launches.py [--backbone hrnet_w32] [--without-compiled] [--out launches.json]
 
-A GPU needs some microseconds to start an operation, however small its tensors are. What counts is each operation that
-computes or copies, as PyTorch hands it to a device (``TorchDispatchMode``): no views, no allocations, no metadata. An
+A GPU needs a few microseconds to start an operation, however small its tensors are. Every operation counts that
+computes or copies, as PyTorch hands it to a device (``TorchDispatchMode``), but no views, allocations or metadata. An
 operation on a list of tensors (gradient clipping, the fused optimiser) counts once for each parameter group. A step is
 Lightning's: forward, targets, losses, logged values, backward, clipping, and the optimiser, fused and on lists as on a
-GPU. The backbone's step is the same with the mean of its feature map as its loss, and logs nothing. Nothing of the
-loader's counts, nor the copies of a batch to a GPU.
+GPU. The backbone's step is the same with the mean of its feature map as its loss, and logs nothing. Neither the
+loader's operations nor the copies of a batch to a GPU count.
 
-Counted on the CPU, where an operation has the same name as on a GPU, in float32 and under bfloat16's autocast. What the
-documents quote as *before* is of ``git worktree add ../before f16bd67``, by ``PYTHONPATH=../before/src`` and
-``--without-compiled --out docs/results/launches_before.json``.
+Operations are counted on the CPU, where they have the same names as on a GPU, in float32 and under bfloat16's autocast.
+The figures that the documents quote as *before* come from ``git worktree add ../before f16bd67`` with
+``PYTHONPATH=../before/src`` and ``--without-compiled --out docs/results/launches_before.json``.
 """
 
 import argparse
@@ -36,7 +36,7 @@ from gesturehand.trainers.optimisation import adamw_with_cosine
 from gesturehand.trainers.token_fusion_regressor import TokenFusionRegressor
 
 PRECISIONS = ("32-true", "bf16-mixed")
-#: What computes nothing, beside views.
+#: Operations that compute nothing, in addition to views.
 _ALLOCATIONS = ("aten.empty", "aten.new_empty", "aten.detach", "aten._unsafe_view", "aten.lift", "aten.alias", "prof")
 
 
@@ -54,7 +54,7 @@ class Operations(TorchDispatchMode):
 
 
 class CountedStep(pl.Callback):
-    """Counts the operations of the third step, which no longer makes what is kept; updates as on a GPU."""
+    """Counts the operations of the third step, in which everything that is kept exists already; updates as on a GPU."""
 
     def __init__(self) -> None:
         self.operations = Operations()
@@ -81,7 +81,7 @@ class ClippedAsOnAGpu(pl.LightningModule):
 
 
 class TokenFusionStep(ClippedAsOnAGpu, TokenFusionRegressor):
-    """The whole step."""
+    """The whole training step."""
 
 
 class BackboneStep(ClippedAsOnAGpu):
@@ -114,11 +114,11 @@ def operations_of(module: pl.LightningModule, data: InterHandDataModule, precisi
 def head_operations(data: InterHandDataModule, image_size: int) -> dict[str, int]:
     """Operations of TokenFusion's head and losses, forward and backward in float32: as they are, and compiled.
 
-    Compiled, they are Inductor's kernels and the calls of libraries in the program that it writes for the CPU.
+    When compiled, they are Inductor's kernels and the library calls in the program that it writes for the CPU.
     """
     from torch._inductor.utils import run_fw_bw_and_get_code
 
-    # An older commit, of which only whole steps are counted, has neither.
+    # An older commit, for which only whole steps are counted, has neither.
     from gesturehand.callbacks.compile import Compile
     from gesturehand.targets import training_targets
 

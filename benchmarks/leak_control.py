@@ -3,9 +3,9 @@
     python benchmarks/leak_control.py --data data/openhand [--epochs 12] [--out docs/results/leak_control.json]
 
 A disc of one size around the palm's middle, which no gesture moves, is painted grey, in a window of one size around the
-same place (left hands mirrored): neither a hole's shape nor a crop can follow the fingers. The same classifier without
-the disc is the positive control. Chance is the binomial's 95 % interval for the number of test images. All labelled
-images with a fit are used.
+same place (left hands mirrored): neither the hole's shape nor the crop can follow the fingers. The same classifier
+without the disc is the positive control. Chance is the binomial's 95 % interval for the number of test images. All
+labelled images with a fit are used.
 """
 
 import argparse
@@ -26,7 +26,7 @@ from gesturehand.synthetic.set_writer import mask_path
 from gesturehand.text_file import write_json
 
 RADIUS_PX = 185
-#: The window holds the disc and what lies around it: arm, sleeve, body, lamps.
+#: The window holds the disc and its surroundings: arm, sleeve, body, lamps.
 SIDE_PX = 440
 GREY = 60
 
@@ -70,7 +70,7 @@ def _palm_pixel(index: InterHandIndex, row: int) -> np.ndarray:
 def accuracy(
     train: np.ndarray, train_labels: np.ndarray, test: np.ndarray, test_labels: np.ndarray, epochs: int
 ) -> float:
-    """Top-1 on the test images of a small network trained from scratch."""
+    """Top-1 accuracy on the test images of a small network trained from scratch."""
     torch.manual_seed(0)
     model = timm.create_model("mobilenetv3_small_100", num_classes=int(train_labels.max()) + 1)
     steps = epochs * (len(train) // 32)
@@ -103,7 +103,7 @@ def main() -> None:
     options = parser.parse_args()
     train, train_labels, train_outside = load(options.data, "train", options.size)
     test, test_labels, test_outside = load(options.data, "test", options.size)
-    # What the most frequent class of the training set gets.
+    # The accuracy of always naming the most frequent class of the training set.
     chance = float((test_labels == np.bincount(train_labels).argmax()).mean())
     count = len(test_labels)
     low, high = (float(k) / count for k in binom.interval(0.95, count, 1 / len(np.unique(train_labels))))

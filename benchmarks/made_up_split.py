@@ -8,12 +8,12 @@ import numpy as np
 from gesturehand.data.files import annotation_path
 from gesturehand.gestures import vocabulary
 
-#: The real train split's numbers.
+#: The numbers of the real train split.
 IMAGES, FRAMES, CAPTURES, CAMERAS = 1_361_062, 18_718, 26, 80
 
 
 def write_split(root: Path, images: int = IMAGES, frames: int = FRAMES, split: str = "train") -> None:
-    """Writes the four files: real lengths of numbers and names, random contents."""
+    """Writes the four files, with numbers and names of real lengths and random contents."""
     random = np.random.default_rng(0)
     annotation_path(root, split, "data").parent.mkdir(parents=True)
     (root / "images").mkdir()

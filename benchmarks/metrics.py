@@ -2,7 +2,7 @@
 
     python benchmarks/metrics.py [--samples 20000] [--vertices 778]
 
-Prints both times, their ratio, the extra memory at its peak, and by how much the results differ. Linux only: the
+Prints both times, their ratio, the extra memory at its peak, and the difference between the results. Linux only: the
 peak is read from /proc.
 """
 
@@ -76,7 +76,7 @@ def memory_mb(field: str) -> float:
 
 def measure(function: Callable[[Arrays], Result], arrays: Arrays) -> tuple[Result, float, float]:
     """The result, the seconds and the extra memory in MB at its peak."""
-    Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew
+    Path("/proc/self/clear_refs").write_text("5")  # resets the peak
     before, start = memory_mb("VmRSS"), time.perf_counter()
     result = function(arrays)
     seconds = time.perf_counter() - start
@@ -89,11 +89,11 @@ def main() -> None:
     parser.add_argument("--vertices", type=int, default=778)
     parser.add_argument("--repeats", type=int, default=3, help="how often each is timed, alternately; the best counts")
     arguments = parser.parse_args()
-    at_once(random_hands(8, arguments.vertices))  # what is loaded at the first use belongs to neither
+    at_once(random_hands(8, arguments.vertices))  # what is loaded at the first use counts for neither
     arrays = random_hands(arguments.samples, arguments.vertices)
     ours, our_seconds, our_mb = measure(at_once, arrays)
     usual, usual_seconds, usual_mb = measure(one_at_a_time, arrays)
-    # Memory is the first call's, time the best one's: another process's turn on the core belongs to neither.
+    # Memory is that of the first call, time that of the best: another process's turn on the core counts for neither.
     for _ in range(arguments.repeats - 1):
         our_seconds = min(our_seconds, measure(at_once, arrays)[1])
         usual_seconds = min(usual_seconds, measure(one_at_a_time, arrays)[1])

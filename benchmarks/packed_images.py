@@ -2,10 +2,10 @@
 
     python benchmarks/packed_images.py [--images 4096] [--entries 1361062] [--frames 18718] [--repeats 5] [--out FILE]
 
-Reading: made-up annotations, whose images are photographs in 512 × 334, each a file of its own. One process, one
-thread; single files and shards in turns. *Cold* drops the files from the page cache before each round, which works
-without rights on Linux; the disk's own cache stays. Packing: the real train split's number of entries, whose files are
-hard links to a few tiny JPEGs, in a process of its own. Linux only: memory is read from /proc.
+Reading: made-up annotations, whose images are photographs of 512 × 334 px, each in a separate file. One process with
+one thread reads single files and shards alternately. *Cold* drops the files from the page cache before each round,
+which needs no special rights on Linux; the disk's own cache stays. Packing: as many entries as the real train split
+has, whose files are hard links to a few tiny JPEGs, in a separate process. Linux only: memory is read from /proc.
 """
 
 import argparse
@@ -43,7 +43,7 @@ SIZES = ((512, 334), (334, 512))
 
 
 def write_images(root: Path, index: InterHandIndex) -> None:
-    """Crops of the package's four photographs, none twice."""
+    """Writes crops of the package's four photographs, none of them twice."""
     random = np.random.default_rng(0)
     photos = [
         cv2.imdecode(np.frombuffer(files("gesturehand.assets").joinpath(f"example_{k}.jpg").read_bytes(), np.uint8), 1)
@@ -61,7 +61,7 @@ def write_images(root: Path, index: InterHandIndex) -> None:
 
 
 def drop_from_cache(paths: list[Path]) -> None:
-    """Asks the system to forget files that are on the disk."""
+    """Asks the system to drop files from its page cache."""
     for path in paths:
         handle = os.open(path, os.O_RDONLY)
         os.posix_fadvise(handle, 0, 0, os.POSIX_FADV_DONTNEED)
@@ -69,20 +69,20 @@ def drop_from_cache(paths: list[Path]) -> None:
 
 
 def samples(dataset: InterHandDataset, order: np.ndarray, epoch: int) -> None:
-    """What a worker does."""
+    """Reads samples as a worker does."""
     for start in range(0, len(order) - BATCH + 1, BATCH):
         collate(dataset.__getitems__([SampleKey(int(number), epoch) for number in order[start : start + BATCH]]))
 
 
 def read_bytes(dataset: InterHandDataset, order: np.ndarray, epoch: int) -> None:
-    """The images' bytes alone."""
+    """Reads only the bytes of the images."""
     for row in dataset.selection.row[order].tolist():
         source = dataset.index.image(row)
         _ = source.read_bytes() if isinstance(source, Path) else source.content()
 
 
 def reading(images: int, repeats: int) -> dict[str, Any]:
-    """Rates of single files and shards, and sizes."""
+    """Rates and sizes of single files and of shards."""
     result: dict[str, Any] = {"images": images, "repeats": repeats}
     with tempfile.TemporaryDirectory() as folder:
         loose, packed = Path(folder) / "loose", Path(folder) / "packed"
@@ -125,7 +125,8 @@ def turns(
 ) -> dict[str, float]:
     """Samples per second of each, alternately and in random order; the best round counts.
 
-    Warm rounds are timed by the processor's clock, which other processes do not disturb, and cold ones by the wall's.
+    Warm rounds are timed by the processor's clock, which other processes do not disturb, and cold ones by the wall
+    clock.
     """
     clock = time.perf_counter if cold else time.process_time
     best = dict.fromkeys(sets, float("inf"))
@@ -143,7 +144,7 @@ def turns(
 
 
 def ways_of_reading(index: InterHandIndex, repeats: int) -> dict[str, Any]:
-    """A random sixteenth of the images by ``pread`` and by a map, cold: seconds and bytes read for each byte wanted."""
+    """A random sixteenth of the images by ``pread`` and by a map, cold: seconds, and bytes read per byte wanted."""
     table = index.images.table
     assert table is not None
     path = table.folder / table.shards[0]["name"]
@@ -172,13 +173,13 @@ def ways_of_reading(index: InterHandIndex, repeats: int) -> dict[str, Any]:
 
 
 def disk_bytes() -> int:
-    """Bytes that this process has had read from the disk."""
+    """Number of bytes that were read from the disk for this process."""
     lines = Path("/proc/self/io").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("read_bytes:"))
 
 
 def blocks_mb(paths: list[Path]) -> float:
-    """What files take on the disk, whose blocks they do not fill."""
+    """Space that files take on the disk, MB, whose blocks they do not fill."""
     return sum(path.stat().st_blocks for path in paths) * 512 / 1e6
 
 
@@ -204,7 +205,7 @@ def write_links(root: Path, index: InterHandIndex) -> None:
 
 
 def packed(root: Path) -> dict[str, Any]:
-    """Packs a split and says what it took."""
+    """Packs a split and returns what it took."""
     index = read_index(root, "train")
     before, start, start_cpu = memory_mb("VmRSS"), time.perf_counter(), time.process_time()
     report = pack_split(root, "train", workers=4)
@@ -223,7 +224,7 @@ def packed(root: Path) -> dict[str, Any]:
 
 
 def packing(entries: int, frames: int) -> dict[str, Any]:
-    """Packs made-up entries in a process of its own."""
+    """Packs made-up entries in a separate process."""
     folder = Path(tempfile.mkdtemp())
     try:
         root = folder / "set"

@@ -1,8 +1,8 @@
-"""How often noise, habit and hand shape make fingers of the open set pass through each other.
+"""The frequency with which noise, habit and hand shape make fingers of the open set pass through each other.
 
     python benchmarks/penetration.py [--frames 700] [--out docs/results/penetration.json]
 
-Counts labelled frames of the benchmark openhand-v1 in which a part of a hand goes deeper into another than the
+Counts labelled frames of the benchmark openhand-v1 in which a part of a hand enters another more deeply than the
 tolerance that the gestures' own poses keep, and lists the pairs of parts.
 """
 

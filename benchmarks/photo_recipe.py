@@ -1,10 +1,10 @@
-"""How long the recipe for photographs takes on one core, from its parts (docs/photos.md).
+"""The time that the recipe for photographs takes on one core, from its parts (docs/photos.md).
 
     python benchmarks/photo_recipe.py [PHOTOS] [--repeats 3] [--into docs/photos.md]
 
-Measures the training step of experiments/photo/finetune.yaml, with the memory that it frees kept and given back, its
-changes of the pictures on the device, and, where PHOTOS is given, the imports. Each part runs in a process of its own
-with one thread; the least processor time of the repeats counts. The time of the rendered set is that of
+Measures the training step of experiments/photo/finetune.yaml, both keeping and returning the memory that it frees, the
+changes that it makes to pictures on the device, and, if PHOTOS is given, the imports. Each part runs in a separate
+process with one thread; the least processor time of the repeats counts. The time of the rendered set is taken from
 docs/results/photo_set.json.
 """
 
@@ -32,12 +32,12 @@ from gesturehand.text_file import read_json
 ROOT = Path(__file__).parents[1]
 RECIPE = ROOT / "experiments" / "photo"
 MARKERS = ("<!-- photo_recipe:begin -->", "<!-- photo_recipe:end -->")
-#: As ``gesturehand.cli.training.process.keep_freed_memory`` sets it, for a process that is not a command's.
+#: Set as by ``gesturehand.cli.training.process.keep_freed_memory``, for a process that is not a command.
 KEPT = {"MALLOC_TRIM_THRESHOLD_": str(2**31 - 1), "MALLOC_MMAP_THRESHOLD_": str(2**31 - 1)}
 
 
 def processor_s(run: Callable[[], Any], repeats: int) -> float:
-    """The least of the repeats."""
+    """The least processor time of the repeats, s."""
     taken = []
     for _ in range(repeats):
         start = time.process_time()
@@ -65,7 +65,7 @@ def augmentation_s(recipe: Any, repeats: int) -> float:
 
 
 def import_s(photos: Path) -> tuple[int, float]:
-    """Photos and processor seconds of an import, which is not repeated."""
+    """Number of photos and processor seconds of an import, which is not repeated."""
     with tempfile.TemporaryDirectory() as folder:
         start = time.process_time()
         entries = with_gestures(read_entries(photos / "labels.json", folders_are_sets=True), RECIPE / "label_map.json")
@@ -74,14 +74,14 @@ def import_s(photos: Path) -> tuple[int, float]:
 
 
 def in_a_process(part: str, repeats: int, environment: Mapping[str, str]) -> float:
-    """Seconds of a part, which a process of its own measures with one thread."""
+    """Seconds of a part, measured in a separate process with one thread."""
     command = [sys.executable, __file__, "--part", part, "--repeats", str(repeats)]
     given = {**os.environ, "OMP_NUM_THREADS": "1", **environment}
     return float(subprocess.run(command, env=given, check=True, capture_output=True, text=True).stdout.split()[-1])
 
 
 def text_of(recipe: Any, photos: Path | None, repeats: int) -> str:
-    """The table, and what it comes to for the whole recipe."""
+    """The table, and the sum for the whole recipe."""
     rows = [["part", "processor time of one core"]]
     if photos is not None:
         for folder in (photos, photos / "more"):

@@ -1,10 +1,10 @@
-"""What is in the photo-like set openphoto-v1, and how fast it is drawn.
+"""The contents of the photo-like set openphoto-v1, and the speed at which it is drawn.
 
     python benchmarks/photo_set.py [--frames 1000] [--backgrounds FOLDER] [--out docs/results/photo_set.json]
         [--into docs/openphoto_set.md]
 
-Draws pictures with the set's settings, of a person's 50 each, in one process and without writing them. The time is that
-of the processor, encoding included.
+Draws pictures with the set's settings, 50 for each person, in one process and without writing them. The time is
+processor time and includes encoding.
 """
 
 import argparse
@@ -29,7 +29,7 @@ from gesturehand.synthetic.photo.plan import OPENPHOTO, OPENPHOTO_V1, make_photo
 from gesturehand.text_file import write_json
 
 _PER_PERSON = 50
-#: Every so many pictures' main hand is looked at for parts that pass through each other.
+#: The main hand of one in this many pictures is checked for parts that pass through each other.
 _CHECKED = 4
 
 
@@ -84,7 +84,7 @@ def measure(frames: int, backgrounds: str | None) -> dict[str, Any]:
 
 
 def _view(photo: Photo) -> str:
-    """Which side of the palm the camera sees, by the angle between palm and line of sight."""
+    """The side of the palm that the camera sees, by the angle between palm and line of sight."""
     hand = photo.frame.hands[photo.main]
     wrist, index, pinky = hand.joints[[0, 5, 17]]
     normal = np.cross(index - wrist, pinky - wrist) * (1 if hand.side == "right" else -1)

@@ -1,8 +1,8 @@
-"""How large a crop around a box should be, and which 2D joints a hand is best placed by: the tables of docs/predict.md.
+"""The best size of a crop around a box, and the best 2D joints to place a hand by: the tables of docs/predict.md.
 
     python benchmarks/prediction_choices.py [--checkpoint latest] [--data FOLDER]
 
-Predicts the single hands of a test split from boxes that are a tenth larger than the joints', and writes
+Predicts the single hands of a test split from boxes that are a tenth larger than those of the joints, and writes
 docs/results/prediction_choices.json and the two tables.
 """
 
@@ -54,7 +54,7 @@ def root_errors_mm(predictor: HandPredictor, hands: list[Any]) -> float:
 
 
 def placing(predictor: HandPredictor, hands: list[Any]) -> dict[str, dict[str, float]]:
-    """By each kind of 2D joints: the depth's relative error and the joints' distance in pixels."""
+    """The depth's relative error and the joints' distance in pixels, for placing by each kind of 2D joints."""
     depth: dict[str, list[float]] = {way: [] for way in WAYS}
     distance: dict[str, list[float]] = {way: [] for way in WAYS}
     for start in range(0, len(hands), BATCH_SIZE):

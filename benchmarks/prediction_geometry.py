@@ -1,9 +1,9 @@
-"""What a call of the predictor costs besides its network, on one core: crop, posing, placing.
+"""The cost of a predictor's call apart from its network, on one core: crop, posing, placing.
 
     python benchmarks/prediction_geometry.py [--checkpoint latest]
 
-Times the steps of one hand of a photo-sized image, with the network's answer given, and prints a table: the median of
-many calls, ms.
+Times the steps for one hand in a photo-sized image, with the network's output given, and prints a table of the medians
+of many calls, ms.
 """
 
 import argparse

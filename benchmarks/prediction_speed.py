@@ -1,16 +1,16 @@
-"""What predicting a hand costs on one thread of a CPU, against MediaPipe's landmark model and against PyTorch.
+"""The cost of predicting a hand on one thread of a CPU, against MediaPipe's landmark model and against PyTorch.
 
     python benchmarks/bench.py --only prediction
 
-A call is crop, network, skinning and placing of one hand whose box, side and turn are given. MediaPipe's model is its
-network alone, and with the crop of the same box as floats, by LiteRT where ``ai-edge-litert`` and the model are
-installed:
+A call consists of crop, network, skinning and placing for one hand whose box, side and turn are given. MediaPipe's
+model is measured as its network alone, and with the crop of the same box as floats, by LiteRT if ``ai-edge-litert`` and
+the model are installed:
 
     pip install 'gesturehand[benchmark]'
     npm pack @mediapipe/hands@0.4.1675469240
     GESTUREHAND_LANDMARK_MODEL=hand_landmark_full.tflite (from the package) make bench
 
-Times are the process's own, so that other processes disturb them less, and everything is measured in turn.
+Times are processor times, which other processes disturb less, and everything is measured alternately.
 """
 
 import json
@@ -36,7 +36,7 @@ MODEL_VARIABLE: Final = "GESTUREHAND_LANDMARK_MODEL"
 BATCH: Final = 32
 BOX: Final = (150.0, 90.0, 280.0, 300.0)
 TURN_DEG: Final = 20.0
-#: The pictures of the folder in which hands are looked for, from the package, and how many it has.
+#: The pictures, from the package, of the folder in which hands are searched for, and their number.
 EXAMPLES: Final = tuple(f"example_{number}.jpg" for number in range(1, 5))
 SEARCHED: Final = 16
 
@@ -44,7 +44,7 @@ SEARCHED: Final = 16
 def landmark_model() -> Callable[[np.ndarray | None], None] | str:
     """A run of MediaPipe's landmark network on one thread, or why there is none.
 
-    It takes a crop (S, S, 3) uint8, or None for a random one that is already there as floats.
+    It takes a crop (S, S, 3) uint8, or None for a random one that is given as floats already.
     """
     path = os.environ.get(MODEL_VARIABLE)
     if path is None:
@@ -67,7 +67,7 @@ def landmark_model() -> Callable[[np.ndarray | None], None] | str:
 
 
 def cpu_times_ms(tasks: dict[str, Callable[[], Any]], repeats: int) -> dict[str, dict[str, float]]:
-    """Least and median CPU time of each, ms, all in turn."""
+    """Least and median CPU time of each, ms, measured alternately."""
     times: dict[str, list[float]] = {name: [] for name in tasks}
     for task in tasks.values():
         task()
@@ -80,11 +80,11 @@ def cpu_times_ms(tasks: dict[str, Callable[[], Any]], repeats: int) -> dict[str,
 
 
 def measure(repeats: int = 40, batch: int = BATCH) -> dict[str, Any]:
-    """Times, and their ratios: of medians of what was measured in turn.
+    """Times, and ratios of the medians of times that were measured alternately.
 
     Args:
-        repeats: Repeats of one call; batches are repeated an eighth as often.
-        batch: Hands that are predicted together.
+        repeats: Number of repeats of one call; batches are repeated an eighth as often.
+        batch: Number of hands that are predicted together.
     """
     threads, cv_threads = torch.get_num_threads(), cv2.getNumThreads()
     torch.set_num_threads(1)
@@ -159,7 +159,7 @@ def _folder_of_network(predictor: HandPredictor, image: np.ndarray, count: int, 
 
 
 class _Recorded:
-    """A network that keeps what it is given."""
+    """A network that keeps its inputs."""
 
     def __init__(self, network: Any) -> None:
         self.network = network
@@ -173,7 +173,7 @@ class _Recorded:
         return getattr(self.network, name)
 
     def again(self) -> None:
-        """Runs on all of it once more."""
+        """Runs on all of them once more."""
         for arguments in self.given:
             self.network(*arguments)
 

@@ -2,7 +2,8 @@
 
     python benchmarks/sample_path.py [--image-size 256] [--samples 256] [--repeats 5]
 
-One process, one thread, 512 × 334 JPEGs of the open synthetic set, everything in turns; the best round of each counts.
+One process with one thread reads JPEGs of 512 × 334 px from the open synthetic set in every way alternately; the best
+round of each counts.
 """
 
 import argparse
@@ -76,7 +77,7 @@ def ours(dataset: InterHandDataset) -> Callable[[int], None]:
 
 
 class UsualDataset:
-    """A list of dictionaries, copied, cropped, changed in floating point, posed by smplx, one sample at a time."""
+    """A list of dictionaries, which are copied, cropped, changed in floating point and posed by smplx one at a time."""
 
     def __init__(self, dataset: InterHandDataset) -> None:
         self.side = dataset.image_size
@@ -155,7 +156,7 @@ def usual(dataset: InterHandDataset) -> Callable[[int], None]:
 
 
 def measure(image_size: int = 256, samples: int = 256, repeats: int = 5) -> dict[str, Any]:
-    """Samples per second of each way, and ours as a share of theirs, with and without augmentation."""
+    """Samples per second of each way, and our rate as a share of theirs, with and without augmentation."""
     threads = cv2.getNumThreads(), torch.get_num_threads()
     cv2.setNumThreads(0)
     torch.set_num_threads(1)

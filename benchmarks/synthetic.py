@@ -1,9 +1,9 @@
-"""How fast the open synthetic set is written, and what share of that is encoding and writing of image files.
+"""The speed at which the open synthetic set is written, and the share of encoding and writing image files.
 
     python benchmarks/synthetic.py [--frames 1500] [--processes 2] [--out docs/results/synthetic_speed.json]
 
 Writes frames with the settings of the benchmark openhand-v1 at full resolution into a temporary folder. The share is
-of the time that all processes were busy; encoding is measured in the same run.
+that of the time for which all processes were busy; encoding is measured in the same run.
 """
 
 import argparse

@@ -2,8 +2,9 @@
 
     python benchmarks/training_step.py [--backbone hrnet_w32] [--image-size 256] [--batch-size 8] [--repeats 3]
 
-The steps hold forward, losses, backward and the optimiser; the backbone's forward and backward only. In turns; the
-best of each counts. It runs on a GPU (bf16) if there is one, otherwise on the CPU (float32).
+A step consists of forward, losses, backward and the optimiser; the backbone's only of forward and backward. They are
+measured alternately, and the best of each counts. It runs on a GPU (bf16) if there is one, otherwise on the CPU
+(float32).
 """
 
 import argparse
@@ -88,7 +89,7 @@ def module_step(module: pl.LightningModule, batch: Batch, device: str) -> Callab
 
 
 def shares_of(run: Callable[[], None], device: str, count: int = 6) -> dict[str, float]:
-    """Shares of the time of the operations that take most, by PyTorch's profiler."""
+    """Shares of the time taken by the longest operations, by PyTorch's profiler."""
     activities = [torch.profiler.ProfilerActivity.CPU]
     activities += [torch.profiler.ProfilerActivity.CUDA] if device == "cuda" else []
     with torch.profiler.profile(activities=activities) as profile:
@@ -122,7 +123,7 @@ def matrix_rate(device: str) -> float:
 
 @contextmanager
 def quiet_lightning() -> Iterator[None]:
-    """Lightning's messages about devices are held back, and for no longer than this lasts."""
+    """Holds back Lightning's messages about devices within this context."""
     logger = logging.getLogger("pytorch_lightning")
     level = logger.level
     logger.setLevel(logging.ERROR)
@@ -133,7 +134,7 @@ def quiet_lightning() -> Iterator[None]:
 
 
 def measure(backbone: str = "hrnet_w32", image_size: int = 256, count: int = 8, repeats: int = 3) -> dict[str, Any]:
-    """Seconds of a step each, and ratios to the backbone's."""
+    """Seconds of each step, and ratios to the backbone's."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
     machine = torch.cuda.get_device_name() if device == "cuda" else f"CPU, {torch.get_num_threads()} threads"
     encoder = Encoder(backbone, image_size=image_size).to(device).train()

@@ -1,10 +1,10 @@
-"""How well a network of upright crops finds a hand's turn by itself, on photos that are turned at random.
+"""The accuracy with which a network of upright crops finds a hand's turn by itself, on photos turned at random.
 
     python benchmarks/upright_passes.py PHOTOS [--checkpoint latest] [--hands 200]
 
 PHOTOS holds ``labels.json`` and ``more/labels.json``: hands with ``image``, ``hand`` and ``joints_2d``. Hands of the
-test people of the first list and of the training sets of the second are taken, as many of each, evenly spread. Prints a
-table for each list: mean 2D distance of the joints over the longer side of their box, in per cent.
+test people in the first list and of the training sets in the second are taken, equally many of each, evenly spread.
+Prints a table for each list: mean 2D distance of the joints over the longer side of their box, in per cent.
 """
 
 import argparse
@@ -28,9 +28,9 @@ from gesturehand.inference.predictor import HandPredictor
 from gesturehand.inference.upright import PASSES, Crop, FreeHand, Row, upright_looks
 from gesturehand.markdown import markdown_table
 
-#: A hand whose joints are further off, over its box, counts as not found.
+#: A hand whose joints are further off than this, over its box, counts as not found.
 FAILURE = 0.2
-#: Tables by how far a hand must be turned, in degrees.
+#: Limits of the table's groups: how far a hand must be turned, degrees.
 TURNS = (0, 45, 90, 135, 180)
 KNOWN, PLAIN = "turn known", "as the picture is, one pass"
 WAYS = (KNOWN, PLAIN, "four tries", *(f"… and {n} more pass{'es' if n > 1 else ''}" for n in range(1, PASSES + 1)))
@@ -46,7 +46,7 @@ class Photo(NamedTuple):
 
 
 def turned_photos(folder: Path, entries: list[dict[str, Any]], rng: np.random.Generator) -> Iterator[Photo]:
-    """Each picture turned by any angle, its border repeated around it."""
+    """Each picture turned by a random angle, with its border repeated around it."""
     for entry in entries:
         image, joints = read_image(folder / entry["image"]), np.array(entry["joints_2d"])
         height, width = image.shape[:2]
@@ -58,7 +58,7 @@ def turned_photos(folder: Path, entries: list[dict[str, Any]], rng: np.random.Ge
 
 
 class Remembering:
-    """The network, which looks at no crop twice."""
+    """A network that remembers its crops and looks at none twice."""
 
     def __init__(self, predictor: HandPredictor) -> None:
         self.predictor = predictor
@@ -76,7 +76,7 @@ class Remembering:
 
 
 def errors_of(predictor: HandPredictor, photo: Photo) -> tuple[list[float], list[int]]:
-    """For each of :data:`WAYS`, the error over the box, and how many crops were looked at."""
+    """For each of :data:`WAYS`, the error over the box, and the number of crops looked at."""
     size, run = predictor.image_size, Remembering(predictor)
     low, extent = photo.joints.min(0), np.ptp(photo.joints, 0)
     box = (*(low - 0.05 * extent + 0.5), *(1.1 * extent))
@@ -102,7 +102,7 @@ def errors_of(predictor: HandPredictor, photo: Photo) -> tuple[list[float], list
 
 
 def table(predictor: HandPredictor, photos: Iterator[Photo]) -> list[tuple[str, ...]]:
-    """Rows of the ways, for :func:`markdown_table`."""
+    """One row for each of the ways, for :func:`markdown_table`."""
     errors, looked, turns = [], [], []
     for photo in photos:
         own, looks = errors_of(predictor, photo)
@@ -122,7 +122,7 @@ def table(predictor: HandPredictor, photos: Iterator[Photo]) -> list[tuple[str, 
 
 
 def evenly(entries: list[dict[str, Any]], count: int) -> list[dict[str, Any]]:
-    """So many of a list, in its order."""
+    """The given number of a list's items, evenly spread, in its order."""
     return [
         entries[i] for i in np.unique(np.linspace(0, len(entries) - 1, min(count, len(entries))).round().astype(int))
     ]

@@ -1,4 +1,4 @@
-"""Tracks and smoothing on rendered videos with true hands: the table of docs/predict.md.
+"""Tracks and smoothing on rendered videos with known hands: the table in docs/predict.md.
 
     python benchmarks/video_tracks.py [--frames 90] [--keep FOLDER]
 
@@ -6,10 +6,10 @@ The open set's two hands, with arms, move along smooth curves, past each other w
 between them or one behind the other. The videos are written as MP4 and predicted by ``gesturehand predict``, with
 and without smoothing. Prints and writes docs/results/video_tracks.json:
 
-- frames in and out, and how many hands are found;
+- frames in and out, and the number of hands found;
 - tracks of a hand, and swaps: frames in which a track is nearest to another hand than in the frame before;
 - errors of the joints relative to the wrist (MPJPE), in the camera's frame and in pixels, where both runs see the hand;
-- jitter: their mean acceleration in the same three ways, of the true joints too.
+- jitter: the joints' mean acceleration in the same three ways, and that of the true joints.
 """
 
 import argparse
@@ -46,8 +46,9 @@ from gesturehand.synthetic.render import Light, Mesh, render_meshes
 DOCS = Path(__file__).parent.parent / "docs"
 WIDTH, HEIGHT, FPS = 640, 480, 30
 INTRINSICS = np.array([[640.0, 0, (WIDTH - 1) / 2], [0, 640, (HEIGHT - 1) / 2], [0, 0, 1]])
-#: How far apart in height and depth the hands pass each other, m; how far they get of their curve, and where they start
-#: on it; and the gesture that they close to. The filters' constants were chosen on the first two, not on the last one.
+#: Distances in height and depth at which the hands pass each other, m; the share of their curve that they cover, and
+#: where they start on it; and the gesture to which they close. The filters' constants were chosen on the first two, not
+#: on the last one.
 SCENES = {
     "apart": (0.22, 0.0, 1.0, 0.0, "fist"),
     "near": (0.05, 0.1, 1.0, 0.0, "fist"),
@@ -55,7 +56,7 @@ SCENES = {
 }
 TOWARDS_CAMERA = np.array([0.0, 0.0, -1.0])
 LIGHT = Light(np.array([0.3, -0.7, -0.65]), diffuse=0.45, ambient=0.5, gloss=0.05)
-#: Palm to the camera, fingers up: where a right hand's rest axes point.
+#: Directions of a right hand's rest axes with palm to the camera and fingers up.
 PALM_TO_CAMERA = np.array([[0.0, 0.0, 1.0], [1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
 
 
@@ -67,7 +68,7 @@ class Film(NamedTuple):
 
 
 def hand_at(side: Side, time: float, scene: str) -> CapturedHand:
-    """A hand at a time from 0 to 1: from its side to the other one and back, opening and closing."""
+    """A hand at a time from 0 to 1, which moves from its side to the other and back while it opens and closes."""
     height, depth, pace, start, gesture = SCENES[scene]
     time = start + pace * time
     sign = 1.0 if side == "right" else -1.0
@@ -115,7 +116,7 @@ def film(scene: str, frames: int) -> Film:
 
 
 def lines_of(predictor: HandPredictor, path: Path, output: Path, *, smooth: bool) -> list[dict[str, Any]]:
-    """What ``predict`` writes of a video."""
+    """The lines that ``predict`` writes for a video."""
     intrinsics = [INTRINSICS[0, 0], INTRINSICS[1, 1], INTRINSICS[0, 2], INTRINSICS[1, 2]]
     settings = Settings(output, intrinsics=intrinsics, overlay=smooth, smooth=smooth, progress=False)
     predict_files(predictor, [path], settings, lambda _: None)
@@ -123,7 +124,7 @@ def lines_of(predictor: HandPredictor, path: Path, output: Path, *, smooth: bool
 
 
 def assigned(lines: list[dict[str, Any]], truth: np.ndarray) -> list[dict[int, dict[str, Any]]]:
-    """Of each frame the hands by the true hand that is nearest in the image, within a hand's size of it."""
+    """Each frame's hands, by the true hand that is nearest in the image and within a hand's size."""
     pixels = project(truth, INTRINSICS)
     frames = []
     for line, own in zip(lines, pixels, strict=True):
@@ -138,7 +139,7 @@ def assigned(lines: list[dict[str, Any]], truth: np.ndarray) -> list[dict[int, d
 
 
 def swaps(frames: list[dict[int, dict[str, Any]]]) -> int:
-    """How often a track goes over to another hand."""
+    """Number of times that a track switches to another hand."""
     last: dict[int, int] = {}
     count = 0
     for found in frames:
@@ -149,7 +150,7 @@ def swaps(frames: list[dict[int, dict[str, Any]]]) -> int:
 
 
 def acceleration(points: np.ndarray) -> float:
-    """Mean acceleration of (T, …, C), per s², over runs of three frames that are all there (not NaN)."""
+    """Mean acceleration of (T, …, C), per s², over runs of three frames that all have values (not NaN)."""
     second = np.linalg.norm(points[2:] - 2 * points[1:-1] + points[:-2], axis=-1) * FPS**2
     return float(np.nanmean(second))
 

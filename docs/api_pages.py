@@ -9,7 +9,7 @@ from typing import Any
 from sphinx.application import Sphinx
 
 PACKAGE = "gesturehand"
-#: Characters of a value that is written out.
+#: Largest number of characters of a value that is written out.
 _LONGEST_VALUE = 80
 
 
@@ -17,8 +17,8 @@ def write_api_pages(root: Path, folder: Path) -> None:
     """Writes ``index.rst`` and a page named after every package and module; removes those of modules that are gone.
 
     Args:
-        root: The repository's.
-        folder: Of the pages; made where it is missing.
+        root: The repository's root.
+        folder: The folder of the pages; created if it is missing.
     """
     source = root / "src"
     pages = {f"{name}.rst": _page(path, name) for path, name in _modules(source)}
@@ -34,7 +34,7 @@ def write_api_pages(root: Path, folder: Path) -> None:
 
 
 def skip_member(app: Sphinx, what: str, name: str, member: Any, skip: bool, options: Any) -> bool | None:
-    """Leaves out fields of a class that have no text of their own: the class's description lists them."""
+    """Leaves out fields of a class without their own text, since the class's description lists them."""
     if what == "class" and not skip and not callable(member) and not isinstance(member, _DESCRIBED):
         return True
     return None
@@ -46,12 +46,12 @@ def keep_first_colon(app: Sphinx, what: str, name: str, member: Any, options: An
         lines[:0] = ["..", ""]
 
 
-#: What a class holds that has a docstring of its own, beside functions.
+#: Members of a class that have their own docstrings, in addition to functions.
 _DESCRIBED = (property, cached_property, classmethod, staticmethod)
 
 
 def _modules(source: Path) -> list[tuple[Path, str]]:
-    """Files and dotted names of everything public, packages before what they hold."""
+    """Files and dotted names of everything public, packages before their contents."""
     found = []
     for path in sorted((source / PACKAGE).rglob("*.py")):
         parts = path.relative_to(source).with_suffix("").parts
@@ -72,7 +72,7 @@ def _page(path: Path, name: str) -> str:
 
 
 def _plain_constants(path: Path, name: str) -> list[str]:
-    """Entries of public names that hold a value and have no `#:` comment, which automodule leaves out."""
+    """Entries of public names that have a value but no `#:` comment, which automodule leaves out."""
     text = path.read_text(encoding="utf-8")
     rows, lines = text.splitlines(), []
     for node in ast.parse(text).body:
@@ -90,7 +90,7 @@ def _plain_constants(path: Path, name: str) -> list[str]:
 
 
 def _short_names(path: Path, name: str) -> list[str]:
-    """A table of what the package offers under a short name, and where each is described."""
+    """A table of the package's short names, with links to their descriptions."""
     homes = {
         short: home for short, home in _imports(path).items() if home.startswith(f"{name}.") and short[0].isupper()
     }
@@ -99,13 +99,13 @@ def _short_names(path: Path, name: str) -> list[str]:
 
 
 def _imports(path: Path) -> dict[str, str]:
-    """Dotted names of what a file takes from modules, by the name it has there."""
+    """Dotted names of everything that a file imports from modules, by the names that it uses."""
     nodes = [node for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.ImportFrom)]
     return {alias.name: f"{node.module}.{alias.name}" for node in nodes for alias in node.names}
 
 
 def _home(path: Path, dotted: str) -> str:
-    """Where something is defined that a package may pass on."""
+    """The module that defines something which a package may re-export."""
     source = next(parent for parent in path.parents if parent.name == "src")
     module, _, short = dotted.rpartition(".")
     package = source.joinpath(*module.split("."), "__init__.py")

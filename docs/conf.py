@@ -20,7 +20,7 @@ release = version = version_of("gesturehand")
 
 root_doc = "docs/index"
 include_patterns = ["docs/**", "notebooks/*.ipynb", "LICENSES/*.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"]
-# What is not searched for pages: everything else that lies in a working copy.
+# Not searched for pages: everything else in a working copy.
 exclude_patterns = ["**/.*", "build", "data", "dist", "runs", "src", "tests", "wandb"]
 
 extensions = [
@@ -36,7 +36,7 @@ myst_enable_extensions = ["html_image"]
 # Notebooks are kept executed (`make notebooks`): a build must not depend on a trained network.
 nb_execution_mode = "off"
 
-# Google's style; attributes stand in the class's description, with their shapes and units.
+# Google's style; attributes are listed in the class's description, with their shapes and units.
 napoleon_numpy_docstring = False
 napoleon_custom_sections = [("Attributes", "params_style")]
 napoleon_use_rtype = False
@@ -49,8 +49,8 @@ add_module_names = False
 toc_object_entries_show_parents = "hide"
 maximum_signature_line_length = 88
 
-# A name of this package that leads nowhere fails the build. Other libraries' names are not looked up, nor are names
-# of types in annotations, which have no entry of their own.
+# A name of this package that leads nowhere fails the build. Other libraries' names are not looked up, nor are names of
+# types in annotations, which have no separate entries.
 nitpicky = True
 nitpick_ignore_regex = [
     ("py:.*", r"(?!gesturehand\.).*"),

@@ -1,4 +1,4 @@
-"""Makes the pictures of docs/app.md: the app in a headless browser, with the examples of the package.
+"""Makes the pictures of docs/app.md: the app in a headless browser, with the package's examples.
 
     python scripts/app_pictures.py
 
@@ -27,7 +27,7 @@ DESK, PHONE = {"width": 1240, "height": 1500}, {"width": 390, "height": 1500}
 
 
 def write_film(path: Path) -> None:
-    """Two hands that pass before a grey wall."""
+    """Writes a film of two hands that pass in front of a grey wall."""
     hands = [cv2.imread(str(files("gesturehand.assets") / f"example_{number}.jpg"))[..., ::-1] for number in (2, 4)]
     hands = [cv2.resize(np.ascontiguousarray(hand), (300, 300)) for hand in hands]
     with new_video(path, 12) as video:
@@ -38,7 +38,7 @@ def write_film(path: Path) -> None:
 
 
 def opened(browser: Browser, address: str, size: dict[str, int]) -> Page:
-    """The page, as a new visitor."""
+    """The page, opened as by a new visitor."""
     page = browser.new_page(viewport=size)  # type: ignore[arg-type]
     page.set_default_timeout(WAIT_MS)
     page.goto(address)

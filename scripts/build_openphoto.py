@@ -4,7 +4,7 @@
 
     python scripts/build_openphoto.py WEIGHTS --data "what it was trained on" [--out FOLDER]
 
-WEIGHTS is a checkpoint of this library, a run's folder, whose best checkpoint is taken, or a file of the network's
+WEIGHTS is a checkpoint of this library, a run's folder, whose best checkpoint is used, or a file of the network's
 tensors alone (.safetensors, or .pt of tensors, 16 or 32 bits), in which the trunk's convolutions may be numbered,
 ``encoder.net.layers.N.conv``, in the order of MediaPipe's graph. docs/openphoto.md is the model card. The tensors are
 written last and atomically, so that if they exist, everything is complete.
@@ -37,10 +37,10 @@ SETTINGS: dict[str, Any] = {
     "depth": 3,
     "mano": None,
 }
-#: How the crops of its training showed hands; the side of a crop is this factor times the longer side of a box.
+#: How its training crops showed hands; the side of a crop is this factor times the longer side of a box.
 CROPS = {"mirror_left": True, "upright": True, "box_scale": 1.4}
-#: Weight of the 2.5D joints in the joints' position in the image. Of 0.5, 0.75 and 1 it is the best for rendered crops,
-#: and for photos of people that were not trained on within 0.1 % of the hand's size of the best.
+#: Weight of the 2.5D joints in the joints' position in the image. Among 0.5, 0.75 and 1 it is the best for rendered
+#: crops; for photos of people who were not trained on, it is within 0.1 % of the hand's size of the best.
 JOINTS_25D_SHARE = 0.75
 #: The wheel should stay small.
 LARGEST_BYTES = 15_000_000
@@ -56,7 +56,7 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
 
 
 def with_trunk_names(state: dict[str, Tensor], trunk: nn.Module) -> dict[str, Tensor]:
-    """Numbered convolutions of the trunk under their names."""
+    """The trunk's numbered convolutions, renamed."""
     names = [name for name, module in trunk.named_modules() if isinstance(module, nn.Conv2d)]
 
     def named(name: str) -> str:

@@ -4,9 +4,10 @@
 
     python scripts/build_openphoto_graph.py
 
-Every weight is an initialiser that the file only names and sizes: :mod:`gesturehand.inference.engine` feeds it from a
-loaded network. New weights of the same sizes therefore need no new graph, but a change of the network's layers does.
-The graph is written operator by operator, because the result of ``torch.onnx.export`` takes half as long again.
+The file states only the name and size of every weight, which is an initialiser that :mod:`gesturehand.inference.engine`
+feeds from a loaded network. New weights of the same sizes therefore need no new graph, but a change of the network's
+layers does. The graph is written operator by operator, because the result of ``torch.onnx.export`` takes half as long
+again.
 """
 
 from pathlib import Path
@@ -33,7 +34,7 @@ from gesturehand.text_file import write_json
 
 ASSETS: Final = Path(__file__).parents[1] / "src/gesturehand/assets"
 OPSET: Final = 20
-#: Operators that ONNX Runtime has in addition to the standard's.
+#: The domain of the operators that ONNX Runtime adds to the standard.
 RUNTIME_OPERATORS: Final = "com.microsoft"
 
 
@@ -51,13 +52,13 @@ class Graph:
         self.constants: dict[bytes, onnx.TensorProto] = {}
 
     def add(self, operator: str, *inputs: str, outputs: int = 1, **attributes: Any) -> Any:
-        """Adds a node: the name of its output, or the names of several."""
+        """Adds a node; returns the name of its output, or the names of several."""
         names = [f"{operator.lower()}_{len(self.nodes)}_{number}" for number in range(outputs)]
         self.nodes.append(helper.make_node(operator, list(inputs), names, **attributes))
         return names[0] if outputs == 1 else names
 
     def constant(self, values: Any, dtype: type = np.float32) -> str:
-        """A constant that the file holds."""
+        """Adds a constant, whose values the file holds."""
         array = np.asarray(values, dtype)
         tensor = self.constants.setdefault(
             array.tobytes() + str((array.shape, dtype)).encode(),
@@ -66,7 +67,7 @@ class Graph:
         return str(tensor.name)
 
     def weight(self, name: str) -> str:
-        """A weight that is fed."""
+        """Adds a weight, whose values are fed."""
         assert name in self.weights, name
         self.used.add(name)
         return name
@@ -98,13 +99,13 @@ class Graph:
 
 
 class NetworkGraph(Graph):
-    """The graph of a token fusion network on MediaPipe's trunk, of right hands.
+    """The graph of a token fusion network on MediaPipe's trunk, for right hands.
 
     Args:
         network: The network whose layers are written.
         hand_model: The hand model that it poses.
-        image_size: S.
-        weights: Their values, whose sizes are written.
+        image_size: Side of the crops, px.
+        weights: The values of the weights, whose sizes are written.
     """
 
     def __init__(
@@ -118,7 +119,7 @@ class NetworkGraph(Graph):
         self.outputs: dict[str, str] = {}
 
     def write(self) -> None:
-        """Writes all of it."""
+        """Writes the whole graph."""
         feature_map, pooled = self.encoder()
         # Layers that read one tensor are one product.
         embed, mano_pooled = "network.gesture_head.embed.0", "network.mano_head.pooled"
@@ -147,7 +148,7 @@ class NetworkGraph(Graph):
                     tensor, size = self.layer(tensor, layer, name, size)
             if size <= self.network.encoder.map_size:
                 maps.append((tensor, size))
-        (fine, size), (coarse, coarse_size) = maps  # the network's merging, of two maps
+        (fine, size), (coarse, coarse_size) = maps  # the merging of two maps, as the network does it
         pooled = self.add("Flatten", self.add("GlobalAveragePool", coarse))
         merge = "network.encoder.merge"
         shape = (0, self.network.encoder.channels, -1)
@@ -157,14 +158,14 @@ class NetworkGraph(Graph):
         return self.add("Relu", merged), pooled
 
     def layer(self, tensor: str, layer: ConvLayer, name: str, size: int) -> tuple[str, int]:
-        """One of the trunk's convolutions, and the side of its map; TFLite's padding has its odd pixel at the end."""
+        """One of the trunk's convolutions, and the side of its map; TFLite pads the odd pixel at the end."""
         convolution = layer.conv
         kernel, stride = convolution.kernel_size[0], convolution.stride[0]
         after = -(-size // stride)
         padding = max((after - 1) * stride + kernel - size, 0)
         pads = [padding // 2] * 2 + [padding - padding // 2] * 2
         weight = None
-        if tensor == "images":  # of 0…255, and the network's are of 0…1
+        if tensor == "images":  # for 0…255; the network's are for 0…1
             weight = self.add("Mul", self.weight(f"{name}.conv.weight"), self.constant(1 / 255))
         tensor = self.convolve(
             tensor, f"{name}.conv", weight, pads=pads, strides=[stride] * 2, group=convolution.groups
@@ -174,7 +175,7 @@ class NetworkGraph(Graph):
         return tensor, after
 
     def gesture_tokens(self, embedding: str) -> tuple[str, int]:
-        """The gesture tokens (N, G, W) without their kinds, and G."""
+        """The gesture tokens (N, G, W), to which their kinds are not added yet, and G."""
         tokens = [self.linear(embedding, "network.gesture_tokens.embedding")]
         levels = ("coarse", "fine")
         logits = self.linears(embedding, *(f"network.gesture_head.{level}" for level in levels))
@@ -202,7 +203,7 @@ class NetworkGraph(Graph):
         centres = volume_centres(volume.depth, side)
         joints = self.add("MatMul", self.add("Softmax", logits, axis=-1), self.constant(centres))
         # Bilinear sampling as a product: the weight of a cell falls from 1 to 0 within one cell on either side, and
-        # what lies outside the map counts as zero.
+        # everything outside the map counts as zero.
         cell = self.add("Mul", joints, self.constant(side / 2))
         near = []
         for axis, shape in ((1, (side, 1)), (0, (1, side))):
@@ -217,7 +218,7 @@ class NetworkGraph(Graph):
         return joints, self.add("MatMul", self.add("Concat", sampled, joints, axis=-1), weight)
 
     def fused(self, tokens: str, gesture_tokens: int) -> str:
-        """The joint tokens after the Transformer's blocks, (N, 21, W); rows of tokens in between, (N · 24, W)."""
+        """The joint tokens after the Transformer's blocks, (N, 21, W); in between, tokens are rows, (N · 24, W)."""
         blocks = self.network.token_fusion.blocks
         width = blocks[0].linear1.in_features
         count = gesture_tokens + NUM_JOINTS
@@ -257,7 +258,7 @@ class NetworkGraph(Graph):
         )
         fingers = self.reshape(self.linear(fingers, f"{head}.joint_rotation"), -1, NUM_MANO_JOINTS - 1, 6)
         rotations = self.rotations(self.add("Concat", self.reshape(root, 0, 1, 6), fingers, axis=1))
-        # From the crop's frame into the camera's, which is turned and perhaps mirrored: that changes the wrist alone.
+        # From the crop's frame into the camera's, which is turned and perhaps mirrored; this changes only the wrist.
         root = self.add("MatMul", "turns", self.part(rotations, 0, 1, 1))
         rotations = self.add("Concat", root, self.part(rotations, 1, 1 << 30, 1), axis=1)
         scale, shift = self.add("Split", camera, self.constant([1, 2], np.int64), outputs=2, axis=-1)
@@ -288,11 +289,11 @@ class NetworkGraph(Graph):
         return str(self.add("Concat", x, y, self.add("Sub", one, other), axis=3))
 
     def posed(self, rotations: str, betas: str) -> tuple[str, str]:
-        """Vertices (N, V, 3) and joints (N, 21, 3): what ``SkinningLayer`` computes, of right hands.
+        """Vertices (N, V, 3) and joints (N, 21, 3) of right hands, as ``SkinningLayer`` computes them.
 
-        Where the wrist's rotation mirrors, they are those of its mirror image, whose wrist rests at the mirrored place.
+        If the wrist's rotation mirrors, they are those of the mirror image, whose wrist rests at the mirrored place.
         """
-        # Points are (x, y, z, 1): the product with the betas leaves the 1 alone.
+        # Points are (x, y, z, 1); the product with the betas leaves the 1 as it is.
         mean, directions = [], []
         for name, shape, padding in (
             ("rest_joints", (-1, 16, 3), (0, 0, 1)),
@@ -307,7 +308,7 @@ class NetworkGraph(Graph):
         sizes = self.constant([4 * 16, 4 * self.vertices], np.int64)
         rest, shaped = self.add("Split", shaped, sizes, outputs=2, axis=1)
         rest = self.reshape(rest, 0, 16, 4, 1)
-        # A joint turns about its place at rest: x' = R x + (rest − R rest), and then as its parent does.
+        # A joint rotates about its place at rest, x' = R x + (rest − R rest), and then moves with its parent.
         place = self.part(rest, 0, 3, 2)
         resting = self.add("Mul", place, "places")
         offset = self.add("Sub", resting, self.add("MatMul", rotations, place))
@@ -333,14 +334,14 @@ class NetworkGraph(Graph):
 
 
 def enlargement(before: int, after: int) -> np.ndarray:
-    """(before², after²): bilinear enlargement of a map as a product, ``F.interpolate`` with corners not aligned."""
+    """(before², after²): bilinear enlargement of a map as a product, as ``F.interpolate`` without aligned corners."""
     place = np.clip((np.arange(after) + 0.5) * before / after - 0.5, 0, before - 1)
     along = np.maximum(0, 1 - np.abs(np.arange(before)[:, None] - place))  # (before, after)
     return np.einsum("ai,bj->abij", along, along).reshape(before**2, after**2)
 
 
 def volume_centres(depth: int, side: int) -> np.ndarray:
-    """(D · h · w, 3): where a volume's cells stand, x, y, z in -1 … 1."""
+    """(D · h · w, 3): the centres of a volume's cells, x, y, z in -1 … 1."""
     axes = [(np.arange(n) + 0.5) * 2 / n - 1 for n in (depth, side, side)]
     return np.stack(np.meshgrid(*axes, indexing="ij")[::-1], -1).reshape(-1, 3)
 

@@ -1,4 +1,4 @@
-"""Checks the built site: links and anchors inside it lead somewhere, and every public name of the package has an entry.
+"""Checks the built site: internal links and anchors must lead somewhere, and every public name must have an entry.
 
 python scripts/check_site.py build/site
 """
@@ -14,7 +14,7 @@ from urllib.parse import unquote, urlsplit
 from sphinx.util.inventory import InventoryFile
 
 ROOT = Path(__file__).resolve().parents[1]
-#: Generated pages.
+#: Generated pages, whose links are not checked for anchors.
 GENERATED = {"genindex.html", "search.html", "py-modindex.html"}
 
 
@@ -42,7 +42,7 @@ class Page(HTMLParser):
 
 
 def broken_links(site: Path) -> list[str]:
-    """Links inside the site that lead nowhere, each with the page that has it."""
+    """Internal links that lead nowhere, each with its page."""
     pages = {path.resolve(): Page(path.read_text(encoding="utf-8")) for path in site.rglob("*.html")}
     broken = []
     for path, page in pages.items():
@@ -60,7 +60,7 @@ def broken_links(site: Path) -> list[str]:
 
 
 def public_names(source: Path) -> Iterator[str]:
-    """Dotted names of the public classes, functions, constants and methods of a package's folder."""
+    """Dotted names of the public classes, functions, constants and methods in a package's folder."""
     for path in sorted(source.rglob("*.py")):
         parts = path.relative_to(source.parent).with_suffix("").parts
         module = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)

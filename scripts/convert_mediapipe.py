@@ -5,8 +5,8 @@
     python scripts/convert_mediapipe.py mediapipe-hands-0.4.1675469240.tgz --photo PHOTO.jpg
 
 Weights stay the 16-bit numbers that they are in the package. Every output is compared with LiteRT's on a photo and on
-noise; the photo and LiteRT's outputs become ``tests/detection/mediapipe_reference.npz``. The graphs take pixels as
-they are: (N, S, S, 3) uint8 RGB, any N. Both engines' times go to ``docs/results/detection_engines.json``.
+noise; the photo and LiteRT's outputs become ``tests/detection/mediapipe_reference.npz``. The graphs take plain
+pixels: (N, S, S, 3) uint8 RGB, any N. Both engines' times go to ``docs/results/detection_engines.json``.
 """
 
 import argparse
@@ -28,7 +28,7 @@ from ai_edge_litert.interpreter import Interpreter
 from onnx import TensorProto, helper, numpy_helper
 
 ROOT: Final = Path(__file__).resolve().parents[1]
-#: Asset, its TFLite file, and the names of its outputs in the order of the file.
+#: For each asset, its TFLite file and the names of its outputs in the order of the file.
 MODELS: Final = {
     "mediapipe_palm": ("palm_detection_full.tflite", ("boxes", "logits")),
     "mediapipe_hand": ("hand_landmark_full.tflite", ("joints", "presence", "right", "joints_world")),
@@ -59,7 +59,7 @@ def read_package(path: Path) -> dict[str, bytes]:
 
 
 class Converter:
-    """One TFLite graph as ONNX nodes. Images are (N, H, W, C) there and (N, C, H, W) here.
+    """Converts a TFLite graph into ONNX nodes. Images are (N, H, W, C) in TFLite and (N, C, H, W) in ONNX.
 
     Args:
         content: The TFLite file.
@@ -78,7 +78,7 @@ class Converter:
 
         Args:
             outputs: Names of its outputs.
-            origin: Said in the file.
+            origin: The origin that the file states.
         """
         (source,) = self.graph.InputsAsNumpy()
         size = int(self.graph.Tensors(source).ShapeAsNumpy()[1])
@@ -108,7 +108,7 @@ class Converter:
 
     def _from_conv_2d(self, operator: Any) -> None:
         options = _options(operator, tflite.Conv2DOptions())
-        # (out, height, width, in) there, (out, in, height, width) here.
+        # (out, height, width, in) in TFLite, (out, in, height, width) in ONNX.
         self._convolution(operator, options, self._array(operator.Inputs(1)).transpose(0, 3, 1, 2), 1)
 
     def _from_depthwise_conv_2d(self, operator: Any) -> None:
@@ -217,7 +217,7 @@ class Converter:
         self.nodes.append(helper.make_node(kind, inputs, [output], **attributes))
 
     def _constant(self, name: str, array: np.ndarray | np.generic) -> str:
-        """A constant's name; 16-bit ones are stored so and widened by a node, which ONNX Runtime does once."""
+        """A constant's name; 16-bit ones are stored as they are and widened by a node, which ONNX Runtime does once."""
         if name not in self.weights:
             self.weights[name] = np.ascontiguousarray(array) if array.shape else np.asarray(array)
             if array.dtype == np.float16:
@@ -246,7 +246,7 @@ def _window(options: Any) -> dict[str, Any]:
 
 
 class LiteRt:
-    """A TFLite file on LiteRT, one thread.
+    """A TFLite file on LiteRT with one thread.
 
     Args:
         content: The file.
@@ -265,7 +265,7 @@ class LiteRt:
 
 
 def cpu_ms(call: Callable[[], Any]) -> float:
-    """Processor time of a call, ms: the lower quartile of 60, which other processes disturb least."""
+    """Processor time of a call, ms: the lower quartile of 60 calls, which other processes disturb least."""
     times = []
     for _ in range(60):
         before = time.process_time()

@@ -29,7 +29,7 @@ from gesturehand.trainers.gesture_pretrainer import GesturePretrainer
 from gesturehand.trainers.token_fusion_regressor import TokenFusionRegressor
 
 BATCH = 2
-#: Middles of the boxes, by stage and module; the first stage above the second.
+#: Middles of the boxes, by stage and module; the first stage is above the second.
 PLACES = {
     "stage 1": {"encoder": (2.6, 6.3), "gesture_head": (5.6, 6.3)},
     "stage 2": {
@@ -68,7 +68,7 @@ class Called(NamedTuple):
     Attributes:
         kind: Name of its class.
         outputs: Shape of every tensor that it returned, by the field's name; "" for a lone tensor.
-        sources: Modules and fields whose tensors it was given.
+        sources: Modules and fields from which its input tensors come.
     """
 
     kind: str
@@ -80,7 +80,7 @@ def trace(network: nn.Module, *inputs: Tensor) -> dict[str, Called]:
     """Runs a network and records its direct children's calls, with their inputs and outputs."""
     called: dict[str, Called] = {}
     makers: dict[int, tuple[str, str]] = {}
-    kept: list[Any] = []  # memory that was freed could be taken again, and be mistaken for the tensor before
+    kept: list[Any] = []  # memory that was freed could be used again, and be mistaken for the previous tensor
 
     def note(name: str, module: nn.Module) -> Any:
         def hook(given: tuple[Any, ...], returned: Any) -> None:
@@ -149,7 +149,7 @@ def trace_stages(**settings: Any) -> dict[str, dict[str, Called]]:
 
 
 def check_places(stages: Mapping[str, Mapping[str, Called]]) -> None:
-    """Compares the called modules with those that have a place.
+    """Compares the modules that were called with those that have a place.
 
     Raises:
         UserError: A module has no place, or a place no module.
@@ -231,7 +231,7 @@ def _box(axis: Axes, name: str, module: Called, place: tuple[float, float]) -> N
 
 
 def _word(field: str) -> str:
-    """The field's name, if it has one of its own and not a number."""
+    """The field's name, if it is not just a number."""
     return "" if field == "" or field.isdigit() else f"{field}: "
 
 

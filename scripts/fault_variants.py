@@ -1,4 +1,4 @@
-"""Tries every variant of files and habits that could break something, and writes the outcome of each.
+"""Tries every variant of files and habits that could break something, and records the outcome of each.
 
 ``python scripts/fault_variants.py`` runs the tests that are marked ``fault(kind, variant, outcome)``, collects the
 marks, and writes ``docs/results/variants.json`` and the table of ``docs/robustness.md``. If a test fails, nothing is
@@ -33,12 +33,12 @@ class Variants:
             self.marks[item.nodeid] = [dict(mark.kwargs) for mark in item.iter_markers("fault")]
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Keeps the outcome of a test; of its three phases, a failure or a skip counts."""
+        """Keeps the outcome of a test; a failure or a skip in any of its three phases counts."""
         if report.outcome != "passed" or report.when == "call":
             self.results[report.nodeid] = report.outcome
 
     def each(self) -> list[dict[str, Any]]:
-        """Every variant once, with the number of its tests; held if all of them passed."""
+        """Every variant once, with the number of its tests; it has held if all of them passed."""
         variants: dict[tuple[str, str], dict[str, Any]] = {}
         for test, marks in self.marks.items():
             for mark in marks:

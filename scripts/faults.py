@@ -3,8 +3,9 @@ ones.
 
 ``python scripts/faults.py --out docs/results/faults.json`` trains both stages on a tiny open set: once undisturbed, and
 once with kills, including some in the middle of writing a checkpoint, between writing and renaming, right after
-renaming, and with the newest checkpoint cut short or changed in one bit afterwards. In the end weights, optimiser,
-schedule and the logged metrics must be equal, bit for bit. Every run is a separate process of ``gesturehand fit``.
+renaming, and with the newest checkpoint cut short or changed in one bit afterwards. In the end, the weights, the
+optimiser, the schedule and the logged metrics must be equal, bit for bit. Every run is a separate process of
+``gesturehand fit``.
 """
 
 import argparse
@@ -26,7 +27,7 @@ from typing import Any
 import torch
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-#: What is done to each stage, in a random order; SIGTERM and SIGKILL at random moments.
+#: The faults of each stage, in a random order; SIGTERM and SIGKILL come at random moments.
 FAULTS = {
     "SIGTERM": 3,
     "SIGKILL": 3,
@@ -36,9 +37,9 @@ FAULTS = {
     "newest checkpoint cut short": 1,
     "newest checkpoint with one bit changed": 1,
 }
-#: Where the child process ends itself, for faults that depend on the place and not on the time.
+#: The places at which the child process ends itself, for faults that depend on the place and not on the time.
 PLACE_VARIABLE = "FAULT_PLACE"
-#: Enough for a run to be still at work after all faults.
+#: Long enough for a run to be still at work after all faults.
 EPOCHS = 8
 
 
@@ -177,7 +178,7 @@ def command(root: Path, stage: str, workers: int, pretrained: str) -> list[str]:
 
 
 def run(folder: Path, words: list[str], place: str = "", hit: signal.Signals | None = None, delay: float = 0.0):
-    """Runs the command, with a kill if asked for; its exit code and its output.
+    """Runs the command, with a kill if asked for; returns its exit code and its output.
 
     Args:
         folder: The folder in which it runs.
@@ -198,7 +199,7 @@ def run(folder: Path, words: list[str], place: str = "", hit: signal.Signals | N
             stderr=output,
         )
         if hit is not None:
-            # Its settings are written when training is set up.
+            # A run's settings are written when its training is set up.
             while process.poll() is None and not any(
                 path.stat().st_mtime > began for path in folder.glob("runs/demo/*/*/config.yaml")
             ):
@@ -211,7 +212,7 @@ def run(folder: Path, words: list[str], place: str = "", hit: signal.Signals | N
 
 
 def torture(folder: Path, words: list[str], chance: random.Random, stage: str):
-    """Every fault, each followed by the same command; in the end the command finishes."""
+    """Causes every fault, each followed by the same command, and finally lets the command finish."""
     kinds = [kind for kind, count in FAULTS.items() for _ in range(count)]
     chance.shuffle(kinds)
     places = {
@@ -266,7 +267,7 @@ def finished_run(folder: Path, stage: str) -> Path:
 
 
 def compare(one: Path, two: Path) -> list[str]:
-    """The differences between two runs: final weights, optimiser, schedule, log."""
+    """The differences between two runs in final weights, optimiser, schedule and log."""
     states = []
     for folder in (one, two):
         path = max((folder / "checkpoints" / "resume").glob("step-*.ckpt"))

@@ -57,7 +57,7 @@ def docstring_lines(tree: ast.Module) -> set[int]:
 
 
 def code_lines(text: str, docstrings: set[int]) -> list[int]:
-    """Numbers of the lines that hold code, a string of several lines with all of its lines."""
+    """Numbers of the lines that hold code, including all lines of a string that spans several."""
     found: set[int] = set()
     for token in tokenize.generate_tokens(io.StringIO(text).readline):
         if token.type not in NO_CODE:
@@ -66,7 +66,7 @@ def code_lines(text: str, docstrings: set[int]) -> list[int]:
 
 
 def public_names(tree: ast.Module) -> int:
-    """Functions, classes and constants of a module, and methods of its public classes, without a leading underscore."""
+    """Public names: a module's functions, classes and constants, and the methods of its public classes."""
     names: set[str] = set()
     for node in tree.body:
         if isinstance(node, DOCUMENTED[1:]):

@@ -3,10 +3,10 @@
     python scripts/joint_offsets.py PHOTOS [--weights openphoto.safetensors] [--hands 2600] [--check FOLDER]
         [--document]
 
-PHOTOS is as for ``photo_errors.py``. Its training people are predicted with their boxes, sides and turns given. The
-hand model's joints are then moved, in directions that turn with their bones, so that seen along the line of sight they
-come nearest to the marked ones (least squares with Huber's weights, and without the quarter of the hands that fits
-worst). ``--check`` names a set in InterHand2.6M's files whose joints are annotated in 3D and had no part in this;
+PHOTOS is as for ``photo_errors.py``. The hands of its training people are predicted with their boxes, sides and turns
+given. The hand model's joints are then moved, in directions that turn with their bones, so that seen along the line of
+sight they come nearest to the marked ones (least squares with Huber's weights, and without the worst quarter of the
+hands). ``--check`` names a set in InterHand2.6M's files whose joints are annotated in 3D and had no part in this;
 ``--document`` puts the tables into docs/openphoto.md. The package's weights are measured unless others are named.
 """
 
@@ -32,8 +32,8 @@ from gesturehand.skeleton import JOINT_NAMES, NUM_JOINTS, SIDES
 from gesturehand.text_file import read_json, write_json
 
 MARKERS: Final = ("<!-- offsets:begin -->", "<!-- offsets:end -->")
-#: How much of the measured offsets is applied. Data sets differ in what they call a joint, and photographs' labels are
-#: one way among them; half of the way to it has most of the gain on other people's annotations.
+#: Share of the measured offsets that is applied. Data sets differ in what they call a joint, and the labels of
+#: photographs are only one definition; half of the offsets gives most of the gain on other people's annotations.
 SHARE: Final = 0.5
 SHARES: Final = (0.0, 0.25, 0.5, 0.75, 1.0)
 #: Residuals beyond this count less, mm.
@@ -43,7 +43,7 @@ KEPT: Final = 0.75
 #: Pulls offsets that the photographs do not determine to zero.
 RIDGE: Final = 0.02
 ROUNDS: Final = 6
-#: Fewer hands do not say where joints are marked.
+#: Fewer hands do not show where joints are marked.
 FEWEST_HANDS: Final = 200
 
 
@@ -60,7 +60,7 @@ def fitted_offsets(joints: np.ndarray, marked: np.ndarray) -> np.ndarray:
     count = len(joints)
     seen, marks = (_as_complex(points - points.mean(1, keepdims=True)) for points in (1000 * joints[..., :2], marked))
     directions = joint_frames(torch.from_numpy(joints), torch.ones(count, dtype=torch.bool)).numpy()[:, :, :2]
-    # What an offset of each joint does to all joints about their mean: (N, 42, 63).
+    # The effect of an offset of each joint on all joints about their mean: (N, 42, 63).
     effects = np.einsum("njci,jk->njcki", directions, np.eye(NUM_JOINTS)).reshape(count, NUM_JOINTS, 2, -1)
     effects = (effects - effects.mean(1, keepdims=True)).reshape(count, 2 * NUM_JOINTS, -1)
     offsets = np.zeros(3 * NUM_JOINTS)

@@ -1,10 +1,10 @@
-"""What gesture labels of photographs add where their 3D pose is not known: all trainings, tables and the picture.
+"""Measures the benefit of gesture labels of photographs without 3D poses: all trainings, the tables and the picture.
 
     python scripts/photo_ablation.py PHOTOS [--out runs/photo-ablation] [--document docs/photos.md]
 
 PHOTOS holds ``labels.json`` and ``more/labels.json`` with their images. The same command continues an interrupted
-comparison; ``--run false`` only writes tables and picture again, and ``--encoders imagenet`` trains one encoder's share
-of it, all seeds. ``--document`` also writes them between the document's markers.
+comparison; ``--run false`` only writes the tables and the picture again, and ``--encoders imagenet`` trains only one
+encoder's share, with all seeds. ``--document`` also writes them between the document's markers.
 """
 
 import argparse
@@ -37,7 +37,7 @@ from gesturehand.text_file import write_json
 
 ROOT = Path(__file__).parents[1]
 MARKERS = ("<!-- photo_ablation:begin -->", "<!-- photo_ablation:end -->")
-#: Folders of photos by the name of their column.
+#: Folders of photos by the names of their columns.
 PHOTOS = {"digits": ".", "more": "more"}
 
 

@@ -2,11 +2,11 @@
 
     python scripts/photo_errors.py PHOTOS [--checkpoint openphoto] [--every 1]
 
-PHOTOS holds ``labels.json`` and ``more/labels.json``: hands with ``image``, ``hand``, ``joints_2d``, ``split`` and,
-where there is one, ``gesture``. Hands of the split ``test`` are predicted with their boxes and sides given, once with
-the turn that their joints have and once with the turn that the network finds. Joints are compared with the lists',
-which are another network's (MediaPipe's): this is agreement, not error. Pictures show photos of the first list only,
-whose licence allows it, evenly spread over it, and the eight that agree least.
+PHOTOS holds ``labels.json`` and ``more/labels.json``: hands with ``image``, ``hand``, ``joints_2d``, ``split`` and, if
+they show one, ``gesture``. Hands of the split ``test`` are predicted with their boxes and sides given, once with the
+turn that their joints have and once with the turn that the network finds. Joints are compared with those of the lists,
+which come from another network (MediaPipe's): this measures agreement, not error. Pictures show photos of the first
+list only, whose licence allows it, evenly spread over it, and the eight that agree least.
 """
 
 import argparse
@@ -29,9 +29,9 @@ from gesturehand.text_file import read_json, write_json
 
 DOCS: Final = Path(__file__).resolve().parents[1] / "docs"
 MARKERS: Final = ("<!-- errors:begin -->", "<!-- errors:end -->")
-#: Photos in each picture, and beside each other.
+#: Number of photos in each picture, and in a row.
 SHOWN, WORST, COLUMNS = 24, 8, 4
-#: Side of a box over that of its joints' box: what a detector gives.
+#: Side of a box over that of its joints' box, as a detector gives it.
 BOX_OVER_JOINTS: Final = 1.1
 JPEG_QUALITY: Final = 80
 
@@ -57,7 +57,7 @@ class Photo(NamedTuple):
 
 
 def photos_of(folder: Path, split: str, every: int = 1) -> list[Photo]:
-    """Hands of a split's people, every n-th of each list."""
+    """Every n-th hand of a split's people in each list."""
     photos = []
     for place in (folder, folder / "more"):
         entries = read_json(place / "labels.json", "The list", "give a folder of labelled photos")
@@ -67,7 +67,7 @@ def photos_of(folder: Path, split: str, every: int = 1) -> list[Photo]:
 
 
 def predicted(predictor: HandPredictor, photos: Sequence[Photo], *, turn_known: bool) -> list[HandResult]:
-    """One hand a photo."""
+    """The predicted hand of each photo."""
     queries = []
     for photo in photos:
         box, side = photo.hand.box, photo.hand.side
@@ -82,7 +82,7 @@ def disagreement(hand: HandResult, joints: np.ndarray) -> float:
 
 
 def row_of(name: str, photos: Sequence[Photo], ways: Sequence[Sequence[HandResult]]) -> dict[str, Any]:
-    """What the table says of a set."""
+    """The table's figures for a set."""
     errors = [np.array([disagreement(h, p.joints) for h, p in zip(way, photos, strict=True)]) for way in ways]
     judged = [
         hand.gesture_fine.name == photo.entry["gesture"]
@@ -118,7 +118,7 @@ def table_of(rows: Sequence[dict[str, Any]]) -> str:
 
 
 def sheet(predictor: HandPredictor, photos: Sequence[Photo], hands: Sequence[HandResult]) -> np.ndarray:
-    """Photos with the mesh, the joints, and the mesh from the side, each named by its file and what it agrees."""
+    """Photos with the mesh, the joints, and the mesh from the side, each with its file's name and its disagreement."""
     painter = PredictionPainter(
         np.stack([predictor.model.hand_model.faces[i].cpu().numpy() for i in range(2)]), hands[0].vertices.shape[0]
     )

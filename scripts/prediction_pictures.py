@@ -2,8 +2,8 @@
 
     python scripts/prediction_pictures.py [--checkpoint latest]
 
-Writes a few frames as the demo's, with one and two hands, runs ``gesturehand predict`` on a right hand, a left hand and
-a pair, and puts pictures, commands and output into docs/.
+Writes a few frames like the demo's, with one and two hands, runs ``gesturehand predict`` on a right hand, a left hand
+and a pair, and puts pictures, commands and output into docs/.
 """
 
 import argparse
@@ -27,12 +27,12 @@ from gesturehand.synthetic.writer import write_synthetic_set
 REPOSITORY = Path(__file__).resolve().parents[1]
 DOCS = REPOSITORY / "docs"
 JPEG_QUALITY = 90
-#: By the picture's name: right hands, left hands, or both, as the index's bits have them.
+#: By the picture's name: right hands, left hands, or both, as bits of the index.
 KINDS = {"right": 1, "left": 2, "pair": 3}
 
 
 def boxes_of(index: InterHandIndex, row: int) -> list[dict[str, object]]:
-    """The hands' boxes as a detector would give them: the joints', a tenth wider, whole pixels."""
+    """The hands' boxes as a detector would give them: those of the joints, a tenth wider, in whole pixels."""
     frame, camera, found = index.frame[row], index.camera[row], []
     for hand in (h for h in range(2) if index.hand_type[row] & (1, 2)[h]):
         points = index.joints_world[frame, hand] @ index.camera_rotation[camera].T + index.camera_translation[camera]
@@ -44,9 +44,9 @@ def boxes_of(index: InterHandIndex, row: int) -> list[dict[str, object]]:
 
 
 def row_of(index: InterHandIndex, kind: int) -> int:
-    """The first frame of a kind whose joints all lie in the image; of pairs, the one whose hands are farthest apart.
+    """The first frame of a kind whose joints all lie in the image; for pairs, the one whose hands are farthest apart.
 
-    The demo's network sees one hand at a time and has never met another one in its crop.
+    The demo's network sees one hand at a time and has never seen another one in its crop.
     """
     hands = [hand for hand in range(2) if kind & (1, 2)[hand]]
     rows = np.flatnonzero(index.hand_type == kind).tolist()
@@ -57,7 +57,7 @@ def row_of(index: InterHandIndex, kind: int) -> int:
 
 
 def gap_of(index: InterHandIndex, row: int) -> float:
-    """Pixels between a pair's boxes along the axis where they are farther apart; negative where they overlap."""
+    """Gap between a pair's boxes, px, along the axis on which they are farther apart; negative if they overlap."""
     (x, y, width, height), (u, v, across, down) = (box["box"] for box in boxes_of(index, row))  # type: ignore[misc]
     return float(max(u - x - width, x - u - across, v - y - height, y - v - down))
 

@@ -1,8 +1,8 @@
-"""Runs the notebooks on the newest demo and keeps their output in them, which the site and GitHub show.
+"""Runs the notebooks on the newest demo and stores their output in them, which the site and GitHub show.
 
     python scripts/run_notebooks.py [notebooks/01_explore_the_data.ipynb …]
 
-It needs what `make demo` leaves: data/openhand and a finished second stage under runs/.
+It needs the results of `make demo`: data/openhand and a finished second stage under runs/.
 """
 
 import argparse
@@ -30,7 +30,7 @@ def main() -> None:
             sys.exit(f"{path}: {error}")
         for cell in notebook.cells:
             cell.metadata.pop("execution", None)  # times, which differ in every run
-            if cell.cell_type == "code":  # bars of progress
+            if cell.cell_type == "code":  # progress bars
                 cell.outputs = [output for output in cell.outputs if output.get("name") != "stderr"]
         notebook.metadata["language_info"] = {"name": "python"}
         nbformat.write(notebook, path)

@@ -1,12 +1,12 @@
-"""The errors by skin tone in docs/openphoto.md: of rendered people, and of photos, where the tone is estimated.
+"""The errors by skin tone in docs/openphoto.md: for rendered people, and for photos, whose tone is estimated.
 
     python scripts/skin_tone_errors.py PHOTOS [--checkpoint openphoto] [--people 120] [--pictures 480]
 
-Rendered hands are pictures of openphoto-v1's generator with people of their own seed and made-up backgrounds, as
+Rendered hands are pictures of openphoto-v1's generator with people of another seed and made-up backgrounds, as
 ``gesturehand data synth_photo --subjects "[0,0,120]" --frames "[0,0,480]" --seed 9001`` writes them; the tone is that
 of the person's skin in full light. Photos are those of scripts/photo_errors.py, test people only; the tone is that of
-the pixels between wrist and knuckles (:mod:`gesturehand.evaluation.skin_tone`). Boxes and sides are given and the turn
-is the network's own. The table stands in the document between its markers, the numbers in docs/results.
+the pixels between wrist and knuckles (:mod:`gesturehand.evaluation.skin_tone`). Boxes and sides are given, and the
+network finds the turn. The table goes between the document's markers, and the numbers go to docs/results.
 """
 
 import argparse
@@ -33,7 +33,7 @@ from gesturehand.synthetic.photo.plan import PhotoSettings, make_photo_plan
 from gesturehand.text_file import none_for_nan, write_json
 
 MARKERS: Final = ("<!-- skin_tone:begin -->", "<!-- skin_tone:end -->")
-#: Of the rendered people; no training and no set of the documents has it.
+#: The seed of the rendered people, which no training and no set in the documents uses.
 SEED: Final = 9001
 #: Hands with fewer joints in the picture are left out.
 SEEN_JOINTS: Final = 11
@@ -53,7 +53,7 @@ class RenderedHand(NamedTuple):
 
 
 def rendered_hands(settings: PhotoSettings) -> Iterator[RenderedHand]:
-    """The hands of a set's pictures, as its files show them."""
+    """The hands of a set's pictures, as its files would show them."""
     for plan in tqdm(make_photo_plan(settings), desc="draw", unit="picture"):
         photo = draw_photo(plan, settings)
         # The files are JPEG, of the quality that comes next from the picture's random numbers.
@@ -74,7 +74,7 @@ def rendered_hands(settings: PhotoSettings) -> Iterator[RenderedHand]:
 
 
 def box_around(joints: np.ndarray, side: str) -> HandBox:
-    """The box that a detector would give, as of photos."""
+    """The box that a detector would give, as for photos."""
     low, size = joints.min(0), np.ptp(joints, 0)
     middle, wide = low + size / 2 + 0.5, BOX_OVER_JOINTS * size
     return HandBox((*(middle - wide / 2).tolist(), *wide.tolist()), side)  # type: ignore[arg-type]
@@ -95,7 +95,7 @@ def errors_of_rendered(predictor: HandPredictor, settings: PhotoSettings) -> lis
 
 
 def errors_of_photos(predictor: HandPredictor, folder: Path) -> dict[str, list[dict[str, Any]]]:
-    """Rows of the photos of many people, and of those of one or two people a set."""
+    """Rows of the photos of many people, and of the sets of photos that show one or two people each."""
     photos = photos_of(folder, "test")
     found = predicted(predictor, photos, turn_known=False)
     errors = [disagreement(hand, photo.joints) for hand, photo in zip(found, photos, strict=True)]
@@ -103,14 +103,14 @@ def errors_of_photos(predictor: HandPredictor, folder: Path) -> dict[str, list[d
     rows = {}
     for kind, many in (("many_people", True), ("few_people", False)):
         own = [place for place, photo in enumerate(photos) if (photo.name == MANY_PEOPLE) == many]
-        # Where nobody is named, every hand counts as a person's: the interval is then one over pictures.
+        # Without names, every hand counts as a different person's: the interval is then one over pictures.
         people = [(photos[k].name, photos[k].entry.get("subject", k)) for k in own]
         rows[kind] = errors_by_tone([angles[k] for k in own], {"error_2d": [errors[k] for k in own]}, people)
     return rows
 
 
 def table_of(rendered: Sequence[dict[str, Any]], many: Sequence[dict[str, Any]], few: Sequence[dict[str, Any]]) -> str:
-    """The three in one table in Markdown, a group a row."""
+    """All three in one Markdown table with a row for each group."""
     bounds = list(TONE_GROUPS.values())
     above = [f"> {bound:g}°" for bound in bounds[:-1]]
     titles = {name: f"{name}, {end}" for name, end in zip(TONE_GROUPS, [*above, f"≤ {bounds[-2]:g}°"], strict=True)}
@@ -142,10 +142,10 @@ def cell(mean: Sequence[float], factor: float, kind: str) -> str:
 
 
 def spread_of(title: str, rows: Sequence[dict[str, Any]], kind: str, factor: float, unit: str) -> str:
-    """A sentence: the groups of the least and the largest mean, and whether all groups' intervals overlap."""
+    """A sentence about the groups with the least and the largest mean, and whether all intervals overlap."""
     known = [(row["group"], [factor * value for value in row[kind]]) for row in rows if row["group"] is not None]
     (best, (low, *_)), (worst, (high, *_)) = (choose(known, key=lambda row: row[1][0]) for choose in (min, max))
-    lows, highs = ([mean[end] for _, mean in known if not np.isnan(mean[end])] for end in (1, 2))  # one person has none
+    lows, highs = ([mean[end] for _, mean in known if not np.isnan(mean[end])] for end in (1, 2))  # none for one person
     overlap = max(lows) <= min(highs)
     intervals = "the intervals of all groups overlap" if overlap else "not all groups' intervals overlap"
     return f"{title} range from {low:.1f}{unit} ({best}) to {high:.1f}{unit} ({worst}), and {intervals}."

@@ -1,4 +1,4 @@
-"""Tries a built wheel as a user would: a new environment, an empty folder, a prediction.
+"""Tries a built wheel as a user would, with a new environment, an empty folder and a prediction.
 
     python scripts/try_wheel.py dist/gesturehand-0.1.0-py3-none-any.whl
 
@@ -27,7 +27,7 @@ def main() -> None:
         venv.create(place / "venv", with_pip=True)
         programs = place / "venv" / ("Scripts" if os.name == "nt" else "bin")
         python, command = programs / "python", programs / "gesturehand"
-        # Nothing of the environment around it is to be found.
+        # Nothing of the surrounding environment may be found.
         environment = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "VIRTUAL_ENV")}
 
         def run(*words: str | Path) -> str:

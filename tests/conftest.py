@@ -1,4 +1,4 @@
-"""Data that tests of several packages share: tiny synthetic sets through the real writer, and the real sample."""
+"""Data that the tests of several packages share: tiny synthetic sets by the real writer, and the real sample."""
 
 import http.server
 import json
@@ -26,14 +26,14 @@ TINY_GESTURES = ("open_spread", "fist", "index_point", "a_okay")
 
 @pytest.fixture(autouse=True, scope="session")
 def interruptible() -> None:
-    """A job in the background of a shell ignores Ctrl-C, which tests of interrupts and their children would inherit."""
+    """Makes Ctrl-C work if this runs as a shell's background job, which ignores it and lets children inherit that."""
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session", autouse=True)
 def cache_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Indices of folders that are not for writing are kept here and not in the user's cache."""
+    """Indices of read-only folders are kept here and not in the user's cache."""
     folder = tmp_path_factory.mktemp("cache")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GESTUREHAND_CACHE", str(folder))
@@ -42,8 +42,8 @@ def cache_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture
 def one_thread() -> Iterator[None]:
-    """As a worker has: products of matrices are summed up in another order by more threads, which also wait for each
-    other in networks as small as those of the tests.
+    """One thread, as a worker has: more threads sum up products of matrices in another order, and wait for each other
+    in networks as small as those of the tests.
     """
     before = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -73,13 +73,13 @@ def synthetic_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def val_root(tmp_path: Path, synthetic_root: Path) -> Path:
-    """A copy of the tiny set's split val, to write into."""
+    """A copy of the tiny set's validation split that a test may write into."""
     return copy_split(synthetic_root, "val", tmp_path / "set")
 
 
 @pytest.fixture(scope="session")
 def two_hand_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A tiny set of 24, 8 and 12 captured frames, of which half show both hands and an eighth is range of motion."""
+    """A tiny set of 24, 8 and 12 captured frames; half of them show both hands, and an eighth is range of motion."""
     root = tmp_path_factory.mktemp("two_hand") / "set"
     write_synthetic_set(
         root,
@@ -98,7 +98,7 @@ def two_hand_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def flat_root(tmp_path_factory: pytest.TempPathFactory, two_hand_root: Path) -> Path:
-    """Hands of the set with pairs in a COCO-style set: 2D joints only, splits train and val."""
+    """The hands of the set with pairs as a COCO-style set, with 2D joints only, in splits train and val."""
     from set_files import true_hands
 
     root = tmp_path_factory.mktemp("flat") / "set"
@@ -121,7 +121,7 @@ def flat_root(tmp_path_factory: pytest.TempPathFactory, two_hand_root: Path) -> 
 
 @pytest.fixture(scope="session")
 def trained_checkpoint(tmp_path_factory: pytest.TempPathFactory, synthetic_root: Path) -> Path:
-    """Of a TokenFusionRegressor at 64 px, trained for seconds: joints lie about where hands are."""
+    """A checkpoint of a TokenFusionRegressor at 64 px, trained for seconds: its joints lie roughly where hands are."""
     import pytorch_lightning as pl
 
     from gesturehand.data.datamodule import InterHandDataModule
@@ -165,7 +165,7 @@ def real_sample() -> Path:
 
 @pytest.fixture
 def full_disk() -> Callable[[], AbstractContextManager[None]]:
-    """Within it a limit on the size of files, 10 kB, stands for a full disk."""
+    """A context in which a limit of 10 kB on the size of files simulates a full disk."""
 
     @contextmanager
     def limited() -> Iterator[None]:
@@ -205,7 +205,7 @@ def logged_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def server() -> Iterator[Callable[[int], str]]:
-    """Starts a server on this machine that answers every question about a head with a code; gives its address."""
+    """Starts a server on this machine that answers every HEAD request with a code; returns its address."""
     running = []
 
     def start(code: int) -> str:
@@ -229,7 +229,7 @@ def server() -> Iterator[Callable[[int], str]]:
 
 @pytest.fixture
 def rest_joints() -> Callable[[ManoData, np.ndarray], np.ndarray]:
-    """Joints (N, 16, 3) of hands of shapes (N, 10) at rest, regressed from each shaped template."""
+    """Joints (N, 16, 3) at rest of hands of shapes (N, 10), regressed from each shaped template."""
 
     def regress(hand: ManoData, betas: np.ndarray) -> np.ndarray:
         return np.stack([hand.J_regressor @ (hand.v_template + hand.shapedirs @ beta) for beta in betas])

@@ -32,12 +32,12 @@ def similarity(rng: np.random.Generator, mirror: bool) -> np.ndarray:
 
 
 def test_example_worked_by_hand():
-    """A camera at (100, 0, −500) mm that looks along the world's +x axis, its y axis down as the world's.
+    """A camera at (100, 0, −500) mm that looks along the world's +x axis, with its y axis down like the world's.
 
-    Its axes in the world: x right = −z, y down = y, z forward = x. The point (1100, 50, −600) mm lies
-    (1000, 50, −100) mm from it, in its frame at (100, 50, 1000) mm. With f = 1200 px and (160, 250) px as the principal
-    point it is seen at 160 + 1200·0.1 = 280 and 250 + 1200·0.05 = 310 px. A crop of twice the size around (280, 300) px
-    onto 128 px shows it at 63.5 and 63.5 + 20 = 83.5 px, which is 84 px below the upper edge of 128: 84/128 · 2 − 1.
+    Its axes in the world are x right = −z, y down = y, z forward = x. The point (1100, 50, −600) mm lies (1000, 50,
+    −100) mm from it, which is (100, 50, 1000) mm in its frame. With f = 1200 px and (160, 250) px as the principal
+    point, it is seen at 160 + 1200·0.1 = 280 and 250 + 1200·0.05 = 310 px. A crop of twice the size around (280, 300)
+    px onto 128 px shows it at 63.5 and 63.5 + 20 = 83.5 px, which is 84 px below the upper edge of 128: 84/128 · 2 − 1.
     """
     rotation = np.array([[0.0, 0, -1], [0, 1, 0], [1, 0, 0]])
     position = np.array([0.1, 0.0, -0.5])
@@ -52,7 +52,7 @@ def test_example_worked_by_hand():
     np.testing.assert_allclose(camera.px_to_normalised(crop, 128), [[0.0, 84 / 128 * 2 - 1]], atol=1e-12)
 
 
-def test_project_is_opencvs(rng):
+def test_project_agrees_with_opencv(rng):
     intrinsics = intrinsics_of(1250, 1300, 170, 240)
     rotation = Rotation.from_rotvec(rng.normal(0, 0.5, 3))
     translation = np.array([0.1, -0.2, 1.5])
@@ -102,7 +102,7 @@ def test_px_to_cell_to_px_round_trip(rng, cells):
 
 
 def test_normalised_coordinates_are_grid_samples(rng):
-    """Sampling a ramp at a normalised place reads the place's pixel."""
+    """Sampling a ramp at a normalised place gives the pixel of that place."""
     size = 16
     ramp = torch.arange(size, dtype=torch.float64).expand(1, 1, size, size)
     px = torch.from_numpy(rng.uniform(0, size - 1, (10, 2)))
@@ -131,7 +131,7 @@ def test_frame_of_affine_is_orthogonal_and_keeps_depth(rng, mirror):
 
 @pytest.mark.parametrize("mirror", [False, True])
 def test_turned_points_project_into_the_crop(rng, mirror):
-    """K' M X is A(K X): the crop's frame and intrinsics show what the image cropped shows."""
+    """K' M X is A(K X): projection by the crop's frame and intrinsics agrees with cropping the image."""
     intrinsics = intrinsics_of(1250, 1310, 170, 240)
     for _ in range(10):
         affine = similarity(rng, mirror)
@@ -151,7 +151,7 @@ def test_crop_intrinsics_of_an_unturned_crop_are_scaled_and_shifted():
 
 
 def scene(rng, count=1):
-    """Hand-sized joints relative to the first, their place and their pixels."""
+    """Joints of a hand's size relative to the first one, their place and their pixels."""
     joints = rng.normal(0, 0.05, (count, 21, 3))
     joints -= joints[:, :1]
     place = np.column_stack([rng.uniform(-0.1, 0.1, (count, 2)), rng.uniform(0.5, 1.5, count)])
@@ -165,7 +165,7 @@ def test_exact_data_gives_the_exact_place(seed):
 
 
 def test_true_joints_and_intrinsics_of_synthetic_frames(pair_frames):
-    """Annotated joints are what a perfect network would give: depth must come out within 2 %."""
+    """Annotated joints, as a perfect network would give them: depth must come out within 2 %."""
     errors = []
     for frame in pair_frames:
         for hand in frame["hands"]:

@@ -1,4 +1,4 @@
-"""What this installation and this machine are found to be, and how it is told."""
+"""Findings about this installation and this machine, and their report."""
 
 import importlib
 import json
@@ -31,7 +31,7 @@ from gesturehand.hand.mano_file import write_npz
 
 
 def by_name(found):
-    """Findings by their names, without what is said in between."""
+    """Findings by their names, without the text in between."""
     return {row.name: row for row in found if not isinstance(row, str)}
 
 
@@ -110,7 +110,7 @@ def test_private_words(monkeypatch, tmp_path, text, hidden):
     assert private_words_hidden()(text.replace("HOME", str(home))) == hidden.replace("HOME", str(home))
 
 
-# A process of its own in which the command runs, with other packages in front of the installed ones.
+# A separate process in which the command runs, with other packages in front of the installed ones.
 
 
 SOURCE = Path(gesturehand.__file__).parents[1]
@@ -128,7 +128,7 @@ sys.exit(code)
 
 @pytest.fixture
 def doctor(tmp_path):
-    """Runs the command; exit code and findings by name."""
+    """Runs the command; returns its exit code and its findings by name."""
 
     def run(*words: str, before: Path | None = None, **variables: str) -> tuple[int, dict[str, Finding]]:
         path = os.pathsep.join([*([str(before)] if before else []), str(SOURCE)])
@@ -150,7 +150,7 @@ def doctor(tmp_path):
     return run
 
 
-# Distributions that are made up: their metadata in a folder that comes first on the path.
+# Made-up distributions: their metadata is in a folder that comes first on the path.
 
 
 def make_distribution(folder: Path, name: str, version: str, *files: str, requires: tuple[str, ...] = ()) -> None:
@@ -168,7 +168,7 @@ def make_distribution(folder: Path, name: str, version: str, *files: str, requir
     importlib.invalidate_caches()
 
 
-# Limits of control groups, in a made-up root, and thread variables.
+# Limits of control groups, with a made-up root, and thread variables.
 
 
 GIB = 2**30
@@ -228,7 +228,7 @@ def test_cores_of_this_process(monkeypatch):
     assert found.value == f"1 for this process, {os.cpu_count()} in the machine"
 
 
-# Precisions: errors are those of the formats, and a format that a device does not compute is a finding.
+# Precisions: errors are those of the formats, and a format in which a device cannot compute is a finding.
 
 
 CPU = torch.device("cpu")
@@ -236,7 +236,7 @@ CPU = torch.device("cpu")
 
 @pytest.mark.parametrize(("name", "bits"), [("fp32", 24), ("bf16-mixed", 8), ("fp16-mixed", 11)])
 def test_error_is_that_of_the_format(name, bits):
-    """Of sums of some hundred products, rounded to so many bits; a format with 3 more bits would be below."""
+    """For sums of a few hundred products, rounded to this many bits; with 3 more bits the error would be smaller."""
     step = 2.0**-bits
     assert step / 4 < error_of(CPU, name) < 50 * step
     assert error_of(CPU, name) < TOLERANCES[name]
@@ -309,7 +309,7 @@ def examine(how):
 
 @pytest.fixture
 def fragile(tmp_path, monkeypatch):
-    """The name of a module that another process can import."""
+    """The name of a module with faulty examinations, which another process can import."""
     (tmp_path / "fragile.py").write_text(FRAGILE)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     return "fragile"
@@ -323,7 +323,7 @@ def fragile(tmp_path, monkeypatch):
         ("raise", "the process failed with exit code 1: RuntimeError: second is broken"),
     ],
 )
-def test_process_that_ends_early_names_what_it_was_at(fragile, how, value):
+def test_process_that_ends_early_names_its_last_step(fragile, how, value):
     found = examined_apart(fragile, "examine", 3.0 if how == "hang" else 60.0, how)
     assert found[0] == Finding("first", "works")
     assert (found[1].name, found[1].value, found[1].state) == ("second", value, "problem")
@@ -335,7 +335,7 @@ def test_process_that_ends_well(fragile):
     assert found == [Finding("first", "works"), Finding("second", "works", "warning", "do this")]
 
 
-# Hand models that are there, broken, or not there.
+# Hand models that are present, broken, or missing.
 
 
 def test_open_hand_alone():
@@ -365,7 +365,7 @@ def test_no_files(tmp_path, name):
     assert by_name(hands(str(tmp_path / name)))["MANO"].state == "problem"
 
 
-# What can be reached, with servers on this machine.
+# Addresses that can be reached, with servers on this machine.
 
 
 NOBODY = "http://127.0.0.1:9"
@@ -373,7 +373,7 @@ NOBODY = "http://127.0.0.1:9"
 
 @pytest.fixture
 def reached(logged_out, monkeypatch):
-    """What can be reached, as far as a test has not said otherwise: nobody answers."""
+    """The addresses that can be reached: none, unless a test adds some."""
     for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("WANDB_BASE_URL", NOBODY)
@@ -389,7 +389,7 @@ def test_nothing_answers(reached):
     assert found["model hub"].state == "warning"
 
 
-def test_logged_in_and_the_key_is_not_told(reached, monkeypatch, server):
+def test_logged_in_and_the_key_is_not_shown(reached, monkeypatch, server):
     monkeypatch.setenv("WANDB_API_KEY", "0123456789abcdef")
     assert reached()["W&B"].state == "warning"
     for name in ("WANDB_BASE_URL", "HF_ENDPOINT"):
@@ -424,7 +424,7 @@ def test_scheduler(reached):
 
 
 @pytest.mark.parametrize("address", ["10.0.0.1:8786", "tcp://10.0.0.1", "http://a:80", "tcp://a:port", "tcp://:1", ""])
-def test_what_is_no_address(address):
+def test_text_that_is_not_an_address(address):
     with pytest.raises(UserError, match="such as tcp://"):
         address_of(address)
 
@@ -540,7 +540,7 @@ def first(tmp_path, monkeypatch):
         ("nobody-has-this>=1", "problem", "not installed (>=1)"),
     ],
 )
-def test_version_against_what_is_asked_for(first, asked, state, value):
+def test_version_against_the_required_one(first, asked, state, value):
     make_distribution(first, "made-up-hands", "1.5.2")
     finding = compared(Requirement(asked))
     assert (finding.state, finding.value) == (state, value)
@@ -573,7 +573,7 @@ def broken(folder, source):
     return folder
 
 
-def test_broken_torch_is_a_problem_and_the_rest_is_told(doctor, tmp_path, synthetic_root):
+def test_broken_torch_is_a_problem_and_the_rest_is_reported(doctor, tmp_path, synthetic_root):
     before = broken(tmp_path, "raise OSError('libcudart.so.13: cannot open shared object file')")
     code, rows = doctor(f"--root={synthetic_root}", before=before)
     assert code == 1

@@ -1,4 +1,4 @@
-"""Charts, datasets, predictions, and the style of all of them."""
+"""Charts, and pictures of datasets and predictions, and their style."""
 
 from itertools import combinations
 
@@ -56,8 +56,8 @@ def test_curves_and_gestures_are_written(tmp_path):
     assert (tmp_path / "gesture.png").is_file()
 
 
-def test_every_class_has_a_map_of_its_own(tmp_path):
-    """Where all samples of a class lie at one place, every map shows one coloured dot."""
+def test_every_class_has_a_separate_map(tmp_path):
+    """If all samples of a class lie at one place, every map shows one coloured dot."""
     rng = np.random.default_rng(0)
     labels = np.repeat(np.arange(27), 4)
     places = np.repeat(rng.uniform(-1, 1, (27, 2)), 4, axis=0)
@@ -80,7 +80,7 @@ def test_rows_are_full_and_frames_keep_their_shapes(synthetic_root):
     assert sheet.dtype == np.uint8
     np.testing.assert_array_equal(sheet, frame_sheet(synthetic_root, "train", count=4, columns=2, height_px=100))
     white = (sheet == 255).all(-1)
-    # Gaps of 3 px around, of 6 between; nothing else is white over a whole row or column.
+    # Gaps are 3 px wide around and 6 px between; nothing else is white over a whole row or column.
     rows = np.flatnonzero(white.all(1))
     cuts = np.flatnonzero(np.diff(rows) > 1)
     assert len(cuts) == 2
@@ -145,7 +145,7 @@ def test_mesh_lies_where_it_projects_to(painter, side):
     panel = picture[:, : round(400 * scale)]
     rows, columns = np.nonzero(coloured(panel, side))
     pixels = project(hand.vertices, K) * scale
-    # The label's ground has the side's colour too, above the hand.
+    # The label's background, above the hand, has the side's colour too.
     assert columns.min() == pytest.approx(pixels[:, 0].min(), abs=12)
     assert columns.max() == pytest.approx(pixels[:, 0].max(), abs=12)
     assert rows.max() == pytest.approx(pixels[:, 1].max(), abs=4)
@@ -154,7 +154,7 @@ def test_mesh_lies_where_it_projects_to(painter, side):
 
 
 def test_side_view_shows_depth_to_the_right(painter):
-    """Of two hands at the same place in the image the far one is on the right."""
+    """The farther of two hands at the same place in the image is on the right."""
     image = np.zeros((400, 400, 3), np.uint8)
     hands = [hand_at("right", [0, 0, 0.6]), hand_at("left", [0, 0, 0.9])]
     picture = painter(image, hands, K)
@@ -190,7 +190,7 @@ def test_no_hands_and_hands_at_the_lens(painter):
     assert painter(image, [near], K).shape[0] == 360
 
 
-# Colours of charts, as colour-blind people see them, and how charts are saved.
+# Colours of charts, as colour-blind people see them, and saving charts.
 
 
 #: Machado, Oliveira and Fernandes (2009), severity 1: linear RGB as people without the red or the green cone see it.
@@ -201,7 +201,7 @@ BLINDNESS = {
 
 
 def seen(colour, matrix):
-    """CIELAB of a colour (0 … 1) behind a matrix on linear RGB."""
+    """CIELAB of a colour (0 … 1) after a matrix on linear RGB."""
     value = np.asarray(colour)
     linear = np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4)
     linear = np.clip(np.asarray(matrix) @ linear, 0, 1)

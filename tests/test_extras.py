@@ -15,7 +15,7 @@ from gesturehand.extras import EXTRAS, install
 REPOSITORY = Path(__file__).parents[1]
 SCRIPT = runpy.run_path(str(REPOSITORY / "scripts" / "extras_table.py"))
 PACKAGES = SCRIPT["packages_of_extras"]()
-#: Used by notebooks, scripts and benchmarks only; nothing of the package imports what they install.
+#: Used only by notebooks, scripts and benchmarks; no module of the package imports what they install.
 BESIDE_THE_PACKAGE = {"notebooks", "docs", "open-hand", "benchmark", "dev"}
 
 
@@ -51,7 +51,7 @@ def tensorboard() -> None:
 @pytest.mark.parametrize(
     ("extra", "package", "use"), [("detect", "onnxruntime", detect), ("tensorboard", "tensorboard", tensorboard)]
 )
-def test_what_is_missing_is_named_with_its_extra(extra, package, use, monkeypatch, tmp_path):
+def test_missing_packages_are_named_with_their_extra(extra, package, use, monkeypatch, tmp_path):
     assert package in PACKAGES[extra]
     monkeypatch.chdir(tmp_path)
     for name in [name for name in sys.modules if name.partition(".")[0] == package]:
@@ -77,7 +77,7 @@ def test_a_sweep_without_optuna_names_its_extra(monkeypatch, capsys):
     assert install("sweeps") in capsys.readouterr().err
 
 
-def test_the_table_of_the_documentation_is_the_scripts(tmp_path, monkeypatch):
+def test_the_table_of_the_documentation_is_that_of_the_script(tmp_path, monkeypatch):
     page = REPOSITORY / "docs" / "install.md"
     shutil.copyfile(page, tmp_path / "install.md")
     monkeypatch.setattr(sys, "argv", ["extras_table.py", str(tmp_path / "install.md")])

@@ -1,4 +1,4 @@
-"""What takes fewer operations gives what more of them give: values, derivatives, types."""
+"""Fewer operations give the same values, derivatives and types as more of them."""
 
 import pytest
 import torch
@@ -54,7 +54,7 @@ def test_gradients_are_those_of_finite_differences():
     assert torch.autograd.gradcheck(units_and_lengths, (vectors,))
 
 
-def test_a_vector_of_no_length_has_a_finite_gradient_where_there_is_a_shortest():
+def test_a_vector_without_length_has_a_finite_gradient_if_there_is_a_shortest():
     vectors = torch.zeros(2, 3, requires_grad=True)
     units, lengths = units_and_lengths(vectors, 1e-5)
     (units.sum() + lengths.sum()).backward()
@@ -97,7 +97,7 @@ def loss_of(module: nn.ModuleDict) -> torch.Tensor:
     return module["out"](module["block"](tokens)).float().square().sum()
 
 
-def test_losses_and_gradients_are_autocasts():
+def test_losses_and_gradients_are_those_of_autocast():
     results = []
     for together in (True, False):
         module = layers()

@@ -1,4 +1,4 @@
-"""A file is there whole or not at all: after an exception, a kill, a full disk, in a read-only folder."""
+"""A file exists whole or not at all: after an exception, a kill, a full disk, in a read-only folder."""
 
 import os
 import signal
@@ -11,7 +11,7 @@ import pytest
 from gesturehand.errors import UserError
 from gesturehand.file_writing import durable_file, new_file, remove_parts, try_lock, write_text
 
-#: Locks the file, and leaves a forked child behind that outlives it.
+#: Locks the file, and leaves behind a forked child that outlives it.
 HOLDER = """
 import os, sys, time
 from pathlib import Path

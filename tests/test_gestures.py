@@ -1,4 +1,4 @@
-"""The gesture vocabulary: its sizes, its hierarchy and what a sequence's name stands for."""
+"""The gesture vocabulary: its sizes, its hierarchy and the meaning of a sequence's name."""
 
 import csv
 from importlib.resources import files
@@ -15,7 +15,7 @@ def rows() -> list[dict[str, str]]:
     return list(csv.DictReader(text.splitlines()))
 
 
-def test_sizes_are_the_papers(rows):
+def test_sizes_are_those_of_the_papers(rows):
     vocabulary = gestures.vocabulary()
     assert len(rows) == len(vocabulary.fine_of_sequence) == 46
     assert (len(vocabulary.coarse), len(vocabulary.fine), len(vocabulary.parent)) == (27, 35, 35)

@@ -1,4 +1,4 @@
-"""Imports inside the package point down, and nothing is used that only some systems have."""
+"""Imports inside the package point down, and nothing is used that only some operating systems have."""
 
 import ast
 import os
@@ -92,7 +92,7 @@ def test_the_synthetic_set_is_made_without_what_it_tests(path):
 
 
 def test_one_place_knows_of_the_pool():
-    """Whatever runs in other processes or on other machines goes through the seam."""
+    """Everything that runs in other processes or on other machines goes through the package ``cluster``."""
     pools = ("distributed", "dask", "dask_jobqueue", "concurrent.futures.ProcessPoolExecutor", "multiprocessing.Pool")
     users = {parts_of(path) for path in MODULES if any(name.startswith(pools) for name in imported(path))}
     assert users == {"cluster"}
@@ -119,7 +119,7 @@ def test_the_check_sees_imports():
     assert "torch" in names
 
 
-#: Run in a process of its own, in which smplx cannot be imported; its licence is non-commercial.
+#: Run in a separate process, in which smplx cannot be imported; its licence is non-commercial.
 WITHOUT_SMPLX = """
 import sys
 from pathlib import Path
@@ -182,14 +182,14 @@ run("export", "--checkpoint=latest", "--format=pt2", "--out=model.pt2", "--data=
     )
 
 
-# Nothing that only one system has is used without asking which system it is: a type checker reads it for each.
+# Nothing that only one system has is used without a check of the system: a type checker reads the code for each.
 
 
 REPOSITORY = Path(__file__).parents[1]
 
 
 def missing_on(platform: str, source: Path, cache: Path) -> list[str]:
-    """What mypy says that the standard library lacks on a system; what it says of other types is not asked for."""
+    """Uses of the standard library that mypy finds missing on a system; its other findings are ignored."""
     options = ["--config-file=", "--follow-imports=skip", "--ignore-missing-imports", f"--cache-dir={cache}"]
     words = [sys.executable, "-m", "mypy", f"--platform={platform}", *options, str(source)]
     done = subprocess.run(words, cwd=REPOSITORY, capture_output=True, text=True)

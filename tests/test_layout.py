@@ -1,4 +1,4 @@
-"""CONTRIBUTING against the tree: tests mirror the package, and every file it names is there."""
+"""CONTRIBUTING against the tree: tests mirror the package, and every file that it names exists."""
 
 import re
 from pathlib import Path
@@ -7,7 +7,7 @@ import pytest
 
 REPOSITORY = Path(__file__).parents[1]
 PACKAGE = REPOSITORY / "src" / "gesturehand"
-#: Tests of several modules together, or of folders beside the package.
+#: Tests of several modules together, or of folders outside the package.
 OF_MANY = {
     "benchmarks/": "mirrors benchmarks/",
     "experiments/": "the scripts for clusters",

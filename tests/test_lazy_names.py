@@ -15,7 +15,7 @@ PACKAGES = (gesturehand, callbacks)
     ("package", "name"), [(package, name) for package in PACKAGES for name in package.__all__], ids=str
 )
 def test_a_short_name_is_what_it_says(package, name):
-    """And what a type checker reads is what is there."""
+    """A type checker reads the same names as those that exist."""
     found = getattr(package, name)
     assert found.__name__.rpartition(".")[2] == name
     assert name in dir(package)

@@ -56,7 +56,7 @@ def slow_term(name, prediction, targets):
     total, count = 0.0, 0
     for b, h in np.ndindex(B, H):
         if name in ("bone_length", "bone_direction"):
-            valid = targets["joint_valid_2d"][b, h]  # a bone needs its ends, not the wrist
+            valid = targets["joint_valid_2d"][b, h]  # a bone needs its two ends, not the wrist
             ends = [(j, p) for j, p in enumerate(JOINT_PARENTS) if p >= 0 and bool(valid[j]) and bool(valid[p])]
             if not targets["depth_known"][b]:
                 continue
@@ -84,7 +84,7 @@ def slow_term(name, prediction, targets):
 
 
 @pytest.mark.parametrize("name", losses.TERMS)
-def test_term_is_the_slow_loops(name):
+def test_term_agrees_with_the_slow_loop(name):
     prediction, targets = random_pair()
     total, count = slow_term(name, prediction, targets)
     term = losses.layered_objective(prediction, targets)[name]
@@ -111,7 +111,7 @@ def test_perfect_prediction_costs_nothing():
 
 
 @pytest.mark.parametrize("poison", [float("nan"), float("inf"), 1e30])
-def test_what_is_invalid_may_hold_anything(poison):
+def test_invalid_entries_may_hold_anything(poison):
     prediction, targets = random_pair()
     expected = losses.layered_objective(prediction, targets)
     poisoned = dict(targets)
@@ -121,7 +121,7 @@ def test_what_is_invalid_may_hold_anything(poison):
         if target == "joints":
             known = targets["joint_valid_3d"] | targets["joint_valid_2d"]
             valid = known[..., None].clone().expand(B, H, 21, 3)
-            # The wrist is subtracted from every joint: it is known wherever another joint is valid.
+            # The wrist is subtracted from every joint, so it is known if another joint is valid.
             valid = valid | (torch.arange(21) == 0)[:, None]
         poisoned[target] = torch.where(valid, targets[target], poison)
     terms = losses.layered_objective(prediction, poisoned)
@@ -134,7 +134,7 @@ def test_what_is_invalid_may_hold_anything(poison):
 
 
 def test_invalid_wrist_of_nan_poisons_nothing():
-    """A hand whose wrist is unknown has no valid 3D joint: the target's wrist may then be anything."""
+    """A hand whose wrist is unknown has no valid 3D joint, and the target's wrist may be anything."""
     prediction, targets = random_pair()
     targets["joint_valid_3d"][1] = False
     targets["joint_valid_2d"][1, :, 0] = False
@@ -185,7 +185,7 @@ def test_structure_terms_do_not_see_where_the_hand_is():
 
 
 def test_sums_of_two_halves_are_those_of_the_whole():
-    """What makes N processes with a batch of B give the loss of one process with N·B."""
+    """This makes N processes with a batch of B give the loss of one process with N·B."""
     prediction, targets = random_pair()
     halves = [
         losses.layered_objective(
@@ -199,7 +199,7 @@ def test_sums_of_two_halves_are_those_of_the_whole():
         )
         torch.testing.assert_close(added.total, whole.total, msg=name)
         assert added.count == whole.count
-        # The mean of the halves' means is another number: the masks have different gaps.
+        # The mean of the halves' means is a different number, as the masks have different gaps.
         of_means = (losses.mean_of(halves[0][name]) + losses.mean_of(halves[1][name])) / 2
         assert not math.isclose(of_means.item(), losses.mean_of(whole).item(), rel_tol=1e-4), name
 
@@ -242,7 +242,7 @@ def slow_gesture_terms(prediction, coarse, fine, smoothing):
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
-def test_gesture_terms_are_the_slow_loops(smoothing):
+def test_gesture_terms_agree_with_the_slow_loop(smoothing):
     prediction = random_gestures()
     fine = torch.tensor([3, -1, 34, 0, -1])
     coarse = torch.where(fine < 0, -1, PARENTS[fine])

@@ -6,7 +6,7 @@ from gesturehand.errors import UserError
 from gesturehand.markdown import write_between_markers
 
 
-def test_only_what_stands_between_the_markers_changes(tmp_path):
+def test_only_the_text_between_the_markers_changes(tmp_path):
     document = tmp_path / "text.md"
     document.write_text("before\n<a>\nold\n</a>\nafter\n")
     for text in ("new\n", "newer\n"):
@@ -23,6 +23,6 @@ def test_a_document_without_markers_is_left_alone(tmp_path, content):
     assert document.read_text() == content
 
 
-def test_a_document_that_is_not_there(tmp_path):
+def test_a_missing_document(tmp_path):
     with pytest.raises(UserError, match="cannot be read"):
         write_between_markers(tmp_path / "text.md", "new\n")

@@ -1,4 +1,4 @@
-"""Old dotted names, as configurations and people's programs have them."""
+"""Old dotted names, as they occur in configurations and in people's programs."""
 
 import importlib
 import subprocess
@@ -35,13 +35,13 @@ def test_every_name_of_a_moved_module_is_found(module):
 
 
 def test_a_class_path_may_be_an_old_name():
-    """As configurations have it; it stands for the class itself."""
+    """Configurations may contain it; it stands for the class itself."""
     found = import_object("gesturehand.evaluation.test_report.TestReport")
     assert found is gesturehand.callbacks.TestReport
 
 
 def test_functions_are_not_hidden_by_old_modules_of_their_name():
-    """In a process of its own, where nothing has been imported."""
+    """In a separate process, in which nothing has been imported."""
     program = """
 import importlib
 

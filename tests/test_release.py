@@ -1,4 +1,4 @@
-"""One version everywhere, the demo's way through an interruption, and the wheel."""
+"""One version everywhere, the demo with an interruption, and the wheel."""
 
 import configparser
 import json
@@ -37,7 +37,7 @@ def test_workflows_use_targets_that_exist(name):
     assert [target for target in targets if not re.search(rf"^{target}:", makefile, re.MULTILINE)] == []
 
 
-#: Stands for `gesturehand`: notes its words, makes the dataset, and fails at the word in the file "fail".
+#: Stands in for `gesturehand`: notes its arguments, makes the dataset, and fails at the word in the file "fail".
 STAND_IN = """#!/bin/sh
 echo "$@" >> calls
 case "$*" in *"$(cat fail)"*) exit 1;; esac
@@ -46,7 +46,7 @@ case "$1" in data) mkdir -p data/openhand;; esac
 
 
 @pytest.mark.skipif(shutil.which("make") is None, reason="there is no make")
-def test_the_demo_goes_on_after_an_interruption(tmp_path):
+def test_the_demo_continues_after_an_interruption(tmp_path):
     program = tmp_path / ".venv" / "bin" / "gesturehand"
     program.parent.mkdir(parents=True)
     program.write_text(STAND_IN)
@@ -72,12 +72,12 @@ def test_the_demo_goes_on_after_an_interruption(tmp_path):
     assert len(calls) == 3  # finetune, test, summary
     assert re.search(r"^== stage 2 of 2, token fusion: \d+ s$", done.stdout, re.MULTILINE)
     assert "What to do next" in done.stdout
-    # A whole demo, or one with other ARGS, begins at the beginning.
+    # After a complete demo, or with other ARGS, it begins at the beginning.
     assert "demo/pretrain" in demo("finetune")[1]
     assert "demo/pretrain" in demo("no word", "ARGS=--trainer.max_epochs=1")[1]
 
 
-# The wheel carries its package data: it works where the repository is not.
+# The wheel contains its package data and works without the repository.
 
 
 CHECK = """
@@ -137,7 +137,7 @@ def test_the_demo_runs_from_a_wheel_in_a_new_environment_and_an_empty_folder(tmp
     pip = [sys.executable, "-m", "pip", "--quiet", "--python", venv / "bin" / "python"]
     subprocess.run([*pip, "install", "--no-deps", wheel], check=True, env=environment)
     (site,) = venv.glob("lib/python*/site-packages")
-    # Of a folder that is added so, no .pth is read: an editable installation of this package stays unseen.
+    # No .pth is read from a folder that is added this way: an editable installation of this package stays unseen.
     (site / "others.pth").write_text(sysconfig.get_path("purelib") + "\n")
     folder.mkdir()
 

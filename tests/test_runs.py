@@ -1,4 +1,4 @@
-"""Run folders: a new one each time, finished ones found again."""
+"""Run folders: a new one is made each time, and finished ones are found again."""
 
 import threading
 from pathlib import Path
@@ -14,7 +14,7 @@ from gesturehand.inference.checkpoint import find_checkpoint
 from gesturehand.text_file import write_json
 
 
-def test_runs_of_one_moment_have_folders_of_their_own(tmp_path):
+def test_runs_of_one_moment_have_separate_folders(tmp_path):
     folders = [runs.new_run(tmp_path / "demo" / "finetune") for _ in range(5)]
     assert len(set(folders)) == 5
     assert all(folder.is_dir() and not any(folder.iterdir()) for folder in folders)
@@ -117,7 +117,7 @@ def fault(variant, *values, kind="latest", outcome="the ordinary run before it i
     ],
 )
 def test_controls_and_ablations_are_never_the_latest(tmp_path, monkeypatch, capsys, name, config):
-    """Whichever command chooses: all of them take the ordinary run."""
+    """Whichever command chooses, all of them take the ordinary run."""
     monkeypatch.chdir(tmp_path)
     description = {"model": "TokenFusionRegressor", "kinds": ["TokenFusionRegressor", "HandRegressor"]}
     ordinary = finish(tmp_path, "runs/paper/1", 10.0, **description)

@@ -58,7 +58,7 @@ def test_a_bone_joins_neighbours_of_one_finger_or_starts_at_the_wrist():
         assert PAPERS[parent] == ("wrist" if k == 1 else f"{finger}{k - 1}")
 
 
-def test_manos_parents_are_the_skeletons():
+def test_manos_parents_are_those_of_the_skeleton():
     for child, parent in enumerate(skeleton.MANO_PARENTS):
         joint = PAPERS.index(MANO[child])
         expected = skeleton.JOINT_PARENTS[joint]

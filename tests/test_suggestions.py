@@ -1,4 +1,4 @@
-"""The nearest word and path."""
+"""Suggestions of the nearest word and path."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The geometry of targets: joints, meshes and masks against independent computations on the synthetic set's files."""
+"""The geometry of targets: joints, meshes and masks, against independent computations on the synthetic set's files."""
 
 import json
 import math
@@ -35,7 +35,7 @@ def batch_of(root: Path, stage="val", **settings) -> Batch:
     return batch
 
 
-#: Crops as they come, turned and scaled, and left hands shown as they are.
+#: Plain crops, crops that are turned and scaled, and left hands shown as they are.
 CROPS = {
     "plain": {},
     "augmented": {"augment": True, "rotation_probability": 1.0, "shift_jitter": 0.1},
@@ -51,7 +51,7 @@ def batch(request, synthetic_root) -> Batch:
 
 
 def crop_frame(affine: np.ndarray) -> np.ndarray:
-    """What the crop does to the camera's axes, from the angle and the mirroring of its map."""
+    """The crop's effect on the camera's axes, from the angle and the mirroring of its map."""
     linear = affine[:, :2] / np.linalg.norm(affine[:, 0])
     frame = np.eye(3)
     frame[:2, :2] = linear
@@ -59,7 +59,7 @@ def crop_frame(affine: np.ndarray) -> np.ndarray:
 
 
 def posed_in_the_world(batch: Batch, number: int, slot: int, side: str) -> tuple[np.ndarray, np.ndarray]:
-    """Vertices and 16 joints of a fit, float64, as the file has it: pose plus mean pose, skinned in the world."""
+    """Vertices and 16 joints of a fit as in the file, float64: pose plus mean pose, skinned in the world."""
     data = open_hand(side)
     pose = batch["mano_pose"][number, slot].double().numpy()
     vectors = np.concatenate([pose[:3], pose[3:] + data.hands_mean]).reshape(16, 3)
@@ -81,13 +81,13 @@ def source_side(batch: Batch, number: int, slot: int = 0) -> str:
 
 
 def test_rest_root_is_off_the_origin(synthetic_root, rest_joints):
-    """The conversions below prove nothing on a model that turns about the origin."""
+    """The conversions below prove nothing with a model that rotates about the origin."""
     betas = batch_of(synthetic_root)["mano_betas"][:, 0].double().numpy()
     assert np.linalg.norm(rest_joints(open_hand("right"), betas)[:, 0], axis=-1).min() > 0.05
 
 
 def test_fits_follow_their_mesh_into_the_crop(batch, hand_model):
-    """World → camera → crop of the parameters is that of the mesh: 1e-5 m over all vertices, both hands."""
+    """Parameters and mesh agree after world → camera → crop, to 1e-5 m over all vertices, for both hands."""
     targets = build_targets(batch, hand_model)
     fitted = batch["mano_valid"].nonzero().tolist()
     assert len(fitted) > 50
@@ -98,7 +98,7 @@ def test_fits_follow_their_mesh_into_the_crop(batch, hand_model):
         np.testing.assert_allclose(targets["vertices"][number, slot], expected, atol=1e-5)
         wrist = to_crop_frame(joints[:1], batch, number)[0]
         np.testing.assert_allclose(targets["joints_mano"][number, slot, 0], wrist, atol=1e-5)
-        # The parameters themselves give that mesh: the shown side's model, posed and placed by them.
+        # The parameters give that mesh when they pose and place the model of the visible side.
         shown = "right" if batch["is_right"][number, slot] else "left"
         again, _ = skin(
             open_hand(shown),
@@ -144,7 +144,7 @@ def test_crops_intrinsics_project_every_target_over_the_image(batch, hand_model)
 
 
 def test_crops_frame_has_the_images_axes(batch, hand_model):
-    """What lies to the right in the crop's frame lies to the right in the crop, and below lies below."""
+    """Points to the right in the crop's frame lie to the right in the crop, and points below lie below."""
     targets = build_targets(batch, hand_model)
     relative = targets["joints"] - targets["joints"][..., :1, :]
     camera = torch.tensor([[[1.0, 0, 0]]]).expand(len(relative), 1, 3)
@@ -157,7 +157,7 @@ def test_crops_frame_has_the_images_axes(batch, hand_model):
 
 
 def silhouette(vertices: np.ndarray, faces: np.ndarray, intrinsics: np.ndarray) -> np.ndarray:
-    """Pixels at least half covered by the projected triangles: filled eight times finer and averaged."""
+    """Pixels at least half covered by the projected triangles, which are filled eight times finer and averaged."""
     finer = 8
     image = vertices @ intrinsics.T
     px = image[:, :2] / image[:, 2:]
@@ -173,7 +173,7 @@ def iou(one: np.ndarray, other: np.ndarray) -> float:
 
 
 def test_mesh_covers_the_hands_mask(batch, hand_model, synthetic_root, plain_files):
-    """The fit's mesh, drawn through the crop, against the mask that the renderer wrote, warped as the image was."""
+    """The fit's mesh, drawn through the crop, against the renderer's mask, which is warped like the image."""
     targets = build_targets(batch, hand_model)
     checked = []
     for number in batch["mano_valid"][:, 0].nonzero()[::6, 0].tolist():
@@ -208,7 +208,7 @@ def plain_files(synthetic_root) -> dict[int, str]:
 
 
 def mirrored_world(content, kind):
-    """One annotation file of the mirrored world, in place; lengths as in the file."""
+    """Changes one annotation file into that of the mirrored world, in place; lengths are as in the file."""
     sides = {"right": "left", "left": "right", "interacting": "interacting"}
     if kind == "data":
         widths = {image["id"]: image["width"] for image in content["images"]}
@@ -272,7 +272,7 @@ def test_left_hand_and_its_mirrored_right_hand_have_the_same_targets(synthetic_r
     assert left["annotation_id"].tolist() == right["annotation_id"].tolist()
     assert len(left["annotation_id"]) > 5
     assert left["mano_valid"].any()
-    # JPEG's and PNG's pixels are the same; a mirrored map rounds its bilinear weights a little differently.
+    # The pixels of JPEG and PNG are the same; a mirrored map rounds its bilinear weights a little differently.
     assert (left["image"].int() - right["image"].int()).abs().max() <= 8
     assert torch.equal(left["is_right"], right["is_right"])
     one, other = build_targets(left, hand_model), build_targets(right, hand_model)
@@ -294,7 +294,7 @@ def test_left_hand_and_its_mirrored_right_hand_have_the_same_targets(synthetic_r
 
 
 def prediction_near(targets, hand_model, is_right, seed=0) -> HandPrediction:
-    """The fits with random rotations and shapes added, as a network would give them: relative to the wrist."""
+    """The fits plus random rotations and shapes, relative to the wrist, as a network would give them."""
     rng = np.random.default_rng(seed)
     shape = targets["rotations"].shape[:-2]
     noise = Rotation.from_rotvec(rng.normal(0, 0.2, (*shape, 3)).reshape(-1, 3)).as_matrix().reshape(*shape, 3, 3)
@@ -349,7 +349,7 @@ def changed(batch: Batch, **fields) -> Batch:
 VALIDITY = ("joint_valid_2d", "joint_valid_3d", "joint_valid_25d", "joint_valid_eval", "mano_valid", "betas_valid")
 
 
-def test_everything_is_valid_where_the_files_say_so(synthetic_root, hand_model):
+def test_everything_is_valid_if_the_files_say_so(synthetic_root, hand_model):
     batch = batch_of(synthetic_root)
     targets = build_targets(batch, hand_model)
     complete = (batch["joint_valid_frame"] & batch["joint_valid_image"]).all(-1) & batch["mano_valid"]
@@ -371,7 +371,7 @@ def test_samples_that_do_not_count_are_masked_everywhere(synthetic_root, hand_mo
 
 
 def test_each_mask_comes_from_its_flag(synthetic_root, hand_model):
-    """The per-frame flag rules 2D and 3D targets; the 2.5D ones and evaluation need the per-image flag too."""
+    """The per-frame flag decides on 2D and 3D targets; 2.5D targets and evaluation need the per-image flag too."""
     batch = batch_of(synthetic_root)
     rng = torch.Generator().manual_seed(0)
     shape = batch["joint_valid_frame"].shape
@@ -411,7 +411,7 @@ def test_joint_without_coordinates_is_not_trained_on(synthetic_root, hand_model)
 
 
 def test_unknown_depth_leaves_the_image_plane_only(synthetic_root, hand_model):
-    """Against a loop over samples, joints and axes; also in the losses' counts."""
+    """Against a loop over samples, joints and axes, including the losses' counts."""
     batch = batch_of(synthetic_root)
     known = torch.arange(len(batch["depth_known"])) % 3 > 0
     assert batch["depth_known"].all()
@@ -452,11 +452,11 @@ def test_unknown_depth_leaves_the_image_plane_only(synthetic_root, hand_model):
     assert all(math.isnan(value) for value in metrics.compute().values())
 
 
-def test_joints_outside_the_volume_are_no_25d_targets(synthetic_root, hand_model):
+def test_joints_outside_the_volume_are_not_25d_targets(synthetic_root, hand_model):
     batch = batch_of(synthetic_root)
     whole = build_targets(batch, hand_model)
     affine = batch["crop_affine"].clone()
-    affine[..., 2] += SIZE  # the crop's content moves out to the lower right
+    affine[..., 2] += SIZE  # the crop's content moves to the lower right
     moved = build_targets(changed(batch, crop_affine=affine), hand_model)
     outside = (moved["joints_2d"].abs() > 1).any(-1)
     assert outside.float().mean() > 0.5
@@ -507,7 +507,7 @@ def test_incredible_shapes_are_no_shape_targets_but_keep_their_mesh(synthetic_ro
 
 
 def test_two_hands_have_the_targets_of_each_alone(two_hand_root, hand_model):
-    """The second hand's row is what a sample of that hand alone gives in the same crop."""
+    """The second hand's row is the same as that of a sample with this hand alone in the same crop."""
     both = batch_of(two_hand_root, "train", hands="interacting", layout="two_hand")
     targets = build_targets(both, hand_model)
     hands = ("is_right", "hand_present", "joints_world", "joint_valid_image", "joint_valid_frame")
@@ -534,8 +534,8 @@ def test_targets_are_float32_and_need_no_gradient_also_under_autocast(synthetic_
         assert torch.equal(value, plain[name]), name
 
 
-def test_loaders_targets_give_the_losses_of_a_steps_own(batch, hand_model):
-    """What the loader makes beforehand is what the losses would be compared with otherwise."""
+def test_loaders_targets_give_the_losses_of_the_steps_targets(batch, hand_model):
+    """The targets that the loader makes in advance are those that the step would make."""
     targets = build_targets(batch, hand_model)
     prediction = prediction_near(targets, hand_model, batch["is_right"])
     finished = with_training_targets(batch, hand_model)

@@ -1,4 +1,4 @@
-"""Text comes back as it was written, whatever program saved it."""
+"""Text comes back as it was written, whichever program saved it."""
 
 import codecs
 import json
@@ -52,7 +52,7 @@ def test_text_is_read_as_it_was_written(raw, tmp_path):
         pytest.param(b"a,b\n\0\0\0", "zero bytes", marks=fault("zero bytes in the text", "refused")),
     ],
 )
-def test_what_is_not_text_is_refused_in_one_sentence(raw, named, tmp_path):
+def test_content_that_is_not_text_is_refused_in_one_sentence(raw, named, tmp_path):
     (tmp_path / "table.csv").write_bytes(raw)
     with refused("table.csv", "UTF-8", match=named):
         read_text(tmp_path / "table.csv")
@@ -78,7 +78,7 @@ def test_json_is_written_whole_or_not_at_all(tmp_path):
     assert [entry.name for entry in path.parent.iterdir()] == ["file.json"]
 
 
-def test_json_has_none_for_what_is_not_finite():
+def test_json_has_null_for_numbers_that_are_not_finite():
     value = {"a": [1.0, math.nan], "b": torch.tensor(math.inf), "c": {"d": torch.tensor(2)}, "e": "nan", "f": True}
     assert none_for_nan(value) == {"a": [1.0, None], "b": None, "c": {"d": 2}, "e": "nan", "f": True}
 
@@ -162,14 +162,14 @@ def test_encodings_of_unicode(tmp_path, encoding):
         (b"9" * 5000, "Exceeds the limit"),
     ],
 )
-def test_what_is_no_json(tmp_path, raw, says):
+def test_text_that_is_not_json(tmp_path, raw, says):
     path = tmp_path / "file.json"
     path.write_bytes(raw)
     with pytest.raises(UserError, match=f"The file '{path}' is not valid JSON .*{says}.*: mend it"):
         read_json(path, "The file", "mend it", unique_keys=True)
 
 
-def test_what_is_no_file(tmp_path):
+def test_paths_that_are_not_files(tmp_path):
     with pytest.raises(UserError, match="does not exist: check the path"):
         read_json(tmp_path / "none.json", "The file", "mend it")
     with pytest.raises(UserError, match=r"cannot be read .Is a directory"):

@@ -28,7 +28,7 @@ class Batch(TypedDict):
         image: (B, 3, S, S) uint8, RGB crop. The encoder normalises it.
         annotation_id: (B,) int64, id in ``data.json``.
         counted: (B,) bool, False for a sample that only pads a process's last batch and is masked everywhere.
-        crop_affine: (B, 2, 3) float32, px of the original image → px of the crop; mirrors where its determinant is < 0.
+        crop_affine: (B, 2, 3) float32, px of the original image → px of the crop; mirrors if its determinant is < 0.
         intrinsics: (B, 3, 3) float32, px of the original image.
         camera_rotation: (B, 3, 3) float32, world → camera.
         camera_translation: (B, 3) float32, m, world → camera: X_cam = R X_world + t.
@@ -95,7 +95,7 @@ class Targets(TypedDict):
         joints: (B, H, 21, 3) m, crop frame, the annotated joints.
         joints_2d: (B, H, 21, 2) normalised crop coordinates of the annotated joints.
         joints_25d: (B, H, 21, 3): ``joints_2d`` and the root-relative depth over 0.15 m.
-        depth_known: (B,) bool, as the batch's. Where it is False, so are all masks below except ``joint_valid_2d`` and
+        depth_known: (B,) bool, as in the batch. If it is False, so are all masks below except ``joint_valid_2d`` and
             the image-plane part of ``joint_valid_25d``.
         joint_valid_2d: (B, H, 21) bool, per-frame flag.
         joint_valid_3d: (B, H, 21) bool, per-frame flag × the wrist's.

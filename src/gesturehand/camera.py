@@ -19,13 +19,13 @@ from torch import Tensor
 Array = TypeVar("Array", np.ndarray, Tensor)
 FloatArray = npt.NDArray[np.float64]
 
-#: Focal length over the image's longer side where no intrinsics are given: a field of view of 53° along that side,
-#: between a phone's main camera (about 65°) and a portrait lens (about 40°).
+#: Focal length over the image's longer side if no intrinsics are given: a field of view of 53° along that side, between
+#: a phone's main camera (about 65°) and a portrait lens (about 40°).
 ASSUMED_FOCAL_OVER_LONGER_SIDE: Final = 1.0
 
-#: Steps from the linear solution to the least reprojection error at most; each gains digits.
+#: Largest number of steps from the linear solution to the least reprojection error; each gains digits.
 _STEPS: Final = 6
-#: Steps are over after one that is shorter than this; the next would be a hundredth as long.
+#: The last step is the first one shorter than this; the next would be a hundredth as long.
 _ARRIVED_M: Final = 1e-5
 #: If only a scale determines a hand's position, no part of it comes nearer than this.
 _NEAREST_M: Final = 0.05
@@ -150,7 +150,7 @@ def solve_translation(
         weights: (..., N) weight of each joint; all the same if not given.
 
     Returns:
-        (..., 3) m: where the point that joints are relative to lies, camera frame. NaN where no hand in front of the
+        (..., 3) m: the position of the point that joints are relative to, camera frame. NaN if no hand in front of the
         camera fits (its pixels lie in one point, or are those of a hand turned by 180°).
 
     Example:
@@ -165,7 +165,7 @@ def solve_translation(
     intrinsics = np.asarray(intrinsics, np.float64)
     weight = None if weights is None else np.repeat(np.asarray(weights, np.float64), 2, axis=-1)[..., None]
     rays = rays_of(joints_px, intrinsics)[..., :2]
-    # Two equations a joint: three coefficients, and what they should give.
+    # Two equations per joint: three coefficients, and the value that they should give.
     rows = np.zeros((*rays.shape, 4))
     rows[..., 0, 0] = rows[..., 1, 1] = 1
     rows[..., 2] = -rays
@@ -182,7 +182,7 @@ def solve_translation(
         rows[..., :3] = (intrinsics[..., None, :2, :] - pixels[..., None] * third) / depth[..., None]
         rows[..., 3] = joints_px - pixels
         equations = _normal_equations(rows, weight)
-        # Far from the solution a step may lead behind the camera or uphill: it is then not taken.
+        # Far from the solution a step may lead behind the camera or uphill; it is then not taken.
         better = _in_front(joints, stepped) & (equations[..., 3, 3] < cost)
         if not better.any():
             break
@@ -201,12 +201,12 @@ def scaled_translation(
 ) -> FloatArray:
     """A hand's place from a weak-perspective scale: the depth that gives that size, and least squares across the view.
 
-    Coarser than :func:`solve_translation`, which it stands in for where that has no answer.
+    This is coarser than :func:`solve_translation`, for which it stands in if that has no solution.
 
     Args:
         joints: (..., N, 3) m, axes of the camera's frame, relative to any point of the hand.
         joints_px: (..., N, 2) px.
-        scale_px_per_m: (...) px of the image a metre of the hand takes.
+        scale_px_per_m: (...) px of the image that a metre of the hand takes.
         intrinsics: (..., 3, 3) px, or one (3, 3).
 
     Returns:

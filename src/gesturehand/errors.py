@@ -2,7 +2,7 @@
 
 
 class UserError(Exception):
-    """Something a user can put right.
+    """A mistake that a user can correct.
 
     The message is one sentence that names the file or key that is wrong and says what to do. The command line prints it
     without a traceback and exits with status 2.
@@ -14,7 +14,7 @@ def one_line(value: object, most: int = 200) -> str:
 
     Args:
         value: The value.
-        most: Characters of the line.
+        most: Largest number of characters in the line.
 
     Example:
         >>> one_line("two\nlines", 6)
@@ -25,7 +25,7 @@ def one_line(value: object, most: int = 200) -> str:
 
 
 def first_line(error: BaseException) -> str:
-    """The first line of an error's message; its kind where it has none."""
+    """The first line of an error's message, or its kind if it has none."""
     return next(iter(str(error).splitlines()), type(error).__name__)
 
 

@@ -24,7 +24,7 @@ def constant(values: tuple[int, ...] | tuple[float, ...], device: torch.device) 
 
     Args:
         values: N integers, or N floats.
-        device: Where.
+        device: The device of the table.
 
     Returns:
         (N,) int64 or float32.
@@ -46,12 +46,12 @@ def _made(values: tuple[int, ...] | tuple[float, ...], device: torch.device) -> 
 def units_and_lengths(vectors: Tensor, shortest: float = 0.0) -> tuple[Tensor, Tensor]:
     """Vectors over their lengths, and these lengths.
 
-    What ``vectors / lengths`` gives, with the derivative written out: a GPU starts 4 to 8 operations for it instead of
-    the 11 to 13 of a length's and a quotient's derivatives.
+    The result is that of ``vectors / lengths``, with the derivative written out: a GPU starts 4 to 8 operations for it
+    instead of the 11 to 13 for the derivatives of a length and a quotient.
 
     Args:
         vectors: (..., C), float.
-        shortest: The least length, which shorter vectors count as, so that their gradient is finite.
+        shortest: The least length; shorter vectors are treated as if they had it, so that their gradient is finite.
 
     Returns:
         (..., C) and (..., 1).
@@ -84,7 +84,7 @@ class _UnitsAndLengths(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, of_units: Tensor | None, of_lengths: Tensor | None) -> tuple[Tensor | None, None]:
         units, lengths = ctx.saved_tensors
-        # A length that is the least one does not depend on the vector.
+        # A length that was raised to the least one does not depend on the vector.
         free = units * (lengths > ctx.shortest) if ctx.shortest > 0 else units
         if of_units is None:
             return None if of_lengths is None else of_lengths * free, None

@@ -16,7 +16,7 @@ from gesturehand.errors import UserError
 
 #: Part of the name of a file that is being written.
 _PART: Final = ".part"
-#: Characters of a file's name that its part's name has: names are limited to 255 bytes, and a character may take four.
+#: Characters of a file's name in the name of its part: names are limited to 255 bytes, and a character may take four.
 _KEPT_CHARACTERS: Final = 40
 _REMEDY: Final = "make room or choose another folder"
 _PATIENCE_S: Final = 0.2
@@ -27,11 +27,12 @@ def new_file(path: str | Path, remedy: str = _REMEDY, *, one_of_many: bool = Fal
     """A hidden path to write to; the file appears under its name when it is complete and on the disk.
 
     This is for libraries that write to a path themselves; the hidden path has the same suffix. The file is synced and
-    takes its place in one step; then the folder is synced. What was there before stays until then, and remains if
-    writing fails. A link is followed; what is neither file nor folder, such as ``/dev/stdout``, is written to directly.
+    takes its place in one step; then the folder is synced. An existing file stays until then, and remains if writing
+    fails. A link is followed; anything that is neither file nor folder, such as ``/dev/stdout``, is written to
+    directly.
 
     Args:
-        path: The file; its folder is made.
+        path: The file; its folder is created.
         remedy: What the user can do if it cannot be written; the end of the sentence.
         one_of_many: The folder is not synced: :func:`sync_folder` does it once for all files.
 
@@ -90,7 +91,7 @@ def file_of_new_folder(path: Path) -> Iterator[BinaryIO]:
     The file appears when it is whole, so that two processes may write the same one, but it is not synced by itself.
 
     Args:
-        path: The file; its folder is made.
+        path: The file; its folder is created.
 
     Raises:
         UserError: It cannot be written.
@@ -111,9 +112,9 @@ def file_of_new_folder(path: Path) -> Iterator[BinaryIO]:
 
 @contextmanager
 def new_folder(path: Path, last: str) -> Iterator[Path]:
-    """A hidden folder to write to, which gets its name when everything is in it.
+    """A hidden folder to write to, which gets its name when it is complete.
 
-    Two processes may make the same folder: that of the first one stays. If writing fails, nothing does.
+    If two processes make the same folder, that of the first one stays. If writing fails, no folder stays.
 
     Args:
         path: The folder.
@@ -127,7 +128,7 @@ def new_folder(path: Path, last: str) -> Iterator[Path]:
     try:
         yield part
         try:
-            part.rename(path)  # without a look first: what another process makes meanwhile must not be removed
+            part.rename(path)  # unchecked: a folder that another process makes meanwhile must not be removed
         except OSError:
             if not (path / last).is_file():
                 _remove(path)
@@ -143,7 +144,7 @@ def write_bytes(path: str | Path, content: bytes, *, one_of_many: bool = False) 
     """Writes a file as :func:`new_file` says.
 
     Args:
-        path: The file; its folder is made.
+        path: The file; its folder is created.
         content: The file's new content.
         one_of_many: As for :func:`new_file`.
 
@@ -189,7 +190,7 @@ def remove_parts(folder: Path, names: Iterable[str] | None = None) -> None:
 
 
 def _target(path: Path) -> tuple[Path, int | None]:
-    """Where a path leads, absolute, and the mode of what is there; only a link in its last place is followed."""
+    """The absolute path that a path leads to, and the mode of an existing file; only a link at its end is followed."""
     target = path.absolute()
     try:
         mode = target.lstat().st_mode
@@ -232,7 +233,7 @@ def _reason(error: Exception) -> str:
 
 
 def sync_folder(folder: Path) -> None:
-    """Makes a new name in a folder last; not every file system can, and then there is nothing to do."""
+    """Makes a new name in a folder durable; not every file system can, and then there is nothing to do."""
     try:
         handle = os.open(folder, os.O_RDONLY)
     except OSError:
@@ -246,7 +247,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def _remove(path: Path) -> None:
-    with suppress(OSError):  # the disk may be read-only by now; the error that led here is the one to tell
+    with suppress(OSError):  # the disk may be read-only by now; the error that led here is the one to report
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)
         else:
@@ -256,10 +257,11 @@ def _remove(path: Path) -> None:
 def try_lock(path: Path) -> BaseFileLock | None:
     """Locks a file for this process and not for its children; the file is made and may stay.
 
-    It waits a moment, since a command that only looks whether a run is going on holds the run's lock for an instant.
+    It waits a moment, since a command that only checks whether a run is in progress holds the run's lock for an
+    instant.
 
     Args:
-        path: A file that serves the lock alone.
+        path: A file that serves only as the lock.
 
     Returns:
         The lock, which is held until its ``release`` or until the process ends; None if another one holds it.

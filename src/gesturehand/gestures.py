@@ -15,7 +15,7 @@ from gesturehand.skeleton import SIDES
 from gesturehand.suggestions import did_you_mean
 
 Level = Literal["coarse", "fine"]
-#: ``shared``: the left and the right hand's gesture are one class. ``per_hand``: they are two (EANet's fork: 54, 70).
+#: ``shared``: a gesture of the left and of the right hand is one class. ``per_hand``: it is two (EANet's fork: 54, 70).
 GestureClasses = Literal["shared", "per_hand"]
 #: Labels outside InterHand2.6M's vocabulary: pairs of a set of labels and a label.
 OwnLabels: TypeAlias = list[tuple[str, str]]
@@ -26,7 +26,7 @@ NO_GESTURE: Final = -1
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """Sequence names and the classes they stand for.
+    """Sequence names and the classes for which they stand.
 
     Attributes:
         coarse: Names of the 27 coarse classes, by index.
@@ -58,7 +58,7 @@ def vocabulary() -> Vocabulary:
 
 
 def gesture_of_sequence(seq_name: str) -> tuple[int, int]:
-    """The (coarse, fine) class of an InterHand2.6M sequence; (-1, -1) where it has none.
+    """The (coarse, fine) class of an InterHand2.6M sequence; (-1, -1) if it has none.
 
     Args:
         seq_name: The sequence's folder name: four digits, an underscore, a name. Only the name is a key, as numbers

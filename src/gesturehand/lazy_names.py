@@ -1,4 +1,4 @@
-"""Short names of a package for what its modules define, imported when they are first used."""
+"""Short names of a package for definitions in its modules, which are imported on first use."""
 
 import importlib
 from collections.abc import Callable, Collection, Mapping

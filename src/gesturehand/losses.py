@@ -2,7 +2,7 @@
 
 Every term is a :class:`MaskedSum`: the sum over its valid entries and their number. Dividing is left to
 :func:`mean_of`, after the numbers have been added up over all processes, so that N processes with a batch of B give the
-gradient of one process with N·B, whatever is valid where. (EANet divides by *all* entries, invalid ones included;
+gradient of one process with N·B, whichever entries are valid. (EANet divides by *all* entries, including invalid ones;
 dividing by the valid ones keeps a term's weight independent of how much of the data is annotated.)
 
 All terms are L1, as in EANet. The list of terms is this library's design; the paper says eight losses over parameters,
@@ -129,7 +129,7 @@ def layered_objective(prediction: HandPrediction, targets: Targets | TrainingTar
 
 
 def objective_targets(targets: Targets) -> ObjectiveTargets:
-    """The targets of the eight terms of :func:`layered_objective`, and which of their entries are valid."""
+    """The targets of the eight terms of :func:`layered_objective`, and the validity of their entries."""
     annotated = targets["joints"] - targets["joints"][..., :1, :]
     fitted = targets["joints_mano"] - targets["joints_mano"][..., :1, :]
     # A bone needs its two ends and their depth, not the wrist.
@@ -162,7 +162,7 @@ def objective_targets(targets: Targets) -> ObjectiveTargets:
 
 
 def _row(terms: Mapping[str, Tensor]) -> Tensor:
-    """(B, H, …) each → (B, H, E), in the terms' order."""
+    """Tensors (B, H, …) → (B, H, E), in the terms' order."""
     return torch.cat([terms[term].flatten(2) for term in TERMS], -1)
 
 

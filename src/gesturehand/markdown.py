@@ -39,7 +39,7 @@ def write_between_markers(document: Path, text: str, markers: tuple[str, str] = 
     Args:
         document: A text file with a line of each marker.
         text: The new text between them.
-        markers: The lines.
+        markers: The lines of the markers.
 
     Raises:
         UserError: The document is missing, lacks a marker, or cannot be written.

@@ -1,4 +1,4 @@
-"""Old names of modules, so that configurations, checkpoints and programs that use them go on working."""
+"""Old names of modules, so that configurations, checkpoints and programs that use them still work."""
 
 import importlib
 import sys
@@ -9,7 +9,7 @@ from types import ModuleType
 from typing import Any, Final
 
 _PACKAGE: Final = "gesturehand."
-#: By a module's old name the modules that hold its contents now, all of them within the package.
+#: By a module's old name, the modules that hold its contents now, all of them within the package.
 MOVED: Final[dict[str, str]] = {
     "ablation.curve": "ablation.job",
     "ablation.plot": "ablation.report",
@@ -189,6 +189,6 @@ class OldModules(MetaPathFinder, Loader):
 
 
 def find_old_modules() -> None:
-    """Lets Python find the old modules, after all that are there."""
+    """Lets Python find the old modules, after all existing ones."""
     if not any(isinstance(finder, OldModules) for finder in sys.meta_path):
         sys.meta_path.append(OldModules())

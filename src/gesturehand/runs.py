@@ -85,7 +85,7 @@ def finished_runs(runs: str | Path) -> list[tuple[Path, dict[str, Any]]]:
 
 
 def candidate_runs(runs: str | Path) -> tuple[list[tuple[Path, dict[str, Any]]], list[str]]:
-    """Finished runs that a command may choose by itself, newest first, and why the others are left out.
+    """Finished runs that a command may choose by itself, newest first, and the reasons why the others are left out.
 
     A run is left out if it is a control, an ablation or a sweep's trial (a setting such as ``data.shuffled_images``,
     or a folder whose name begins with one of these words), if it was only a trial of the code, or if it has no best
@@ -112,7 +112,7 @@ def newest_run(runs: str | Path, model: str = REGRESSOR) -> Path:
         model: Class of the model, or a kind of models (``kinds`` of a run's description).
 
     Raises:
-        UserError: There is none; the message says which runs were left out.
+        UserError: There is none; the message names the runs that were left out.
     """
     chosen, left_out = candidate_runs(runs)
     for folder, description in chosen:
@@ -179,7 +179,7 @@ def stage_of_model(model: str, kinds: list[str] | None = None) -> int | None:
 
 
 def finished_description(run: Path) -> dict[str, Any] | None:
-    """What was noted when a run came to its end; None if it did not, or if the note cannot be read."""
+    """The notes made when a run was completed; None if it was not, or if they cannot be read."""
     return _description(run / FINISHED_FILE)
 
 
@@ -210,7 +210,7 @@ def _description(path: Path) -> dict[str, Any] | None:
 
 
 def _reason_against(folder: Path, runs: Path) -> str | None:
-    """Why no command chooses a run by itself, as the end of a sentence about it; None if one may."""
+    """The reason why no command chooses a run by itself, as the end of a sentence about it; None if one may."""
     for part in folder.relative_to(runs).parts:
         if part.startswith(_EXPERIMENTS):
             return f"is kept under '{part}'"

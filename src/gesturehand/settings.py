@@ -7,7 +7,7 @@ from typing import Any, Final, TypeAlias
 
 from gesturehand.errors import UserError
 
-#: A file or folder that must be there: the command line checks it before it loads anything.
+#: A file or folder that must exist: the command line checks it before it loads anything.
 ExistingPath: TypeAlias = str
 #: Side of a crop, px: a network on larger ones would ask for more memory than any machine has.
 MAX_IMAGE_SIDE: Final = 4096

@@ -40,7 +40,7 @@ JOINTS_FROM_MANO_AND_TIPS: Final = tuple(
 JOINTS_FROM_INTERHAND: Final = tuple(INTERHAND_JOINT_NAMES.index(name) for name in JOINT_NAMES)
 #: To InterHand2.6M's order within one hand.
 INTERHAND_FROM_JOINTS: Final = tuple(JOINT_NAMES.index(name) for name in INTERHAND_JOINT_NAMES)
-#: For each of MANO's 16 rotations, the joint (of the 21) it turns about.
+#: For each of MANO's 16 rotations, the joint (of the 21) about which it turns.
 JOINT_OF_MANO_ROTATION: Final = tuple(JOINT_NAMES.index(name) for name in MANO_JOINT_NAMES)
 
 #: Parent of each of the 21 joints; the wrist has none.
@@ -51,16 +51,16 @@ BONES: Final = tuple((parent, child) for child, parent in enumerate(JOINT_PARENT
 WRIST: Final = JOINT_NAMES.index("wrist")
 #: The five fingertips, thumb … pinky.
 TIPS: Final = slice(4, None, 4)
-#: The joint that EANet's and IntagHand's evaluation aligns on.
+#: The joint on which EANet's and IntagHand's evaluation aligns.
 MIDDLE_MCP: Final = JOINT_NAMES.index("middle1")
 
 #: Names of fingertip vertices, the keys of ``TIP_VERTICES``.
 Tips: TypeAlias = Literal["eanet", "smplx", "interhand"]
-#: Fingertip vertices of a MANO mesh (thumb … pinky), as EANet's evaluation takes them. The choice changes MPJPE.
+#: Fingertip vertices of a MANO mesh (thumb … pinky), as in EANet's evaluation. The choice changes MPJPE.
 EANET_TIP_VERTICES: Final = (745, 317, 444, 556, 673)
 #: Fingertip vertices of smplx's ``mano`` vertex set.
 SMPLX_TIP_VERTICES: Final = (744, 320, 443, 554, 671)
-#: As EANet's losses and InterHand2.6M's own regressor take them: another vertex for the middle finger.
+#: Fingertip vertices of EANet's losses and InterHand2.6M's regressor, with another vertex for the middle finger.
 INTERHAND_TIP_VERTICES: Final = (745, 317, 445, 556, 673)
 TIP_VERTICES: Final[dict[str, tuple[int, ...]]] = {
     "eanet": EANET_TIP_VERTICES,

@@ -9,7 +9,7 @@ SPLITS: Final[tuple[Split, ...]] = ("train", "val", "test")
 
 
 def in_usual_order(names: Iterable[str]) -> list[str]:
-    """Splits as people list them, others behind them by name.
+    """Splits in the order in which people list them, followed by others by name.
 
     Example:
         >>> in_usual_order(["extra", "test", "train"])

@@ -12,12 +12,13 @@ _LEAST_ALIKE: Final = 0.6
 def nearest(word: str, known: Iterable[str], least: float = _LEAST_ALIKE) -> str | None:
     """The known word most like a word, or None.
 
-    Case, and hyphens for underscores, do not count. What begins with the word comes before what is only like it.
+    Case, and hyphens for underscores, do not matter. Words that begin with the word come before those that are only
+    like it.
 
     Args:
         word: The word.
         known: The words that are known.
-        least: How alike the two are at least, from 0 to 1.
+        least: Least similarity of the two, from 0 to 1.
 
     Example:
         >>> nearest("Max-epoch", ["min_epochs", "max_epochs"])
@@ -39,24 +40,24 @@ def nearest(word: str, known: Iterable[str], least: float = _LEAST_ALIKE) -> str
 
 
 def did_you_mean(word: str, known: Iterable[str], otherwise: str) -> str:
-    """How a sentence about a wrong word ends: ``did you mean 'cross'?``.
+    """The end of a sentence about a wrong word: ``did you mean 'cross'?``.
 
     Args:
         word: The word.
         known: The words that are known.
-        otherwise: The end where none of them is near.
+        otherwise: The end if none of them is near.
     """
     found = nearest(word, known)
     return f"did you mean '{found}'?" if found else otherwise
 
 
 def nearest_path(path: str | Path) -> Path | None:
-    """A path that exists and is most like one that does not; None where none is near.
+    """The existing path most like one that does not exist; None if none is near.
 
     Each folder or file on the way may be misspelled.
 
     Args:
-        path: As somebody wrote it.
+        path: The path as somebody wrote it.
     """
     path = Path(path)
     place = Path(path.anchor)
@@ -76,11 +77,11 @@ def nearest_path(path: str | Path) -> Path | None:
 
 
 def did_you_mean_path(path: str | Path, otherwise: str) -> str:
-    """How a sentence about a path where nothing is ends: ``did you mean 'data/openhand'?``.
+    """The end of a sentence about a path that does not exist: ``did you mean 'data/openhand'?``.
 
     Args:
-        path: As somebody wrote it.
-        otherwise: The end where no path is near.
+        path: The path as somebody wrote it.
+        otherwise: The end if no path is near.
     """
     found = nearest_path(path)
     return f"did you mean '{found}'?" if found is not None else otherwise

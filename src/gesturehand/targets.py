@@ -55,7 +55,7 @@ def training_targets(batch: Batch, hand_model: HandModel) -> TrainingTargets:
         objective = objective_targets(targets)
         gestures = gesture_targets(counted_labels(batch, "coarse"), counted_labels(batch, "fine"))
     definition = batch["joint_definition"]
-    # Whether a tensor of the GPU holds anything is only known after waiting for it.
+    # Whether a tensor on the GPU holds anything is only known after waiting for it.
     defined = definition.is_cuda or bool(definition.any())
     made = TrainingTargets(objective=objective, gestures=gestures, defined_joints=defined)
     if batch["is_right"].shape[1] == 2:
@@ -147,7 +147,7 @@ def _with_wrist(valid: Tensor) -> Tensor:
 
 
 def _valid_25d(joints_25d: Tensor, valid: Tensor, depth_known: Tensor) -> Tensor:
-    """Which coordinates the volume can represent: the joint is inside the crop, its depth known and within range."""
+    """The coordinates that the volume can represent: the joint is inside the crop, its depth known and within range."""
     inside = (joints_25d.abs() <= 1).all(-1)
     # Root-relative depth is undefined without the root, but a position in the image is not.
     depth = _with_wrist(valid) & inside & depth_known[..., None]

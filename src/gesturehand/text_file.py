@@ -1,4 +1,4 @@
-"""Text, YAML and JSON files as people's programs save them, and their mistakes as sentences."""
+"""Text, YAML and JSON files as people's programs save them, and sentences about mistakes in them."""
 
 import codecs
 import json
@@ -12,7 +12,7 @@ import yaml
 from gesturehand.errors import UserError
 from gesturehand.file_writing import write_text
 
-#: UTF-32's little-endian mark begins with UTF-16's, so it comes first.
+#: The little-endian mark of UTF-32 begins with that of UTF-16, so it comes first.
 _MARKS: Final = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF32_LE, "utf-32-le"),
@@ -31,14 +31,14 @@ _MOST_VALUES: Final = 100_000
 def read_text(path: str | Path) -> str:
     """The text of a file, whatever Unicode encoding it is in.
 
-    A byte-order mark names the encoding and is left out. Without one it is UTF-8, or UTF-16 where one of the first two
-    bytes is zero; what is neither is read as Windows-1252.
+    A byte-order mark names the encoding and is left out. Without one the text is read as UTF-8, as UTF-16 if one of the
+    first two bytes is zero, or else as Windows-1252.
 
     Args:
         path: The file.
 
     Returns:
-        Its text, line ends as they are.
+        Its text, with line ends as they are.
 
     Raises:
         OSError: The file cannot be read.
@@ -71,14 +71,14 @@ def _encoding(raw: bytes) -> str:
     for mark, encoding in _MARKS:
         if raw.startswith(mark):
             return encoding
-    # The first character of a table or of JSON is ASCII, of which UTF-16 leaves one byte of two zero.
+    # The first character of a table or of JSON is ASCII, one of whose two bytes in UTF-16 is zero.
     if len(raw) >= 2 and len(raw) % 2 == 0 and (raw[0] == 0) != (raw[1] == 0):
         return "utf-16-be" if raw[0] == 0 else "utf-16-le"
     return "utf-8"
 
 
 class _Loader(yaml.CSafeLoader):
-    """YAML 1.1 reads ``1e-4`` and ``5e-1`` as text, since they have no point; here they are the numbers they are."""
+    """Reads ``1e-4`` and ``5e-1`` as numbers, which YAML 1.1 takes for text, since they have no point."""
 
 
 _Loader.add_implicit_resolver(
@@ -91,7 +91,7 @@ def read_yaml(text: str, name: str) -> Any:
 
     Args:
         text: YAML.
-        name: What it is, for messages: "The sweep file 'a.yaml'".
+        name: Its description, for messages: "The sweep file 'a.yaml'".
 
     Raises:
         UserError: Its aliases stand for too many values, or it is nested too deeply.
@@ -145,9 +145,9 @@ def read_json(path: str | Path, what: str, remedy: str, *, unique_keys: bool = F
 
     Args:
         path: The file.
-        what: It is, with an article, to begin the sentence with: "The boxes' file".
+        what: Its description, with which a sentence begins: "The boxes' file".
         remedy: What the user can do if it is not JSON; the end of the sentence.
-        unique_keys: Refuse objects that name a key twice, of which JSON's readers keep the last.
+        unique_keys: Refuse objects that name a key twice, of which JSON's readers would keep the last.
 
     Raises:
         UserError: The file is missing, cannot be read, is not JSON or is nested too deeply; or a key occurs twice.
@@ -187,9 +187,9 @@ def write_json(path: str | Path, content: Any, indent: int | None = 2) -> None:
     """Writes JSON as :func:`~gesturehand.file_writing.new_file` says.
 
     Args:
-        path: The file; its folder is made.
+        path: The file; its folder is created.
         content: The file's new content.
-        indent: Spaces of a level; None writes one line.
+        indent: Number of spaces per level; None writes one line.
 
     Raises:
         UserError: It cannot be written.

@@ -8,7 +8,7 @@ import urllib.request
 from typing import Final
 from urllib.parse import urlparse
 
-#: Where W&B keeps runs unless ``WANDB_BASE_URL`` says otherwise.
+#: The server on which W&B keeps runs unless ``WANDB_BASE_URL`` says otherwise.
 PUBLIC_SERVER: Final = "https://api.wandb.ai"
 #: Seconds that a server has to answer.
 _PATIENCE_S: Final = 4.0

@@ -1,4 +1,4 @@
-"""The grid holds what the comparison needs, each thing once."""
+"""The grid holds everything that the comparison needs exactly once."""
 
 import pytest
 

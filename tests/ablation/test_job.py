@@ -1,4 +1,4 @@
-"""Trainings of the smallest grid, in this process, up to tables and pictures; and what is done is not done again."""
+"""Trainings of the smallest grid, in this process, up to tables and pictures; finished ones are not run again."""
 
 import json
 from dataclasses import replace
@@ -87,7 +87,7 @@ def test_unfinished_comparison_is_written_with_what_is_missing_marked(grid, plac
 
 
 def test_done_trainings_are_left_alone_and_a_failed_one_stops_nothing(grid, place, tmp_path):
-    """In processes: of eight, seven are done; the last one's data is not there, which is said, not raised."""
+    """In processes: seven of eight trainings are done; the last one's data is missing, which raises nothing."""
     before = {job.name: (place.folder(job) / "result.json").stat().st_mtime_ns for job in jobs_of(grid)[:-1]}
     lost = replace(place, root=str(tmp_path / "nowhere"))
     with Cluster(workers=1) as cluster:

@@ -1,4 +1,4 @@
-"""The comparison on photographs: what differs between its trainings, and its smallest size with tables."""
+"""The comparison on photographs: the differences between its trainings, and its smallest size with tables."""
 
 import json
 from collections import Counter

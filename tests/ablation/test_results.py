@@ -13,7 +13,7 @@ def by_seed(values):
     return {str(seed): float(value) for seed, value in enumerate(values)}
 
 
-def test_difference_is_scipys_paired_test():
+def test_difference_agrees_with_scipys_paired_test():
     rng = np.random.default_rng(0)
     one, other = rng.normal(10, 1, 5), rng.normal(12, 1, 5)
     found = paired_difference(by_seed(one), by_seed(other))

@@ -1,4 +1,4 @@
-"""Stored crops give the network what the images give it, but for one more resampling."""
+"""Stored crops give the network the same as the images do, except for one more resampling."""
 
 import numpy as np
 import pytest
@@ -49,7 +49,7 @@ def test_sample_is_that_of_the_images(two_hand_root, crops, view, augment):
         assert difference.mean() < 0.6 * shifted.mean()
 
 
-def test_what_is_there_is_not_written_again(two_hand_root, crops):
+def test_existing_crops_are_not_written_again(two_hand_root, crops):
     before = (crops / "train.npy").stat().st_mtime_ns
     store_crops(str(two_hand_root), "train", crops, SIZE, progress=False)
     assert (crops / "train.npy").stat().st_mtime_ns == before

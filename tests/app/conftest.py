@@ -1,4 +1,4 @@
-"""The shipped network, and files that visitors give."""
+"""The shipped network, and files as visitors upload them."""
 
 from pathlib import Path
 
@@ -23,7 +23,7 @@ def predictor():
 
 @pytest.fixture(scope="session")
 def given(tmp_path_factory):
-    """Files that visitors give, by name."""
+    """Files as visitors upload them, by name."""
     folder = tmp_path_factory.mktemp("given")
     photo = EXAMPLES[1].read_bytes()
     (folder / "hand.jpg").write_bytes(photo)

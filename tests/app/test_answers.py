@@ -1,4 +1,4 @@
-"""Answers to visitors' files: the same as `predict`'s, or one sentence."""
+"""Answers to visitors' files: the same as those of `predict`, or one sentence."""
 
 import json
 import threading
@@ -13,7 +13,7 @@ from gesturehand.inference.predict_files import predict_files
 from gesturehand.inference.prediction_run import Settings
 
 
-def test_a_question_removes_what_the_last_one_left(tmp_path):
+def test_a_question_removes_the_files_of_the_last_one(tmp_path):
     visits = Visits(tmp_path)
     first, other = visits.ask("a"), visits.ask("b")
     (first.folder / "x.json").write_text("1")
@@ -21,7 +21,7 @@ def test_a_question_removes_what_the_last_one_left(tmp_path):
     assert not first.folder.exists()
     assert visits.last("a") is second
     visits.check("a", second)
-    (first.folder).mkdir()  # what a writer that was under way does
+    (first.folder).mkdir()  # as a writer in progress does
     with pytest.raises(VisitEndedError):
         visits.check("a", first)
     assert not first.folder.exists()
@@ -66,7 +66,7 @@ def test_a_photo_is_answered_as_predict_writes_it(answerer, predictor, given, tm
         predictor, [given["hand.jpg"]], Settings(expected, mesh_formats=("obj", "glb"), progress=False), lambda _: None
     )
     written = json.loads((expected / "hand.json").read_text())
-    assert written.pop("settings_sha256")  # by which `predict` knows what is done
+    assert written.pop("settings_sha256")  # by which `predict` knows which images are done
     assert json.loads(answer.numbers.read_text()) == written
     assert meshes.obj.read_bytes() == (expected / "hand.obj").read_bytes()
     assert meshes.glb.read_bytes() == (expected / "hand.glb").read_bytes()
@@ -148,7 +148,7 @@ def test_answers_of_several_threads_are_those_of_one(answerer, given, tmp_path):
     assert together == alone
 
 
-def test_what_progress_raises_ends_a_video(answerer, given, tmp_path):
+def test_an_exception_from_progress_ends_a_video(answerer, given, tmp_path):
     def left(done, count):
         raise KeyboardInterrupt
 

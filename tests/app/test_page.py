@@ -20,7 +20,7 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(BROWSER is None, reason="no Chromium on this machine: apt-get install chromium"),
 ]
-#: A loaded machine renders in software.
+#: Generous, for a loaded machine that renders in software.
 WAIT_MS = 240_000
 SOFTWARE_GL = ("--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--ignore-gpu-blocklist")
 ANSWERED = ".said.found, .said.none, .said.wrong"
@@ -34,7 +34,7 @@ def address(predictor):
 
 @pytest.fixture(scope="module")
 def camera_film(given, tmp_path_factory):
-    """What the browser's camera sees: a hand that keeps still, as motion JPEG."""
+    """The film that the browser's camera sees: a hand that keeps still, as motion JPEG."""
     path = tmp_path_factory.mktemp("camera") / "camera.mjpeg"
     path.write_bytes(given["hand.jpg"].read_bytes())
     return path
@@ -80,7 +80,7 @@ def give(page, path):
 
 
 def said(page):
-    """The answer's kind and sentence, once it is there."""
+    """The answer's kind and sentence, once it has arrived."""
     page.wait_for_selector(ANSWERED)
     status = page.locator("#status .said")
     return status.get_attribute("class").split()[1], status.inner_text().split("\n")[0]
@@ -97,7 +97,7 @@ def table(page):
 
 
 def drawn(page, tmp_path):
-    """Share of the viewer's pixels that differ from its ground, once something is drawn."""
+    """Share of the viewer's pixels that differ from its background, once something is drawn."""
     viewer = page.locator("#viewer canvas")
     viewer.wait_for()
     viewer.scroll_into_view_if_needed()

@@ -1,4 +1,4 @@
-"""The app as a process and as a server: what it refuses, what it tells nobody, and what it leaves behind."""
+"""The app as a process and as a server: what it refuses, what it keeps to itself, and what it leaves behind."""
 
 import os
 import signal
@@ -35,7 +35,7 @@ def test_numbers_that_cannot_be(given, sentence):
         check_app(*given)
 
 
-def test_a_port_that_is_taken_and_a_host_that_is_not_there(predictor):
+def test_a_port_in_use_and_a_missing_host(predictor):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -61,7 +61,7 @@ def test_served_from_this_machine_alone_and_nothing_left(predictor, monkeypatch,
         assert "GestureHand" in page
         (folder,) = tmp_path.glob("gesturehand-app-*")
         assert os.environ["GRADIO_TEMP_DIR"] == str(folder)
-        # Neither files of this machine nor a list of what others did.
+        # It offers neither files of this machine nor a list of what others did.
         for path in ("file=/etc/hostname", "file=" + str(SOURCE / "gesturehand" / "errors.py"), "monitoring"):
             with pytest.raises(urllib.error.HTTPError, match=r"40[134]"):
                 urllib.request.urlopen(f"{address}gradio_api/{path}", timeout=60)

@@ -1,4 +1,4 @@
-"""The benchmarks run, at a size that measures nothing, and give every figure that the documents have a row for."""
+"""The benchmarks run, at a size too small to measure, and give every figure for which the documents have a row."""
 
 import json
 import logging

@@ -32,7 +32,8 @@ def test_a_finger_bent_through_the_palm_is_found():
 
 
 def test_depth_of_a_finger_pushed_into_its_neighbour():
-    # The whole index finger moved sideways, by its own width and a half: its middle line lies inside the neighbour.
+    # The whole index finger is moved sideways by one and a half times its width: its middle line lies inside the
+    # neighbour.
     vertices = posed(pose_table()["palm_down"])
     joint = HAND.weights.argmax(1)
     index = np.isin(joint, [MANO_JOINT_NAMES.index(f"index{k}") for k in (1, 2, 3)])

@@ -1,4 +1,4 @@
-"""One short run of each stage, logged to everything; what W&B kept offline is read from its own file."""
+"""One short run of each stage, logged to everything; W&B's offline records are read from its own file."""
 
 import struct
 import time
@@ -44,7 +44,7 @@ def wandb_records(path: Path) -> Iterator:
             continue
         _, length, kind = struct.unpack("<IHB", data[place : place + 7])
         if place + 7 + length > len(data):
-            return  # not written to its end yet
+            return  # not completely written yet
         part += data[place + 7 : place + 7 + length]
         place += 7 + length
         if kind in (1, 4):  # whole, or the last of several
@@ -55,7 +55,7 @@ def wandb_records(path: Path) -> Iterator:
 
 
 def finished_records(path: Path) -> list:
-    """All records; W&B's own process may still be writing when the run's has ended."""
+    """All records; W&B's process may still be writing when the run's process has ended."""
     for _ in range(300):
         records = list(wandb_records(path))
         if any(record.WhichOneof("record_type") == "exit" for record in records):

@@ -1,4 +1,4 @@
-"""A compiled module computes the same, and its checkpoint does not know."""
+"""A compiled module computes the same, and its checkpoint does not show that it was compiled."""
 
 import pytest
 import torch
@@ -35,7 +35,7 @@ def test_names_and_numbers_stay():
 
 @pytest.mark.parametrize(("what", "graphs"), [("head", 2), ("all", 1)])
 def test_losses_and_gradients_stay(synthetic_root, what, graphs):
-    """From the images, or from the feature map, to the losses: no more graphs than there must be."""
+    """From the images, or from the feature map, to the losses, there are no more graphs than necessary."""
     torch._dynamo.reset()
     data = InterHandDataModule(str(synthetic_root), image_size=32, batch_size=2, num_workers=0)
     batch = next(iter(data.train_dataloader()))
@@ -59,7 +59,7 @@ def test_losses_and_gradients_stay(synthetic_root, what, graphs):
     assert list(module.state_dict()) == names
 
 
-def test_what_cannot_be_compiled_is_refused():
+def test_modules_that_cannot_be_compiled_are_refused():
     with pytest.raises(UserError, match="give encoder, head or all"):
         Compile("tail")
     with pytest.raises(UserError, match="second stage"):

@@ -1,4 +1,4 @@
-"""The numbers of a run whose loader and steps take a known time, by a clock that they move."""
+"""The numbers of a run whose loader and steps take a known time by a clock that they set forward."""
 
 import pytest
 import pytorch_lightning as pl
@@ -11,7 +11,7 @@ from gesturehand.callbacks.throughput import Throughput
 
 
 class Clock:
-    """Stands for the module ``time``."""
+    """Stands in for the module ``time``."""
 
     now = 0.0
 
@@ -58,7 +58,7 @@ class Module(pl.LightningModule):
 
 @pytest.mark.parametrize(("loading", "stepping"), [(0.01, 0.0), (0.0, 0.03), (0.01, 0.03)])
 def test_share_of_waiting_and_rate(tmp_path, clock, loading, stepping):
-    """Four samples a batch."""
+    """With four samples per batch."""
     module = Module(clock, stepping)
     trainer = quiet_trainer(default_root_dir=tmp_path, max_epochs=2, callbacks=[Throughput(every_n_steps=4)])
     trainer.fit(module, DataLoader(Slow(clock, loading), 4))
@@ -69,7 +69,7 @@ def test_share_of_waiting_and_rate(tmp_path, clock, loading, stepping):
     assert len(module.seen) == 2
 
 
-def test_epoch_that_goes_on_is_counted_from_its_continuation(tmp_path, clock):
+def test_continued_epoch_is_counted_from_its_continuation(tmp_path, clock):
     point = tmp_path / "middle.ckpt"
     for steps in (6, 10):
         clock.now = 1000.0 * steps

@@ -1,4 +1,4 @@
-"""A loss that is not finite ends the run before the weights are spoilt, and the sample is named."""
+"""A loss that is not finite ends the run before it spoils the weights, and the sample is named."""
 
 import pytest
 import torch
@@ -53,7 +53,7 @@ def test_sample_that_is_not_finite_is_named(synthetic_root):
         assert torch.equal(value, before[name]), "the step must not be taken"
 
 
-def test_network_that_diverges_is_told_from_data(synthetic_root):
+def test_divergence_is_distinguished_from_bad_data(synthetic_root):
     model = GesturePretrainer(**SETTINGS)
     with torch.no_grad():
         model.gesture_head.fine.bias[0] = float("inf")

@@ -1,4 +1,4 @@
-"""What a sweep reads of its trials, and a trial of its sweep."""
+"""The reports that a sweep reads from its trials, and a trial from its sweep."""
 
 import json
 import subprocess
@@ -10,8 +10,8 @@ from gesturehand.callbacks.trial_report import SWEEP_PROCESS_VARIABLE, check_swe
 from gesturehand.errors import UserError
 
 
-def test_what_was_trained_again_counts_once(tmp_path):
-    """A trial killed after its validation at step 20 that goes on from step 10, and is writing a line."""
+def test_steps_trained_again_count_once(tmp_path):
+    """A trial was killed after its validation at step 20, has continued from step 10, and is writing a line."""
     lines = [{"step": 10, "loss": 3.0}, {"step": 20, "loss": 2.0}, {"step": 20, "loss": 2.5}, {"step": 30, "loss": 1.0}]
     text = "".join(json.dumps(line) + "\n" for line in lines)
     (tmp_path / "trial.jsonl").write_text(text + '{"step": 40, "lo')

@@ -1,4 +1,4 @@
-"""Everything that is to be seen of a run reaches its folder, W&B's offline file and TensorBoard's."""
+"""All pictures of a run reach its folder, W&B's offline file and TensorBoard's."""
 
 import json
 

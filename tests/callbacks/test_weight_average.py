@@ -1,4 +1,4 @@
-"""The moving average against a plain loop over the weights of every step; what checkpoints hold."""
+"""The moving average against a plain loop over the weights of every step, and the content of checkpoints."""
 
 import pytest
 import pytorch_lightning as pl
@@ -52,7 +52,7 @@ def trained(tmp_path_factory):
 
 
 def average(steps):
-    """By the formula, in double precision; counters are the last step's."""
+    """The average by its formula, in double precision; counters are those of the last step."""
     mean = {name: value.double() for name, value in steps[0].items()}
     for number, step in enumerate(steps[1:], 1):
         decay = min(DECAY, (1 + number) / (10 + number))

@@ -1,4 +1,4 @@
-"""Checkpoints: damage is seen, code in them is refused and not run, a full disk is a sentence."""
+"""Checkpoints: damage is noticed, code in them is refused and not run, and a full disk is reported in a sentence."""
 
 import os
 import pickle
@@ -47,11 +47,11 @@ def test_one_changed_bit_is_seen(path):
 
 @pytest.mark.parametrize(("function", "named"), [(os.system, "posix.system"), (eval, "eval")])
 def test_code_is_refused_by_name_and_not_run(path, tmp_path, monkeypatch, function, named):
-    # A command that ran in this process before leaves its own restriction behind.
+    # A command that ran in this process earlier leaves its restriction behind.
     monkeypatch.delenv("TORCH_FORCE_WEIGHTS_ONLY_LOAD", raising=False)
     trace = tmp_path / "trace"
     argument = f"touch {trace}" if function is os.system else f"open({str(trace)!r}, 'w')"
-    # As torch saved before it wrote archives, and as it saves now.
+    # As torch saved before it wrote archives, and as it does now.
     path.write_bytes(pickle.dumps(Runs(function, argument)))
     with pytest.raises(UserError, match=r"was not opened|is damaged or not a checkpoint"):
         load_checkpoint(path)
@@ -87,7 +87,7 @@ def test_full_disk(path, full_disk):
 
 @fault("damaged checkpoint", "one byte changed, anywhere", "refused, or the weights are the same")
 def test_a_changed_byte_never_changes_a_weight(path):
-    """Names and padding of the archive have no checksum; what they do not touch may load."""
+    """Names and padding of the archive have no checksum; if only they are damaged, the file may load."""
     save_checkpoint({"state_dict": {"weight": torch.arange(300.0)}}, path)
     content = path.read_bytes()
     refused = 0

@@ -1,4 +1,4 @@
-"""Predictions to score, and the command line in a process of its own."""
+"""Predictions to score, and the command line in a separate process."""
 
 import json
 import os
@@ -19,7 +19,7 @@ from gesturehand.targets import build_targets
 
 @pytest.fixture
 def saved(tmp_path, synthetic_root):
-    """A file of the right hands of the validation split, each joint but the wrist 10.5 mm off."""
+    """A file with the right hands of the validation split, in which each joint but the wrist is 10.5 mm off."""
     data = InterHandDataModule(
         str(synthetic_root), image_size=8, num_workers=0, hands="right", test_split="val", read_images=False
     )
@@ -32,7 +32,7 @@ def saved(tmp_path, synthetic_root):
 
 @pytest.fixture
 def refusal(capsys):
-    """Runs a command that must be refused; gives the one sentence that it says, trainings after other lines."""
+    """Runs a command that must be refused; returns the one sentence that it prints, trainings after other lines."""
 
     def run(*words):
         assert exit_code(words) == 2
@@ -46,7 +46,7 @@ def refusal(capsys):
     return run
 
 
-# The command line in a process of its own, what it answers, and whether it imported PyTorch for it.
+# The command line in a separate process, its answer, and whether it imported PyTorch for that.
 
 
 REPOSITORY = Path(__file__).parents[2]
@@ -79,7 +79,7 @@ Answer = tuple[int | str, str, str]
 def answers() -> Callable[[list[list[str]], Path], list[Answer]]:
     """Exit code, output and error output of each of several command lines, in a folder.
 
-    In the exit code's place stand the heavy libraries that one imported, if it did.
+    If a command line imported heavy libraries, their names take the place of its exit code.
     """
 
     def ask(lines: list[list[str]], folder: Path = REPOSITORY) -> list[Answer]:

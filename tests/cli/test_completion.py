@@ -19,7 +19,7 @@ def script(tmp_path_factory):
 
 
 def completed(script, line, folder):
-    """What Bash offers for a line whose end is where the cursor is."""
+    """The completions that Bash offers for a line with the cursor at its end."""
     program = (
         f"source '{script}'; COMP_LINE='{line}'; COMP_POINT=${{#COMP_LINE}}; COMP_WORDS=($COMP_LINE); COMP_CWORD=1; "
         "_gesturehand; printf '%s\\n' \"${COMPREPLY[@]}\""
@@ -45,7 +45,7 @@ def completed(script, line, folder):
         ("gesturehand predict pho", {"photo.jpg"}),
     ],
 )
-def test_what_is_offered(script, tmp_path, line, offered):
+def test_offered_completions(script, tmp_path, line, offered):
     for name in ("own.yaml", "photo.jpg"):
         (tmp_path / name).write_text("")
     assert completed(script, line, tmp_path) == offered

@@ -13,7 +13,7 @@ from gesturehand.cli.main import main
 from gesturehand.data.index import read_index
 
 
-def test_synth_writes_what_was_asked_for(tmp_path, capsys, refusal):
+def test_synth_writes_the_requested_set(tmp_path, capsys, refusal):
     out = tmp_path / "set"
     words = ["data", "synth", "--out", str(out), "--subjects", "[1,1,1]", "--frames", "[4,2,2]"]
     words += ["--gestures", "[fist,cup]", "--processes", "1"]
@@ -67,7 +67,7 @@ def test_samples_draws_frames(synthetic_root, tmp_path):
     assert cv2.imread(str(out)).shape[0] == 326
 
 
-def test_index_builds_every_split_and_says_what_is_in_it(tmp_path, synthetic_root, capsys, refusal):
+def test_index_builds_every_split_and_summarises_it(tmp_path, synthetic_root, capsys, refusal):
     shutil.copytree(synthetic_root / "annotations", tmp_path / "annotations", ignore=shutil.ignore_patterns("*index*"))
     assert main(["data", "index", "--root", str(tmp_path)]) == 0
     text = capsys.readouterr().out
@@ -84,12 +84,12 @@ def test_index_builds_every_split_and_says_what_is_in_it(tmp_path, synthetic_roo
 
 
 def test_drawing_a_set_does_not_load_pytorch():
-    """It would take longer to start than a hundred frames take to draw."""
+    """PyTorch would take longer to start than a hundred frames take to draw."""
     code = "import sys, gesturehand.cli.data; print('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
 
 
-def test_packs_verifies_and_trains_on_what_was_packed(val_root, tmp_path, capsys):
+def test_a_split_is_packed_verified_and_trained_on(val_root, tmp_path, capsys):
     out = tmp_path / "out"
     words = ["data", "pack", "--root", str(val_root), "--split", "val", "--out", str(out)]
     assert main(words) == 0

@@ -1,4 +1,4 @@
-"""``gesturehand evaluate`` on joints that are the truth but for a shift."""
+"""``gesturehand evaluate`` on true joints that are shifted."""
 
 import json
 
@@ -42,7 +42,7 @@ def test_hands_that_were_not_predicted_are_one_sentence(saved, synthetic_root, r
 
 
 def evaluated(change, synthetic_root, tmp_path, capsys, key="joints"):
-    """Scores the truth of all single hands after a change; gives exit code, output, and report if there is one."""
+    """Scores the truth of all single hands after a change; returns exit code, output, and report if there is one."""
     data = InterHandDataModule(
         str(synthetic_root), image_size=8, num_workers=0, test_split="val", mirror_left=False, read_images=False
     )
@@ -74,7 +74,7 @@ def test_another_unit_is_one_sentence(factor, key, synthetic_root, tmp_path, cap
 
 
 @fault(CONVENTIONS, "hands turned by 90° about the camera's axis", "scored, with a sentence that PA-MPJPE is small")
-def test_right_shape_in_a_wrong_frame_is_said(synthetic_root, tmp_path, capsys):
+def test_right_shape_in_a_wrong_frame_is_reported(synthetic_root, tmp_path, capsys):
     quarter = np.array([[0, -1, 0], [1, 0, 0], [0, 0, 1]], np.float32)
     code, output, report = evaluated(lambda joints: joints @ quarter, synthetic_root, tmp_path, capsys)
     assert code == 0

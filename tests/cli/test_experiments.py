@@ -27,7 +27,7 @@ def written(path: str) -> Path:
 @pytest.mark.parametrize(
     "name", ["demo/finetune", "demo/finetune.yaml", "experiments/demo/finetune.yaml", "experiments/demo/finetune"]
 )
-def test_every_spelling_is_the_packages_file_where_there_is_none_on_disk(name):
+def test_every_spelling_is_the_packages_file_if_there_is_none_on_disk(name):
     assert find_experiment(name) == REPOSITORY / "experiments" / "demo" / "finetune.yaml"
 
 
@@ -48,14 +48,14 @@ def test_a_file_on_disk_comes_first_the_nearest_name_before_others(places):
     assert find_experiment("demo/finetune") == Path(places[0])
 
 
-def test_a_folder_is_no_experiment():
+def test_a_folder_is_not_an_experiment():
     Path("demo/finetune").mkdir(parents=True)
     assert find_experiment("demo/finetune") == REPOSITORY / "experiments" / "demo" / "finetune.yaml"
     assert find_experiment("demo") is None
 
 
 @pytest.mark.parametrize("name", ["", "nowhere", "x" * 5000, "a\0b", "demo/finetune/more"])
-def test_what_is_no_file_is_none(name):
+def test_a_path_that_is_not_a_file_is_none(name):
     assert find_experiment(name) is None
 
 

@@ -5,7 +5,7 @@ import pytest
 from gesturehand.cli.main import main
 
 
-def test_a_program_and_what_it_contains(trained_checkpoint, synthetic_root, tmp_path, capsys, refusal):
+def test_a_program_and_its_contents(trained_checkpoint, synthetic_root, tmp_path, capsys, refusal):
     out = tmp_path / "model.pt2"
     words = ["export", "--mesh=false", f"--checkpoint={trained_checkpoint}", "--format=pt2", f"--out={out}"]
     words.append(f"--data={synthetic_root}")

@@ -1,4 +1,4 @@
-"""``gesturehand hand``: what is printed, and conversion of a pickle."""
+"""``gesturehand hand``: its output, and conversion of a pickle."""
 
 import pickle
 from pathlib import Path

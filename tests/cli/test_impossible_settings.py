@@ -1,4 +1,4 @@
-"""Settings of a training that cannot be: each ends in one sentence and exit code 2, before anything is trained."""
+"""Impossible settings of a training: each ends in one sentence and exit code 2, before anything is trained."""
 
 import pytest
 from faults import fault, faults
@@ -9,7 +9,7 @@ from gesturehand.cli.main import main
 
 @pytest.fixture
 def fit(tmp_path, monkeypatch, synthetic_root, capsys):
-    """Runs `fit` with words of a test; its exit code and what it said last."""
+    """Runs `fit` with the words of a test; returns its exit code and the last line that it printed."""
     monkeypatch.chdir(tmp_path)
 
     def run(*words: str) -> tuple[int, str]:
@@ -73,7 +73,7 @@ def test_refused_in_one_sentence(fit, word, message):
         ("gesture_fine_top1", "did you mean 'val/gesture_fine_top1'?"),
     ],
 )
-def test_a_checkpoint_that_watches_what_is_not_logged_is_refused_before_the_first_step(fit, tmp_path, monitor, named):
+def test_a_checkpoint_that_watches_an_unlogged_name_is_refused_before_the_first_step(fit, tmp_path, monitor, named):
     code, said = fit(f"--checkpoint.monitor={monitor}")
     assert code == 2
     assert said.startswith(f"gesturehand: checkpoint.monitor is '{monitor}'")

@@ -1,4 +1,4 @@
-"""A folder to start from: complete, runnable, and never over what is there."""
+"""A folder to start from: complete, runnable, and never written over existing files."""
 
 import filecmp
 import os
@@ -62,10 +62,10 @@ def test_it_needs_exactly_one_folder(tmp_path, refusal):
 
 
 @pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
-def test_the_makefile_runs_the_commands_on_files_that_are_there(tmp_path):
+def test_the_makefile_runs_the_commands_on_existing_files(tmp_path):
     assert main(["init", str(tmp_path)]) == 0
     targets = ["demo", "pretrain", "finetune", "evaluate", "sweep", "runs"]
-    # What `make test` itself was called with is not this make's.
+    # Arguments with which `make test` itself was called must not reach this make.
     alone = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
     how = {"cwd": tmp_path, "env": alone, "capture_output": True, "text": True, "check": True}
     done = subprocess.run(["make", "-n", *targets], **how)

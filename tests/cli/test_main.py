@@ -27,7 +27,7 @@ def test_unknown_command_is_one_sentence(refusal):
 
 @pytest.mark.parametrize("words", [["data", "synth"], ["predict"]])
 def test_options_are_explained(words, capsys):
-    """Of every command in tests/cli/keys/test_help_text.py."""
+    """The other commands' options are tested in tests/cli/keys/test_help_text.py."""
     assert main([*words, "--help"]) == 0
     lines = capsys.readouterr().out.splitlines()
     options = [line for line in lines if line.startswith("  --") and not line.startswith(("  --help", "  --config"))]

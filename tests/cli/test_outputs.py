@@ -1,4 +1,4 @@
-"""Commands whose output cannot be written: places that cannot be, and a disk that is full."""
+"""Commands whose output cannot be written: impossible places, and a disk that is full."""
 
 import json
 import os
@@ -25,7 +25,7 @@ FOLDERS = {
         ["fit", experiment("demo/pretrain"), *SHORT, "--trainer.accelerator=cpu --data.root={root} --runs={out}"]
     ),
 }
-#: Commands that write a file, and its suffix.
+#: Commands that write a file, and the file's suffix.
 FILES = {
     "data gallery": ("data gallery --tile_px=8 --out={out}", ".png"),
     "data samples": ("data samples --root={root} --split=val --count=1 --columns=1 --height_px=32 --out={out}", ".jpg"),
@@ -43,8 +43,8 @@ def fault(command, variant, outcome, *values):
 
 @pytest.fixture
 def run(tmp_path, monkeypatch, capsys, request):
-    """Runs a command with what it needs; its exit code and what it printed as an error."""
-    # Set-ups that take long are made for the commands that need them.
+    """Runs a command with what it needs; returns its exit code and its error output."""
+    # Set-ups that take long are made only for the commands that need them.
     slow = {"root": "synthetic_root", "predictions": "saved", "checkpoint": "trained_checkpoint"}
     images = tmp_path / "images"
     images.mkdir()
@@ -114,7 +114,7 @@ def test_places_that_cannot_be(run, tmp_path, command, place):
 
 @pytest.fixture
 def disk(tmp_path):
-    """A file system of its own with 64 kB, mounted where that is allowed; and what fills it up to some bytes."""
+    """A separate file system of 64 kB, mounted where that is allowed, and a function that fills it up to some bytes."""
     place = tmp_path / "disk"
     place.mkdir()
     if (

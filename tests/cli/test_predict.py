@@ -66,7 +66,7 @@ def test_files_are_needed(refusal):
     assert "IMAGE|FOLDER|VIDEO" in refusal("predict")
 
 
-def test_hands_are_looked_for_where_no_box_is_given(trained_checkpoint, tmp_path, capsys):
+def test_hands_are_detected_if_no_box_is_given(trained_checkpoint, tmp_path, capsys):
     with np.load(Path(__file__).parents[1] / "detection" / "mediapipe_reference.npz") as arrays:
         cv2.imwrite(str(tmp_path / "hand.png"), arrays["photo"][..., ::-1])
     cv2.imwrite(str(tmp_path / "none.png"), np.zeros((60, 80, 3), np.uint8))
@@ -98,7 +98,7 @@ def fault(variant, outcome, *values):
 
 @pytest.fixture
 def predicted(trained_checkpoint, image, tmp_path, capsys):
-    """Predicts the image with more words or a boxes file: exit code, hands, what was printed."""
+    """Predicts the image with more words or a boxes file; returns exit code, hands and output."""
 
     def predict(*more, boxes=None):
         words = ["predict", str(image), f"--checkpoint={trained_checkpoint}", "--overlay=false", "--mesh=false"]
@@ -133,7 +133,7 @@ def test_boxes_that_are_read(predicted, image, entry, side):
 
 
 @pytest.mark.fault(kind="boxes", variant="the tool's own JSON file as boxes file", outcome="read: the same hands again")
-def test_what_is_predicted_is_a_boxes_file(predicted, image, tmp_path):
+def test_predictions_are_boxes_files(predicted, image, tmp_path):
     _, first, _ = predicted(boxes={image.name: [HAND, {"box": [100, 60, 90, 80], "hand": "right"}]})
     code, again, _ = predicted(boxes=(tmp_path / "out" / f"{image.stem}.json").read_bytes())
     assert code == 0

@@ -17,14 +17,14 @@ from gesturehand.runs import finished_runs
 
 @pytest.fixture(autouse=True)
 def own_folder(tmp_path, monkeypatch):
-    """Runs are kept in a folder of the test's own."""
+    """Runs are kept in a folder of each test's own."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("WANDB_MODE", "offline")
 
 
 @pytest.fixture
 def command(synthetic_root):
-    """Runs a training command on the tiny set and gives its exit code."""
+    """Runs a training command on the tiny set and returns its exit code."""
 
     def run(*words: str) -> int:
         subcommand, *rest = words
@@ -38,7 +38,7 @@ def init_args(run: Path) -> dict:
 
 
 def scored_again_and_summarised(report_file: Path, *words: str) -> dict:
-    """What the run is summarised as; the predictions that a test saved have the errors that it reported."""
+    """The run's summary; the predictions that a test saved must have the errors that it reported."""
     report, saved = json.loads(report_file.read_text()), report_file.with_name("predictions.npz")
     assert main(["evaluate", f"--predictions={saved}", f"--data={report['data']['root']}", *words, "--out=scored"]) == 0
     for name, value in json.loads(Path("scored/report.json").read_text())["metrics"].items():
@@ -84,7 +84,7 @@ def test_real_frames_are_tested_with_a_checkpoint_of_the_open_set(command, real_
     assert report["metrics"]["mpvpe_mm"] is None  # no fits, so no mesh to compare with
     assert (metrics_file.parent / "predictions.png").is_file()
 
-    # The baselines' means are of the run's own training set: the real sample has none.
+    # The baselines' means are those of the run's training set: the real sample has none.
     assert main(["run", "summary", f"--run={folder}"]) == 0
     summary = json.loads((metrics_file.parent / "summary.json").read_text())
     assert summary["mean_pose"]["mpjpe_mm"] > 0
@@ -99,7 +99,7 @@ def test_second_run_leaves_the_first_alone(command):
     assert all((folder / "checkpoints" / "best.ckpt").is_file() for folder in (first, second))
 
 
-def test_override_reaches_what_is_interpolated_from_it(command):
+def test_override_reaches_values_interpolated_from_it(command):
     assert command("fit", experiment("demo/pretrain"), *SHORT, "--data.gesture_classes=per_hand") == 0
     ((folder, _),) = finished_runs("runs")
     config = yaml.safe_load((folder / "config.yaml").read_text())
@@ -172,7 +172,7 @@ def test_experiments_parse(path, capsys):
     assert "class_path: gesturehand." in capsys.readouterr().out
 
 
-def test_long_names_of_classes_go_on_working(tmp_path, capsys):
+def test_long_names_of_classes_still_work(tmp_path, capsys):
     short, long = "gesturehand.GesturePretrainer", "gesturehand.trainers.gesture_pretrainer.GesturePretrainer"
     text = Path(experiment("demo/pretrain").removeprefix("--config=")).read_text()
     outputs = {}
@@ -195,7 +195,7 @@ def test_a_training_starts_from_the_network_of_a_run(command, caplog):
 
 
 def test_eanet_from_its_own_pretraining_to_a_summary(two_hand_root, refusal):
-    """Two-hand frames from the first stage to the table: pictures, report, saved predictions scored again."""
+    """Two-hand frames from the first stage to the table: pictures, the report, and saved predictions scored again."""
     small = [*SHORT, f"--data.root={two_hand_root}"]
     assert main(["fit", experiment("demo/pretrain"), *small]) == 0
     words = [experiment("demo/eanet"), *small, "--model.init_args.width=32", "--model.init_args.depth=1"]
@@ -258,7 +258,7 @@ def test_fit_without_validation(synthetic_root, tmp_path, change, word):
 
 
 @fault(NO_VALIDATION, "another split that is not there", "refused: it was asked for")
-def test_a_chosen_split_must_be_there(synthetic_root, refusal):
+def test_a_chosen_split_must_exist(synthetic_root, refusal):
     words = [f"--data.root={synthetic_root}", "--model.init_args.pretrained=none", "--data.val_split=vall"]
     assert "vall" in refusal("fit", experiment("demo/finetune"), *SHORT, *words)
 

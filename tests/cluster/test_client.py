@@ -1,4 +1,4 @@
-"""Tasks on workers of this machine: their order, what fails, workers that die, Ctrl-C, and who can reach them."""
+"""Tasks on workers of this machine: their order, failures, workers that die, Ctrl-C, and who can reach them."""
 
 import os
 import signal
@@ -48,7 +48,7 @@ def test_every_task_comes_after_those_that_it_needs_and_its_result_comes_back(cl
     assert quietly(cluster, []) == []
 
 
-def test_what_fails_is_named_with_what_needs_it_and_the_others_are_done(cluster):
+def test_failed_tasks_are_named_with_dependent_ones_and_the_others_are_done(cluster):
     results = {}
     tasks = [
         Task("bad", cluster_tasks.failing, ("no data",)),
@@ -84,7 +84,7 @@ def test_workers_of_this_machine_that_cannot_be_started_again_are_an_error(tmp_p
     python = spawn.get_executable()
     with Cluster(workers=1) as cluster:
         assert quietly(cluster, [Task("first", cluster_tasks.doubled, (1,))]) == []
-        spawn.set_executable(os.devnull)  # no process starts any more
+        spawn.set_executable(os.devnull)  # no process can be started any more
         try:
             with pytest.raises(UserError, match=r"No worker could be started .* run the same command again"):
                 quietly(cluster, [Task("dying", cluster_tasks.dying, (tmp_path, 9))], retries=9)
@@ -111,8 +111,8 @@ def test_a_stream_is_in_order_and_runs_only_a_little_ahead(cluster):
         list(cluster.stream(failing, progress=False))
 
 
-def test_tasks_are_drawn_as_workers_get_free_and_may_rest_on_what_has_ended(cluster, tmp_path):
-    """Each second task is only known when the one before has ended; one kills its worker, one fails."""
+def test_tasks_are_drawn_as_workers_become_free_and_may_depend_on_ended_ones(cluster, tmp_path):
+    """Every second task is known only once the previous one has ended; one kills its worker, and one fails."""
     (tmp_path / "deaths").mkdir()
     waiting = [
         Task("dying", cluster_tasks.dying, (tmp_path / "deaths", 1)),

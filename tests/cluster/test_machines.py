@@ -16,7 +16,7 @@ EXAMPLE = Path(__file__).parents[2] / "experiments" / "slurm" / "cluster.yaml"
 
 @pytest.fixture
 def slurm(tmp_path, monkeypatch):
-    """Commands of SLURM that note what they are given."""
+    """SLURM's commands, which note what they are given."""
     programs = tmp_path / "bin"
     programs.mkdir()
     (programs / "sbatch").write_text(f'#!/bin/sh\ncat "$@" >> {tmp_path}/submitted\necho "Submitted batch job 17"\n')
@@ -34,7 +34,7 @@ def test_the_example_submits_jobs_of_one_task_with_all_cores_each_and_cancels_th
         pytest.skip("dask-jobqueue is not installed")
     interrupts = signal.getsignal(signal.SIGINT)
     cluster = batch_cluster(EXAMPLE, jobs)
-    assert signal.getsignal(signal.SIGINT) is interrupts  # which importing dask-jobqueue would have changed
+    assert signal.getsignal(signal.SIGINT) is interrupts  # which an import of dask-jobqueue would have changed
     try:
         script = cluster.job_script()
         cluster.sync(cluster._correct_state)
@@ -84,7 +84,7 @@ def test_the_example_submits_jobs_of_one_task_with_all_cores_each_and_cancels_th
         ("jobqueue: {pbs: {cores: 4, memory: 8GB, job-cpu: 1}}", r"pbs has no key job_cpu: "),
     ],
 )
-def test_what_is_wrong_with_a_file_is_named(tmp_path, text, message):
+def test_a_mistake_in_a_file_is_named(tmp_path, text, message):
     path = tmp_path / "missing.yaml"
     if text is not None:
         path.write_text(text)
@@ -95,8 +95,8 @@ def test_what_is_wrong_with_a_file_is_named(tmp_path, text, message):
     assert "\n" not in str(refusal.value)
 
 
-def test_a_file_of_ones_own_becomes_the_script_that_it_says(slurm):
-    """Several workers a job share its cores; what the file says itself stays beside what is added."""
+def test_a_users_file_becomes_the_script_that_it_describes(slurm):
+    """The workers of a job share its cores; the file's own settings are kept together with those that are added."""
     if not find_spec("dask_jobqueue"):
         pytest.skip("dask-jobqueue is not installed")
     (slurm / "own.yaml").write_text(

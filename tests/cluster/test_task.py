@@ -1,4 +1,4 @@
-"""What a worker looks at before it does a task, and the GPU that it takes."""
+"""A worker's checks before it does a task, and the GPU that it takes."""
 
 import os
 import pickle
@@ -20,10 +20,10 @@ def test_versions_are_those_that_are_imported():
     assert version_of("no-such-package") is None
 
 
-def test_a_worker_does_what_it_is_given_when_it_fits(tmp_path):
+def test_a_worker_that_fits_does_its_task(tmp_path):
     (tmp_path / "proof").touch()
     terms = Terms(str(tmp_path / "proof"), (("numpy", np.__version__), ("no-such-package", None)))
-    # In a process of its own, because a worker takes its share of the cores and quietens Lightning.
+    # In a separate process, because a worker takes its share of the cores and quietens Lightning.
     with ProcessPoolExecutor(1, get_context("spawn")) as worker:
         assert worker.submit(do_task, pickle.dumps((cluster_tasks.doubled, (4,))), terms).result() == 8
 
@@ -43,8 +43,8 @@ def test_a_worker_that_does_not_fit_says_why(terms, message):
 
 @pytest.mark.parametrize(("before", "expected"), [(None, ["0", "1", "0"]), ("4,6", ["4", "6", "4"])])
 def test_each_worker_of_a_machine_takes_another_gpu(monkeypatch, tmp_path, before, expected):
-    """A machine with two GPUs is acted; the locks by which workers agree are the real ones."""
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")  # put back in the end
+    """A machine with two GPUs is simulated; the locks by which workers agree are the real ones."""
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")  # restored in the end
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     torch = SimpleNamespace(cuda=SimpleNamespace(device_count=lambda: 2))
     locks = []

@@ -1,4 +1,4 @@
-"""Two workers with a scheduler of their own, as on two machines, which are killed in the middle, as is the client."""
+"""Two workers with a separate scheduler, as on two machines, which are killed in the middle, as is the client."""
 
 import json
 import os
@@ -65,7 +65,7 @@ def test_a_set_has_the_same_bytes_after_kills_of_a_worker_and_of_its_client(mach
 
 
 def results(out: Path) -> dict[str, dict]:
-    """What each training found, without how long it took."""
+    """The result of each training, without its duration."""
     found = {path.parent.name: json.loads(path.read_text()) for path in out.glob("jobs/*/result.json")}
     return {
         name: {key: value for key, value in result.items() if key != "images_per_s"} for name, result in found.items()
@@ -113,7 +113,7 @@ def test_workers_that_cannot_do_the_work_are_named(machines, tmp_path, monkeypat
             cluster.run([task], progress=False)
 
 
-def test_a_lost_scheduler_is_named_and_the_same_command_goes_on(machines, tmp_path):
+def test_a_lost_scheduler_is_named_and_the_same_command_continues(machines, tmp_path):
     words = ["data", "synth", "--frames=[160,0,0]", "--subjects=[2,0,0]", "--views=1"]
     near, far = tmp_path / "near", tmp_path / "far"
     shared = [*words, f"--out={far}", f"--cluster={machines.address}"]
@@ -175,7 +175,7 @@ def test_a_task_on_two_workers_at_once_leaves_one_whole_result(tmp_path):
         with Cluster(machines.address) as cluster:
             failures.extend(cluster.run([Task("both", cluster_tasks.written_by_two, (folder, notes))], progress=False))
 
-    # Seconds after which a scheduler gives up a worker of which it hears nothing.
+    # Seconds after which a scheduler gives up a worker that it does not hear from.
     settings = {"DASK_DISTRIBUTED__SCHEDULER__WORKER_TTL": "15s"}
     with dask_processes.machines(tmp_path / "machines", **settings) as machines:
         running = Thread(target=work)

@@ -1,4 +1,4 @@
-"""InterHand2.6M's files read the slow and plain way, and copies of a set with its annotations changed."""
+"""InterHand2.6M's files read in a slow and plain way, and copies of a set with changed annotations."""
 
 import json
 from collections.abc import Callable
@@ -81,7 +81,7 @@ def plain_records() -> Callable[[Path, str], list[dict[str, Any]]]:
 def edited_set(tmp_path) -> Callable[..., Path]:
     """Copies one split of a set, with the annotations changed in place by a function for each kind of file.
 
-    Images are the original set's, by a link.
+    Its images are a link to those of the original set.
     """
 
     def make(root: Path, split: str, **edits: Callable[[dict[str, Any]], None]) -> Path:
@@ -99,7 +99,7 @@ def edited_set(tmp_path) -> Callable[..., Path]:
 
 
 def project_by_hand(record: dict[str, Any], point: np.ndarray) -> np.ndarray:
-    """World, m → px, one point at a time."""
+    """World (m) → px, one point at a time."""
     x, y, z = record["rotation"] @ (point - record["position"])
     intrinsics = record["intrinsics"]
     return np.array([intrinsics[0, 0] * x / z + intrinsics[0, 2], intrinsics[1, 1] * y / z + intrinsics[1, 2]])
@@ -112,7 +112,7 @@ def project_point() -> Callable[[dict[str, Any], np.ndarray], np.ndarray]:
 
 @pytest.fixture
 def everything_flagged(edited_set) -> Callable[[Path, str], Path]:
-    """A copy in which all 42 joints and both hands' fits are there, whatever hands the annotations show."""
+    """A copy in which all 42 joints and both hands' fits exist, whichever hands the annotations show."""
 
     def make(root: Path, split: str) -> Path:
         def data(content: dict[str, Any]) -> None:

@@ -80,7 +80,7 @@ def test_nothing_switched_on_changes_nothing(image):
 
 
 def test_probabilities_are_shares_of_crops_and_independent(image):
-    """What changed is told by the same seed's draw with the other change switched off."""
+    """A change shows in comparison with the same seed's draw with the other change switched off."""
     flat = np.full((32, 32, 3), 100, np.uint8)
     noise, blur, both = AppearanceJitter(0, 0.3, 0), AppearanceJitter(0, 0, 0.3), AppearanceJitter(0, 0.3, 0.3)
     noisy = np.array([changed(noise, flat, seed).std() > 0 for seed in range(500)])
@@ -155,7 +155,7 @@ def test_one_setting_does_not_disturb_another(pictures):
 
 
 def test_spectrum_keeps_phases_and_high_frequencies(pictures):
-    # A wave of its own in each picture, so that low frequencies differ.
+    # A different wave in each picture, so that low frequencies differ.
     wave = torch.cos(torch.linspace(0, 2 * torch.pi, SIZE + 1)[:-1]) * torch.linspace(5, 30, COUNT)[:, None]
     pictures = pictures.float() * 0.3 + 85 + wave[:, None, None]
     changed = only(spectrum_share=1, spectrum_strength=1)(pictures, SEED)
@@ -165,7 +165,7 @@ def test_spectrum_keeps_phases_and_high_frequencies(pictures):
     np.testing.assert_allclose(after[..., ~low], before[..., ~low], atol=0.5)
     np.testing.assert_allclose(np.angle(after / before)[..., low], 0, atol=1e-2)
     lowest = np.abs(after)[..., 0, 1] / np.abs(before)[..., 0, 1]
-    assert (np.abs(lowest - 1) > 0.05).mean() > 0.25  # the others mix the mean alone
+    assert (np.abs(lowest - 1) > 0.05).mean() > 0.25  # the others only mix the mean
 
 
 def test_spectrum_of_some_leaves_the_others(pictures):

@@ -20,7 +20,7 @@ def square_by_hand(left, top, right, bottom, factor):
 
 
 def eanet_box(record, hands, project_point):
-    """Each hand's tight box of valid joints × 1.25; their union, clipped to the image, made square, × 1.25."""
+    """The union of each hand's tight box of valid joints × 1.25, clipped to the image, made square, × 1.25."""
     boxes = []
     for number in hands:
         hand = record["hands"][number]
@@ -51,7 +51,7 @@ def expected_boxes(records, selection, project_point):
 
 
 @pytest.mark.parametrize("layout", ["per_hand", "two_hand"])
-def test_joint_boxes_are_eanets(two_hand_root, plain_records, project_point, layout):
+def test_joint_boxes_are_those_of_eanet(two_hand_root, plain_records, project_point, layout):
     index = read_index(two_hand_root, "train")
     selection = select(index, hands="all", layout=layout)
     boxes = crop_boxes(index, selection, "joints")
@@ -77,7 +77,7 @@ def test_hand_that_is_not_shown_has_no_part_in_the_box(two_hand_root, everything
 
 
 def test_invalid_joints_and_the_images_edge_count(synthetic_root, edited_set, plain_records, project_point):
-    """Half the joints invalid, and hands cut by the image's edge: each changes boxes."""
+    """Half the joints are invalid, and hands are cut off by the image's edge: both change boxes."""
 
     def joint_3d(content):
         for frame in frames_of(content):
@@ -206,7 +206,7 @@ def test_missing_rootnet_ids_are_counted_and_the_first_named(synthetic_root, roo
 @pytest.mark.parametrize(
     "content", ["[", "{}", "[1]", '[{"annot_id": 1}]', '[{"annot_id": "x", "bbox": []}]', "3", "BOX OF THREE"]
 )
-def test_what_is_not_rootnets_output_is_refused(synthetic_root, rootnet, content):
+def test_files_other_than_rootnets_output_are_refused(synthetic_root, rootnet, content):
     index, selection = _all(synthetic_root, "val")
     if content == "BOX OF THREE":
         content = [{"annot_id": int(i), "bbox": [1, 2, 3]} for i in index.annotation_id]
@@ -215,7 +215,7 @@ def test_what_is_not_rootnets_output_is_refused(synthetic_root, rootnet, content
         crop_boxes(index, selection, "rootnet", path)
 
 
-def test_rootnets_file_must_be_given_and_be_there(synthetic_root, tmp_path):
+def test_rootnets_file_must_be_given_and_exist(synthetic_root, tmp_path):
     with pytest.raises(UserError, match=r"--data\.rootnet_file"):
         crop_boxes(*_all(synthetic_root, "val"), "rootnet")
     with pytest.raises(UserError, match=r"nowhere\.json"):

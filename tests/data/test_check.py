@@ -1,4 +1,4 @@
-"""Every kind of damage to a dataset is found, named and counted, and a correct set has none."""
+"""Every kind of damage to a dataset is found, named and counted, and none is found in a correct set."""
 
 import json
 
@@ -65,7 +65,7 @@ def test_images(root):
     assert "image cut short" not in kinds(root, decode=False)
 
 
-#: Kind of file, what is done to it, what the check calls it.
+#: Kind of file, the damage done to it, and the check's name for it.
 DAMAGE = [
     ("data", lambda c: c["annotations"][0].update(bbox=[1, 2, 0, 4]), "box empty"),
     ("data", lambda c: c["annotations"][0].update(bbox="wide"), "box not four numbers"),
@@ -152,14 +152,14 @@ def every_frame(content, change):
 
 
 def in_order(order):
-    """A change of the files' order (42 joints, InterHand2.6M's) as if the papers' joints stood in another one."""
+    """A change of the files' order (42 joints, InterHand2.6M's) as if the papers' joints were in another one."""
     papers = [INTERHAND_JOINT_NAMES.index(name) for name in order]
     places = [papers[JOINT_NAMES.index(name)] for name in INTERHAND_JOINT_NAMES]
     return lambda points: points.reshape(2, 21, 3)[:, places].reshape(42, 3)
 
 
 STUMBLES, LISTED = "what the index refuses", "listed by the check"
-#: Kind of fault, variant, file, what is done to it, what the check calls it.
+#: Kind of fault, variant, file, the damage done to it, and the check's name for it.
 REFUSED_BY_INDEX = [
     ("ids of 2^64", "data", lambda c: annotated(c, id=2**64), "annotation entry broken"),
     ("image ids of 2^64", "data", lambda c: first(c, id=2**64), "image entry broken"),
@@ -210,7 +210,7 @@ def shorter(content):
 
 @pytest.mark.parametrize(("kind", "change", "named"), faults(STUMBLES, LISTED, REFUSED_BY_INDEX))
 def test_check_lists_what_the_index_refuses(root, kind, change, named):
-    """The same reader: what one refuses the other lists."""
+    """Both use the same reader: the check lists what the index refuses."""
     edit(root, kind, change)
     with pytest.raises(UserError):
         read_index(root, "val")
@@ -221,7 +221,7 @@ def test_check_lists_what_the_index_refuses(root, kind, change, named):
 
 
 UNITS = [("metres", 0.001), ("centimetres", 0.1), ("micrometres", 1000.0), ("inches", 1 / 25.4)]
-#: The same, of what the index takes and no training can use.
+#: The same for data that the index takes but no training can use.
 IMPOSSIBLE = [
     ("an id of an image twice", "data", lambda c: c["images"].append(c["images"][0]), "image id twice"),
     ("no annotations", "data", lambda c: c.update(annotations=[]), "split without annotations"),
@@ -244,7 +244,7 @@ IMPOSSIBLE = [
 
 
 @pytest.mark.parametrize(("kind", "change", "named"), faults("impossible values in a set", LISTED, IMPOSSIBLE))
-def test_check_lists_what_cannot_be(root, kind, change, named):
+def test_check_lists_impossible_entries(root, kind, change, named):
     edit(root, kind, change)
     assert named in kinds(root, decode=False)
 
@@ -278,7 +278,7 @@ def imported(root, size=(400, 300)):
     ],
 )
 def test_joints_in_the_image_are_held_against_it(root, place, named):
-    """Of hands without depth, whose joints in space are their pixels lifted to the plane at a metre, f = 400 px."""
+    """For hands without depth, whose joints in space are their pixels lifted to the plane at one metre, f = 400 px."""
     mine = imported(root)
 
     def change(content):
@@ -292,7 +292,7 @@ def test_joints_in_the_image_are_held_against_it(root, place, named):
 
 
 @fault("impossible values in a set", "no split at all", "refused in one sentence")
-def test_folder_without_splits_is_no_set(tmp_path):
+def test_folder_without_splits_is_not_a_set(tmp_path):
     (tmp_path / "annotations").mkdir()
     with pytest.raises(UserError, match="no split"):
         kinds(tmp_path)

@@ -25,7 +25,7 @@ def apply(affine, point):
 
 
 def test_boxs_corners_go_to_the_crops():
-    """Outer edges to outer edges: half a pixel beyond the centres of the first and the last pixel."""
+    """Outer edges go to outer edges, half a pixel beyond the centres of the first and the last pixel."""
     box = np.array([100.0, 50.0, 60.0])
     affine = crop_affine(box, 96)
     for u, v in ((-1, -1), (1, -1), (1, 1), (-1, 1)):
@@ -90,7 +90,7 @@ def test_no_jitter_leaves_the_box():
     assert not flips.any()
 
 
-def test_defaults_are_eanets():
+def test_defaults_are_those_of_eanet():
     jitter = CropJitter()
     assert (jitter.scale, jitter.rotation_probability, jitter.shift) == (0.25, 0.6, 0.0)
     assert np.rad2deg(jitter.rotation_rad) == pytest.approx(30)
@@ -116,7 +116,7 @@ def module(root, **settings):
 
 
 def turned(points, angle):
-    """Clockwise as seen, which in x right, y down is the mathematical sense."""
+    """Clockwise as seen, which is the mathematically positive sense with x right and y down."""
     return Rotation.from_euler("z", angle).apply(np.pad(points, ((0, 0), (0, 1))))[:, :2]
 
 
@@ -172,7 +172,7 @@ def test_jitter():
 
 @pytest.mark.parametrize("mirror_left", [False, True])
 def test_hands_of_the_loader_are_upright_and_fill_the_crop(synthetic_root, mirror_left):
-    """Wrist → middle knuckle points up; the joints' box is square-filling at 1 / 1.25² of the crop, in its middle."""
+    """Wrist → middle knuckle points up; the joints' box fills 1 / 1.25² of the crop's side, in its middle."""
     (batch,) = module(synthetic_root, mirror_left=mirror_left, hands="all").evaluation_dataloader("val")
     points = build_targets(batch, HandModel())["joints_2d"][:, 0].numpy()
     valid, clear = batch["joint_valid_frame"][:, 0].numpy(), 0
@@ -182,7 +182,7 @@ def test_hands_of_the_loader_are_upright_and_fill_the_crop(synthetic_root, mirro
             assert way[1] < 0
             assert abs(way[0]) < 1e-4
         low, high = own[known].min(0), own[known].max(0)
-        # A joint outside the image leaves its mark on the crop; nearly all hands lie inside.
+        # A joint outside the image changes the crop; nearly all hands lie inside.
         inside = (high - low).max() == pytest.approx(2 / 1.25**2, abs=1e-3)
         clear += bool(inside and np.abs(low + high).max() < 1e-3)
     assert clear > 0.8 * len(points)
@@ -192,7 +192,7 @@ def test_hands_of_the_loader_are_upright_and_fill_the_crop(synthetic_root, mirro
 
 
 def test_without_a_turn_the_box_is_the_joints_box(synthetic_root):
-    """But at the image's edge, where what sticks out is cut off before the margin is added and not after it."""
+    """Except at the image's edge, where the overhang is cut off before the margin is added and not after it."""
     dataset = module(synthetic_root).dataset("val")
     numbers = np.arange(len(dataset))
     same = np.isclose(dataset.boxes.turned(numbers, np.zeros(len(numbers))), dataset.boxes[numbers], atol=1e-2)
@@ -228,7 +228,7 @@ def test_jitter_is_a_function_of_seed_epoch_and_sample(synthetic_root):
 
 
 def test_deviations_are_the_settings(synthetic_root):
-    """Turns of many draws: the given standard deviation, and the given share far off."""
+    """Over many draws, turns have the given standard deviation and the given share of outliers."""
 
     def leaning(**settings):
         data = module(synthetic_root, hands="right", read_images=False, scale_jitter=0.0, **settings)
@@ -248,7 +248,7 @@ def test_deviations_are_the_settings(synthetic_root):
 
 
 def test_image_and_geometry_stay_together(synthetic_root):
-    """By their maps, the turned crop's pixels lie in the plain crop where the plain crop has them."""
+    """The maps lead from the turned crop's pixels to the same pixels of the plain crop."""
     upright, plain = (module(synthetic_root, upright=on, image_size=256).dataset("val") for on in (True, False))
     for number in range(0, len(plain), 5):
         one, other = upright[number], plain[number]
@@ -264,7 +264,7 @@ def test_image_and_geometry_stay_together(synthetic_root):
 
 
 def test_shuffled_images_are_upright_too(synthetic_root):
-    """Another sample's image goes where its own upright crop would show it."""
+    """Another sample's image is placed as in its own upright crop."""
     shuffled = module(synthetic_root, shuffled_images=True, augment=False, hands="right").dataset("train")
     plain = module(synthetic_root, augment=False, hands="right").dataset("train")
     for number in range(3):
@@ -274,7 +274,7 @@ def test_shuffled_images_are_upright_too(synthetic_root):
 
 @pytest.mark.parametrize("noise", [0.0, 0.01])
 def test_no_metric_knows_whether_crops_are_upright(synthetic_root, noise):
-    """The same hands, right or off by the same errors in the camera's frame, score the same."""
+    """The same hands, correct or with the same errors in the camera's frame, have the same scores."""
     hand_model, reports = HandModel(), []
     for upright in (False, True):
         (batch,) = module(synthetic_root, upright=upright, hands="all").evaluation_dataloader("test")
@@ -309,7 +309,7 @@ def test_no_metric_knows_whether_crops_are_upright(synthetic_root, noise):
     assert plain["mpjpe_mm"] == pytest.approx(0, abs=1e-3) if noise == 0 else plain["mpjpe_mm"] > 10
 
 
-def test_two_hands_share_no_turn(synthetic_root):
+def test_two_hands_do_not_share_a_turn(synthetic_root):
     with pytest.raises(UserError, match=r"data\.upright turns crops of one hand: set data\.layout"):
         module(synthetic_root, layout="two_hand")
     with pytest.raises(UserError, match=r"upright_far_share"):

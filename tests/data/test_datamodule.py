@@ -97,7 +97,7 @@ def test_training_is_shuffled_augmented_and_drops_the_incomplete_batch(synthetic
     assert not still[:, 0, 1].any()
 
 
-def test_incomplete_training_batch_is_kept_if_there_is_no_other(synthetic_root):
+def test_incomplete_training_batch_is_kept_if_it_is_the_only_one(synthetic_root):
     data = data_of(synthetic_root, batch_size=1000)
     batches = list(data.train_dataloader())
     assert [len(batch["image"]) for batch in batches] == [len(data.dataset("train"))]
@@ -154,7 +154,7 @@ def test_subsets_belong_to_their_stage(synthetic_root, tmp_path):
 
 
 def test_labelled_only_concerns_training_and_validation(two_hand_root):
-    """The test set is given by its protocol."""
+    """The test set is fixed by its protocol."""
     everything, labelled = (data_of(two_hand_root, hands="all", labelled_only=only) for only in (False, True))
     for stage in ("train", "val", "test"):
         fine = [int(labelled.dataset(stage)[n]["gesture_fine"]) for n in range(len(labelled.dataset(stage)))]

@@ -109,7 +109,7 @@ def test_gesture_classes_per_hand_stay_those_of_the_annotated_hand(synthetic_roo
 
 @dataclass(frozen=True)
 class FixedCrop(CropJitter):
-    """A given change instead of a random one."""
+    """Applies a given change instead of a random one."""
 
     turn: float = 0.0
     zoom: float = 1.0
@@ -287,7 +287,7 @@ def test_integers_are_keys_of_the_first_epoch(augmented):
 
 
 def test_workers_do_not_change_the_batches(synthetic_root):
-    """The same batches with 0 and 2 workers, also in the next epoch, which differs."""
+    """The batches are the same with 0 and 2 workers, also in the next epoch, whose batches differ from the first."""
 
     def epochs(workers):
         data = InterHandDataModule(

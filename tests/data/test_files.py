@@ -1,4 +1,4 @@
-"""Where annotation files lie, and one clear sentence for whatever is wrong with them."""
+"""The places of annotation files, and one clear sentence for whatever is wrong with them."""
 
 import shutil
 
@@ -17,7 +17,7 @@ def root(tmp_path, synthetic_root):
     return copy
 
 
-def test_paths_are_interhands(tmp_path):
+def test_paths_are_those_of_interhand(tmp_path):
     assert annotation_path(tmp_path, "val", "camera") == (
         tmp_path / "annotations" / "val" / "InterHand2.6M_val_camera.json"
     )
@@ -60,7 +60,7 @@ def test_missing_file_is_named_with_what_to_do(root, kind):
 
 
 def test_missing_split(root):
-    with refused(annotation_path(root, "validation", "data"), "choose a split that is there"):
+    with refused(annotation_path(root, "validation", "data"), "choose an existing split"):
         read_index(root, "validation")
 
 

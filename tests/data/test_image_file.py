@@ -1,4 +1,4 @@
-"""Reading images: against Pillow, which turns them as Exif says; import, loader, check and predict agree."""
+"""Reading images, against Pillow, which turns them as Exif says; import, loader, check and predict agree."""
 
 import contextlib
 import io
@@ -125,7 +125,7 @@ def test_cut_jpeg_is_refused_and_not_filled_with_grey(tmp_path, left):
     variant="JPEG with a film behind it (motion photo)",
     outcome="read: nothing of the image is missing",
 )
-def test_what_follows_a_whole_jpeg_is_left_alone(tmp_path):
+def test_bytes_after_a_whole_jpeg_are_ignored(tmp_path):
     path = tmp_path / "motion.jpg"
     path.write_bytes(saved(smooth(), "JPEG") + b"MotionPhoto" + bytes(5000))
     assert read_image(path).shape == (HEIGHT, WIDTH, 3)
@@ -139,14 +139,14 @@ def test_missing_image(tmp_path):
 @pytest.mark.parametrize(
     "content", [b"", b"text", b"\xff\xd8", b"\xff\xd8\xff\xc0\x00\x00", b"\xff\xd8" + b"\xff" * 5000]
 )
-def test_what_is_no_image(tmp_path, content):
+def test_files_that_are_not_images(tmp_path, content):
     path = tmp_path / "none.jpg"
     path.write_bytes(content)
     with pytest.raises(UnreadableImageError, match="is not a readable image"):
         read_image(path)
 
 
-# --- one reading for everybody: a set of one image, made by the ordinary command, and what each of the four says of it
+# --- one reading for everybody: a set of one image, made by the ordinary command, and what each of the four reports
 
 
 def joints_of(name):
@@ -204,7 +204,7 @@ def turned_files():
         "photo turned by its camera", "import, loader, check and predict see it as a viewer shows it", turned_files()
     ),
 )
-def test_everybody_sees_what_a_viewer_shows(tmp_path, ending, content):
+def test_everybody_sees_the_same_as_a_viewer(tmp_path, ending, content):
     path = tmp_path / f"photo.{ending}"
     path.write_bytes(content)
     expected = shown_by_pillow(path)
@@ -235,7 +235,7 @@ def half(content: bytes) -> bytes:
 def listening(path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as server:
         before = Path.cwd()
-        os.chdir(path.parent)  # the names of sockets are short
+        os.chdir(path.parent)  # the names of sockets must be short
         try:
             server.bind(path.name)
         finally:
@@ -244,10 +244,10 @@ def listening(path: Path) -> None:
 
 JPEG, PNG = saved(smooth(), "JPEG"), saved(smooth(), "PNG")
 CUT, OTHER, LARGE, NO_FILE = "image cut short", "image of another format", "image too large", "image unreadable"
-#: Nothing but the first bytes of such files; with what they take, they are damaged.
+#: Only the first bytes of such files; if the packages for them are installed, they count as damaged.
 HEIC = (NO_FILE, "is not a readable image: ") if heic_is_read() else (OTHER, "but HEIC: read it after pip install")
 AVIF = (NO_FILE, "is not a readable image: ") if avif_is_read() else (OTHER, "but AVIF: read it after pip install")
-#: What lies in the image's place (bytes, or what puts it there), the kind that the check gives, what everybody says.
+#: The content in place of the image (bytes, or a function that writes it), the check's kind, and everybody's message.
 REFUSED = [
     ("cut image", "JPEG, second half missing", half(JPEG), CUT, "is cut short"),
     ("cut image", "JPEG, last byte missing", JPEG[:-1], CUT, "is cut short"),
@@ -327,7 +327,7 @@ def test_everybody_refuses_the_same(tmp_path, capsys, thing, kind, says):
 
 
 def test_largest_image_that_is_read(tmp_path):
-    """The limit is of pixels, and one row fewer than too many is read."""
+    """The limit is one of pixels; an image with one row fewer than too many is read."""
     path = tmp_path / "image.png"
     path.write_bytes(claims(PNG, 8192, 8192))
     assert look_at_image(path) == (8192, 8192)
@@ -368,7 +368,7 @@ def test_image_of_another_size_than_annotated(tmp_path, content):
     assert f"{WIDTH} x {HEIGHT}" in problem["detail"]
 
 
-#: As the joints file says it, and as the file system has it.
+#: The name in the joints file, and that in the file system.
 SPELLINGS = [
     ("backslashes between folders", "kitchen\\left\\a.jpg", "kitchen/left/a.jpg"),
     ("both slashes", "kitchen\\left/a.jpg", "kitchen/left/a.jpg"),
@@ -394,7 +394,7 @@ def test_file_is_found_however_its_name_is_spelled(tmp_path, written, stored):
     np.testing.assert_allclose(image_of(ImageQuery(tmp_path / written)), expected, atol=5)
     assert imported(tmp_path, written) == 0
 
-    # A set of somebody else whose annotations spell the name so.
+    # Somebody else's set whose annotations spell the name this way.
     table = tmp_path / "set" / "annotations" / "train" / "InterHand2.6M_train_data.json"
     content = json.loads(table.read_text(encoding="utf-8"))
     content["images"][0]["file_name"] = written
@@ -415,7 +415,7 @@ def test_name_in_another_case_is_named(tmp_path):
     (tmp_path / "IMG_1.JPG").write_bytes(JPEG)
     if (tmp_path / "img_1.jpg").exists():
         pytest.skip("this file system knows no case")
-    with pytest.raises(UnreadableImageError, match=r"img_1\.jpg' is missing \('IMG_1\.JPG' is there\)"):
+    with pytest.raises(UnreadableImageError, match=r"img_1\.jpg' is missing \('IMG_1\.JPG' exists\)"):
         read_image(tmp_path / "img_1.jpg")
 
 
@@ -436,7 +436,7 @@ def test_two_spellings_of_one_image_are_one_image(tmp_path):
 
 
 def picture(width=96, height=64):
-    """Colours that change slowly, which a codec keeps, and are not their own mirror image."""
+    """A picture whose colours change slowly, which a codec keeps, and which is not its own mirror image."""
     x, y = np.meshgrid(np.linspace(0, 1, width), np.linspace(0, 1, height))
     return (np.stack([x, y, x * y], -1) * 200 + 30).astype(np.uint8)
 
@@ -461,7 +461,7 @@ def test_read_as_a_viewer_shows_it(tmp_path, kind, suffix, orientation):
     assert found.shape == expected.shape
     assert look_at_image(path) == found.shape[1::-1]
     assert np.abs(found - expected).mean() < 4
-    # What the file holds decides, not its name.
+    # The file's content decides, not its name.
     path.rename(tmp_path / "b.jpg")
     np.testing.assert_array_equal(read_image(tmp_path / "b.jpg"), found)
 
@@ -474,7 +474,7 @@ def test_the_focal_length_is_read(tmp_path, kind, suffix):
 
 
 @pytest.mark.parametrize(("kind", "suffix"), [HEIC_FILE, AVIF_FILE])
-def test_what_is_damaged_is_refused_in_one_sentence(tmp_path, kind, suffix):
+def test_damaged_images_are_refused_in_one_sentence(tmp_path, kind, suffix):
     content = written(tmp_path / f"a{suffix}", kind).read_bytes()
     rng = np.random.default_rng(0)
     for length in rng.integers(12, len(content) - 1, 20):

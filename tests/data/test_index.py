@@ -91,7 +91,7 @@ def test_name_with_another_captures_camera_is_another_name(two_hand_root):
 
 
 def assert_is(index, records) -> None:
-    """Every array of the index says what the records say."""
+    """Asserts that every array of the index agrees with the records."""
     assert len(index) == len(records)
     for row, record in enumerate(records):
         frame, camera = index.frame[row], index.camera[row]
@@ -212,7 +212,7 @@ def test_fits_that_are_null_or_missing_altogether(two_hand_root, edited_set, pla
     assert not index.mano_valid.all(-1).all()
 
 
-def test_positions_of_invalid_joints_are_zero_even_if_they_are_no_numbers(synthetic_root, edited_set):
+def test_positions_of_invalid_joints_are_zero_even_if_they_are_not_numbers(synthetic_root, edited_set):
     def joint_3d(content):
         for frame in frames_of(content):
             frame["joint_valid"] = [0] + [1] * 41
@@ -283,7 +283,7 @@ def drop_camera(content):
 def test_files_that_do_not_fit_together_are_named(synthetic_root, edited_set, kind, edit, says):
     root = edited_set(synthetic_root, "val", **{kind: edit})
     if says is None:
-        read_index(root, "val")  # what no image refers to is not looked at
+        read_index(root, "val")  # entries to which no image refers are not examined
         return
     with refused(says, root):
         read_index(root, "val")

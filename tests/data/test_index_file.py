@@ -1,4 +1,4 @@
-"""The index on disk: made once, made anew when it must be, never half there, shared by processes."""
+"""The index on disk: built once, rebuilt when necessary, never half written, shared by processes."""
 
 import multiprocessing
 import os
@@ -67,7 +67,7 @@ def test_any_safetensors_reader_opens_it(root):
 
 @pytest.mark.parametrize("change", ["size", "time"])
 @pytest.mark.parametrize("kind", ["data", "camera", "joint_3d", "MANO_NeuralAnnot"])
-def test_changed_json_is_read_anew(root, builds, kind, change):
+def test_changed_json_is_read_again(root, builds, kind, change):
     read_index(root, "val")
     path = annotation_path(root, "val", kind)
     state = path.stat()
@@ -111,7 +111,7 @@ def spoil(path: Path, how: str) -> None:
 
 
 @pytest.mark.parametrize("how", ["version", "cut", "header", "empty", "other"])
-def test_what_is_no_whole_index_of_this_version_is_made_anew(root, builds, how):
+def test_anything_but_a_whole_index_of_this_version_is_rebuilt(root, builds, how):
     index = read_index(root, "val")
     expected = index.bbox_px.copy()
     spoil(index.path, how)
@@ -136,7 +136,7 @@ def test_read_only_set_is_indexed_in_the_cache(root, builds, monkeypatch, tmp_pa
 
 
 @pytest.mark.parametrize("how", ["version", "none"])
-def test_nowhere_to_keep_it_is_a_sentence_with_the_remedy(root, monkeypatch, tmp_path, how):
+def test_without_a_writable_place_a_sentence_names_the_remedy(root, monkeypatch, tmp_path, how):
     index = read_index(root, "val")
     spoil(index.path, how) if how == "version" else index.path.unlink()
     cache = tmp_path / "cache"
@@ -199,7 +199,7 @@ def test_pickled_index_is_its_path(root):
         assert copy.mano_valid.any() == mano_fits
 
 
-def test_header_says_what_it_was_made_from(root):
+def test_header_names_its_sources(root):
     header = read_header(read_index(root, "val").path)
     assert header is not None
     for kind, (size, _) in header["sources"].items():

@@ -1,4 +1,4 @@
-"""Joints by other tools' names."""
+"""Joints under other tools' names."""
 
 import pytest
 from set_files import MMPOSE_NAMES
@@ -50,7 +50,7 @@ def test_sides_of_42(pattern):
 
 
 @pytest.mark.parametrize("name", ["nose", "thumb5", "index", "left_eye", "21", "index_middle1", "", "x"])
-def test_what_is_no_joint_is_named(name):
+def test_names_that_are_not_joints_are_reported(name):
     with pytest.raises(ValueError, match=f"'{name}'"):
         read_joint_names(["0", name])
 

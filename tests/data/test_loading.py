@@ -1,4 +1,4 @@
-"""Which samples each process sees: every one once, in a repeatable order."""
+"""The samples that each process sees: every one once, in a repeatable order."""
 
 import os
 import signal
@@ -69,13 +69,13 @@ def test_order_is_a_function_of_seed_and_epoch():
     assert sorted(first) == list(range(33)) != first
     assert order(33, epoch=1) != first
     assert order(33, seed=1) != first
-    # Neither is the other's: (seed 0, epoch 1) is not (seed 1, epoch 0).
+    # Seeds and epochs are not interchangeable: (seed 0, epoch 1) is not (seed 1, epoch 0).
     assert order(33, epoch=1) != order(33, seed=1)
 
 
 @pytest.mark.parametrize("processes", [2, 3])
 def test_processes_divide_the_order_of_one(processes):
-    """Step k of two processes sees what step 2k and 2k + 1 of one see, so batches hold the same samples."""
+    """Step k of two processes sees the samples of the steps 2k and 2k + 1 of one, so batches hold the same samples."""
     together = order(32, processes, epoch=2)
     assert together == order(32, epoch=2)[: len(together)]
 
@@ -145,7 +145,7 @@ def test_rest_of_an_epoch(workers, processes, rank, done):
 
 
 def steps(processes, batch_size, state=None):
-    """What all processes together see in each step, in the order of one."""
+    """The samples that all processes together see in each step, in the order of a single process."""
     each = []
     for rank in range(processes):
         source = loader(processes=processes, rank=rank, batch_size=batch_size, drop_last=True)
@@ -187,10 +187,10 @@ def test_epoch_may_be_set_after_the_iterator_is_made():
     assert [batch.tolist() for batch in iterator] == batches(loader(), 3)
 
 
-# A worker ends at its parent's SIGTERM, and at other processes' only where nobody says who sent it.
+# A worker ends at its parent's SIGTERM, and at those of other processes only if the sender is not known.
 
 
-#: Prepares a worker, starts a process that signals it, and says so if it lives on.
+#: Prepares a worker, starts a process that signals it, and reports if it survives.
 PROGRAM = """
 import os, subprocess, sys
 from gesturehand.data.loading import prepare_worker

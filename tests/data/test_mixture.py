@@ -21,7 +21,7 @@ from gesturehand.own_data.entries import read_entries
 
 
 class Lengths:
-    """Stands for sets of these lengths where only their lengths matter."""
+    """Stands in for sets of these lengths if only their lengths matter."""
 
     def __init__(self, *lengths):
         self.lengths = list(lengths)
@@ -60,7 +60,7 @@ def test_every_block_has_its_shares_to_one_sample(shares):
         assert abs(parts.count(part) / len(keys) - share) < 0.01
 
 
-def test_an_epoch_sees_the_first_set_once_and_goes_round_the_others():
+def test_an_epoch_sees_the_first_set_once_and_cycles_through_the_others():
     lengths = [60, 7, 500]
     keys = order(lengths, (0.5, 0.25, 0.25))
     first = [key for key in keys if key.sample < 60]
@@ -88,7 +88,7 @@ def test_processes_divide_the_order_of_one(processes):
     assert together == order([40, 9], (0.8, 0.2))[: len(together)]
 
 
-def test_a_resumed_epoch_goes_on_where_it_was():
+def test_a_resumed_epoch_continues_where_it_was():
     assert order([40, 9], (0.8, 0.2), start=16) == order([40, 9], (0.8, 0.2))[16:]
 
 
@@ -107,7 +107,7 @@ def mixed(synthetic_root, two_hand_root):
     )
 
 
-def test_samples_are_those_of_their_own_set(mixed, two_hand_root):
+def test_samples_are_the_same_as_in_their_set(mixed, two_hand_root):
     data = mixed(augment=False)
     dataset = data.mixed_dataset()
     start = dataset.lengths[0]
@@ -151,7 +151,7 @@ def test_a_set_without_fits_trains_what_it_can(synthetic_root):
     sets = [AddedSet(str(synthetic_root), 0.5, mano_fits=False)]
     data = InterHandDataModule(str(synthetic_root), image_size=32, batch_size=8, num_workers=0, sets=sets)
     fitted = torch.cat([batch["mano_valid"].any(1) for batch in batches(data)])
-    assert 0.3 < fitted.float().mean() < 0.5  # a tenth of the frames has no fit in either
+    assert 0.3 < fitted.float().mean() < 0.5  # in both sets, a tenth of the frames has no fit
 
 
 @pytest.mark.parametrize(
@@ -169,7 +169,7 @@ def test_shares_that_cannot_be_are_refused(shares, sentence):
 
 
 def two_label_sets(folder, count=24):
-    """Photos with labels of two sets, with gestures only, and with a box that says nothing more; of train and val."""
+    """Photos with labels of two sets, with gestures only, and with nothing but a box, in splits train and val."""
     hands = []
     for number in range(count):
         Image.fromarray(np.full((24, 24, 3), number, np.uint8)).save(folder / f"{number}.png")
@@ -188,9 +188,9 @@ def two_label_sets(folder, count=24):
 
 
 def labels_of(dataset):
-    """Of every sample its set of labels ('' where it has none), its label and its gesture."""
+    """For every sample, its set of labels ('' if it has none), its label and its gesture."""
     batch = dataset.__getitems__([SampleKey(number) for number in range(len(dataset))])
-    names = sorted(dataset.index.own_label_names)  # as `auto` orders them, the rendered set having none
+    names = sorted(dataset.index.own_label_names)  # as `auto` orders them; the rendered set has none
     pairs = [names[k] if k >= 0 else ("", "") for k in batch["own_label"].tolist()]
     return [(*pair, fine) for pair, fine in zip(pairs, batch["gesture_fine"].tolist(), strict=True)]
 
@@ -213,7 +213,8 @@ def test_shuffled_labels_stay_within_their_set(tmp_path, synthetic_root):
         assert len(own[0]) >= 6
         assert Counter(own[0]) == Counter(own[1])
         assert own[0] != own[1]
-    # Another process sees the same ones, whether it reads the set itself or gets it from this one; another seed others.
+    # Another process sees the same ones, whether it reads the set itself or gets it from this one; with another seed
+    # they differ.
     assert labels_of(part(True)) == shuffled
     assert labels_of(pickle.loads(pickle.dumps(part(True)))) == shuffled
     assert labels_of(part(True, seed=1)) != shuffled
@@ -221,7 +222,7 @@ def test_shuffled_labels_stay_within_their_set(tmp_path, synthetic_root):
 
 
 def test_one_set_of_labels_is_shuffled_by_the_order_itself(two_hand_root):
-    """Labelled hands of a single vocabulary take the order as it is, as comparisons before label sets did."""
+    """Labelled hands of a single vocabulary use the order as it is, like comparisons from before label sets existed."""
     index = read_index(two_hand_root, "train")
     selection = select(index, hands="all", labelled_only=True)
     order = np.random.default_rng(3).permutation(len(selection))

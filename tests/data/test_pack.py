@@ -1,4 +1,4 @@
-"""Packing: byte for byte, whole shards only, goes on after a kill, names what cannot be read, verifies sums."""
+"""Packing: byte for byte, in whole shards only; it continues after a kill, names unreadable images and checks sums."""
 
 import hashlib
 import itertools
@@ -24,7 +24,7 @@ from gesturehand.data.pack import pack_split
 from gesturehand.data.shards import TABLE_NAME, name_hash, open_table
 from gesturehand.errors import UserError
 
-#: A few images a shard.
+#: So small that a shard holds a few images.
 SMALL_MB = 0.1
 
 
@@ -42,7 +42,7 @@ def loose_files(root: Path, split: str) -> dict[str, bytes]:
 
 
 def members(folder: Path) -> dict[str, bytes]:
-    """What Python's own reader finds in the shards, in their order."""
+    """The members that Python's own reader finds in the shards, in their order."""
     found = {}
     for path in sorted(folder.glob("images_*.zip")):
         with zipfile.ZipFile(path) as archive:
@@ -121,7 +121,7 @@ pack.pack_split(sys.argv[1], "train", shard_mb=float(sys.argv[2]), workers=1, pr
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
-def test_after_a_kill_what_is_whole_is_kept_and_the_rest_follows(root, tmp_path):
+def test_after_a_kill_whole_shards_are_kept_and_the_rest_follows(root, tmp_path):
     whole = pack_split(root, "train", out=tmp_path / "whole", shard_mb=SMALL_MB, progress=False).folder
     folder = root / "packed" / "train"
     process = subprocess.Popen([sys.executable, "-c", KILLED, str(root), str(SMALL_MB)])
@@ -260,7 +260,7 @@ def test_data_check_reads_the_images_that_training_reads(root):
     assert "its bytes are not those that were packed" in problem.detail
 
 
-def test_begun_anew_where_images_have_changed_and_never_without_them(root):
+def test_packed_again_if_images_have_changed_and_never_without_them(root):
     folder = pack_split(root, "val", shard_mb=SMALL_MB, progress=False).folder
     names = list(loose_files(root, "val"))
     changed, other = (root / "images" / "val" / name for name in names[:2])

@@ -1,4 +1,4 @@
-"""Sizes and orders of hands, told by their bones: on the real frames, the open hand, and in closed form."""
+"""Sizes and joint orders of hands, judged by their bones: on the real frames, the open hand, and in closed form."""
 
 import numpy as np
 import pytest
@@ -26,7 +26,7 @@ def test_real_hands_are_about_an_adults_size_and_in_order(real_sample):
 
 @pytest.mark.parametrize("factor", [0.01, 0.2, 0.5, 1.0, 2.0, 3.28, 1000.0])
 def test_scale_is_a_factor(real_sample, factor):
-    """Feet are 3.28 of a metre; what is half or twice a hand may be a child's or a giant's."""
+    """A metre has 3.28 feet; half or twice the size of a hand may be a child's or a giant's."""
     joints, valid = hands_of(real_sample, "test")
     scale = hand_scale(joints[0] * factor, valid[0])
     assert scale == pytest.approx(factor * hand_scale(joints[0], valid[0]))
@@ -40,7 +40,7 @@ def test_few_bones_say_nothing(real_sample):
 
 
 def test_right_order_with_noise_is_right(synthetic_root):
-    """2 cm of noise on every joint: each hand's proportions are lost, those of all together are not."""
+    """With 2 cm of noise on every joint, the proportions of each hand are lost, but not those of all hands together."""
     joints, valid = hands_of(synthetic_root, "train")
     noise = np.random.default_rng(0).normal(0, 0.02, joints.shape)
     assert better_order(joints + noise, valid) is None
@@ -62,7 +62,7 @@ def test_lengths_in_words():
 
 
 def curled(degrees):
-    """A right hand before the camera, palm towards it, fingers up; each middle joint bends so much to the palm."""
+    """A right hand with its palm to the camera and fingers up; each middle joint bends by this angle to the palm."""
     joints = np.zeros((21, 3))
     for finger in range(1, 5):
         angles = np.radians([0, degrees, 2 * degrees])

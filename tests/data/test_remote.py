@@ -1,4 +1,4 @@
-"""Sets behind URLs: on fsspec's own file systems and on an HTTP server that counts what is asked for."""
+"""Sets behind URLs: on fsspec's own file systems and on an HTTP server that counts requests."""
 
 import http.server
 import json
@@ -31,7 +31,7 @@ def cache(tmp_path, monkeypatch) -> Path:
 
 @pytest.fixture(scope="module")
 def packed_root(synthetic_root, tmp_path_factory) -> Path:
-    """Two splits packed, and nothing else."""
+    """Two packed splits, and nothing else."""
     root = tmp_path_factory.mktemp("packed") / "set"
     for split in ("train", "val"):
         pack_split(synthetic_root, split, out=root, shard_mb=0.5, progress=False)
@@ -48,7 +48,7 @@ def memory(packed_root) -> Iterator[str]:
 
 
 class Ranges(http.server.SimpleHTTPRequestHandler):
-    """Serves a folder, by ranges of bytes where they are asked for, and keeps what it sent."""
+    """Serves a folder, by ranges of bytes if they are asked for, and records what it sent."""
 
     sent: ClassVar[list[tuple[str, int]]] = []
     with_ranges = True
@@ -84,7 +84,7 @@ class Ranges(http.server.SimpleHTTPRequestHandler):
             self.wfile.write(content)
 
     def log_message(self, *words: object) -> None:
-        """Says nothing."""
+        """Logs nothing."""
 
 
 @pytest.fixture
@@ -158,14 +158,14 @@ def test_a_failing_network_is_tried_again(served, monkeypatch):
         read_image(source)
 
 
-def test_a_server_without_ranges_is_told(served):
+def test_a_server_without_ranges_is_reported(served):
     index = read_index(served, "val")
     Ranges.with_ranges = False
     with pytest.raises(UnreadableImageError, match="the server sends the whole file in place of a range of bytes"):
         read_image(index.image(0))
 
 
-def test_an_image_that_is_not_there_is_missing(memory):
+def test_an_image_that_does_not_exist_is_missing(memory):
     index = read_index(memory, "val")
     fsspec.filesystem("memory").rm("/bucket/set/packed/val/images_0000.zip")
     (source,) = index.images.of_all([index.file_name[0].decode()])

@@ -1,4 +1,4 @@
-"""Which samples a split has, against a plain reading."""
+"""The samples of a split, against a plain reading."""
 
 import json
 import pickle
@@ -65,7 +65,7 @@ def test_selection_is_the_plain_one(two_hand_root, plain_records, hands, layout,
 
 
 def test_options_choose_different_samples(two_hand_root):
-    """The test above is empty unless the set has every kind."""
+    """The test above proves nothing unless the set has every kind."""
     index = read_index(two_hand_root, "train")
     counts = {hands: len(select(index, hands=hands)) for hands in KEPT}
     assert counts["right"] + counts["left"] == counts["single"]
@@ -76,7 +76,7 @@ def test_options_choose_different_samples(two_hand_root):
 
 
 @pytest.mark.parametrize("file", ["data", "joint_3d"])
-def test_hands_without_a_valid_joint_are_no_samples(two_hand_root, edited_set, plain_records, file):
+def test_hands_without_a_valid_joint_are_not_samples(two_hand_root, edited_set, plain_records, file):
     """Either file can take all joints away; a two-hand annotation keeps its other hand."""
 
     def data(content):
@@ -103,8 +103,8 @@ def test_hands_without_a_valid_joint_are_no_samples(two_hand_root, edited_set, p
     assert len(select(index, hands="all")) == len(before) - 2
 
 
-def test_joints_valid_in_different_places_only_are_no_sample(synthetic_root, edited_set):
-    """One valid joint per image and another per frame: none that could be used."""
+def test_joints_valid_only_in_different_places_make_no_sample(synthetic_root, edited_set):
+    """One joint is valid per image and another per frame, so that none can be used."""
 
     def data(content):
         content["annotations"][0]["joint_valid"] = [1, 0] * 21
@@ -118,7 +118,7 @@ def test_joints_valid_in_different_places_only_are_no_sample(synthetic_root, edi
     assert 1 in select(index).row
 
 
-def test_hand_that_the_annotation_does_not_show_is_no_sample(two_hand_root, everything_flagged):
+def test_hand_that_the_annotation_does_not_show_is_not_a_sample(two_hand_root, everything_flagged):
     root = everything_flagged(two_hand_root, "train")
     index = read_index(root, "train")
     assert np.all(index.joint_valid_image)
@@ -286,7 +286,7 @@ def whole(dataset):
 def test_frames_without_their_fits_are_as_if_they_never_had_any(two_hand_root):
     settings = {"root": str(two_hand_root), "num_workers": 0, "read_images": False, "hands": "all", "augment": False}
     plain = InterHandDataModule(**settings).dataset("train")
-    # A dataset goes to worker processes by pickle, where an index is only its file.
+    # A dataset goes to worker processes as a pickle, in which an index is only its file.
     few = pickle.loads(pickle.dumps(InterHandDataModule(**settings, fit_share=0.3).dataset("train")))
     one, other = whole(plain), whole(few)
     assert 0 < other["mano_valid"].sum() < one["mano_valid"].sum()
@@ -307,7 +307,7 @@ def test_labels_are_permuted_among_the_samples(synthetic_root):
         sorted(zip(b["gesture_coarse"].tolist(), b["gesture_fine"].tolist(), strict=True)) for b in (plain, shuffled)
     ]
     assert pairs[0] == pairs[1]
-    # Four gestures of about equal number: a quarter of the labels stays right by chance.
+    # Four gestures in about equal numbers: a quarter of the labels stays correct by chance.
     assert (plain["gesture_fine"] == shuffled["gesture_fine"]).float().mean() < 0.5
     for name in ("annotation_id", "joints_world", "mano_pose"):
         assert np.array_equal(plain[name], shuffled[name]), name

@@ -1,4 +1,4 @@
-"""Single files and shards give the same samples bit for bit; which of them is read follows the documented rule."""
+"""Single files and shards give the same samples bit for bit; the documented rule decides which of them is read."""
 
 import os
 import pickle
@@ -26,7 +26,7 @@ SPLITS = ("train", "val", "test")
 
 @pytest.fixture(scope="module")
 def packed_root(synthetic_root, tmp_path_factory) -> Path:
-    """All splits packed, and nothing else: no annotations, no single file."""
+    """All splits packed, and nothing else: neither annotations nor single files."""
     root = tmp_path_factory.mktemp("packed") / "set"
     for split in SPLITS:
         pack_split(synthetic_root, split, out=root, shard_mb=0.1, progress=False)
@@ -128,7 +128,7 @@ def test_the_shard_comes_first_and_single_files_fill_the_gaps(both):
 
 
 def test_changed_annotations_need_no_packing(both):
-    """The table goes by names, so that rows may come, go and move."""
+    """The table refers to names, so that rows may be added, removed and moved."""
     before = read_index(both, "val")
     edit_json(annotation_path(both, "val", "data"), lambda c: c.update(annotations=c["annotations"][::-1][:5]))
     shutil.rmtree(both / "images")

@@ -1,4 +1,4 @@
-"""Names that mean one file."""
+"""Different spellings of the name of one file."""
 
 from pathlib import Path
 

@@ -17,13 +17,13 @@ REAL_HANDS = Path(__file__).parents[3] / "shared" / "data" / "real_hands"
 
 @pytest.fixture(scope="module")
 def joints(detector, reference):
-    """Of the photo's hand, px."""
+    """Joints of the photo's hand, px."""
     (hand,) = detector(reference["photo"])
     return hand.joints_2d
 
 
 def pasted(canvas, photo, joints, place, scale, turns=0, mirror=False):
-    """Pastes the photo into the canvas, and says where its joints come to lie."""
+    """Pastes the photo into the canvas, and returns the new places of its joints."""
     if mirror:
         photo, joints = photo[:, ::-1], [photo.shape[1] - 1, 0] + joints * [-1, 1]
     for _ in range(turns):
@@ -87,7 +87,7 @@ def test_no_hand_is_an_empty_list(detector, size):
 
 
 def test_plain_views_are_told_from_views_of_hands(reference):
-    """A hand of the smallest size is something in the faintest light; noise, and what gets slowly brighter, is not."""
+    """A hand of the smallest size counts as something in the faintest light; noise and slow gradients do not."""
     photo = cv2.resize(reference["photo"], (36, 36), interpolation=cv2.INTER_AREA)
     rng = np.random.default_rng(0)
     plain = np.clip(120 + rng.normal(0, 5, (192, 192, 3)) + np.linspace(0, 2, 192)[:, None], 0, 255).astype(np.uint8)
@@ -108,7 +108,7 @@ def test_numbers_out_of_their_range_are_refused(detector, wrong):
 
 @pytest.mark.skipif(not REAL_HANDS.is_dir(), reason="the folder of real hands is not here")
 def test_labelled_photos_of_either_side(detector):
-    """Of `fingers`, whose sides are known from the capture, and of `digits`, which are right hands."""
+    """Photos of `fingers`, whose sides are known from the capture, and of `digits`, which are right hands."""
     labels = json.loads((REAL_HANDS / "labels.json").read_text(encoding="utf-8"))[::190]
     found = right_side = 0
     for label in labels:

@@ -14,7 +14,7 @@ def test_outputs_are_litert_s(reference, asset):
     first = (graph.size_px - 100) // 2
     image = np.zeros((graph.size_px, graph.size_px, 3), np.uint8)
     image[first : first + 100, first : first + 100] = reference["photo"]
-    # More than one batch: every row has to be its image's.
+    # More than one batch: every row has to belong to its image.
     images = np.zeros((18, *image.shape), np.uint8)
     images[[0, 17]] = image
     found = graph(images)

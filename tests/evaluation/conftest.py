@@ -16,7 +16,7 @@ SIZE = 64
 
 
 def _run_test(root: Path, folder: Path, *, processes: int = 1, data: dict[str, Any] | None = None) -> Path:
-    """Tests the network with seed 1 and keeps everything, predictions too."""
+    """Tests the network with seed 1 and keeps everything, including predictions."""
     torch.manual_seed(1)
     model = TokenFusionRegressor(
         backbone="test_resnet", feature_stride=16, image_size=SIZE, embedding_dim=32, width=32, depth=1
@@ -33,17 +33,17 @@ def _run_test(root: Path, folder: Path, *, processes: int = 1, data: dict[str, A
 
 @pytest.fixture(scope="session")
 def tested(tmp_path_factory, synthetic_root) -> Path:
-    """Folder of a test on single hands, left ones mirrored."""
+    """Folder of a test on single hands, with left ones mirrored."""
     return _run_test(synthetic_root, tmp_path_factory.mktemp("tested"))
 
 
 @pytest.fixture(scope="session")
 def tested_pairs(tmp_path_factory, two_hand_root) -> Path:
-    """Folder of a test on all hands of a set with pairs, one hand a sample."""
+    """Folder of a test on all hands of a set with pairs, with one hand per sample."""
     return _run_test(two_hand_root, tmp_path_factory.mktemp("tested_pairs"), data={"hands": "all"})
 
 
 @pytest.fixture(scope="session")
 def run_test() -> Callable[..., Path]:
-    """Tests the network on a set and gives the folder."""
+    """Tests the network on a set and returns the folder."""
     return _run_test

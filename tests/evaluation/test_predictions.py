@@ -1,4 +1,4 @@
-"""Files that are no predictions, found by trying mutated ones: each is refused with a sentence."""
+"""Files that are not predictions, found by trying mutated ones: each is refused with a sentence."""
 
 import numpy as np
 import pytest
@@ -28,7 +28,7 @@ def test_other_files(tmp_path, raw):
         read_predictions(path)
 
 
-def test_size_that_is_not_there(tmp_path):
+def test_missing_size(tmp_path):
     path = tmp_path / "predictions.npz"
     write_predictions(path, SavedPredictions(np.arange(5), np.zeros((5, 1, 21, 3), np.float32)))
     path.write_bytes(path.read_bytes().replace(b"(5,)", b"(9,)"))
@@ -63,7 +63,7 @@ def test_hand_comes_back_as_the_other_side_of_the_mirror_shows_it(mirror, angle)
         joints=joints @ seen.T,
         joints_2d=torch.zeros(1, 1, 21, 2),
     )
-    # The crop shows a hand of the model: its side's mesh under the seen rotations is the seen mesh.
+    # The crop shows a hand of the model: the mesh of its side under the visible rotations is the visible mesh.
     seen_mesh, seen_joints = model(seen_rotations[None, None], torch.zeros(1, 1, 10), None, is_right ^ mirror)
     torch.testing.assert_close(seen_mesh - seen_joints[..., :1, :], prediction["vertices"], atol=1e-5, rtol=0)
 
@@ -91,7 +91,7 @@ def samples(ids, is_left, present):
     return {"ids": np.array(ids), "is_left": np.array(is_left), "present": np.array(present), **arrays}
 
 
-def test_single_hands_are_one_a_row():
+def test_single_hands_are_one_per_row():
     result = by_annotation(samples([9, 3], [[True], [False]], [[True], [True]]))
     assert result.ids.tolist() == [3, 9]
     assert result.joints.shape == (2, 1, 21, 3)

@@ -1,4 +1,4 @@
-"""FreiHAND's and HO-3D's numbers on random arrays, against the published formulas written down slowly."""
+"""FreiHAND's and HO-3D's scores on random arrays, against a slow version of the published formulas."""
 
 from itertools import pairwise
 
@@ -13,7 +13,7 @@ from gesturehand.metrics.mpvpe import vertex_errors_mm
 
 
 def similarity(target, source):
-    """Rotation or mirror image R, scale, and both centres, by the singular values of the covariance."""
+    """Rotation or reflection R, scale, and both centres, from the singular values of the covariance."""
     a, b = target - target.mean(0), source - source.mean(0)
     u, s, vt = np.linalg.svd(a.T @ b)
     return u @ vt, s.sum() / (b**2).sum(), target.mean(0), source.mean(0)
@@ -31,7 +31,7 @@ def f_score(mesh, truth, limit_m):
 
 
 def area(errors_m):
-    """Joint by joint: share within each of 100 thresholds to 50 mm, trapezoids over the range."""
+    """Joint by joint: the share within each of 100 thresholds up to 50 mm, integrated by trapezoids over the range."""
     thresholds = [0.05 * k / 99 for k in range(100)]
     areas = []
     for joint in range(errors_m.shape[1]):
@@ -57,7 +57,7 @@ def arrays(noise):
     )
 
 
-# At 0.2 m of noise nothing is left of the hand, and the best similarity of some is a mirror image.
+# With 0.2 m of noise nothing is left of the hand, and for some hands the best similarity includes a reflection.
 @pytest.mark.parametrize("noise", [0.002, 0.02, 0.2])
 def test_random_arrays_are_scored_as_by_the_published_formulas(noise):
     joints, mesh, truth, true_mesh = arrays(noise)
@@ -86,7 +86,7 @@ def test_random_arrays_are_scored_as_by_the_published_formulas(noise):
         assert scores[name] == pytest.approx(value, abs=1e-6), name
 
 
-def test_of_hands_that_are_no_mirror_images_the_librarys_metrics_say_the_same():
+def test_the_librarys_metrics_agree_for_hands_that_are_not_mirror_images():
     joints, mesh, truth, true_mesh = (torch.from_numpy(array) for array in arrays(0.004))
     scores = published_scores(*(array.numpy() for array in (joints, mesh, truth, true_mesh)))
     errors, _ = joint_errors_mm(joints, truth, torch.ones(7, 21, dtype=torch.bool), "procrustes")
@@ -105,7 +105,7 @@ def test_another_mesh_is_aligned_by_the_joints_and_has_no_mesh_error():
     values = []
     for m, j, t, true in zip(mesh[:, :50], joints, truth, true_mesh, strict=True):
         rotation, scale, to, centre = similarity(t, j)
-        # The published code forgets to divide by the prediction's own size here.
+        # The published code forgets to divide by the prediction's size here.
         size = np.linalg.norm(j - j.mean(0)) + 1e-8
         placed = (m - m.mean(0)) @ rotation.T * scale * size + to - centre + m.mean(0)
         values.append(f_score(placed, true, 0.015))

@@ -1,4 +1,4 @@
-"""What a test leaves behind, against the saved predictions and plain loops."""
+"""The report of a test, against the saved predictions and plain loops."""
 
 import json
 
@@ -34,7 +34,7 @@ def errors(tested, synthetic_root):
     return rows
 
 
-def test_every_file_is_there(tested):
+def test_every_file_exists(tested):
     for name in ("per_joint", "per_gesture", "pck", "worst", "predictions", "confusion_fine", "confusion_coarse"):
         picture = cv2.imread(str(tested / f"{name}.png"))
         assert picture.std() > 5, f"{name}.png is blank"
@@ -54,13 +54,13 @@ def test_report_says_what_was_evaluated(report, synthetic_root):
     assert report["metrics"]["mpjpe_eanet_interacting_mm"] is None
 
 
-def test_worst_samples_are_a_loops(report, errors):
+def test_worst_samples_agree_with_a_loop(report, errors):
     expected = sorted((row for row in errors if row[2] is not None), key=lambda row: -row[2])[:16]
     assert [row["id"] for row in report["worst"]] == [row[0] for row in expected]
     np.testing.assert_allclose([row["mpjpe_mm"] for row in report["worst"]], [row[2] for row in expected], atol=1e-3)
 
 
-def test_gestures_are_a_loops(report, errors):
+def test_gestures_agree_with_a_loop(report, errors):
     names = class_names("fine")
     expected: dict[str, list[float]] = {}
     for _, fine, error in errors:
@@ -88,7 +88,7 @@ def test_markdown_names_a_protocol_for_every_error(tested, report):
 
 @pytest.mark.slow
 def test_two_processes_write_the_same_report(tmp_path, synthetic_root, run_test, report):
-    """A test set of odd length: one process ends with a sample that only fills up."""
+    """With a test set of odd length, one process ends with a sample that only fills up."""
     ids = [row["id"] for row in report["worst"]][:15]
     subset = tmp_path / "ids.txt"
     subset.write_text("\n".join(map(str, ids)))
@@ -106,7 +106,7 @@ def test_two_processes_write_the_same_report(tmp_path, synthetic_root, run_test,
 def assert_close(have, want, place):
     if isinstance(want, dict):
         for key in want:
-            if "loss" not in key:  # a mean over batches, which are others with two processes
+            if "loss" not in key:  # a mean over batches, which differ with two processes
                 assert_close(have[key], want[key], f"{place}/{key}")
     elif isinstance(want, list):
         assert len(have) == len(want), place

@@ -1,4 +1,4 @@
-"""Runs side by side, against the files they were written from."""
+"""Runs side by side, against the files from which they were read."""
 
 import json
 

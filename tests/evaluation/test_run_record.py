@@ -1,4 +1,4 @@
-"""What run folders tell: hand-written folders, with the answers counted by hand."""
+"""Records of run folders: the folders are written by hand, and the answers counted by hand."""
 
 import json
 from datetime import datetime
@@ -42,7 +42,7 @@ def test_an_interrupted_run(tmp_path):
     assert run.curve("val/mpjpe_mm") == [(1, 40.5), (3, 30.25)], "no value that is not finite"
 
 
-def test_the_largest_is_the_best_where_the_settings_say_so(tmp_path):
+def test_the_largest_is_the_best_if_the_settings_say_so(tmp_path):
     folder = write_run(tmp_path / "a", "val/acc", "max", "GesturePretrainer")
     run = RunRecord(folder, "a")
     assert (run.stage, run.best.value, run.best.epoch) == (1, 0.3, 1)
@@ -67,7 +67,7 @@ def test_a_locked_run_is_running_and_looking_leaves_the_lock_alone(tmp_path):
     again.release()
 
 
-def test_what_lies_inside_a_run_is_no_run(tmp_path):
+def test_folders_inside_a_run_are_not_runs(tmp_path):
     folder = write_run(tmp_path / "demo" / "a")
     write_run(folder / "test-20260101-000000")
     write_run(folder / "wandb" / "offline-run-1" / "files")

@@ -1,4 +1,4 @@
-"""Errors of samples, and numbers that JSON has no word for."""
+"""Errors of samples, and numbers that JSON cannot express."""
 
 import math
 
@@ -49,7 +49,7 @@ def test_worst_are_the_largest_first_and_equal_ones_by_id():
     assert samples.by_gesture(("a",)) == {}
 
 
-def test_nothing_seen_is_no_error():
+def test_no_samples_give_no_errors():
     samples = SampleErrors()
     samples.compute()
     assert samples.worst(16) == []

@@ -1,4 +1,4 @@
-"""Saved predictions score as the test that saved them, and mistakes in a file are named."""
+"""Saved predictions get the scores of the test that saved them, and mistakes in a file are named."""
 
 import json
 import shutil
@@ -68,7 +68,7 @@ def test_small_errors_and_those_that_nothing_explains_have_no_sentence(targets):
     assert ConventionErrors().sentence(0.0) is None
 
 
-def test_small_error_after_alignment_is_said(targets):
+def test_small_error_after_alignment_is_reported(targets):
     quarter = torch.tensor([[0.0, -1, 0], [1, 0, 0], [0, 0, 1]])
     assert "PA-MPJPE only 0 mm" in sentence(targets["joints"] @ quarter, targets, pa_mpjpe_mm=0.01)
 
@@ -114,7 +114,7 @@ def save(tmp_path, arrays):
 
 
 def assert_same_numbers(score, report):
-    """Errors to 0.001 mm, ratios to what a joint on a threshold's edge may change."""
+    """Asserts equal errors to 0.001 mm, and equal ratios up to what a joint at a threshold may change."""
     compared = 0
     for name, value in score["metrics"].items():
         expected = report["metrics"][name]
@@ -212,7 +212,7 @@ def test_relative_place_of_two_hands_is_scored_only_in_one_frame(tmp_path, two_h
     "MPVPE under eanet is the mean of both hands in either",
 )
 def test_pairs_have_one_vertex_error_whatever_the_layout(tmp_path, two_hand_root, hand_model):
-    """Errors of 5 mm on right and 9 mm on left hands; some pairs have one fit only and do not count."""
+    """Errors are 5 mm on right and 9 mm on left hands; some pairs have only one fit and do not count."""
     pairs = module(two_hand_root, hands="all", layout="two_hand", test_split="train")
     arrays = truth_of(pairs, hand_model)
     noise = np.random.default_rng(0).normal(size=arrays["vertices"].shape).astype(np.float32)
@@ -246,7 +246,7 @@ INVALID = [
 )
 @pytest.mark.parametrize("invalid", INVALID)
 def test_joints_without_coordinates_are_not_scored(invalid, tmp_path, real_sample, hand_model):
-    """A perfect file stays perfect, and as many joints are counted as have both flags and a wrist with both."""
+    """A perfect file stays perfect, and those joints are counted that have both flags and whose wrist has both."""
     data = {"hands": "all", "layout": "two_hand", "mano_fits": False}
     arrays = {
         name: array for name, array in truth_of(module(real_sample, **data), hand_model).items() if name != "vertices"
@@ -275,7 +275,7 @@ def test_joints_without_coordinates_are_not_scored(invalid, tmp_path, real_sampl
         assert metrics[name] == pytest.approx(0, abs=1e-2), name
 
 
-def test_place_of_a_hand_that_is_not_there_may_hold_anything(tmp_path, truth, synthetic_root, hand_model):
+def test_entry_of_an_absent_hand_may_hold_anything(tmp_path, truth, synthetic_root, hand_model):
     pairs = {"ids": truth["ids"], "joints": np.full((len(truth["ids"]), 2, 21, 3), np.nan, np.float32)}
     is_left = np.concatenate([~b["is_right"][:, 0] for b in module(synthetic_root).test_dataloader()]).astype(int)
     pairs["joints"][np.arange(len(is_left)), is_left] = truth["joints"][:, 0]
@@ -320,7 +320,7 @@ def test_mistakes_are_named(tmp_path, truth, synthetic_root, hand_model, change,
         score_predictions(save(tmp_path, change(truth)), module(synthetic_root), hand_model)
 
 
-def test_file_that_is_not_there_or_is_none(tmp_path, synthetic_root, hand_model):
+def test_missing_file_and_file_of_another_kind(tmp_path, synthetic_root, hand_model):
     with pytest.raises(UserError, match="cannot be read"):
         score_predictions(tmp_path / "nothing.npz", module(synthetic_root), hand_model)
     (tmp_path / "text.npz").write_text("no archive")
@@ -331,7 +331,7 @@ def test_file_that_is_not_there_or_is_none(tmp_path, synthetic_root, hand_model)
         score_predictions(tmp_path / "one.npy", module(synthetic_root), hand_model)
 
 
-def test_one_hand_a_row_cannot_be_held_against_pairs(tmp_path, two_hand_root, hand_model):
+def test_one_hand_per_row_cannot_be_compared_with_pairs(tmp_path, two_hand_root, hand_model):
     data = {"hands": "all", "layout": "two_hand"}
     arrays = truth_of(module(two_hand_root, **data), hand_model)
     one = {name: array if name == "ids" else array[:, :1] for name, array in arrays.items()}

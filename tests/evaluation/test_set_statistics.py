@@ -55,7 +55,7 @@ def test_errors_agree_with_a_slow_plain_version(statistics, synthetic_root):
 
 
 def hands(root, split):
-    """Rotations without the global one as a right hand's, betas and class of every captured frame with a fit."""
+    """Rotations (without the global one, as a right hand's), betas and class of every captured frame with a fit."""
     index, out = read_index(root, split), []
     for frame in range(len(index.mano_valid)):
         row = int(np.flatnonzero(index.frame == frame)[0])

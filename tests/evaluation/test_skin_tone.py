@@ -1,4 +1,4 @@
-"""Skin tone: the angle against the closed form of its definition, its groups, and means of planted errors."""
+"""Skin tone: the angle against its definition's closed form, the groups, and means of planted errors."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ from gesturehand.evaluation.skin_tone import (
 
 
 def rgb_of_lab(lightness, red, yellow):
-    """sRGB, 0 to 255, of a colour in CIE L*a*b* (D65): the definitions, step by step."""
+    """sRGB, 0 to 255, of a colour in CIE L*a*b* (D65), by the definitions, step by step."""
     f = (lightness + 16) / 116
     f = np.array([f + red / 500, f, f - yellow / 200])
     xyz = np.where(f > 6 / 29, f**3, 3 * (6 / 29) ** 2 * (f - 4 / 29)) * [0.95047, 1.0, 1.08883]
@@ -42,7 +42,7 @@ def test_the_angle_is_that_of_known_colours(lightness, yellow, angle):
     assert typology_angle(pixels) == pytest.approx(np.full((4, 5), angle), abs=0.5)
 
 
-def test_what_is_bluer_than_grey_has_none():
+def test_colours_bluer_than_grey_have_none():
     assert np.isnan(typology_angle(rgb_of_lab(60, 10, -5)))
     assert tone_group(float("nan")) is None
 
@@ -56,7 +56,7 @@ def test_groups_end_at_the_published_angles(place, angle):
 
 @pytest.fixture
 def hand():
-    """A picture that is dark but in the square between wrist and knuckles, and the joints of a hand there."""
+    """A picture that is dark except in the square between wrist and knuckles, and the joints of a hand there."""
     image = np.tile(rgb_of_lab(30, 12, 20), (100, 100, 1)).round().astype(np.uint8)
     image[40:81, 30:71] = rgb_of_lab(70, 12, 20).round()
     joints = np.full((21, 2), 5.0)
@@ -69,7 +69,7 @@ def test_the_palm_alone_is_seen_and_spots_do_not_count(hand):
     assert palm_angle(image, joints) == pytest.approx(45, abs=1)
     image[50:56, 40:60] = (20, 20, 200)
     assert palm_angle(image, joints) == pytest.approx(45, abs=1)
-    # Partly outside: the rest of the palm says it.
+    # Partly outside: the rest of the palm determines the tone.
     assert palm_angle(image, joints - [40.0, 0.0]) == pytest.approx(-45, abs=1)
 
 
@@ -82,7 +82,7 @@ def test_a_palm_that_cannot_be_seen_has_no_angle(hand):
 
 
 def test_intervals_are_those_of_independent_people():
-    """With one hand each they are the mean's; with copies of every hand they stay, as a copy is no further person."""
+    """With one hand each they are the mean's; copies of all hands change nothing, as a copy is not another person."""
     values = np.random.default_rng(1).normal(5, 2, 400)
     mean, low, high = mean_with_interval(values, range(400))
     half = 1.96 * values.std() / np.sqrt(400)
@@ -96,7 +96,7 @@ def test_intervals_are_those_of_independent_people():
 def test_planted_errors_are_found_in_their_groups():
     planted = {"very light": 1.0, "tan": 3.0, "dark": 7.0, None: 11.0}
     angle = {"very light": 60.0, "tan": 20.0, "dark": -50.0, None: float("nan")}
-    # Two people of each group with two and one hands; errors half above and half below what is planted.
+    # Each group has two people, with two hands and one; half the errors lie above and half below the planted one.
     hands = [(group, person, off) for group in planted for person, off in ((0, 0.5), (0, 0.5), (1, -1.0))]
     hands = [hands[place] for place in np.random.default_rng(0).permutation(len(hands))]
     errors = [planted[group] + off for group, _, off in hands]
@@ -108,6 +108,6 @@ def test_planted_errors_are_found_in_their_groups():
     for row in rows:
         assert (row["hands"], row["people"]) == (3, 2)
         expected = planted[row["group"]]
-        # The extremes that two people can give: both draws the one, or both the other.
+        # The extremes with two people: both draws give the one, or both the other.
         assert row["first"] == pytest.approx((expected, expected - 1, expected + 0.5))
         assert row["tenfold"] == pytest.approx((10 * expected, 10 * expected - 10, 10 * expected + 5))

@@ -1,4 +1,4 @@
-"""What one gets without looking, against plain loops."""
+"""The baselines, which do not look at the image, against plain loops."""
 
 import math
 
@@ -45,7 +45,7 @@ def hands(data, hand_model):
     return result
 
 
-def test_mean_joints_are_a_loops(mean, hands):
+def test_mean_joints_agree_with_a_loop(mean, hands):
     assert any(not valid.all() for _, valid, *_ in hands), "the set has no invalid joint to leave out"
     for j in range(21):
         values = [joints[j] for joints, valid, *_ in hands if valid[j]]
@@ -53,13 +53,13 @@ def test_mean_joints_are_a_loops(mean, hands):
     assert not mean.joints[0].any()
 
 
-def test_mean_shape_is_a_loops(mean, hands):
+def test_mean_shape_agrees_with_a_loop(mean, hands):
     fitted = [betas for *_, betas, fit in hands if fit]
     assert len(fitted) < len(hands)
     np.testing.assert_allclose(mean.betas, np.mean(fitted, 0), atol=1e-6)
 
 
-def test_mean_rotations_are_scipys(mean, hands):
+def test_mean_rotations_agree_with_scipy(mean, hands):
     """SciPy's mean rotation is the one nearest to the mean matrix too."""
     fitted = np.array([rotations for _, _, rotations, _, fit in hands if fit])
     for k in range(16):
@@ -79,8 +79,8 @@ def test_means_do_not_depend_on_batches_or_uncounted_samples(data, mean, hand_mo
         torch.testing.assert_close(getattr(again, name), getattr(mean, name), atol=1e-5, rtol=1e-4)
 
 
-def test_errors_of_the_mean_joints_are_a_loops(data, mean, hand_model):
-    """Wrist-relative, per joint and side first, then over them (protocol ``root``)."""
+def test_errors_of_the_mean_joints_agree_with_a_loop(data, mean, hand_model):
+    """Relative to the wrist, first per joint and side, then over them (protocol ``root``)."""
     batches = list(data.evaluation_dataloader("test"))
     errors: dict[tuple[bool, int], list[float]] = {}
     for batch in batches:
@@ -109,7 +109,7 @@ def test_only_numbers_that_mean_something_are_given(data, mean, hand_model):
 
 
 def test_mean_pose_of_one_hand_is_that_hand(data, hand_model):
-    """Trained and tested on one fitted hand, the mean MANO pose is right up to rounding."""
+    """If it is trained and tested on one fitted hand, the mean MANO pose is correct up to rounding."""
     batch = next(iter(data.evaluation_dataloader("train")))
     number = int(batch["mano_valid"][:, 0].nonzero()[0])
     one = {name: value[number : number + 1] for name, value in batch.items()}

@@ -1,4 +1,4 @@
-"""The recipe for photographs: its files run on tiny sets, and what it trains becomes weights to hand on."""
+"""The recipe for photographs: its files run on tiny sets, and the trained network becomes weights to hand on."""
 
 import csv
 import json
@@ -34,7 +34,7 @@ def photos(tmp_path_factory, synthetic_root):
     hands = []
     for image, annotation in zip(source["images"], source["annotations"], strict=True):
         x, y, width, height = annotation["bbox"]
-        # Fingers side by side, from the wrist up: a hand to the checks, wherever the picture shows one.
+        # Fingers side by side, from the wrist up: the checks take it for a hand, wherever the picture shows one.
         fingers = [
             [x + width * (0.1 + 0.2 * finger), y + height * (0.75 - 0.2 * part)]
             for finger in range(5)
@@ -143,7 +143,7 @@ def checkout(tmp_path):
 
 
 def make_photo(checkout, until=None, stop=None):
-    """What ``make photo`` prints; with ``until``, it is stopped by a signal as soon as it prints that."""
+    """The output of ``make photo``; with ``until``, it is stopped by a signal as soon as it prints that."""
     alone = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
     alone |= {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(REPOSITORY / "src"), "PYTHONUNBUFFERED": "1"}
     process = subprocess.Popen(
@@ -153,7 +153,7 @@ def make_photo(checkout, until=None, stop=None):
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         start_new_session=True,
-        # A shell's background job ignores Ctrl-C, and what it starts inherits that.
+        # A shell's background job ignores Ctrl-C, and the processes that it starts inherit that.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     said = b""
@@ -166,7 +166,7 @@ def make_photo(checkout, until=None, stop=None):
 
 
 @pytest.mark.slow
-def test_make_photo_goes_on_after_every_interrupt_and_ends_in_weights(checkout):
+def test_make_photo_continues_after_every_interrupt_and_ends_in_weights(checkout):
     stops = [
         (b"synthetic set: +[1-9]", signal.SIGINT),
         (b"folders_are_sets=true", signal.SIGKILL),
@@ -181,7 +181,7 @@ def test_make_photo_goes_on_after_every_interrupt_and_ends_in_weights(checkout):
         assert not (checkout / "runs" / "photo" / "weights" / "openphoto.safetensors").exists()
     code, said = make_photo(checkout)
     assert code == 0, said
-    # One training alone, which went on where it was killed.
+    # Only one training, which continued where it was killed.
     (run,) = (checkout / "runs" / "photo" / "finetune").glob("2*")
     assert (run / "finished.json").is_file()
     weights = checkout / "runs" / "photo" / "weights" / "openphoto.safetensors"

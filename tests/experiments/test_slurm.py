@@ -1,4 +1,4 @@
-"""The SLURM scripts: valid shell, and what they run is accepted by the command line."""
+"""The SLURM scripts: they are valid shell, and the command line accepts what they run."""
 
 import os
 import shutil
@@ -14,7 +14,7 @@ SCRIPTS = sorted((REPOSITORY / "experiments" / "slurm").glob("*.sbatch"))
 
 
 def rendered(script: Path, folder: Path, **variables: str) -> list[str]:
-    """The words behind ``srun``'s own options, by running the script with an ``srun`` that prints them."""
+    """The words after ``srun``'s own options, found by running the script with an ``srun`` that prints them."""
     binaries = folder / "bin"
     binaries.mkdir()
     (binaries / "activate").write_text("")
@@ -49,13 +49,13 @@ def test_training_command_parses(stage, tmp_path, monkeypatch, capsys):
     printed = capsys.readouterr().out
     for line in ("num_nodes: 2", "devices: '4'", "root: /data", "max_epochs: 3", f"name: slurm/{stage}-7"):
         assert line in printed
-    # Lightning takes one process a GPU from SLURM: tasks and GPUs of a machine are as many.
+    # Lightning expects one process per GPU from SLURM: a machine has as many tasks as GPUs.
     text = script.read_text()
     assert "--ntasks-per-node=4" in text
     assert "--gpus-per-node=4" in text
 
 
-def test_missing_data_folder_is_said(tmp_path):
+def test_missing_data_folder_is_reported(tmp_path):
     script = REPOSITORY / "experiments" / "slurm" / "pretrain.sbatch"
     with pytest.raises(subprocess.CalledProcessError) as error:
         rendered(script, tmp_path, SLURM_JOB_ID="7")

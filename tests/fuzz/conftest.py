@@ -1,4 +1,4 @@
-"""How many files are tried, what watches over them, and the figures of a long run."""
+"""The number of files that are tried, the watch over reading them, and the figures of a long run."""
 
 import json
 import os
@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, settings
 
 from gesturehand.errors import UserError
 
-#: Files of each kind; `make fuzz` tries many more.
+#: Number of files of each kind; `make fuzz` tries many more.
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "15"))
 #: Seconds that one file may take.
 PATIENCE = 30
@@ -29,7 +29,7 @@ settings.register_profile(
 )
 
 _outcomes: dict[str, Counter[str]] = {}
-#: Events of running something else, seen while a file is read.
+#: Audit events of running something else while a file is read.
 _ran: list[str] = []
 _watching = False
 _RUNS = (
@@ -54,7 +54,7 @@ sys.addaudithook(_watch)
 
 @pytest.fixture
 def attempt():
-    """Reads one file: it loads, or the project's own error says why not; nothing is run, nothing hangs."""
+    """Reads one file: it loads, or the project's own error says why it does not; nothing is run, and nothing hangs."""
 
     @contextmanager
     def reading(kind: str) -> Iterator[None]:

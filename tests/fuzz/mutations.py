@@ -4,7 +4,7 @@ import copy
 from random import Random
 from typing import Any
 
-#: What stands in the place of a value.
+#: Replacements of a value.
 NASTY: tuple[Any, ...] = (
     None, True, False, 0, 1, -1, 2**31, 2**63, -(2**63) - 1, 10**40, 0.5, -0.0, 1e308, -1e308, float("nan"),
     float("inf"),
@@ -15,7 +15,7 @@ NASTY: tuple[Any, ...] = (
 
 
 def change_bytes(raw: bytes, chance: Random) -> bytes:
-    """A few changes: bits, bytes, pieces lost, doubled or swapped, the end cut off."""
+    """Makes a few changes: bits or bytes changed, pieces lost, doubled or swapped, the end cut off."""
     data = bytearray(raw)
     for _ in range(chance.choice((1, 1, 2, 4, 16))):
         if not data:
@@ -42,7 +42,7 @@ def change_bytes(raw: bytes, chance: Random) -> bytes:
 
 
 def change_values(content: Any, chance: Random) -> Any:
-    """A copy with a few values replaced, taken away, doubled or moved, anywhere in it."""
+    """A copy in which a few values, anywhere in it, are replaced, removed, doubled or moved."""
     content = copy.deepcopy(content)
     for _ in range(chance.choice((1, 1, 1, 2, 4))):
         holder, key = _place(content, chance)
@@ -66,7 +66,7 @@ def change_values(content: Any, chance: Random) -> Any:
 
 
 def _place(content: Any, chance: Random) -> tuple[Any, Any]:
-    """A container and a key in it; deeper with every throw of the dice."""
+    """A random container at any depth, and a key in it."""
     holder, key = None, None
     while isinstance(content, (dict, list)) and content:
         holder = content

@@ -1,4 +1,4 @@
-"""Mutated files of every kind that comes from somewhere else: each loads, or the project's own error refuses it."""
+"""Mutated files of every kind that comes from outside: each loads, or the project's own error refuses it."""
 
 import contextlib
 import importlib.util
@@ -41,7 +41,7 @@ REPOSITORY = Path(__file__).parents[2]
 
 
 def sibling(path: str):
-    """A module of the tests by its file."""
+    """A test module, imported from its file."""
     spec = importlib.util.spec_from_file_location(Path(path).stem + "_for_fuzz", Path(__file__).parents[1] / path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -164,7 +164,7 @@ def test_pickles_that_run_code_are_refused_by_name(tmp_path):
 
 
 def test_joints_files(tmp_path, attempt):
-    """Through the import; what it takes the index reads and the check finds correct."""
+    """Through the import; the index reads what the import takes, and the check finds it correct."""
     (tmp_path / "photos").mkdir()
     for number in range(3):
         cv2.imwrite(str(tmp_path / "photos" / f"{number}.png"), np.zeros((300, 400, 3), np.uint8))
@@ -198,7 +198,7 @@ def test_joints_files(tmp_path, attempt):
         entries = None
         with attempt("joints files"):
             entries = read_entries(path)
-        # The import removes what it began, which the watch over reading would take for an attack.
+        # The import removes unfinished files, which the watch over reading would take for an attack.
         with contextlib.suppress(UserError):
             if entries is not None:
                 convert(entries, tmp_path / "photos", out)
@@ -229,7 +229,7 @@ def test_images(tmp_path, attempt):
 
 
 def test_exif(tmp_path, attempt):
-    """The header and what holds the orientation, in the three formats that have one."""
+    """The header and the entry of the orientation, in the three formats that have one."""
     picture = np.random.default_rng(0).integers(0, 256, (48, 64, 3), np.uint8)
     tags = Image.Exif()
     tags.update({0x010F: "a maker", 0x0112: 6, 0x0132: "2026:01:01 00:00:00"})
@@ -282,7 +282,7 @@ def test_videos(tmp_path, attempt):
 
 
 def test_boxes(tmp_path, attempt):
-    """Boxes files, and what is predicted of an image; what loads gives boxes that a crop can be made of."""
+    """Boxes files, and predictions of an image; files that load give boxes from which crops can be made."""
     path = tmp_path / "boxes.json"
     hand = {"box": [35, 146, 135, 151], "hand": "right"}
     originals = [

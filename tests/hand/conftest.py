@@ -1,4 +1,4 @@
-"""Hands to test with, and a writer of pickles as Python 2 wrote MANO's."""
+"""Hands to test with, and a writer of pickles like those that Python 2 wrote for MANO."""
 
 import pickle
 import struct
@@ -19,7 +19,7 @@ from gesturehand.skeleton import Side
 
 @pytest.fixture
 def posed_hand(rng) -> Callable[[Side], ManoData]:
-    """The open hand with pose directions that move vertices by millimetres, each side its own."""
+    """The open hand with pose directions that move vertices by millimetres, different for each side."""
 
     def make(side: Side) -> ManoData:
         hand = open_hand(side)
@@ -30,7 +30,7 @@ def posed_hand(rng) -> Callable[[Side], ManoData]:
 
 @pytest.fixture
 def small_hand(rng) -> ManoData:
-    """A right hand of random numbers with 30 vertices, for what only reads and writes."""
+    """A right hand of random numbers with 30 vertices, for tests that only read and write."""
     weights = rng.uniform(size=(30, 16))
     return ManoData(
         side="right",
@@ -60,7 +60,7 @@ def rotations(rng) -> Callable[..., np.ndarray]:
 
 
 class Ch:
-    """As chumpy pickles its arrays: the attributes of the object, with a set of changed names among them."""
+    """Pickled as chumpy pickles its arrays: the object's attributes, among them a set of changed names."""
 
     def __init__(self, x: np.ndarray) -> None:
         self.x = x
@@ -118,7 +118,7 @@ class Python2Pickler(pickle._Pickler):  # type: ignore[name-defined]
 
 
 def official_contents(hand: ManoData) -> dict[str, Any]:
-    """The dictionary as the official files have it: shape directions chosen out of more, a sparse regressor, extras."""
+    """The dictionary as in the official files: shape directions selected from more, a sparse regressor, extras."""
     all_directions = np.concatenate([hand.shapedirs, np.full((*hand.shapedirs.shape[:2], 3), 7.0)], axis=2)
     chosen = np.arange(all_directions.size).reshape(all_directions.shape)[:, :, :10]
     return {

@@ -248,7 +248,7 @@ def test_wrong_settings(tmp_path, small_hand):
 
 @pytest.fixture
 def two_hands(posed_hand):
-    """Two hands that are not each other's mirror image, with pose directions and skinning weights of their own."""
+    """Two hands that are not each other's mirror image and differ in pose directions and skinning weights."""
     right, left = (posed_hand(side) for side in SIDES)
     left.weights[:] = np.roll(left.weights, 1, axis=0)
     return right, left
@@ -261,7 +261,7 @@ def two_hands_model(two_hands, monkeypatch) -> HandModel:
 
 
 def hands_of_smplx(two_hands, rotations, betas, transl, is_right):
-    """Vertices and 21 joints of smplx's own layers, a hand at a time."""
+    """Vertices and 21 joints from smplx's own layers, one hand at a time."""
     layers = SmplxLayer(two_hands).layers
     outputs = [
         layers[0 if right else 1](
@@ -293,7 +293,7 @@ def test_values_and_gradients_are_those_of_smplx(two_hands, two_hands_model, inp
         given = [tensor.clone().requires_grad_() for tensor in inputs]
         rotations, betas, transl = given
         vertices, joints = hands(rotations, betas, transl if translated else None, is_right)
-        # Of the order of one: a loss in metres, averaged over coordinates.
+        # Of order one: a loss in metres, averaged over coordinates.
         (vertices.square().mean() + joints.square().mean()).backward()
         results.append([vertices, joints, *(tensor.grad for tensor in given[: 3 if translated else 2])])
     for name, own, reference in zip(("vertices", "joints", "rotations", "betas", "transl"), *results, strict=False):
@@ -303,7 +303,7 @@ def test_values_and_gradients_are_those_of_smplx(two_hands, two_hands_model, inp
 
 @pytest.mark.parametrize("layer", [SkinningLayer, SmplxLayer])
 def test_wrist_is_the_origin_of_hands_about_it(two_hands, two_hands_model, inputs, layer):
-    """The network's hands: those of ``forward`` less their wrist, in values and gradients."""
+    """The network's hands are those of ``forward`` minus their wrist, in values and gradients."""
     two_hands_model._layer = layer(two_hands)
     is_right = torch.tensor([True, False] * 4)
     results = []
@@ -322,7 +322,7 @@ def test_wrist_is_the_origin_of_hands_about_it(two_hands, two_hands_model, input
 
 
 def test_gradients_are_those_of_finite_differences(two_hands_model, inputs):
-    """In float64 and only over the numbers that a network predicts."""
+    """In float64, and only with respect to the numbers that a network predicts."""
     model = two_hands_model.double()
     rotations, betas, transl = (tensor[:2].double() for tensor in inputs)
     is_right = torch.tensor([True, False])
@@ -351,7 +351,7 @@ def test_double_precision_is_that_of_numpy_skinning(two_hands, two_hands_model, 
 
 def test_a_mano_file_is_posed_by_smplx_row_by_row(posed_hand, rotations, rng, tmp_path, monkeypatch):
     hands = {side: posed_hand(side) for side in SIDES}
-    # The left hand's shape directions are its own, or reading both would take them for the official file's slip.
+    # The left hand's shape directions differ, or reading both would take them for the official file's slip.
     hands["left"] = replace(hands["left"], shapedirs=1.1 * hands["left"].shapedirs)
     for side, hand in hands.items():
         write_npz(hand, tmp_path / f"MANO_{side.upper()}.npz")

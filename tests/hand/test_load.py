@@ -1,4 +1,4 @@
-"""What the open hand must be, for code written for MANO to run on it and for wrong formulas to show."""
+"""Properties that the open hand needs, so that code written for MANO runs on it and wrong formulas show."""
 
 import subprocess
 import sys
@@ -204,7 +204,7 @@ def rest_joints_of(hand, vertices):
 
 
 def test_not_every_direction_is_size(right):
-    """How much of each direction a change of overall size explains, the hand's own position aside."""
+    """A change of overall size explains only a part of each direction, apart from the hand's position."""
     size = right.v_template - right.v_template.mean(axis=0)
     explained = []
     for k in range(10):
@@ -282,12 +282,12 @@ def test_empty_folder_and_missing_file(tmp_path):
 
 
 def official_left(right):
-    """The left hand as the official file has it: the shape directions of the right one."""
+    """The left hand as in the official file, with the shape directions of the right one."""
     return replace(mirror(right), shapedirs=right.shapedirs)
 
 
 def grown(hand, beta):
-    """Vertices with one value for the first beta."""
+    """Vertices with the given value of the first beta."""
     return hand.v_template + beta * hand.shapedirs[:, :, 0]
 
 
@@ -389,7 +389,7 @@ def test_two_copies_are_not_chosen_between(small_hand, tmp_path):
         ),
     ),
 )
-def test_the_sentence_points_to_the_file_that_is_there(small_hand, tmp_path, given):
+def test_the_sentence_points_to_the_existing_file(small_hand, tmp_path, given):
     path = tmp_path / "mano_v1_2" / "models" / "MANO_RIGHT.npz"
     path.parent.mkdir(parents=True)
     write_npz(small_hand, path)

@@ -1,4 +1,4 @@
-"""Reading and writing MANO's files: official pickles without chumpy, nothing executed, errors that name the file."""
+"""Reading and writing MANO's files: official pickles without chumpy, no code run, errors that name the file."""
 
 import os
 import pickle
@@ -26,7 +26,7 @@ def assert_same(hand: ManoData, expected: ManoData) -> None:
 
 
 def test_official_pickle_names_exactly_the_official_globals(small_hand, write_official, tmp_path):
-    """The file under test is like the real one, so that reading it says something."""
+    """The file under test is like the real one, so that reading it proves something."""
     path = tmp_path / "MANO_RIGHT.pkl"
     write_official(small_hand, path)
     opcodes = list(pickletools.genops(path.read_bytes()))
@@ -124,7 +124,7 @@ def pickled(content: object) -> bytes:
         ("MANO_RIGHT.pkl", b"c__builtin__\nset.__class__\n.", "asks for"),
         ("MANO_RIGHT.pkl", b"\x80\x04\x8c\x05numpy\x8c\x10ndarray.__init__\x93.", "asks for"),
         ("MANO_RIGHT.pkl", b"(ios\nsystem\n.", "asks for"),
-        # No pickle, a pickle of something else, no archive.
+        # Not a pickle, a pickle of something else, and not an archive.
         ("MANO_RIGHT.pkl", b'{"v_template": [1, 2]}', r"MANO_RIGHT\.pkl is not a MANO pickle"),
         ("MANO_RIGHT.pkl", b"<html></html>", r"MANO_RIGHT\.pkl is not a MANO pickle"),
         ("MANO_RIGHT.pkl", b"version https://git-lfs", r"MANO_RIGHT\.pkl is not a MANO pickle"),
@@ -136,7 +136,7 @@ def pickled(content: object) -> bytes:
         ("MANO_RIGHT.npz", b"text", r"MANO_RIGHT\.npz is not an \.npz archive"),
     ],
 )
-def test_what_is_no_mano_file_is_refused(tmp_path, name, raw, says):
+def test_files_other_than_manos_are_refused(tmp_path, name, raw, says):
     (tmp_path / name).write_bytes(raw)
     with pytest.raises(UserError, match=says):
         read_mano(tmp_path / name)
@@ -156,7 +156,7 @@ def test_state_cannot_change_what_stands_in_for_a_class(small_hand, write_offici
 
 
 @pytest.mark.parametrize("array", [np.array([{}] * 45, dtype=object), np.zeros(45, dtype=[("x", "f8"), ("y", "f8")])])
-def test_arrays_of_what_may_hide_pointers_are_refused(small_hand, tmp_path, array):
+def test_arrays_of_objects_that_may_hide_pointers_are_refused(small_hand, tmp_path, array):
     path = tmp_path / "MANO_RIGHT.pkl"
     path.write_bytes(pickled({**mano_dictionary(small_hand), "hands_mean": array}))
     with pytest.raises(UserError, match="hands_mean"):

@@ -1,4 +1,4 @@
-"""Hand models that people have saved again, and pickles that would run code."""
+"""Hand models that people have saved again, and pickles that try to run code."""
 
 import pickle
 from functools import partial
@@ -81,7 +81,7 @@ def test_a_hand_saved_again_is_the_same_hand(small_hand, tmp_path, change, proto
 
 @pytest.mark.parametrize("name", SPARSE)
 def test_older_names_of_modules(small_hand, tmp_path, name):
-    """As SciPy before 1.8 and NumPy before 2 wrote them."""
+    """Names as SciPy before 1.8 and NumPy before 2 wrote them."""
     raw = pickle.dumps(matrices(mano_dictionary(small_hand), getattr(scipy.sparse, name)), protocol=2)
     for new in (b"csc", b"csr", b"coo"):
         if name.endswith("matrix"):
@@ -110,7 +110,7 @@ def test_older_names_of_modules(small_hand, tmp_path, name):
         pytest.param(lambda trace: np.datetime64("2020-01-01"), marks=fault("a date", "refused")),
     ],
 )
-def test_what_is_not_plain_is_refused(small_hand, tmp_path, value, protocol):
+def test_contents_that_are_not_plain_are_refused(small_hand, tmp_path, value, protocol):
     trace = tmp_path / "trace"
     path = tmp_path / "MANO_RIGHT.pkl"
     contents = {**mano_dictionary(small_hand), "extra": value(str(trace))}

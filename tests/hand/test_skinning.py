@@ -10,7 +10,7 @@ from gesturehand.skeleton import MANO_PARENTS
 
 
 def world_transform(joint, rotations, rest):
-    """4×4 transform of one joint's frame, by climbing to the root."""
+    """4×4 transform of one joint's frame, from the chain of its parents up to the root."""
     parent = MANO_PARENTS[joint]
     local = np.eye(4)
     local[:3, :3] = rotations[joint]

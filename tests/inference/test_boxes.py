@@ -22,7 +22,7 @@ def test_box_from_text_and_numbers():
 @pytest.mark.parametrize(
     "value", ["1,2,3", "1,2,3,x", "1,2,0,4", "1,2,3,-4", "1,2,nan,4", [1, 2], None, 5, "", [[1]] * 4]
 )
-def test_what_is_no_box(value):
+def test_values_that_are_not_boxes(value):
     with pytest.raises(UserError, match=r"--box is .*: give x,y,w,h"):
         parse_box(value, "--box")
 
@@ -75,7 +75,7 @@ def test_file_by_frame(tmp_path):
         ({"a.mp4": {"first": []}}, "keys that are not frame numbers"),
     ],
 )
-def test_what_is_no_file_of_boxes(tmp_path, content, message):
+def test_files_that_are_not_boxes(tmp_path, content, message):
     with pytest.raises(UserError, match=message):
         BoxFile(write(tmp_path / "b.json", content))
 

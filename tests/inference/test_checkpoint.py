@@ -1,4 +1,4 @@
-"""Checkpoints: found, told apart, and never executed."""
+"""Checkpoints: how they are found and told apart, and that no code in them is run."""
 
 import json
 from dataclasses import replace
@@ -72,7 +72,7 @@ def test_nothing_there(tmp_path, where, message):
 @pytest.mark.parametrize("mirror_left", [None, False, True])
 @pytest.mark.parametrize("upright", [None, False, True])
 def test_config_says_how_crops_showed_hands(run, mirror_left, upright):
-    """What it does not say is as it was before there was the setting."""
+    """A setting that is missing has the value from before the setting existed."""
     given = {"mirror_left": mirror_left, "upright": upright}
     lines = [f"  {name}: {str(value).lower()}" for name, value in given.items() if value is not None]
     (run / "config.yaml").write_text("\n".join(["data:", "  root: r", *lines]) + "\n")
@@ -87,7 +87,7 @@ def test_a_network_that_learned_from_further_sets_is_for_photographs(run, sets, 
     assert load_regressor(run).for_photos == for_photos
 
 
-def test_pretraining_is_no_regressor(tmp_path):
+def test_pretraining_is_not_a_regressor(tmp_path):
     trainer = quiet_trainer()
     trainer.strategy.connect(GesturePretrainer(backbone="test_resnet", feature_stride=16, image_size=64))
     trainer.save_checkpoint(tmp_path / "p.ckpt")
@@ -216,7 +216,7 @@ def test_every_tensor_is_loaded_as_it_is(tensors):
 
 @pytest.fixture
 def copied(tmp_path):
-    """The files of the package in a folder of somebody's own."""
+    """The package's files, copied into a user's folder."""
     for name in ("openphoto.safetensors", "openphoto.json"):
         (tmp_path / name).write_bytes((files("gesturehand.assets") / name).read_bytes())
     return tmp_path / "openphoto.safetensors"
@@ -265,7 +265,7 @@ def test_encoder_of_the_shipped_network_can_be_trained_on(tensors):
 
 
 def test_hands_in_photographs_lie_where_another_model_sees_them(photo_predictor):
-    """Upright hands of people before a wall, joints by MediaPipe; the mean pose is off by a quarter of the hand."""
+    """Upright hands in front of a wall, with joints by MediaPipe; the mean pose is off by a quarter of the hand."""
     if not (PHOTOS / "labels.json").is_file():
         pytest.skip(f"{PHOTOS} is not there")
     labels = json.loads((PHOTOS / "labels.json").read_text())

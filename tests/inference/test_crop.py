@@ -1,4 +1,4 @@
-"""Crops for prediction: the training's where it makes them, without aliasing where images are larger."""
+"""Crops for prediction: the same as in training at its sizes, and without aliasing for larger images."""
 
 import cv2
 import numpy as np
@@ -18,7 +18,7 @@ def test_crops_are_the_data_sets_own(synthetic_root):
         assert square[2] < 4 * 160
         crop, affine = crop_image(read_image(dataset.image_file(number)), square, 160, mirror)
         away = np.abs(crop.astype(int) - sample["image"].permute(1, 2, 0).numpy())
-        assert away.max() <= 1  # the prediction warps a part of the image, whose coordinates round otherwise
+        assert away.max() <= 1  # the prediction warps a part of the image, whose coordinates are rounded differently
         assert (away > 0).mean() < 1e-3
         np.testing.assert_allclose(affine, sample["crop_affine"].numpy(), rtol=1e-6)
 
@@ -28,7 +28,7 @@ def test_crops_are_the_data_sets_own(synthetic_root):
 def test_large_crops_show_things_where_the_map_says(mirror, place):
     image = np.zeros((1500, 2000, 3), np.uint8)
     cv2.circle(image, tuple(round(p * 16) for p in place), 60 * 16, (255, 255, 255), -1, cv2.LINE_AA, 4)
-    # The disc's own centre of gravity, of what lies inside the image.
+    # The centre of gravity of the part of the disc that lies inside the image.
     ys, xs, weights = (*np.nonzero(image[..., 0]), image[..., 0][np.nonzero(image[..., 0])].astype(float))
     true = np.array([(xs * weights).sum(), (ys * weights).sum()]) / weights.sum()
     crop, affine = crop_image(image, np.array([*place, 1113.0]), 64, mirror)

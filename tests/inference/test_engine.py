@@ -1,4 +1,4 @@
-"""The shipped network on ONNX Runtime against PyTorch, and when it runs there."""
+"""The shipped network on ONNX Runtime, against PyTorch, and the conditions under which it runs there."""
 
 import cv2
 import numpy as np
@@ -15,13 +15,13 @@ TOLERANCE_M = 1e-4
 
 @pytest.fixture(scope="module")
 def predictors():
-    """The same weights by PyTorch and by ONNX Runtime."""
+    """Predictors with the same weights on PyTorch and on ONNX Runtime."""
     return [HandPredictor.from_checkpoint("openphoto", "cpu", engine=name) for name in ("torch", "onnx")]
 
 
 @pytest.fixture(scope="module")
 def images():
-    """Five crops of soft blotches, among which the network's answers differ widely: (5, 224, 224, 3)."""
+    """Five crops of soft blotches (5, 224, 224, 3), for which the network's outputs differ widely."""
     random = np.random.default_rng(0)
     small = random.integers(0, 256, (5, 12, 12, 3), dtype=np.uint8)
     return np.stack([cv2.resize(image, (224, 224), interpolation=cv2.INTER_CUBIC) for image in small])
@@ -86,7 +86,7 @@ def test_hands_that_are_not_mirrored_run_on_pytorch(predictors, images):
     assert not by_onnx["is_right"].any()
 
 
-def test_what_runs_the_network(predictors, predictor):
+def test_the_engine_that_runs_the_network(predictors, predictor):
     assert [own.engine_name for own in predictors] == ["PyTorch", "ONNX Runtime"]
     assert HandPredictor.from_checkpoint("openphoto", "cpu").engine_name == "ONNX Runtime"
     assert predictor.engine_name == "PyTorch"  # a network with other layers

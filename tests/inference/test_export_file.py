@@ -41,7 +41,7 @@ def crops(synthetic_root):
 
 @pytest.fixture(scope="module")
 def expected(predictor, crops):
-    """The predictor on the same pixels, each crop an image whose hand fills it."""
+    """The predictor's output for the same pixels; each crop is an image that its hand fills."""
     results = []
     for image, right in zip(*crops, strict=True):
         results += predictor(np.ascontiguousarray(image.transpose(1, 2, 0)), "whole", "right" if right else "left")
@@ -73,7 +73,7 @@ def compare(run, crops, expected, batch):
             }.items():
                 np.testing.assert_allclose(outputs[name][row], true, atol=1e-4, err_msg=name)
             np.testing.assert_allclose(outputs["gesture_embedding"][row], hand.gesture_embedding, rtol=1e-3, atol=1e-3)
-            # The image is the crop, so its own pixels are the normalised coordinates'.
+            # The image is the crop, so normalised coordinates refer to the image's own pixels.
             seen = ((outputs["joints_25d"][row][:, :2] + outputs["joints_2d"][row]) / 2 + 1) * 32 - 0.5
             np.testing.assert_allclose(seen, hand.joints_2d_image, atol=1e-2)
 
@@ -99,7 +99,7 @@ def test_onnx_says_what_it_is(onnx_path, predictor):
 
 
 def test_pytorch_program(predictor, crops, expected, tmp_path):
-    export_regressor(predictor, tmp_path / "m.pt2", "pt2")  # compared on frames it renders itself
+    export_regressor(predictor, tmp_path / "m.pt2", "pt2")  # compared on frames that it renders itself
     module = torch.export.load(tmp_path / "m.pt2").module()
 
     def run(images, is_right):
@@ -121,7 +121,7 @@ def test_without_a_mesh_no_array_of_the_hand_model_is_in_the_file(predictor, syn
 
 
 def test_a_program_that_differs_is_not_written(predictor, synthetic_root, tmp_path, monkeypatch):
-    """Another network's weights in the copy that is exported stand for an exporter's mistake."""
+    """Another network's weights in the exported copy simulate a mistake of the exporter."""
     original = export_file.ExportModel
 
     def wrong(*arguments):

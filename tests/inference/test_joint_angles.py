@@ -23,7 +23,7 @@ ARTICULATION = articulation_of(HAND)
 
 
 def by_name(rotations, side="right"):
-    """{("index", "PIP"): (flexion, abduction), ...} of (16, 3, 3)."""
+    """{("index", "PIP"): (flexion, abduction), ...} of rotations (16, 3, 3)."""
     return {
         (a.finger, a.joint): (a.flexion_deg, a.abduction_deg) for a in joint_angles(rotations[1:], side, ARTICULATION)
     }
@@ -51,7 +51,7 @@ def test_a_posed_hand_has_the_angles_it_was_posed_with(seed):
 
 
 def test_flexion_and_abduction_together_are_the_angle_between_the_bones_of_the_mesh():
-    """In poses that no table of angles makes, also sideways and twisted."""
+    """In poses that no table of angles gives, including sideways and twisted ones."""
     rng = np.random.default_rng(0)
     rotations = Rotation.from_rotvec(rng.normal(0, 0.4, (16, 3))).as_matrix()
     rotations[0] = np.eye(3)
@@ -59,12 +59,12 @@ def test_flexion_and_abduction_together_are_the_angle_between_the_bones_of_the_m
     every = np.concatenate([joints[0], vertices[0, list(EANET_TIP_VERTICES)]])[list(JOINTS_FROM_MANO_AND_TIPS)]
     at = dict(zip(JOINT_NAMES, every, strict=True))
     found = by_name(rotations)
-    # Not of the thumb, whose bones lean sideways at rest, which counts as none.
+    # Not for the thumb, whose bones lean sideways at rest, which counts as no abduction.
     for finger, joint, k in ((finger, joint, k) for finger in LONG_FINGERS for joint, k in (("PIP", 2), ("DIP", 3))):
         before, behind = at[f"{finger}{k}"] - at[f"{finger}{k - 1}"], at[f"{finger}{k + 1}"] - at[f"{finger}{k}"]
         between = np.degrees(np.arccos(before @ behind / np.linalg.norm(before) / np.linalg.norm(behind)))
         flexion, abduction = np.radians(found[finger, joint])
-        # At rest the bones of a finger lie in one plane only almost.
+        # At rest the bones of a finger lie only nearly in one plane.
         assert np.degrees(np.arccos(np.cos(flexion) * np.cos(abduction))) == pytest.approx(between, abs=6), finger
 
 

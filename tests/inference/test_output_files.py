@@ -18,7 +18,7 @@ def hands(predictor, frame_with_both):
     return predictor(frame_with_both["file"], boxes, ["right", "left"], frame_with_both["intrinsics"])
 
 
-def test_obj_has_an_object_a_hand(hands):
+def test_obj_has_one_object_per_hand(hands):
     scene = trimesh.load(
         io.BytesIO(obj_bytes(hands)), file_type="obj", process=False, split_objects=True, group_material=False
     )
@@ -39,7 +39,7 @@ def test_ply_has_all_hands_and_their_colours(hands):
 
 
 def test_outside_is_outside(hands):
-    """Normals point away from the hand, on both sides: the meshes would otherwise be drawn inside out."""
+    """Normals point away from the hand, for both sides: otherwise the meshes would be drawn inside out."""
     for hand in hands:
         mesh = trimesh.Trimesh(hand.vertices, hand.faces, process=False)
         mesh.fill_holes()
@@ -51,7 +51,7 @@ def test_no_hands():
     assert obj_bytes([]).startswith(b"#")
 
 
-def test_glb_has_a_coloured_node_a_hand_with_y_up(hands):
+def test_glb_has_one_coloured_node_per_hand_with_y_up(hands):
     scene = trimesh.load(io.BytesIO(mesh_bytes(hands, "glb")), file_type="glb", process=False)
     assert sorted(scene.graph.nodes_geometry) == ["hand0_right", "hand1_left"]
     colours = []
@@ -88,7 +88,7 @@ def test_formats_by_name():
 
 
 def test_glb_without_trimesh_names_the_extra():
-    """In a process of its own, in which trimesh cannot be imported."""
+    """In a separate process, in which trimesh cannot be imported."""
     code = """
 import sys
 sys.modules["trimesh"] = None

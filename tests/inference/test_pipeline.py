@@ -39,11 +39,11 @@ def test_a_stage_is_only_so_far_ahead():
     with ahead(items(), 3) as stage:
         assert next(stage) == 0
         assert enough.wait(30)
-        # One was asked for, three wait, and one is in the stage's hands.
+        # One was asked for, three wait, and the stage works on one.
         assert taken == [0, 1, 2, 3, 4]
 
 
-def test_an_error_is_raised_where_items_are_asked_for():
+def test_an_error_is_raised_where_items_are_requested():
     def items():
         yield 1
         raise KeyError("broken")
@@ -54,7 +54,7 @@ def test_an_error_is_raised_where_items_are_asked_for():
             next(second)
 
 
-def test_leaving_early_ends_the_threads_and_closes_what_was_open():
+def test_leaving_early_ends_the_threads_and_closes_the_generators():
     before = threading.active_count()
     closed = []
 

@@ -42,8 +42,8 @@ def rotations_of(hand):
     return np.concatenate([[hand["global_orient"]], hand["hand_pose"]])[None]
 
 
-def test_json_skinned_anew_is_the_obj(predictor, images, pair_frames, tmp_path):
-    """What the files say of a hand gives its mesh to 1e-5 m, of right and of left hands."""
+def test_json_skinned_again_is_the_obj(predictor, images, pair_frames, tmp_path):
+    """The files' parameters of a hand give its mesh to 1e-5 m, for right and for left hands."""
     k = pair_frames[0]["intrinsics"]
     intrinsics = [k[0, 0], k[1, 1], k[0, 2], k[1, 2]]
     done, said = run(predictor, [images], tmp_path, boxes=BoxFile(images / "boxes.json"), intrinsics=intrinsics)
@@ -154,7 +154,7 @@ def test_nothing_half_written_after_an_error(predictor, clip, tmp_path):
     assert list(out.iterdir()) == []
 
 
-def test_unreadable_images_among_others_are_said_at_the_end(predictor, images, tmp_path):
+def test_unreadable_images_among_others_are_reported_at_the_end(predictor, images, tmp_path):
     folder = tmp_path / "in"
     folder.mkdir()
     shutil.copy(images / "0.jpg", folder / "b.jpg")
@@ -167,7 +167,7 @@ def test_unreadable_images_among_others_are_said_at_the_end(predictor, images, t
     assert not (tmp_path / "out" / "a.json").exists()
 
 
-def test_what_cannot_be_asked(predictor, images, tmp_path):
+def test_impossible_requests(predictor, images, tmp_path):
     with pytest.raises(UserError, match="holds the images that are predicted"):
         run(predictor, [images], images)
     (tmp_path / "file").write_text("")

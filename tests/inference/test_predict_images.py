@@ -26,7 +26,7 @@ def folder(tmp_path, pair_frames, monkeypatch):
 
 @pytest.fixture
 def predict(predictor, folder, tmp_path):
-    """Predicts them; gives what was done, and which results were written."""
+    """Predicts them; returns the outcome, and the results that were written."""
 
     def run(predictor=predictor, **settings):
         for path in (tmp_path / "out").glob("*"):
@@ -66,7 +66,7 @@ def test_only_groups_with_something_left_are_predicted_again(predict, folder, tm
     ],
     ids=str,
 )
-def test_what_was_asked_otherwise_is_predicted_again(predict, settings):
+def test_images_are_predicted_again_with_other_settings(predict, settings):
     predict()
     assert predict(**settings)[1] == "01234"
     assert predict(**settings)[1] == ""
@@ -87,7 +87,7 @@ def test_another_network_predicts_again(predict, predictor, trained_checkpoint):
     assert predict(other)[1] == "01234"
 
 
-def test_of_a_file_of_boxes_only_what_changed_is_predicted_again(predict, folder):
+def test_only_images_whose_boxes_changed_are_predicted_again(predict, folder):
     boxes = folder / "boxes.json"
     boxes.write_text('{"0.jpg": [{}], "4.jpg": [{}]}')
     done, _ = predict(boxes=BoxFile(boxes))

@@ -1,4 +1,4 @@
-"""Images shared out to two workers: the files of one process, also after kills."""
+"""Images shared out to two workers give the files of one process, even after kills."""
 
 import shutil
 
@@ -16,7 +16,7 @@ from gesturehand.inference.prediction_run import Settings
 
 @pytest.fixture
 def folder(tmp_path, pair_frames):
-    """160 images in five groups, of which one cannot be read."""
+    """160 images in five groups; one image cannot be read."""
     folder = tmp_path / "images"
     folder.mkdir()
     for number in range(160):
@@ -27,7 +27,7 @@ def folder(tmp_path, pair_frames):
 
 @pytest.mark.slow
 def test_killed_twice_it_ends_as_one_process_does(trained_checkpoint, folder, tmp_path, monkeypatch):
-    """A worker is killed, then the client; the same command goes on, and leaves what is done as it is."""
+    """A worker is killed, then the client; the same command continues, and leaves finished results as they are."""
     monkeypatch.chdir(tmp_path)
     words = ["predict", "images", f"--checkpoint={trained_checkpoint}", "--device=cpu", "--detect=false"]
     words += ["--overlay=false", "--skip_done=true"]
@@ -78,7 +78,7 @@ def test_two_processes_of_this_machine_write_the_same(one_thread, predictor, tra
     assert shared_said[1:] == said
 
 
-def test_what_is_no_image_is_not_shared_out(trained_checkpoint, pair_frames, tmp_path):
+def test_inputs_other_than_images_are_not_shared_out(trained_checkpoint, pair_frames, tmp_path):
     (tmp_path / "clip.mp4").write_bytes(b"")
     given = [pair_frames[0]["file"], tmp_path / "clip.mp4"]
     settings = Settings(tmp_path / "out", progress=False)

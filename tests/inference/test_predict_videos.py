@@ -24,7 +24,7 @@ def photo():
 
 @pytest.fixture
 def clip(tmp_path, photo):
-    """Two hands that move, and one frame without them; sides that a codec has to keep."""
+    """Two hands that move, and one frame without them, with sides that a codec can keep."""
     path = tmp_path / "clip.avi"
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"MJPG"), 12.5, (482, 242))
     for step in range(8):
@@ -38,7 +38,7 @@ def clip(tmp_path, photo):
 
 
 def two_sizes(path, count):
-    """Motion JPEG: two frames of one size, then others, whose change is told in the main thread."""
+    """Motion JPEG: two frames of one size, then others; the main thread is told of the change."""
     frames = [np.full((*shape, 3), 90, np.uint8) for shape in ((48, 64), (48, 64), *[(80, 48)] * count)]
     path.write_bytes(b"".join(cv2.imencode(".jpg", frame)[1].tobytes() for frame in frames))
     return path
@@ -72,7 +72,7 @@ def test_hands_that_are_found_are_tracked_and_smoothed(predictor, clip, tmp_path
             assert not np.allclose(hand["hand_pose"], before["hand_pose"], atol=1e-5)
 
 
-def test_without_smoothing_a_frame_is_what_it_is_as_an_image(predictor, clip, tmp_path):
+def test_without_smoothing_a_frame_is_predicted_like_an_image(predictor, clip, tmp_path):
     box = (20.0, 20.0, 150.0, 150.0)
     _, lines, _ = run(predictor, clip, tmp_path / "out", boxes=HandBox(box, "right"), smooth=False)
     capture = cv2.VideoCapture(str(clip))
@@ -80,7 +80,7 @@ def test_without_smoothing_a_frame_is_what_it_is_as_an_image(predictor, clip, tm
         (hand,) = line["hands"]
         assert hand["track"] == 0
         (expected,) = predictor(np.ascontiguousarray(capture.read()[1][..., ::-1]), box, "right")
-        # FFmpeg and OpenCV may turn YUV into RGB with other roundings.
+        # FFmpeg and OpenCV may round differently when they turn YUV into RGB.
         np.testing.assert_allclose(hand["joints_2d_image"], expected.joints_2d_image, atol=1.0)
     capture.release()
 
@@ -101,7 +101,7 @@ def test_an_interrupt_leaves_nothing_half_written(predictor, tmp_path):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals to oneself end the process there")
-def test_an_interrupt_ends_what_comes_from_an_address(predictor, tmp_path, served):
+def test_an_interrupt_ends_a_stream(predictor, tmp_path, served):
     folder, address = served
     two_sizes(folder / "live.mjpeg", 150)
     said = []

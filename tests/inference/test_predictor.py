@@ -39,7 +39,7 @@ def test_every_hand_in_order(predicted, pair_frames):
 
 
 def test_same_prediction_as_the_test_loop(predictor, synthetic_root):
-    """Given a sample's crop as its box, the hand is what the network says of the loader's crop, unmirrored."""
+    """Given a sample's crop as its box, the hand is the network's output for the loader's crop, unmirrored."""
     dataset = InterHandDataModule(str(synthetic_root), image_size=64, num_workers=0).dataset("test")
     sides = dataset.selection.hand[:, 0]
     dataset.boxes = np.array(dataset.boxes[np.arange(len(dataset))])
@@ -81,7 +81,7 @@ def test_mirrored_image_and_side_give_the_mirrored_hand(predictor, frame_with_bo
 
 
 def test_parameters_give_the_mesh(predicted):
-    """NumPy's skinning with the result's own parameters, added as axis-angle or as matrices."""
+    """NumPy skinning with the result's own parameters, added as axis-angle or as matrices."""
     for hand in (hand for hands in predicted for hand in hands):
         data = open_hand(hand.side)
         pose = np.concatenate([hand.global_orient[None], hand.hand_pose])
@@ -94,7 +94,7 @@ def test_parameters_give_the_mesh(predicted):
 
 
 def test_projections(predicted, pair_frames):
-    """The mesh projects to where the network sees the joints, up to what its shape and its joints disagree by."""
+    """The mesh projects to where the network sees the joints, except for the disagreement of shape and joints."""
     for frame, hands in zip(pair_frames, predicted, strict=True):
         for hand in hands:
             np.testing.assert_allclose(hand.joints_2d, project(hand.joints, frame["intrinsics"]), atol=1e-2)
@@ -156,8 +156,8 @@ def test_results_are_plain_arrays(predicted):
     assert hand.gesture_coarse.probabilities.sum() == pytest.approx(1, abs=1e-5)
 
 
-def test_left_hands_as_they_are_where_training_mirrored_none(trained_checkpoint, pair_frames):
-    """Such a network is asked about the unmirrored crop, with the left hand's own side."""
+def test_left_hands_as_they_are_if_training_mirrored_none(trained_checkpoint, pair_frames):
+    """Such a network gets the unmirrored crop, with the left hand's own side."""
     predictor = HandPredictor.from_checkpoint(trained_checkpoint, "cpu")
     predictor.mirror_left = False
     seen = []
@@ -205,7 +205,7 @@ def two_hands():
 
 
 def test_without_boxes_hands_and_sides_are_found(predictor, two_hands):
-    """The picture is its own mirror image: so are the hands."""
+    """The picture is its own mirror image, and so are the hands."""
     hands = sorted(predictor(two_hands), key=lambda hand: hand.box[0])
     assert [hand.side for hand in hands] == ["right", "left"]
     assert all(hand.score > 0.5 for hand in hands)
@@ -214,7 +214,7 @@ def test_without_boxes_hands_and_sides_are_found(predictor, two_hands):
     given = predictor(two_hands, [hand.box for hand in hands], ["right", "left"])
     assert [hand.score for hand in given] == [None, None]
     for hand, other in zip(hands, given, strict=True):
-        # The box that is given has been rounded to float32.
+        # The given box has been rounded to float32.
         np.testing.assert_allclose(hand.joints, other.joints, atol=1e-4)
     assert len(predictor(two_hands, max_hands=1)) == 1
     assert {hand.side for hand in predictor(two_hands, hands="left")} == {"left"}

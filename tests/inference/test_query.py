@@ -1,4 +1,4 @@
-"""What is asked: images, boxes and sides of a call, intrinsics, and the crops that come of them."""
+"""Queries: images, boxes and sides of a call, intrinsics, and the crops that follow from them."""
 
 import json
 import math
@@ -71,7 +71,7 @@ def test_crops_know_their_turn_unless_they_show_two_hands():
         ([[1, 2, 3, 4]], "up", "The side is 'up'"),
     ],
 )
-def test_what_a_call_cannot_ask(boxes, hands, message):
+def test_impossible_calls(boxes, hands, message):
     with pytest.raises(UserError, match=message):
         hands_from(boxes, hands)
 
@@ -104,7 +104,7 @@ def test_images_that_cannot_be_read(tmp_path):
         read_image(tmp_path / "none.jpg")
 
 
-def test_one_crop_a_hand():
+def test_one_crop_per_hand():
     query = ImageQuery(IMAGE, (HandBox((10, 20, 50, 100)), HandBox((20, 30, 60, 50), "left"), HandBox()))
     first, second, third = crops_of(query, IMAGE, False, 1.5)
     assert (first.sides, second.sides, third.sides) == (("right",), ("left",), ("right",))
@@ -150,7 +150,7 @@ def test_every_hand_is_in_one_pair_only():
 
 
 def write(path, size, tags, orientation=None):
-    """A photo of so many stored pixels with these Exif tags."""
+    """Writes a photo of the given stored size with these Exif tags."""
     exif = Image.Exif()
     exif[Base.Make] = "a camera"
     if orientation is not None:
@@ -180,7 +180,7 @@ def test_equivalent_focal_length(tmp_path, suffix, orientation):
 @pytest.mark.parametrize("orientation", [1, 6])
 @pytest.mark.parametrize("scaled", [1, 4])
 def test_sensor(tmp_path, unit, units_in_a_millimetre, orientation, scaled):
-    """A lens of 4.5 mm before a sensor of 6 × 4.5 mm, with pixels that are not square."""
+    """A lens of 4.5 mm in front of a sensor of 6 × 4.5 mm, with pixels that are not square."""
     taken = (1600, 1000)
     tags = {
         Base.FocalLength: 4.5,
@@ -218,7 +218,7 @@ def test_without_a_sensible_focal_length_it_is_assumed(tmp_path, tags):
     assert (camera.source, camera.intrinsics[0, 0]) == ("assumed", 64)
 
 
-def test_what_is_given_counts_more_and_damage_does_no_harm(tmp_path):
+def test_given_intrinsics_take_precedence_and_damage_does_no_harm(tmp_path):
     path = write(tmp_path / "a.jpg", (64, 48), {Base.FocalLengthIn35mmFilm: 50})
     assert camera_of((70, 70, 32, 24), path, 64, 48).source == "given"
     assert camera_of(None, path, 64, 48).source == "exif"
@@ -229,10 +229,10 @@ def test_what_is_given_counts_more_and_damage_does_no_harm(tmp_path):
 
 @pytest.mark.parametrize("orientation", [1, 6])
 def test_depth_of_a_hand_through_the_whole_prediction(predictor, monkeypatch, tmp_path, orientation):
-    """With the true joints in place of the network's, its place comes out of the photo's 28 mm."""
+    """With the true joints in place of the network's, its place follows from the photo's 28 mm."""
     file = write(tmp_path / "photo.jpg", (600, 400), {Base.FocalLengthIn35mmFilm: 28}, orientation)
     height, width = image_file.read_image(file).shape[:2]
-    # 28 mm before film that is 36 mm wide, whose shape the photo has.
+    # 28 mm in front of film that is 36 mm wide and has the photo's shape.
     focal = 28 / 36 * 600
     place = np.array([0.04, -0.06, 0.55])
     run_crops = predictor.run_crops

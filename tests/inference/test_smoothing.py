@@ -33,7 +33,7 @@ def smoother(predictor):
 
 
 def noisy(hand, rng, size=0.08):
-    """The hand with another pose and place, and all that follows from them."""
+    """The hand with another pose and place, and everything that follows from them."""
     rotations = np.concatenate([hand.global_orient[None], hand.hand_pose])
     rotations = rotations @ Rotation.from_rotvec(rng.normal(0, size, (16, 3))).as_matrix()
     cam_t = hand.cam_t * (1 + rng.normal(0, 0.02, 3))
@@ -53,7 +53,7 @@ def test_a_hand_that_does_not_change_stays_as_it_is(smoother, pair):
             assert after.gesture_fine is before.gesture_fine
 
 
-def test_what_is_smoothed_fits_together(smoother, pair):
+def test_smoothed_parts_fit_together(smoother, pair):
     """Mesh and joints are those of the smoothed parameters, and shapes are the mean of the frames so far."""
     rng = np.random.default_rng(0)
     frames = [[noisy(hand, rng) for hand in pair] for _ in range(5)]
@@ -108,9 +108,9 @@ def test_weights_are_those_of_a_weighted_polynomial(times, degree):
 
 
 def test_steady_motion_does_not_lag(predictor, pair):
-    """A turn at one speed and a place on a parabola come out as they are; every frame in order.
+    """A rotation at constant speed and a place on a parabola stay as they are, in the frames' order.
 
-    At the ends, where few frames are near, only what moves straight does.
+    At the ends, where few frames are near, only straight motion does.
     """
     frames, hand = [], pair[0]
     for number in range(24):
@@ -152,7 +152,7 @@ def test_looking_both_ways_quarters_noise_and_keeps_tracks_apart(predictor, pair
 
 @pytest.mark.parametrize("wrong", [(10,), (9, 10, 11)])
 def test_a_hand_seen_the_wrong_way_round_for_some_frames_is_turned_back(predictor, pair, wrong):
-    """It turns steadily, and is turned by 150° about its own axis in some frames."""
+    """It turns steadily, and in some frames it is turned by 150° about its own axis."""
     hand = pair[0]
     turns = [Rotation.from_rotvec([0, 0, 0.03 * number]).as_matrix() for number in range(21)]
     flip = Rotation.from_rotvec([0, np.radians(150), 0]).as_matrix()
@@ -182,7 +182,7 @@ def filtered(one_euro, values, passed=1 / 30):
 def test_without_slope_it_is_an_exponential_filter():
     values = np.random.default_rng(0).normal(size=(40, 3, 2))
     alpha = 1 / (1 + 30 / (2 * math.pi * 1.5))
-    start = (1 - alpha) * values[:1]  # the state with which the first value is given back
+    start = (1 - alpha) * values[:1]  # the state after the first value, which is returned as it is
     expected = lfilter([alpha], [1, alpha - 1], values, axis=0, zi=start)[0]
     np.testing.assert_allclose(filtered(OneEuro(1.5, 0.0), values), expected, atol=1e-12)
 
@@ -236,7 +236,7 @@ def test_fast_motion_lags_less_with_a_slope():
 def test_a_leading_filter_follows_a_steady_motion_without_lag():
     ramp = np.linspace(0, 10, 200)[:, None, None]
     lags = [float((ramp - filtered(OneEuro(1.0, 0.0, leading=lead), ramp))[-1, 0, 0]) for lead in (False, True)]
-    # Of an exponential filter: a step's length times (1 − α) / α.
+    # The lag of an exponential filter: a step's length times (1 − α) / α.
     assert lags[0] == pytest.approx(10 / 199 * 30 / (2 * math.pi), rel=1e-3)
     assert abs(lags[1]) < 1e-3
 

@@ -1,4 +1,4 @@
-"""What inputs stand for."""
+"""The meaning of inputs."""
 
 import cv2
 import numpy as np
@@ -36,7 +36,7 @@ def test_names_of_results(folder):
     assert {path.name: name for path, name in names.items()} == {"a.PNG": "a", "b.jpg": "b.jpg", "b.png": "b.png"}
 
 
-def test_what_cannot_be_found(folder):
+def test_inputs_that_cannot_be_found(folder):
     with pytest.raises(UserError, match=r"none.jpg' does not exist"):
         find_sources([folder / "none.jpg"])
     (folder / "empty").mkdir()
@@ -70,8 +70,8 @@ def test_what_cannot_be_found(folder):
         ),
     ),
 )
-def test_what_a_folder_holds_beside_images(tmp_path, monkeypatch, names, images, says):
-    # With what HEIC and AVIF take, they are images: tests/data/test_image_file.py.
+def test_other_contents_of_a_folder_of_images(tmp_path, monkeypatch, names, images, says):
+    # With the packages for HEIC and AVIF, they are images: tests/data/test_image_file.py.
     monkeypatch.setattr(image_file, "heif_suffixes", lambda: ())
     for name in names:
         (tmp_path / name).parent.mkdir(exist_ok=True)
@@ -148,7 +148,7 @@ def test_streams(text, source, name, stem):
 
 
 @pytest.mark.parametrize("text", ["photo.jpg", "00x", "-1", "1.5", "C:/a.mp4", "a/b://c", "12345", "٣"])
-def test_what_is_no_stream(text):
+def test_inputs_that_are_not_streams(text):
     assert stream_of(text) is None
 
 
@@ -173,7 +173,7 @@ def test_a_file_of_such_a_name_is_the_file(tmp_path, monkeypatch):
     assert find_sources(["1"]).streams == (Stream(1, "camera1", "camera1"),)
 
 
-def test_a_camera_that_is_not_there():
+def test_a_missing_camera():
     with pytest.raises(UserError, match="There is no camera 97 that can be read"):
         stream_of("97").open()
 

@@ -1,4 +1,4 @@
-"""Archives for FreiHAND's and HO-3D's servers: written, accepted and scored; and a sentence for whatever is wrong."""
+"""Archives for FreiHAND's and HO-3D's servers: written, accepted and scored; and a sentence for every mistake."""
 
 import json
 import zipfile
@@ -111,7 +111,7 @@ def archive_of(path, content, name="pred.json"):
         (lambda j, v: [np.where(j > 9, j, "x").tolist(), v.tolist()], "joints of hand 0 in '.*' are not points"),
     ],
 )
-def test_what_a_server_would_stumble_over_is_one_sentence(tmp_path, change, sentence):
+def test_mistakes_that_a_server_would_stumble_over_are_one_sentence(tmp_path, change, sentence):
     made = write_freihand(tmp_path / "FreiHAND")
     joints, vertices = (np.array([getattr(hand, name) for hand in made.test]) for name in ("joints", "vertices"))
     path = archive_of(tmp_path / "pred.zip", change(joints, vertices[:, :20]))
@@ -119,7 +119,7 @@ def test_what_a_server_would_stumble_over_is_one_sentence(tmp_path, change, sent
         read_submission(path, submission_form("freihand"), 4)
 
 
-def test_what_is_no_archive_is_one_sentence(tmp_path):
+def test_a_file_that_is_not_an_archive_is_one_sentence(tmp_path):
     form = submission_form("freihand")
     with pytest.raises(UserError, match=r"holds predictions\.json and should hold pred\.json alone"):
         read_submission(archive_of(tmp_path / "a.zip", [], "predictions.json"), form)
@@ -135,7 +135,7 @@ def test_hands_without_a_place_and_without_meshes_are_refused(evaluated, tmp_pat
     write_predictions(tmp_path / "bare.npz", SavedPredictions(ids, joints))
     with pytest.raises(UserError, match="has no vertices"):
         write_submission(tmp_path / "bare.npz", evaluated.root, tmp_path / "pred.zip", progress=False)
-    if evaluated.format == "freihand":  # of HO-3D the wrists are known
+    if evaluated.format == "freihand":  # for HO-3D the wrists are known
         write_predictions(tmp_path / "near.npz", SavedPredictions(ids, joints, joints[:, :, :5]))
         with pytest.raises(UserError, match="relative to their wrists and no joints_2d"):
             write_submission(tmp_path / "near.npz", evaluated.root, tmp_path / "pred.zip", progress=False)

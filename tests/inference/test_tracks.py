@@ -15,7 +15,7 @@ pytest.importorskip("onnxruntime", reason="the detector runs on ONNX Runtime")
 
 
 class CountingDetector(HandDetector):
-    """Counts how often it searches the whole image."""
+    """A detector that counts its searches of the whole image."""
 
     searches = 0
 
@@ -37,7 +37,7 @@ def photo():
 
 
 def picture(photo, *places):
-    """Hands at (x, y), left ones where a third number is there."""
+    """A picture of hands at (x, y); a third number makes a left one."""
     canvas = np.full((240, 480, 3), 215, np.uint8)
     for x, y, *left in places:
         canvas[y : y + 150, x : x + 150] = photo[:, ::-1] if left else photo
@@ -91,7 +91,7 @@ def test_a_lost_hand_far_away_or_of_the_other_side_is_another_one(detector, phot
     assert [one.track for one in tracker(picture(photo, (330, 80)))] == [1]
 
 
-def test_what_is_asked_for(detector, photo):
+def test_settings_are_respected(detector, photo):
     both = picture(photo, (20, 20), (300, 40, "left"))
     (one,) = HandTracker(detector, max_hands=1)(both)
     assert one.hand.turn_deg is not None
@@ -111,14 +111,14 @@ OPEN_HAND = np.array(
 
 
 def seen_hand(x, y, side="right", score=0.9):
-    """A hand as a detector sees it."""
+    """A hand as a detector returns it."""
     joints = OPEN_HAND * [1 if side == "right" else -1, 1] + [float(x), float(y)]
     low, high = joints.min(0), joints.max(0)
     return HandDetection((*low.tolist(), *(high - low).tolist()), side, score, joints, 0.0)
 
 
 class Acted(HandDetector):
-    """Sees what a script has for each frame, whose number is the image's colour.
+    """A detector that sees what a script has for each frame; the frame's number is the image's colour.
 
     Looking for a hand where it is expected shows the nearest one whose middle lies within half a hand of it, and
     nothing else; a search shows all that are not hidden from it, in an order that changes from frame to frame.
@@ -144,7 +144,7 @@ class Acted(HandDetector):
 
 
 def watched(detector, frames, **settings):
-    """Of every frame, {track: (side, middle of its box)}."""
+    """For every frame, {track: (side, middle of its box)}."""
     tracker = HandTracker(detector, **settings)
     seen = []
     for number in range(frames):
@@ -154,7 +154,7 @@ def watched(detector, frames, **settings):
 
 
 def test_hands_that_pass_each_other_fast_keep_their_numbers():
-    """Both move by half a hand a frame, with room for one between them, after a slow start."""
+    """After a slow start, both move by half a hand per frame, with room for one hand between them."""
 
     def script(frame):
         way = 50 * max(frame - 3, 0) ** 2 / 10 if frame < 8 else 125 + 45 * (frame - 8)
@@ -170,7 +170,7 @@ def test_hands_that_pass_each_other_fast_keep_their_numbers():
 
 
 def test_a_moving_hand_is_looked_for_where_it_goes():
-    """It moves by 0.7 of its size a frame: where it was it is not seen, and a search never shows it again."""
+    """It moves by 0.7 of its size per frame: it is not seen where it was, and a search never shows it again."""
 
     def script(frame):
         speeds = np.minimum(np.arange(frame) * 10, 70)
@@ -198,7 +198,7 @@ def test_a_hand_that_stays_the_other_one_becomes_another_track():
 
 
 @pytest.mark.parametrize(("lasts", "shown"), [(3, 0), (20, 17)])
-def test_what_comes_up_on_a_hand_is_shown_once_it_lasts(lasts, shown):
+def test_a_new_hand_on_another_one_is_shown_once_it_lasts(lasts, shown):
     """A second hand of the other side over half of the first: a mistake of three frames, or a hand that has come."""
 
     def script(frame):
@@ -239,7 +239,7 @@ class Slipping(Acted):
 
 
 def slipped(hand):
-    """The hand of wrong joints: a quarter of its size away from the right ones, in the mean, and more at the wrist."""
+    """The hand with wrong joints: on average a quarter of its size away from the right ones, and more at the wrist."""
     sin, cos = np.sin(np.pi / 3), np.cos(np.pi / 3)
     middle = hand.joints_2d.mean(0)
     joints = (hand.joints_2d - middle) @ np.array([[cos, sin], [-sin, cos]]) + middle
@@ -249,7 +249,7 @@ def slipped(hand):
 
 @pytest.mark.parametrize(("certain", "taken"), [(0.95, True), (0.85, False)])
 def test_a_search_puts_a_hand_right_that_following_has_slipped_on(certain, taken):
-    """The search's view of it, where that is more certain than the 0.9 of the view that is followed."""
+    """The search's view counts if it is more certain than the 0.9 of the followed view."""
     hand = seen_hand(300, 100)
     detector = Slipping(lambda _: [hand], lambda _, hands: [replace(one, score=certain) for one in hands])
     seen = watched(detector, 30, detect_every=10)
@@ -264,12 +264,12 @@ def test_a_search_puts_a_hand_right_that_following_has_slipped_on(certain, taken
         assert hands[0] == ("right", pytest.approx(middle(hand if right else slipped(hand))))
 
 
-def test_what_comes_up_on_what_the_search_sees_of_a_followed_hand_is_doubted():
+def test_a_new_hand_on_the_searchs_view_of_a_followed_hand_is_doubted():
     """It lies apart from the wrong joints that are followed, but not from the hand."""
     hand, wrong = seen_hand(300, 100), seen_hand(300, 155, "left", 0.85)
 
     class Higher(Acted):
-        """Following shows the upper part of the hand only."""
+        """A detector that shows only the upper part of a hand that is followed."""
 
         def follow(self, image, joints):
             upper = replace(hand, box=(hand.box[0], hand.box[1], hand.box[2], 40.0))
@@ -280,7 +280,7 @@ def test_what_comes_up_on_what_the_search_sees_of_a_followed_hand_is_doubted():
 
 
 def test_a_view_that_is_doubted_gets_the_number_of_the_hand_when_that_is_lost():
-    """Two right hands, half over each other, of which the first goes two frames after the second has come."""
+    """Two right hands half cover each other; the first leaves two frames after the second has come."""
 
     def script(frame):
         first, second = seen_hand(300, 100), seen_hand(340, 140)

@@ -35,7 +35,7 @@ def both(two_hand_checkpoint):
     return HandPredictor.from_checkpoint(two_hand_checkpoint, "cpu")
 
 
-def test_class_is_told_by_its_settings(both):
+def test_class_is_recognised_by_its_settings(both):
     assert isinstance(both.model, EANetRegressor)
     assert both.two_hand
     assert not both.mirror_left
@@ -77,7 +77,7 @@ def test_one_hand_networks_take_no_pairs(predictor, frame_with_both):
 
 
 def test_the_way_between_hands_is_kept():
-    """True joints of two hands, seen exactly, come out where they are, and the left one where the way leads."""
+    """True joints of two hands, seen exactly, keep their places, and the left hand lies where the way leads."""
     rng = np.random.default_rng(0)
     joints = rng.normal(0, 0.05, (2, 21, 3))
     roots = np.array([[0.05, 0.02, 0.8], [-0.1, 0.0, 0.95]])

@@ -1,4 +1,4 @@
-"""Turned crops by exact geometry: a network that knows the true hand, turned pictures, and looks that go wrong."""
+"""Turned crops by exact geometry: a network that knows the true hand, turned pictures, and passes that go wrong."""
 
 import math
 
@@ -17,7 +17,7 @@ from gesturehand.inference.upright import doubt
 K = np.array([[600.0, 0, 320], [0, 600, 240], [0, 0, 1]])
 IMAGE = np.zeros((480, 640, 3), np.uint8)
 PLACE = np.array([0.03, -0.02, 0.7])
-#: A network of upright crops is lost where a hand is turned by more than this.
+#: A network of upright crops fails if a hand is turned by more than this.
 LIMIT = math.radians(60)
 
 
@@ -41,7 +41,7 @@ def hand_at(model, side, turn):
 
 
 class Oracle(HandPredictor):
-    """Says of every crop what is true of the one hand in the picture, or what it is made to say."""
+    """Predicts for every crop the truth about the one hand in the picture, or whatever it is told to."""
 
     def __init__(self, checkpoint, side, turn, upright=True):
         loaded = load_regressor(checkpoint)
@@ -68,7 +68,7 @@ class Oracle(HandPredictor):
         assert (np.linalg.det(affine[:, :2]) < 0) == mirror
         flat = px_to_normalised(transform_affine(self.seen, affine), self.image_size)
         mesh = flat.copy()
-        if abs(upright_turns(flat)) > LIMIT:  # fingers up, as ever, but the two ways of saying it differ
+        if abs(upright_turns(flat)) > LIMIT:  # fingers up, as always, but in two ways that differ
             flat = np.random.default_rng(0).normal(0, 0.3, (21, 2))
             flat[0], flat[9] = [0, 0.6], [0, 0]
             mesh = flat * [-1, 1]
@@ -111,7 +111,7 @@ def test_any_turn_is_found_and_undone(trained_checkpoint, side, degrees):
 
 
 def test_no_more_crops_than_needed(trained_checkpoint):
-    """An upright hand in its box: one. A turned one: three more tries in one batch, and what its joints ask for."""
+    """An upright hand in its box takes one; a turned one three more in one batch, and those that its joints ask for."""
     upright = Oracle(trained_checkpoint, "right", 0.0)
     upright(IMAGE, upright.box, "right", K)
     assert upright.batches == [1]
@@ -188,7 +188,7 @@ def test_doubt_is_least_for_a_hand_that_fits():
 
 @pytest.mark.parametrize("side", ["right", "left"])
 def test_a_turned_picture_and_its_turn_give_the_turned_hand(predictor, pair_frames, side):
-    """A property of the whole path, whatever the weights: picture and camera are turned by a quarter, clockwise."""
+    """A property of the whole path, whatever the weights: picture and camera are turned clockwise by a quarter."""
     frame = next(frame for frame in pair_frames if any(hand["hand"] == side for hand in frame["hands"]))
     x, y, w, h = next(hand["box"] for hand in frame["hands"] if hand["hand"] == side)
     image, k = read_image(frame["file"]), np.array(frame["intrinsics"], float)

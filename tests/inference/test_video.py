@@ -27,14 +27,14 @@ def test_video_frames(tmp_path):
         assert np.abs(frame.reshape(-1, 3).mean(0) - [value, 0, 0]).max() < 6
 
 
-def test_what_is_no_video(tmp_path):
+def test_files_that_are_not_videos(tmp_path):
     (tmp_path / "clip.mp4").write_bytes(b"no video")
     with pytest.raises(UserError, match="is not a video that FFmpeg reads"):
         Video(tmp_path / "clip.mp4")
 
 
 def picture(width=64, height=48):
-    """Red, blue and green quarters: which side is up can be seen."""
+    """Red, blue and green quarters, which show the side that is up."""
     image = np.zeros((height, width, 3), np.uint8)
     image[: height // 2, : width // 2, 0] = image[: height // 2, width // 2 :, 2] = image[height // 2 :, :, 1] = 255
     return image
@@ -53,7 +53,7 @@ def jpegs(size, frames=8):
 
 
 def two_sizes(folder, kind, first=(64, 48), second=(48, 80)):
-    """A stream of eight frames of one size and eight of another, as a recorder writes whose source changes."""
+    """A stream of eight frames of one size and eight of another, as written by a recorder whose source changes."""
     path = folder / f"clip.{kind}"
     if kind == "mjpeg":
         parts = [jpegs(first), jpegs(second)]
@@ -133,7 +133,7 @@ def test_video_is_turned_as_a_player_turns_it(tmp_path, degrees):
         )
     ],
 )
-def test_a_video_that_is_no_file(tmp_path, make):
+def test_a_video_that_is_not_a_file(tmp_path, make):
     make(tmp_path / "clip.mp4")
     with pytest.raises(UserError, match=r"clip\.mp4' is not a regular file: give a video file"):
         Video(tmp_path / "clip.mp4")
@@ -156,7 +156,7 @@ def test_a_video_that_is_no_file(tmp_path, make):
         )
     ],
 )
-def test_what_is_no_video_either(tmp_path, content):
+def test_further_files_that_are_not_videos(tmp_path, content):
     (tmp_path / "clip.mp4").write_bytes(content)
     with pytest.raises(UserError, match=r"clip\.mp4' is not a video that FFmpeg reads"):
         list(Video(tmp_path / "clip.mp4"))

@@ -12,11 +12,11 @@ INTERHAND_AT_INDEX = [4, 3, 2, 1, 8, 7, 6, 5, 12, 11, 10, 9, 16, 15, 14, 13, 20,
 
 
 class Reference:
-    """The metrics as their definitions read; every array float64, every hand on its own."""
+    """The metrics as they are defined, with every array in float64 and every hand by itself."""
 
     @staticmethod
     def similarity(source, destination):
-        """Scale, rotation and translation that move the source's points onto the destination's by least squares."""
+        """The least-squares scale, rotation and translation that move the source's points onto the destination's."""
         source_mean, destination_mean = source.mean(0), destination.mean(0)
         a, b = source - source_mean, destination - destination_mean
         u, s, vt = np.linalg.svd(b.T @ a)
@@ -41,7 +41,7 @@ class Reference:
 
     @classmethod
     def joint_errors(cls, joints, true_joints, valid, protocol):
-        """{joint: error in mm} of one hand, only of the joints that count."""
+        """{joint: error in mm} of one hand, for the joints that count."""
         used = [j for j in range(21) if valid[j]]
         if protocol == "procrustes":
             if len(used) < 3:
@@ -128,5 +128,5 @@ def reference():
 
 @pytest.fixture
 def hands():
-    """The maker of random hands."""
+    """The function that makes random hands."""
     return random_hands

@@ -48,7 +48,7 @@ def test_procrustes_of_degenerate_hands(position):
     torch.testing.assert_close(align_procrustes(2 * line.flip(-1) + 1, line), line)
 
 
-def test_procrustes_gives_nan_and_no_error_where_there_is_nothing_to_register():
+def test_procrustes_gives_nan_and_no_error_if_there_is_nothing_to_register():
     prediction, target = torch.rand(2, 3, 21, 3, dtype=torch.float64)
     valid = torch.ones(3, 21, dtype=torch.bool)
     valid[0, 2:] = False
@@ -96,7 +96,7 @@ def test_eanet_of_degenerate_hands_is_finite():
 
 
 def test_autocast_changes_nothing(hands):
-    """A trainer in bf16-mixed updates its metrics under autocast, which would turn the hands in bfloat16."""
+    """A trainer in bf16-mixed updates its metrics under autocast, which would rotate the hands in bfloat16."""
     data = hands(4, dtype=np.float32)
     prediction, target = torch.tensor(data["joints"]), torch.tensor(data["true_joints"])
     rotations = torch.tensor(Rotation.random(12, random_state=0).as_matrix().reshape(6, 2, 3, 3)).float()

@@ -1,4 +1,4 @@
-"""All numbers together, against the functional metrics on the whole of the data."""
+"""All numbers together, against the functional metrics on all data."""
 
 import pytest
 import torch
@@ -12,7 +12,7 @@ SAMPLES = 6
 
 
 def hands(seed):
-    """Predictions, targets and the batch of some pairs, of which some have one hand, no fit or invalid joints."""
+    """Predictions, targets and the batch of a few pairs, some with one hand, no fit or invalid joints."""
     generator = torch.Generator().manual_seed(seed)
 
     def near(tensor):
@@ -96,7 +96,7 @@ def test_area_is_under_the_curve_that_is_reported(metrics):
 
 
 def test_published_protocol_takes_hands_without_a_fit_for_perfect():
-    """With every joint valid its two slips are one: such hands add to the counts and nothing to the sums."""
+    """With every joint valid, its two slips amount to one: such hands add to the counts and nothing to the sums."""
     prediction, targets, batch = hands(0)
     targets["joint_valid_eval"] = torch.ones_like(targets["joint_valid_eval"])
     targets["mano_valid"] = torch.ones_like(targets["mano_valid"])

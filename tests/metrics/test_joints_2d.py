@@ -1,4 +1,4 @@
-"""The 2D error against a plain loop over hands and joints, and on several processes' shares."""
+"""The 2D error against a plain loop over hands and joints, and on the shares of several processes."""
 
 import math
 
@@ -10,7 +10,7 @@ from gesturehand.metrics.joints_2d import Joints2DError
 
 
 def plain(prediction, target, valid):
-    """Each hand by itself, in percent; hands without a size are left out."""
+    """The error of each hand by itself, in percent; hands without a size are left out."""
     found = []
     for hand in np.ndindex(valid.shape[:-1]):
         points = [k for k in range(21) if valid[hand][k]]

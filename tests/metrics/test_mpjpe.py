@@ -52,7 +52,7 @@ def test_masked_joints_may_hold_anything(hands, protocol):
     data = {name: torch.tensor(value) for name, value in hands(4, 20).items()}
     clean, counted = joint_errors_mm(data["joints"], data["true_joints"], data["valid"], protocol)
     kept = data["valid"].clone()
-    # Under eanet both come from meshes: the MCP it aligns on is there whether or not it is annotated.
+    # Under eanet both come from meshes: the MCP on which it aligns exists whether or not it is annotated.
     kept[..., 9] |= protocol == "eanet"
     joints = torch.where(kept[..., None], data["joints"], torch.nan)
     truth = torch.where(kept[..., None], data["true_joints"], torch.inf)
@@ -214,7 +214,7 @@ def test_per_joint_results_average_to_the_scalar(hands):
 
 
 def test_two_groups_pool_single_and_interacting_frames():
-    """InterNet's number over all frames: joints of the sides apart, kinds of frames together."""
+    """InterNet's number over all frames keeps the sides' joints apart and pools the kinds of frames."""
     target = torch.zeros(4, 1, 21, 3)
     prediction = target.clone()
     prediction[0, :, 1:, 0] = 0.021

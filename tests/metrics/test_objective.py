@@ -1,4 +1,4 @@
-"""Losses of an evaluation against NumPy over everything at once."""
+"""Losses of an evaluation, against NumPy over everything at once."""
 
 import numpy as np
 import pytorch_lightning as pl
@@ -60,7 +60,7 @@ class Seen(pl.Callback):
         self.values.append({name: float(value) for name, value in trainer.callback_metrics.items()})
 
 
-def test_callbacks_see_what_they_see_of_a_tensor():
+def test_callbacks_see_the_same_as_with_a_tensor():
     seen, module = Seen(), Logging()
     trainer = quiet_trainer(max_epochs=2, callbacks=[seen])
     trainer.fit(module, torch.utils.data.DataLoader(torch.zeros(3, 1)))

@@ -1,4 +1,4 @@
-"""What all metrics share: their sums, on one process and on several, the groups of hands and the checks."""
+"""The base of all metrics: their sums, on one process and on several, the groups of hands and the checks."""
 
 import copy
 import json
@@ -65,7 +65,7 @@ def test_a_device_without_float64_leaves_the_sums_on_the_cpu(monkeypatch):
 
 
 def test_a_collection_keeps_protocols_apart_when_the_first_batch_is_empty():
-    """Torchmetrics takes metrics whose states agree after the first batch for one metric."""
+    """Torchmetrics takes metrics whose states agree after the first batch to be one metric."""
     random = torch.Generator().manual_seed(0)
     prediction, target = torch.rand(2, 3, 1, 21, 3, generator=random)
     valid = torch.ones(3, 1, 21, dtype=torch.bool)
@@ -151,7 +151,7 @@ def test_values_are_kept_in_float64_without_a_gradient(dtype):
     assert torch.equal(wide.to(dtype), values)
 
 
-# Every metric on samples that are shared out among gloo processes; started as a script, this file is one of them.
+# Every metric on samples that are shared out among gloo processes; run as a script, this file is one of them.
 
 
 WORLD_SIZES = (2, 3)
@@ -176,7 +176,7 @@ def samples(num_samples: int) -> dict[str, torch.Tensor]:
 
 
 def results(num_samples: int, rank: int = 0, world_size: int = 1, batch: int = BATCH) -> dict[str, list[float]]:
-    """What one process gets from every metric after every ``world_size``-th sample from ``rank`` on."""
+    """The results of one process from every metric after every ``world_size``-th sample from ``rank`` on."""
     data = {name: tensor[rank::world_size] for name, tensor in samples(num_samples).items()}
     joint_metrics = {f"{cls.__name__} {p}": cls(p) for cls in (MPJPE, PCKCurve, PCKAUC) for p in PROTOCOLS}
     vertex_metrics = {f"MPVPE {p}": MPVPE(p) for p in PROTOCOLS}
@@ -215,7 +215,7 @@ def work(rank: int, folder: str) -> None:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """What every process found, started once for all numbers of processes."""
+    """The results of all processes, which are started once for all numbers of processes."""
     folder = tmp_path_factory.mktemp("processes")
     subprocess.run([sys.executable, __file__, str(folder)], check=True, timeout=240)
     return folder
@@ -224,7 +224,7 @@ def folder(tmp_path_factory):
 @pytest.mark.parametrize("world_size", WORLD_SIZES)
 @pytest.mark.parametrize("num_samples", NUM_SAMPLES)
 def test_several_processes_give_the_result_of_one(folder, world_size, num_samples):
-    """A process with nothing among them, and numbers that do not divide."""
+    """Among them are a process without samples, and numbers that do not divide."""
     expected = results(num_samples)
     for rank in range(world_size):
         found = json.loads((folder / f"{world_size}.{rank}.json").read_text())[str(num_samples)]
@@ -250,5 +250,5 @@ def test_the_size_of_the_batches_changes_nothing(batch):
 
 
 if __name__ == "__main__":
-    # Forked from a process that has done nothing yet, so that the imports, seconds each, are done once.
+    # Forked from a process that has done nothing yet, so that the imports, which take seconds, are done once.
     mp.start_processes(work, args=(sys.argv[1],), nprocs=max(WORLD_SIZES), start_method="fork")

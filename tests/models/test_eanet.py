@@ -1,4 +1,4 @@
-"""EANet's parts: shapes, parameter counts from closed forms, gradients, and the gesture variant."""
+"""EANet's parts: shapes, parameter counts in closed form, gradients, and the gesture variant."""
 
 import pytest
 import torch
@@ -21,7 +21,7 @@ def self_block(w):
 
 
 def cross_block(w):
-    """Three norms; query, key and value without bias; projection; MLP × 4 without biases, as EANet's code has it."""
+    """Three norms; query, key and value without bias; projection; MLP × 4 without biases, as in EANet's code."""
     return 3 * 2 * w + 3 * w * w + (w * w + w) + 2 * 4 * w * w
 
 
@@ -63,8 +63,8 @@ def test_parameters_of_the_parts(width, places, depth):
     assert count(guided) == hand_head(2 * width, width, depth, 8) + gesture_attention(width, 62)
 
 
-def test_defaults_are_eanets_size():
-    """129 SimTokens of width 512, four blocks each; ResNet-50's 2048 channels at 8 × 8 places."""
+def test_defaults_have_eanets_size():
+    """129 SimTokens of width 512 with four blocks each, and ResNet-50's 2048 channels at 8 × 8 places."""
     encoder = Encoder("resnet50")
     network = EANet(encoder, HandModel())
     assert encoder.map_size**2 == 64
@@ -83,7 +83,7 @@ def test_one_fuse_former_class_and_weights_of_each_hand():
     assert {id(p) for p in right.parameters()}.isdisjoint(id(p) for p in left.parameters())
 
 
-def test_cross_attention_is_a_plain_loops():
+def test_cross_attention_agrees_with_a_plain_loop():
     torch.manual_seed(0)
     block = CrossAttentionBlock(8, 2).double()
     tokens, context = torch.randn(1, 3, 8).double(), torch.randn(1, 5, 8).double()
@@ -102,7 +102,7 @@ def test_cross_attention_is_a_plain_loops():
 
 
 def test_fuse_former_keeps_every_place_where_it_is():
-    """Where attention says nothing and positions are empty, a place depends on both maps at that place alone."""
+    """If attention adds nothing and positions are zero, a place depends only on both maps at that place."""
     torch.manual_seed(0)
     module = FuseFormer(6, width=8, depth=1, heads=2)
     torch.nn.init.zeros_(module.cross_attention[0].projection.weight)
@@ -122,7 +122,7 @@ def test_both_hands_see_the_shared_features_and_each_other():
     right, left = block(feature_map)
     assert right.shape == left.shape == (2, 32, 2, 2)
     with torch.no_grad():
-        block.split[1][0].bias += 1  # the left hand's features change, the right hand hears of it
+        block.split[1][0].bias += 1  # a change of the left hand's features reaches the right hand
     moved, _ = block(feature_map)
     assert not torch.allclose(moved, right)
 
@@ -142,7 +142,7 @@ def inputs(count=3, size=SIZE):
 
 @pytest.mark.parametrize("autocast", [False, True])
 @pytest.mark.parametrize("attention", [False, True])
-def test_outputs_are_the_contracts_also_under_autocast(hand_model, attention, autocast):
+def test_outputs_follow_the_contract_also_under_autocast(hand_model, attention, autocast):
     with torch.autocast("cpu", dtype=torch.bfloat16, enabled=autocast):
         hand, gesture = network_of(hand_model, attention=attention)(*inputs())
     assert {name: tuple(value.shape) for name, value in hand.items()} == {

@@ -25,7 +25,7 @@ def encoder_of(backbone, stride=32, size=SIZE, **settings):
 
 
 def reference_maps(backbone, encoder, image, **settings):
-    """All maps of a backbone of the same weights, as timm gives them, channels first."""
+    """All maps of a backbone with the same weights, as timm gives them, channels first."""
     net = timm.create_model(backbone, features_only=True, **settings).eval()
     own = encoder.net.state_dict()
     state = {key: own[key] for key in net.state_dict() if key in own}
@@ -92,7 +92,7 @@ def test_channels_that_come_last_are_moved(stride):
     [("test_resnet", 32), ("test_resnet", 8), ("test_vit", 16), ("test_convnext", 16), ("hrnet_w18_small", 32)],
 )
 def test_every_trainable_parameter_reaches_the_outputs(backbone, stride):
-    """Distributed training refuses parameters without a gradient; HRNet's other branches have none and are frozen."""
+    """Distributed training refuses parameters without a gradient; those of HRNet's other branches are frozen."""
     encoder = encoder_of(backbone, stride).train()
     features = encoder(images(2))
     (features.feature_map.square().sum() + features.pooled.square().sum()).backward()
@@ -135,7 +135,7 @@ def test_unknown_backbone_is_named_with_a_suggestion():
 
 
 @pytest.mark.parametrize(("backbone", "stride", "there"), [("test_resnet", 64, "32"), ("test_vit", 32, "[16]")])
-def test_stride_that_is_not_there_is_refused_with_those_that_are(backbone, stride, there):
+def test_missing_stride_is_refused_and_the_existing_ones_are_named(backbone, stride, there):
     with refused(there, match=f"'{backbone}'.*not {stride}.*model.feature_stride"):
         Encoder(backbone, feature_stride=stride, image_size=SIZE)
 
@@ -188,7 +188,7 @@ FAMILIES = {
 @pytest.mark.parametrize("size", [64, 96])
 @pytest.mark.parametrize("family", FAMILIES)
 def test_families_give_maps_of_the_channels_and_stride_they_say(family, size):
-    """Of other input sizes too: transformers are built for the size that they are asked for."""
+    """For other input sizes too: transformers are built for the size that is asked for."""
     backbone, stride = FAMILIES[family]
     encoder = encoder_of(backbone, stride, size)
     features = encoder(images(1, size=size))
@@ -207,7 +207,7 @@ def test_families_give_maps_of_the_channels_and_stride_they_say(family, size):
     ],
 )
 def test_frozen_stages_stay_as_they_are_in_training(backbone, freeze, frozen, free):
-    """Through steps of training: no frozen tensor changes, running statistics among them, and the others do."""
+    """During training, no frozen tensor changes, including running statistics, while the others do."""
     encoder = encoder_of(backbone, 16, freeze=freeze).train()
     before = {name: value.clone() for name, value in encoder.state_dict().items()}
     learning = [parameter for parameter in encoder.parameters() if parameter.requires_grad]
@@ -227,7 +227,7 @@ def test_frozen_stages_stay_as_they_are_in_training(backbone, freeze, frozen, fr
     assert encoder.merge.training
 
 
-def test_stride_to_freeze_that_is_not_there():
+def test_missing_stride_to_freeze():
     with pytest.raises(
         UserError, match=r"freeze_encoder is 5: give none, all, or one of the strides \[2, 4, 8, 16, 32"
     ):

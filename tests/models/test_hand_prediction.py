@@ -1,4 +1,4 @@
-"""Soft-argmax against a slow expectation, the 2.5D head around it, rotations from six numbers."""
+"""Soft-argmax against a slow expectation, the 2.5D head around it, and rotations from six numbers."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from gesturehand.models.hand_prediction import JointVolumeHead, rotation_from_6d
 
 
 def slow(volume):
-    """Expected (x, y, z) of a softmax over one volume's cells, normalised coordinates."""
+    """Expectation of (x, y, z), normalised coordinates, under a softmax over one volume's cells."""
     depth, height, width = volume.shape
     weights = np.exp(volume - volume.max())
     total, expected = weights.sum(), np.zeros(3)
@@ -52,7 +52,7 @@ def test_it_is_computed_in_float32_under_autocast():
 
 def test_gradient_is_that_of_the_expectation():
     volume = torch.randn(3, 4, 5, dtype=torch.float64, requires_grad=True)
-    # Inside, everything is float32, so the step is coarse.
+    # The step is coarse because everything inside is float32.
     assert torch.autograd.gradcheck(soft_argmax, (volume,), eps=1e-2, atol=1e-3)
 
 
@@ -84,7 +84,7 @@ def gram_schmidt(six):
     return np.stack([first, second, np.cross(first, second)], -1)
 
 
-def test_rotation_is_gram_schmidts():
+def test_rotation_agrees_with_gram_schmidt():
     six = np.random.default_rng(0).normal(size=(3, 5, 6))
     result = rotation_from_6d(torch.from_numpy(six))
     assert result.dtype == torch.float32
@@ -98,7 +98,7 @@ def test_first_two_columns_of_a_rotation_give_it_back():
     result = rotation_from_6d(six)
     np.testing.assert_allclose(result, matrices, atol=1e-6)
     np.testing.assert_allclose(torch.linalg.det(result), np.ones(50), atol=1e-5)
-    # Scale is free, and so is a part of the first column in the second.
+    # Scale is free, and so is the part of the second column along the first.
     skewed = six.unflatten(-1, (3, 2)) * torch.tensor([3.0, 0.5])
     skewed[..., 1] += 0.7 * skewed[..., 0]
     np.testing.assert_allclose(rotation_from_6d(skewed.flatten(-2)), matrices, atol=1e-5)

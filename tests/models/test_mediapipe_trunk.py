@@ -1,4 +1,4 @@
-"""MediaPipe's trunk against what MediaPipe's own file gives in LiteRT."""
+"""MediaPipe's trunk against the output of MediaPipe's own file in LiteRT."""
 
 from importlib.resources import as_file, files
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Token fusion as a whole on a tiny backbone, then its parts: tokens, who guides whom, the MANO head."""
+"""Token fusion as a whole on a tiny backbone, then its parts: tokens, the direction of guidance, the MANO head."""
 
 import numpy as np
 import pytest
@@ -52,7 +52,7 @@ def shapes(count, vertices):
 
 @pytest.mark.parametrize("autocast", [False, True])
 @pytest.mark.parametrize(("fusion", "levels"), [("concat", "both"), ("cross", "fine"), ("none", "both")])
-def test_outputs_are_the_contracts_also_under_autocast(hand_model, fusion, levels, autocast):
+def test_outputs_follow_the_contract_also_under_autocast(hand_model, fusion, levels, autocast):
     network = network_of(hand_model, fusion, levels)
     with torch.autocast("cpu", dtype=torch.bfloat16, enabled=autocast):
         hand, gesture = network(*inputs())
@@ -97,7 +97,7 @@ def test_parameters_of_a_setting_are_only_there_in_it(hand_model):
     assert "gesture_tokens.fine.weight" in names("concat", "fine") - names("concat", "coarse")
 
 
-def test_hand_model_is_no_parameter_and_not_saved(hand_model):
+def test_hand_model_is_not_a_parameter_and_not_saved(hand_model):
     network = network_of(hand_model)
     assert not any(key.startswith("hand_model") for key in network.state_dict())
     assert not any(name.startswith("hand_model") for name, _ in network.named_parameters())
@@ -114,7 +114,7 @@ def test_mesh_is_the_parameters_relative_to_the_wrist(hand_model):
     torch.testing.assert_close(hand["vertices"], vertices - joints[..., :1, :])
     assert not hand["joints"][..., 0, :].any()
     torch.testing.assert_close(hand["joints_2d"], weak_perspective(hand["joints"], hand["camera"]))
-    # The wrist is where the camera says.
+    # The wrist is where the camera puts it.
     torch.testing.assert_close(hand["joints_2d"][..., 0, :], hand["camera"][..., 1:])
     assert torch.equal(other["rotations"], hand["rotations"])
     assert not torch.allclose(other["vertices"], hand["vertices"])
@@ -288,7 +288,7 @@ def test_joints_attend_to_each_other(kind):
 
 @pytest.mark.parametrize("kind", ["none", "concat", "cross"])
 def test_order_of_the_joints_is_only_in_their_tokens(kind):
-    """Attention is equivariant: permuted tokens come out permuted, and no gesture token among them."""
+    """Attention is equivariant: permuted tokens come out permuted, without gesture tokens among them."""
     fusion, (joints, gestures) = fusion_of(kind), token_pair()
     order = torch.randperm(21, generator=torch.Generator().manual_seed(0))
     torch.testing.assert_close(
@@ -311,7 +311,7 @@ def test_depth_and_mlp_are_settings(kind):
 
 @pytest.mark.parametrize("kind", ["none", "concat", "cross"])
 def test_training_and_evaluation_agree_without_dropout(kind):
-    """PyTorch takes another path through its Transformer layers in evaluation."""
+    """PyTorch takes a different path through its Transformer layers in evaluation."""
     fusion, (joints, gestures) = fusion_of(kind, dropout=0.0), token_pair()
     with torch.no_grad():
         quick = fusion(joints, gestures)
@@ -325,7 +325,7 @@ def mano_head():
 
 
 def test_it_starts_at_the_identity_with_a_hand_that_fills_the_crop(mano_head):
-    """Without input only the biases speak."""
+    """Without input, only the biases count."""
     mano_head.pooled.bias.data.zero_()
     result = mano_head(torch.zeros(3, 21, 16), torch.zeros(3, 24))
     torch.testing.assert_close(result.rotations, torch.eye(3).expand(3, 16, 3, 3))
@@ -363,7 +363,7 @@ def test_a_finger_joints_rotation_comes_from_its_own_token(mano_head):
 
 
 def test_attention_is_torchs():
-    """The block computes what torch's layer of the same weights computes, and its gradients."""
+    """The block computes the same as torch's layer with the same weights, and so do its gradients."""
     torch.manual_seed(0)
     block = SelfAttentionBlock(16, 4, 32, dropout=0.0, activation="gelu", batch_first=True, norm_first=True).double()
     plain = torch.nn.TransformerEncoderLayer(

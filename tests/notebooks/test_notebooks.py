@@ -14,7 +14,7 @@ REPOSITORY = Path(__file__).parents[2]
 
 @pytest.fixture(scope="module")
 def folder_with_a_run(tmp_path_factory, synthetic_root):
-    """A folder with ``runs/`` that holds a finished second stage."""
+    """A folder whose ``runs/`` holds a finished second stage."""
     folder = tmp_path_factory.mktemp("notebooks")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
@@ -25,7 +25,7 @@ def folder_with_a_run(tmp_path_factory, synthetic_root):
 
 @pytest.mark.parametrize("path", sorted((REPOSITORY / "notebooks").glob("*.ipynb")), ids=lambda path: path.stem)
 def test_notebook_is_kept_as_it_ran(path):
-    """Every cell has run, one after another, without an error; `make notebooks` writes it so."""
+    """Every cell has run, one after another and without an error, as `make notebooks` writes it."""
     cells = [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
     assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1))
     outputs = [output for cell in cells for output in cell.outputs]

@@ -1,4 +1,4 @@
-"""Frames of the tiny synthetic set as somebody else's data: images in one folder, true joints in a list."""
+"""Frames of the tiny synthetic set as a user's data: images in one folder, true joints in a list."""
 
 from pathlib import Path
 from typing import Any, NamedTuple

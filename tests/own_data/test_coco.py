@@ -1,4 +1,4 @@
-"""COCO key points as CVAT, Roboflow, COCO-WholeBody and mmpose lay them out say the same as the list."""
+"""COCO key points in the layouts of CVAT, Roboflow, COCO-WholeBody and mmpose import the same as the list."""
 
 import json
 
@@ -35,7 +35,7 @@ def listed(hands, folder, rename=lambda name: name):
 
 
 def cvat(hands, folder):
-    """Two categories by hand, MediaPipe's or this library's names, attributes."""
+    """A category for each hand, MediaPipe's or this library's names, and attributes."""
     images, of = listed(hands, folder)
     categories = [
         {"id": k + 1, "name": f"{side}_hand", "supercategory": "", "keypoints": list(JOINT_NAMES), "skeleton": []}
@@ -60,7 +60,7 @@ def cvat(hands, folder):
 
 
 def attributes(hands, folder):
-    """One category; an attribute says which hand; absolute names."""
+    """One category, an attribute for the side, and absolute names."""
     content = cvat(hands, folder)
     content["images"], _ = listed(hands, folder, lambda name: f"C:\\Users\\me\\shots\\{name}".replace("/", "\\"))
     content["categories"] = [{"id": 7, "name": "hand", "keypoints": list(MMPOSE_NAMES), "skeleton": [[1, 2]]}]
@@ -70,7 +70,7 @@ def attributes(hands, folder):
 
 
 def reversed_names(hands, folder):
-    """Key points in another order, which their names tell, and addresses for names."""
+    """Key points in another order, which their names tell, and URLs as image names."""
     content = cvat(hands, folder)
     content["images"], _ = listed(hands, folder, lambda name: f"https://example.org/data/{name}?token=1")
     for category in content["categories"]:
@@ -81,7 +81,7 @@ def reversed_names(hands, folder):
 
 
 def both_hands(hands, folder):
-    """42 key points an annotation."""
+    """42 key points per annotation."""
     images, of = listed(hands, folder)
     names = [f"{side}_{name}" for side in ("left", "right") for name in JOINT_NAMES]
     annotations = []
@@ -165,7 +165,7 @@ def test_it_is_imported_by_the_command(own_data, tmp_path, capsys):
     assert f"{len(own_data.hands)} with 2D joints only" in capsys.readouterr().out
 
 
-def test_several_people_in_an_image_are_annotations_of_their_own(own_data, tmp_path):
+def test_several_people_in_an_image_are_separate_annotations(own_data, tmp_path):
     first, second = own_data.hands[0], own_data.hands[1]
     content = cvat(
         [first, {**second, "image": first["image"], "hand": first["hand"]}, *own_data.hands[2:6]], own_data.images
@@ -180,7 +180,7 @@ def test_several_people_in_an_image_are_annotations_of_their_own(own_data, tmp_p
     assert sum(written.images.values()) == len({hand["image"] for hand in (first, *own_data.hands[2:6])})
 
 
-#: What is wrong, how the content is changed in place, and words of the sentence.
+#: The mistake, a function that changes the content in place, and words of the sentence.
 MISTAKES = [
     ("no side", lambda c: [kind.update(name="hand") for kind in c["categories"]], "say right or left, or --hand"),
     ("17 key points", lambda c: c["annotations"][1].update(keypoints=[1, 2, 2] * 17), "has 17 key points where 21"),

@@ -1,4 +1,4 @@
-"""Synthetic frames handed in as somebody else's come back through the loader as they were."""
+"""Synthetic frames that are imported as a user's data come back through the loader as they were."""
 
 import csv
 import json

@@ -1,4 +1,4 @@
-"""DeepLabCut's and lightning-pose's tables say the same as the list."""
+"""DeepLabCut's and lightning-pose's tables import the same as the list."""
 
 import csv
 
@@ -30,13 +30,13 @@ def one_hand(hands):
 
 
 def three_columns(hands):
-    """Newer versions split the image's path."""
+    """The image's path in three columns, as newer versions write it."""
     head = [[row[0], "", "", *row[1:]] for row in one_hand([])]
     return [*head, *(["labeled-data", *hand["image"].split("/"), *flat(hand)] for hand in hands)]
 
 
 def individuals(hands):
-    """A project with several individuals: the two hands."""
+    """A project with several individuals, which are the two hands."""
     parts = [name for _ in range(2) for name in JOINT_NAMES for _ in COORDS]
     who = [name for name in ("left_hand", "right_hand") for _ in range(42)]
     rows = [["scorer", *["me"] * 84], ["individuals", *who], ["bodyparts", *parts], ["coords", *COORDS * 42]]
@@ -48,7 +48,7 @@ def individuals(hands):
 
 
 def predictions(hands):
-    """A likelihood beside each joint; the thumb's tip has a low one."""
+    """Predictions with a likelihood for each joint; the thumb's tip has a low one."""
     parts = [name for name in JOINT_NAMES for _ in range(3)]
     rows = [["scorer", *["net"] * 63], ["bodyparts", *parts], ["coords", *("x", "y", "likelihood") * 21]]
     for hand in hands:

@@ -1,4 +1,4 @@
-"""Hands that cannot be are refused at import and listed by the check, each in one sentence."""
+"""Impossible hands are refused at import and listed by the check, each in one sentence."""
 
 import json
 
@@ -15,7 +15,7 @@ REFUSED = "refused at import, in one sentence that names the hand"
 
 @pytest.fixture
 def import_(own_data, tmp_path, capsys):
-    """Runs the command on hands; gives its exit code and its error."""
+    """Runs the command on hands; returns its exit code and its error."""
 
     def run(hands, *words):
         path = tmp_path / "joints.json"
@@ -32,7 +32,7 @@ def import_(own_data, tmp_path, capsys):
 
 
 def whole(own_data):
-    """A hand all of whose joints are annotated, alone in its image."""
+    """A hand that is alone in its image and has all joints annotated."""
     hands = [hand for hand in own_data.hands if None not in hand["joints_2d"]]
     names = [hand["image"] for hand in own_data.hands]
     return next(dict(hand) for hand in hands if names.count(hand["image"]) == 1)
@@ -62,7 +62,7 @@ UNITS = [
     ("feet", 3.28),
     ("metres divided by a thousand", 0.001),
 ]
-#: Kind, what is done to a hand, how, and words of the sentence.
+#: Kind, what is done to a hand, the function that does it, and words of the sentence.
 IMPOSSIBLE = [
     ("fractions for pixels", "0 … 1, MediaPipe's", lambda h: flat({**h, "joints_2d": shares(h)}),
      "fractions of the image"),
@@ -119,7 +119,7 @@ IMPOSSIBLE = [
 
 
 def shares(hand):
-    """Over the 512 × 334 px of the synthetic images, or nearly."""
+    """Joints as shares of the 512 × 334 px of the synthetic images, or nearly."""
     return (np.array(hand["joints_2d"]) / 520).tolist()
 
 
@@ -138,7 +138,7 @@ def moved(hand, far):
         for kind, variant, change, named in IMPOSSIBLE
     ],
 )
-def test_hand_that_cannot_be_is_one_sentence(change, named, own_data, import_):
+def test_impossible_hand_is_one_sentence(change, named, own_data, import_):
     code, error = import_([change(whole(own_data))])
     assert code == 2
     assert named in error
@@ -146,8 +146,8 @@ def test_hand_that_cannot_be_is_one_sentence(change, named, own_data, import_):
 
 @pytest.mark.parametrize("projected", [True, False], ids=["with 2D joints", "3D alone"])
 @pytest.mark.parametrize(("unit", "factor"), faults("units", REFUSED, ((name, name, by) for name, by in UNITS)))
-def test_unit_is_told_by_the_bones(unit, factor, projected, own_data, import_):
-    """A projection does not see a scale."""
+def test_unit_is_recognised_by_the_bones(unit, factor, projected, own_data, import_):
+    """A projection does not depend on the scale."""
     hand = scaled(whole(own_data), factor)
     code, error = import_([hand if projected else {**hand, "joints_2d": None}])
     assert code == 2
@@ -163,7 +163,7 @@ def test_small_and_large_hands_are_hands(factor, own_data, import_):
 
 @pytest.mark.parametrize("order", faults("joint order", REFUSED, ((order, order) for order in OTHER_ORDERS)))
 @pytest.mark.parametrize("key", ["joints_3d", "joints_2d"])
-def test_order_is_told_by_the_bones(key, order, own_data, import_):
+def test_order_is_recognised_by_the_bones(key, order, own_data, import_):
     places = [JOINT_NAMES.index(name) for name in OTHER_ORDERS[order]]
     hands = [
         {**hand, key: [hand[key][place] for place in places], **({"joints_3d": None} if key == "joints_2d" else {})}
@@ -217,15 +217,15 @@ NO_VALIDATION = "said at import, with the remedy"
         pytest.param(6, (None,), None, marks=fault("no validation", "a set of 6 images", "has one of its own")),
     ],
 )
-def test_splits_that_are_missing_are_said(images, splits, missing, tmp_path, own_data, capsys):
+def test_missing_splits_are_reported(images, splits, missing, tmp_path, own_data, capsys):
     text = said(images, tmp_path, own_data, capsys, splits)
     assert ("There is no val image" in text) == (missing is not None)
     assert ("There is no train image" in text) == (missing == "train")
 
 
 @fault("sides", "right and left exchanged, with 3D joints", REFUSED)
-def test_exchanged_sides_are_told_by_the_bends(own_data, import_):
-    """Also of joints whose frame is a mirrored one."""
+def test_exchanged_sides_are_recognised_by_the_bends(own_data, import_):
+    """Also for joints in a mirrored frame."""
     other = {"right": "left", "left": "right"}
     hands = [{**hand, "hand": other[hand["hand"]]} for hand in own_data.hands]
     code, error = import_(hands)

@@ -1,4 +1,4 @@
-"""Gesture labels, boxes and pseudo-labels of somebody else's list, through the import and the loader."""
+"""Gesture labels, boxes and pseudo-labels in a user's list, through the import and the loader."""
 
 import json
 
@@ -73,13 +73,13 @@ def test_labels_and_pseudo_labels_stand_in_the_annotations(imported):
         assert said == wanted | ({"presence": 0.75, "pseudo_label": True} if "joints_2d" in hand else {})
 
 
-def test_annotations_of_which_nothing_is_said_are_as_before(own_data, tmp_path):
+def test_annotations_without_labels_are_as_before(own_data, tmp_path):
     hands = [{key: value for key, value in hand.items() if key != "joints_3d"} for hand in own_data.hands]
     convert(entries_of(hands, tmp_path), own_data.images, tmp_path / "set")
     assert all("hand_labels" not in entry for entry in data_json(tmp_path / "set")["annotations"])
 
 
-def test_hands_with_a_box_are_samples_where_no_joint_is_asked_for(imported):
+def test_hands_with_only_a_box_are_samples_if_no_joint_is_required(imported):
     hands, root = imported
     with_joints = [hand for hand in hands if "joints_2d" in hand]
     assert len(loaded(root)["image"]) == len(with_joints)
@@ -93,7 +93,8 @@ def test_hands_with_a_box_are_samples_where_no_joint_is_asked_for(imported):
         assert (class_names("fine")[fine] if fine >= 0 else None) == hand.get("gesture")
         if not known:
             assert not any(targets[name][place].any() for name in targets if "valid" in name)
-            # The crop's middle shows the box's, and its side is 1.4 times the box's longer one (as `predict --box`).
+            # The crop and the box have the same middle, and its side is 1.4 times the box's longer one (as for `predict
+            # --box`).
             affine = batch["crop_affine"][place].double().numpy()
             scale = np.sqrt(abs(np.linalg.det(affine[:, :2])))
             np.testing.assert_allclose(32 / scale, 1.4 * max(BOX[2:]), rtol=1e-5)
@@ -133,7 +134,7 @@ def test_check_finds_nothing_wrong(imported):
     assert report.problems == []
 
 
-def test_card_counts_what_there_is(imported):
+def test_card_counts_the_contents(imported):
     hands, root = imported
     card = json.loads((root / "card.json").read_text())
     joints = sum("joints_2d" in hand for hand in hands)
@@ -216,13 +217,13 @@ def test_table_may_have_boxes_and_labels(own_data, tmp_path):
     assert row == entry
 
 
-def test_folders_are_sets_where_none_is_named(own_data, tmp_path):
+def test_folders_are_sets_if_none_is_named(own_data, tmp_path):
     hands = [{**hand, "set": None} if number % 2 else hand for number, hand in enumerate(boxed(own_data))]
     names = [entry.label_set for entry in entries_of(hands, tmp_path, folders_are_sets=True)]
     assert names == ["photos" if number % 2 else hand["set"] for number, hand in enumerate(hands)]
 
 
-def test_command_says_what_was_imported(own_data, tmp_path, capsys):
+def test_command_prints_what_was_imported(own_data, tmp_path, capsys):
     hands = boxed(own_data)
     entries_of(hands, tmp_path)
     (tmp_path / "map.json").write_text(json.dumps({"one": {"A": "open_spread"}}))

@@ -1,4 +1,4 @@
-"""MediaPipe's landmarks in every layout in which people save them say the same as the list."""
+"""MediaPipe's landmarks, in every layout in which people save them, import the same as the list."""
 
 import json
 
@@ -23,7 +23,7 @@ def points(array):
 
 
 def shares(hand, folder):
-    """X and y over the image, and a depth in fractions of its width."""
+    """X and y as shares of the image, and a depth as a share of its width."""
     size = np.array(look_at_image(folder / hand["image"]))
     deep = np.array(hand["joints_3d"])[:, 2]
     depth = (deep - deep[0]) * hand["intrinsics"][0] / deep[0] / size[0]
@@ -189,7 +189,7 @@ def test_landmarks_without_world_are_2d_joints(hands, own_data, tmp_path):
 
 
 def test_world_landmarks_are_placed_by_the_pixels(hands, own_data, tmp_path):
-    """With the true intrinsics the joints come back where they were, without any they project onto the pixels."""
+    """With the true intrinsics the joints come back where they were; without any, they project onto the pixels."""
     content = results_of(hands, own_data.images)
     entries = read_entries(written(content, tmp_path), images=own_data.images)
     camera = tuple(hands[0]["intrinsics"])
@@ -211,7 +211,7 @@ def test_world_landmarks_are_placed_by_the_pixels(hands, own_data, tmp_path):
 
 
 def test_sides_of_a_mirrored_image_are_noticed_and_exchanged(hands, own_data, tmp_path, capsys):
-    """As MediaPipe's older versions name them; the fingers bend backwards then."""
+    """Sides as MediaPipe's older versions name them, with which the fingers bend backwards."""
     other = {"Left": "Right", "Right": "Left"}
     text = json.dumps(results_of(hands, own_data.images))
     for one in ("Left", "Right"):
@@ -229,7 +229,7 @@ def first(content):
     return content[next(iter(content))]
 
 
-#: What is wrong, how the results are changed in place, and words of the sentence.
+#: The mistake, a function that changes the results in place, and words of the sentence.
 MISTAKES = [
     ("pixels", lambda c: [point.update(x=500 * point["x"]) for point in first(c)["hand_landmarks"][0]],
      "are fractions of the image's width and height"),

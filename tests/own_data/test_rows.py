@@ -1,4 +1,4 @@
-"""Which file a tool's name of an image means."""
+"""The file that a tool's name of an image refers to."""
 
 import pytest
 
@@ -36,7 +36,7 @@ def test_longest_end_that_is_a_file_counts(name, meant, folder):
     ("name", "named"),
     [("2.jpg", "no file that"), ("kitchen", "no file that"), ("both", "may be 'both.jpg' or 'both.png'")],
 )
-def test_what_is_not_clear_is_one_sentence(name, named, folder):
+def test_ambiguous_names_are_one_sentence(name, named, folder):
     with pytest.raises(UserError, match=named) as error:
         ImageNames(folder).find("Entry 0", name)
     assert str(error.value).startswith(f"Entry 0 names the image '{name}'")

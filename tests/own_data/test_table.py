@@ -1,4 +1,4 @@
-"""Tables as spreadsheets write them say the same as the list, or the sentence says what is wrong."""
+"""Tables as spreadsheets write them import the same as the list, or a sentence says what is wrong."""
 
 import codecs
 import csv

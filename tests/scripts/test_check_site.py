@@ -1,4 +1,4 @@
-"""The check of the site finds what it is for."""
+"""The check of the site finds the faults that it is meant to find."""
 
 import runpy
 from pathlib import Path
@@ -31,7 +31,7 @@ def test_public_names_of_a_package(tmp_path):
 
 @pytest.mark.parametrize("folder", ["docs", "notebooks", "LICENSES"])
 def test_every_page_is_in_a_table_of_contents(folder):
-    """What Sphinx refuses as well, without building the site."""
+    """Sphinx refuses this as well, but only when the site is built."""
     index = (REPOSITORY / "docs" / "index.md").read_text(encoding="utf-8")
     entries = [line for block in index.split("```{toctree}")[1:] for line in block.partition("```")[0].splitlines()]
     listed = {path.resolve() for entry in entries if entry and entry[0] != ":" for path in _files(entry)}

@@ -12,7 +12,7 @@ REPOSITORY = Path(__file__).parents[2]
 
 @pytest.fixture
 def write(monkeypatch):
-    """Runs the script in the repository, where the paths that it notes in a document are the documented ones."""
+    """Runs the script in the repository, so that the paths that it notes in a document are the documented ones."""
 
     def run(*words):
         monkeypatch.chdir(REPOSITORY)

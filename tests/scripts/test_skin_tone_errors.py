@@ -1,4 +1,4 @@
-"""The script behind the errors by skin tone: its table of planted errors, and its pictures against the set's files."""
+"""The script for the errors by skin tone: its table of planted errors, and its pictures against the set's files."""
 
 import importlib
 from pathlib import Path

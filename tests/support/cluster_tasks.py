@@ -1,4 +1,4 @@
-"""What tests let workers do, which import it from here."""
+"""Tasks that tests give to workers, which import them from here."""
 
 import os
 import time
@@ -14,7 +14,7 @@ def failing(reason: str) -> None:
 
 
 def noted(folder: Path, name: str, needs: tuple[str, ...]) -> list[str]:
-    """Writes a file; which of the files that it needs were there before."""
+    """Writes a file; returns which of the files that it needs existed before."""
     found = [need for need in needs if (folder / need).is_file()]
     (folder / name).touch()
     return found
@@ -31,14 +31,14 @@ def threads() -> tuple[str | None, int]:
 
 
 def intervals() -> dict[str, float]:
-    """Seconds between the calls of what a worker does by the clock."""
+    """Seconds between the calls of a worker's periodic work."""
     from distributed import get_worker
 
     return {name: call.callback_time / 1000 for name, call in get_worker().periodic_callbacks.items()}
 
 
 def dying(folder: Path, times: int) -> int:
-    """Ends its worker as a kill does, that many times; how often it has."""
+    """Ends its worker as a kill does, that many times; returns how often it has."""
     deaths = len(list(folder.iterdir()))
     if deaths < times:
         (folder / str(deaths)).touch()
@@ -66,7 +66,7 @@ def looking(folder: Path) -> None:
 
 
 def written_by_two(folder: Path, notes: Path) -> None:
-    """Makes a folder and a picture beside it, at the same moment as another process that does this task too."""
+    """Makes a folder and a picture beside it, at the same moment as another process that does this task."""
     from gesturehand.file_writing import file_of_new_folder, new_folder
 
     with new_folder(folder, "last") as part, file_of_new_folder(folder.with_suffix(".jpg")) as picture:

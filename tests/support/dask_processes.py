@@ -1,4 +1,4 @@
-"""A scheduler and its workers as processes of their own, as somebody would start them on a cluster's machines."""
+"""A scheduler and its workers as separate processes, as somebody would start them on a cluster's machines."""
 
 import json
 import os
@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-#: Processes that are tested import what this one does, have a thread each, and may start others.
+#: The environment of processes under test: they import what this one does, have one thread each, and may start others.
 ENVIRONMENT = {
     "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
     "OMP_NUM_THREADS": "1",
@@ -20,16 +20,16 @@ PATIENCE_S = 1800
 
 
 class Machines:
-    """A scheduler and two workers, which work in other folders than the client.
+    """A scheduler and two workers, which do not run in the client's folder.
 
     Args:
         folder: For what they write.
         settings: Environment variables of the scheduler.
 
     Attributes:
-        address: Of the scheduler.
-        scheduler: Its process.
-        workers: Their processes, in the order of their start.
+        address: The scheduler's address.
+        scheduler: The scheduler's process.
+        workers: The workers' processes, in the order of their start.
     """
 
     def __init__(self, folder: Path, **settings: str) -> None:
@@ -63,14 +63,14 @@ class Machines:
         return self._started[-1]
 
     def end(self) -> None:
-        """Kills all."""
+        """Kills all processes."""
         for process in self._started:
             end(process)
 
 
 @contextmanager
 def machines(folder: Path, **settings: str) -> Iterator[Machines]:
-    """A scheduler and two workers, each on a port of its own, until the end."""
+    """A scheduler and two workers, each on a separate port, which are killed at the end."""
     folder.mkdir(exist_ok=True)
     running = Machines(folder, **settings)
     try:
@@ -80,32 +80,32 @@ def machines(folder: Path, **settings: str) -> Iterator[Machines]:
 
 
 def started(program: str | Path, *words: str, settings: dict[str, str] | None = None, **where) -> subprocess.Popen:
-    """A program with a group of processes of its own."""
+    """A program in a separate process group."""
     environment = {**os.environ, **ENVIRONMENT, **(settings or {})}
     return subprocess.Popen([program, *words], env=environment, start_new_session=True, **where)
 
 
 def client(*words: str) -> subprocess.Popen:
-    """A command, in this process's folder; what it says can be read."""
+    """A command in this process's folder, whose output can be read."""
     program = Path(sys.executable).with_name("gesturehand")
     return started(program, *words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
 def end(process: subprocess.Popen) -> None:
-    """Kills a process, and those that it has started, if it runs."""
+    """Kills a process and those that it has started, if it is running."""
     if process.poll() is None:
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
 
 
 def kill(process: subprocess.Popen) -> None:
-    """As a machine that loses its power kills what runs on it."""
+    """Kills as a machine that loses power does."""
     assert process.poll() is None, process.communicate()
     end(process)
 
 
 def until(true: Callable[[], object], process: subprocess.Popen | None = None) -> None:
-    """Waits until something is true, which a process is to bring about."""
+    """Waits until something is true that a process is expected to bring about."""
     began = time.monotonic()
     while not true():
         assert process is None or process.poll() is None, f"{process.args} has ended"

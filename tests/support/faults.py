@@ -1,4 +1,4 @@
-"""Marks of what people's files and habits break, which ``make variants`` collects for docs/robustness.md."""
+"""Marks for variants of people's files and habits, which ``make variants`` collects for docs/robustness.md."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -12,13 +12,13 @@ def fault(kind: str, variant: str, outcome: str) -> pytest.MarkDecorator:
 
 
 def faults(kind: str, outcome: str, variants: Iterable[Iterable[Any]], within: str = "") -> list[Any]:
-    """A test's parameters: of each variant its name, which goes into the mark and into the test's, and its values.
+    """A test's parameters: for each variant its name, which goes into the mark and the test's name, and its values.
 
     Args:
-        kind: What the variants are variants of.
-        outcome: What happens with each of them.
+        kind: The kind of fault that the variants belong to.
+        outcome: The outcome of each of them.
         variants: Name and values of each.
-        within: What is put in front of the names in the marks.
+        within: A prefix of the names in the marks.
     """
     return [
         pytest.param(*values, id=variant, marks=fault(kind, f"{within}{variant}", outcome))

@@ -1,4 +1,4 @@
-"""What stands in files that are made to harm who reads them."""
+"""The content of files that are made to harm those who read them."""
 
 import zlib
 from collections.abc import Callable
@@ -6,7 +6,7 @@ from typing import Any
 
 
 class Runs:
-    """Pickles into a call of any function."""
+    """An object whose pickle calls any function."""
 
     def __init__(self, function: Callable[..., Any], *arguments: Any) -> None:
         self.call = function, arguments
@@ -16,6 +16,6 @@ class Runs:
 
 
 def claims(png: bytes, width: int, height: int) -> bytes:
-    """A PNG whose header says another size, with the checksum of a correct one."""
+    """A PNG whose header claims another size, with a correct checksum."""
     header = b"IHDR" + width.to_bytes(4, "big") + height.to_bytes(4, "big") + png[24:29]
     return png[:12] + header + zlib.crc32(header).to_bytes(4, "big") + png[33:]

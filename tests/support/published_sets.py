@@ -16,13 +16,13 @@ from gesturehand.hand.load import open_hand
 from gesturehand.hand.mano_file import ManoData
 from gesturehand.hand.skinning import skin
 
-#: Fingertips of each set on the open hand, thumb … pinky, written down once more.
+#: Fingertips of each set on the open hand, thumb … pinky, written down independently.
 TIPS = {
     "freihand": {"right": (744, 320, 443, 554, 671)},
     "ho3d": {"right": (744, 320, 444, 554, 671)},
     "dexycb": {"right": (745, 317, 444, 556, 673), "left": (745, 317, 445, 556, 673)},
 }
-#: Place of the papers' 21 joints among MANO's 16 joints and five tips, written down once more.
+#: Places of the papers' 21 joints among MANO's 16 joints and five tips, written down independently.
 PAPERS = [0, 13, 14, 15, 16, 1, 2, 3, 17, 4, 5, 6, 18, 10, 11, 12, 19, 7, 8, 9, 20]
 OPENGL = np.diag([1.0, -1.0, -1.0])
 SERIALS = [
@@ -33,7 +33,7 @@ SERIALS = [
 
 @dataclass
 class Hand:
-    """A hand in a camera's frame: what the files say and what must be read from them."""
+    """A hand in a camera's frame: the content of the files, and what must be read from them."""
 
     side: str
     rotvec: np.ndarray  # (16, 3), mean pose included
@@ -53,7 +53,7 @@ def made_hand(data: ManoData, name: str, rng: np.random.Generator, axes: np.ndar
     place = np.array([*rng.uniform(-0.03, 0.03, 2), rng.uniform(0.5, 1.0)])
     matrices = Rotation.from_rotvec(rotvec).as_matrix()
     rest = data.J_regressor @ (data.v_template + data.shapedirs @ betas)
-    # The middle knuckle comes to lie at the place.
+    # The middle knuckle is moved to the place.
     knuckle = skin(data, matrices[None], betas[None], np.zeros((1, 3)))[1][0, 4]
     assert rest.shape == (16, 3)
     trans = axes @ place - knuckle
@@ -79,7 +79,7 @@ def link(source: Path, path: Path) -> None:
 
 
 def freihand_mano(hand: Hand, data: ManoData, intrinsics: np.ndarray) -> list[list[float]]:
-    """61 numbers, nested as in the files: pose less the mean, shape, the middle knuckle's pixel, focal / depth."""
+    """61 numbers, nested as in the files: pose minus the mean, shape, the middle knuckle's pixel, focal / depth."""
     pose = hand.rotvec.copy()
     pose[1:] -= data.hands_mean.reshape(15, 3)
     knuckle = hand.joints[9]
@@ -89,7 +89,7 @@ def freihand_mano(hand: Hand, data: ManoData, intrinsics: np.ndarray) -> list[li
 
 
 def write_freihand(root: Path, *, samples: int = 6, evaluation: int = 4, labelled: bool = True) -> SimpleNamespace:
-    """FreiHAND's folder; the picture of every image is a grey that says its number."""
+    """FreiHAND's folder; every image is of a grey that tells its number."""
     rng, data = np.random.default_rng(3), open_hand("right")
     made = SimpleNamespace(root=root, train=[], test=[], intrinsics={})
     for prefix, split, count in (("training", "train", samples), ("evaluation", "test", evaluation)):
@@ -161,7 +161,7 @@ def write_ho3d(root: Path, version: int, *, labelled: bool = True) -> SimpleName
 
 
 def write_dexycb(root: Path, models: dict[str, ManoData], *, people: tuple[int, ...] = (0, 1)) -> SimpleNamespace:
-    """DexYCB's folder as far as split val of s0 needs it: two people, 100 sequences each, 20 of them with images."""
+    """The part of DexYCB's folder for split val of s0: two people with 100 sequences each, 20 of them with images."""
     rng = np.random.default_rng(5)
     dates = ("20200709", "20200813")
     made = SimpleNamespace(root=root, hands=[], names=[], unannotated=[])
@@ -195,7 +195,7 @@ def write_dexycb(root: Path, models: dict[str, ManoData], *, people: tuple[int, 
             (folder / "meta.yml").write_text(meta, encoding="utf-8")
             for serial in SERIALS:
                 hand = made_hand(replace(data), "dexycb", rng, np.eye(3))
-                # A person's shape is one; the hand is posed anew with it.
+                # A person has one shape, with which the hand is posed again.
                 matrices = Rotation.from_rotvec(hand.rotvec).as_matrix()
                 vertices, joints = (x[0] for x in skin(data, matrices[None], betas[None], hand.trans[None]))
                 ordered = np.concatenate([joints, vertices[list(TIPS["dexycb"][side])]])

@@ -1,6 +1,6 @@
-"""Stands in for ``gesturehand fit`` where a sweep is tested and not its trainings: it takes seconds and hardly a core.
+"""Stands in for ``gesturehand fit`` in tests of sweeps, not of their trainings: it takes seconds and hardly any CPU.
 
-As a training does, it keeps to one process a folder, goes on where it was killed, and ends when its sweep has.
+Like a training, it allows one process per folder, continues where it was killed, and ends when its sweep has ended.
 """
 
 import json
@@ -22,7 +22,7 @@ CONFIG = {
 
 
 def train(folder: Path, learning_rate: float, weight: float) -> None:
-    """Ten steps with a validation each, whose loss depends on the settings."""
+    """Makes ten steps, each with a validation whose loss depends on the settings."""
     parent = os.getppid()
     lock = try_lock(folder / ".running")
     assert lock is not None, "two processes train in one folder"

@@ -1,4 +1,4 @@
-"""How a user's mistake must end."""
+"""The way in which a user's mistake must end."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +10,7 @@ from gesturehand.errors import UserError
 
 @contextmanager
 def refused(*named: object, match: str | None = None) -> Iterator[pytest.ExceptionInfo[UserError]]:
-    """What is done within ends in a :class:`UserError`: one sentence that names all of these and matches a pattern."""
+    """A context that must end in a :class:`UserError`: one sentence that names all of these and matches a pattern."""
     with pytest.raises(UserError, match=match) as caught:
         yield caught
     sentence = str(caught.value)

@@ -1,4 +1,4 @@
-"""Files of sets: copied, changed, compared, and the hands that they hold."""
+"""Files of sets: copies, changes and comparisons, and the hands that they hold."""
 
 import json
 import shutil
@@ -31,19 +31,19 @@ def edit_json(path: Path, change: Callable[[Any], object]) -> None:
 
 
 def frames_of(content: dict[str, dict[str, Any]]) -> Iterator[Any]:
-    """Entries of all captured frames, of whatever file that has them by capture and frame."""
+    """Entries of all captured frames in any file that has them by capture and frame."""
     for frames in content.values():
         yield from frames.values()
 
 
 def fits_of(content: dict[str, dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """All fits of a file of MANO parameters."""
+    """All fits in a file of MANO parameters."""
     for fits in frames_of(content):
         yield from (fit for fit in (fits or {}).values() if fit)
 
 
 def copy_split(root: Path, split: str, copy: Path) -> Path:
-    """Copies annotations and images of a split, without an index, into a set; gives the set."""
+    """Copies annotations and images of a split, without an index, into a set; returns the set."""
     for part in ("annotations", "images"):
         shutil.copytree(root / part / split, copy / part / split, ignore=shutil.ignore_patterns("*.safetensors"))
     return copy
@@ -64,9 +64,9 @@ class TrueHand(NamedTuple):
         side: ``right`` or ``left``.
         pixels: (21, 2), px of the image.
         joints: (21, 3), metres in the camera's frame.
-        valid: (21,), which of them are annotated: some are.
+        valid: (21,), the joints that are annotated; at least one is.
         intrinsics: (3, 3).
-        subject: Whose hand it is.
+        subject: The person.
         gesture: Name of the fine class, if it has one.
     """
 
@@ -83,7 +83,7 @@ class TrueHand(NamedTuple):
 
     @property
     def triples(self) -> np.ndarray:
-        """(21, 3): COCO's x, y and visibility, zeros where a joint is not annotated."""
+        """(21, 3): COCO's x, y and visibility; zeros for a joint that is not annotated."""
         return np.column_stack([np.where(self.valid[:, None], self.pixels, 0), self.valid])
 
     @property
@@ -94,7 +94,7 @@ class TrueHand(NamedTuple):
 
 
 def true_hands(root: Path, split: str) -> list[TrueHand]:
-    """All hands with annotated joints, image by image, an image's right hand first."""
+    """All hands with annotated joints, image by image, the right hand of each image first."""
     index = read_index(root, split)
     found = []
     for row in range(len(index)):

@@ -1,4 +1,4 @@
-"""A comparison of few trainings of few steps, and five of them on a cluster, as tests of two machines run them.
+"""A comparison of a few trainings of a few steps, five of which tests of two machines run on a cluster.
 
 python small_comparison.py DATA OUT ADDRESS
 """
@@ -17,7 +17,7 @@ SIZE = replace(SIZES["tiny"], seeds=1, stored_crops=False, pretrain_steps=3, fin
 
 
 def small_grid() -> Grid:
-    """One backbone: from scratch, pretrained and pretrained on shuffled labels, both architectures."""
+    """One backbone, from scratch, pretrained and pretrained on shuffled labels, with both architectures."""
     whole = make_grid(SIZE)
     first = [arm for arm in whole.arms if arm.backbone == SIZE.backbones[0] and arm.section in ("main", "controls")]
     arms = tuple(arm for arm in first if not arm.label.endswith("equal total"))

@@ -1,4 +1,4 @@
-"""A callback that records what a training's process saw, and can stop it or copy its run in the middle."""
+"""A callback that records what a training's process saw, and can stop the process or copy its run in the middle."""
 
 import json
 import os
@@ -11,11 +11,11 @@ from torch import nn
 
 
 class TrainingRecord(pl.Callback):
-    """Writes every step's samples and loss to a file of the process, and freezes batch normalisation.
+    """Writes every step's samples and loss to a file for each process, and freezes batch normalisation.
 
-    The environment says where (``RECORD_FOLDER``), after how many steps the run's folder is copied, as a crash would
-    leave it, to ``copy`` there (``RECORD_COPY_AFTER``), and at which step the process gets SLURM's signal that the
-    time is almost over (``RECORD_SIGNAL_AT``).
+    Environment variables give the folder (``RECORD_FOLDER``), the number of steps after which the run's folder is
+    copied into its ``copy``, as a crash would leave it (``RECORD_COPY_AFTER``), and the step at which the process gets
+    SLURM's signal that the time is almost over (``RECORD_SIGNAL_AT``).
     """
 
     def __init__(self) -> None:
@@ -24,7 +24,7 @@ class TrainingRecord(pl.Callback):
         self.signal_at = int(os.environ.get("RECORD_SIGNAL_AT", -1))
 
     def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
-        # Each process would normalise by its own share of a batch. An epoch that goes on does not start.
+        # Each process would normalise by its own share of a batch. An epoch that is continued does not start.
         for module in pl_module.modules():
             if isinstance(module, nn.modules.batchnorm._BatchNorm):
                 module.eval()

@@ -1,4 +1,4 @@
-"""What tests of trainings share: a trainer that says nothing, and the words of small ones for the command line."""
+"""Helpers for tests of trainings: a quiet trainer, and command lines of small trainings."""
 
 import socket
 from collections.abc import Iterable
@@ -15,7 +15,7 @@ REPOSITORY = Path(__file__).parents[2]
 SMALL = [
     "--model.init_args.backbone=test_resnet", "--data.num_workers=0", "--trainer.enable_progress_bar=false",
 ]  # fmt: skip
-#: A training of two steps and one batch of validation, logged to its folder alone.
+#: A training of two steps and one batch of validation, logged only to its folder.
 SHORT = [
     *SMALL, "--data.image_size=64", "--data.batch_size=4", "--trainer.max_epochs=1", "--trainer.limit_train_batches=2",
     "--trainer.limit_val_batches=1", "--wandb=false",
@@ -28,7 +28,7 @@ def experiment(name: str) -> str:
 
 
 def exit_code(words: Iterable[str]) -> int:
-    """A command's exit code, whether the command returns it or its parser exits."""
+    """A command's exit code, whether the command returns it or its parser exits with it."""
     try:
         return main(list(words))
     except SystemExit as left:
@@ -36,7 +36,7 @@ def exit_code(words: Iterable[str]) -> int:
 
 
 def quiet_trainer(**settings: Any) -> "pl.Trainer":
-    """A trainer on the CPU without logs, checkpoints, bars and summaries, unless Lightning's ``settings`` say so."""
+    """A trainer on the CPU without logs, checkpoints, bars and summaries, unless ``settings`` ask for them."""
     import pytorch_lightning as pl
 
     quiet = dict.fromkeys(("logger", "enable_checkpointing", "enable_progress_bar", "enable_model_summary"), False)
@@ -44,7 +44,7 @@ def quiet_trainer(**settings: Any) -> "pl.Trainer":
 
 
 def free_port() -> int:
-    """A port of this machine at which nobody listens, nor at the one aside of it: processes of a test meet there."""
+    """A port of this machine which, like the next one, nobody uses; processes of a test meet there."""
     from gesturehand.cli.training import process
 
     while True:

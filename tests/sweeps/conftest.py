@@ -1,4 +1,4 @@
-"""The project's sweep files, and words that make one of their trials tiny."""
+"""The project's sweep files, and arguments that make one of their trials tiny."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""A sweep run to its end with real trainings, killed in the middle and gone on with; and with a plain command."""
+"""A sweep run to its end with real trainings, killed in the middle and continued; and one with a plain command."""
 
 import json
 import os
@@ -46,7 +46,7 @@ def sweep_file(workplace, synthetic_root):
 
 
 @pytest.mark.slow
-def test_killed_in_the_middle_it_goes_on(sweep_file, workplace, capsys):
+def test_killed_in_the_middle_it_continues(sweep_file, workplace, capsys):
     command = [Path(sys.executable).with_name("gesturehand"), "sweep", f"--file={sweep_file}"]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
@@ -67,7 +67,7 @@ def test_killed_in_the_middle_it_goes_on(sweep_file, workplace, capsys):
     assert config["model"]["init_args"]["learning_rate"] == best["values"]["model.init_args.learning_rate"]
     assert (folder / "sweep.png").stat().st_size > 5000
     assert "learning_rate" in capsys.readouterr().out
-    # Ready: what it says is accepted as it is.
+    # The sweep is ready: the command that it prints is accepted as it is.
     assert exit_code(["fit", f"--config={folder / 'best.yaml'}", "--print_config"]) == 0
     # A finished sweep has nothing left to run.
     began = (folder / "study.db").stat().st_mtime
@@ -107,7 +107,7 @@ def test_running_trial_is_put_back_in_line(sweep_file, tmp_path):
     assert [trial.params for trial in finished(study)] == [first.params, again.params]
 
 
-def test_random_values_go_on_after_an_interruption(sweep_file, tmp_path):
+def test_random_values_continue_after_an_interruption(sweep_file, tmp_path):
     content = yaml.safe_load(sweep_file.read_text())
     content |= {"method": "random", "parameters": {"lr": {"min": 0.0, "max": 1.0}}}
     sweep_file.write_text(yaml.safe_dump(content))
@@ -131,7 +131,7 @@ def test_other_parameters_under_the_same_name_are_refused(sweep_file, tmp_path):
 
 
 def test_trial_is_ended_when_its_report_is_bad(tmp_path):
-    """A command that reports and would go on for an hour."""
+    """The command reports a value and would run for an hour."""
     code = (
         "import os, pathlib, time; "
         "folder = pathlib.Path(os.environ['GESTUREHAND_TRIAL_FOLDER']); "
@@ -178,6 +178,6 @@ def test_hyperband_ends_a_trial_that_is_worse_than_those_before(sweep_file, tmp_
         assert value == loss
         study.tell(trial, value if state.name == "COMPLETE" else None, state=state)
         ended.append((len(reports), state.name))
-    # After two validations the better half goes on.
+    # After two validations the better half continues.
     assert [trial.value for trial in study.trials] == [1.0, 2.0, 5.0, 0.5]
     assert ended == [(3, "COMPLETE"), (2, "PRUNED"), (2, "PRUNED"), (3, "COMPLETE")]

@@ -1,4 +1,4 @@
-"""A sweep's trials on two workers: those of one process after the other, also after kills."""
+"""A sweep's trials on two workers are the same as one after the other, even after kills."""
 
 import json
 import signal
@@ -27,7 +27,7 @@ PROGRAM = REPOSITORY / "tests/support/quick_training.py"
 
 @pytest.fixture
 def sweep_file(workplace):
-    """Random settings of what stands in for a training."""
+    """A sweep over random settings of the stand-in for a training."""
     content = {
         "program": str(PROGRAM),
         "command": [sys.executable, "${program}", "fit", "${args}"],
@@ -52,14 +52,14 @@ def trained(sweep_file, synthetic_root):
 
 
 def trials_of(folder):
-    """What a sweep's results say, without the times."""
+    """A sweep's results without the times."""
     return [{**trial, "seconds": None} for trial in json.loads((folder / "trials.json").read_text())]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("program", ["sweep_file", "trained"])
 def test_killed_twice_it_ends_as_one_trial_after_the_other_does(program, request, workplace, tmp_path):
-    """A worker is killed within a trial, then the client; the same command goes on."""
+    """A worker is killed within a trial, then the client; the same command continues."""
     sweep_file = request.getfixturevalue(program)
     alone = client("sweep", f"--file={sweep_file}", "--name=alone")
     folder = workplace / "runs/sweeps/shared"
@@ -89,7 +89,7 @@ def test_killed_twice_it_ends_as_one_trial_after_the_other_does(program, request
 
 
 @pytest.mark.slow
-def test_ctrl_c_ends_the_trials_and_the_next_run_goes_on(sweep_file, workplace, tmp_path):
+def test_ctrl_c_ends_the_trials_and_the_next_run_continues(sweep_file, workplace, tmp_path):
     folder = workplace / "runs/sweeps/tiny"
     words = ["sweep", f"--file={sweep_file}", "--trials=2", "--cluster=local", "--processes=2"]
     first = client(*words)
@@ -109,7 +109,7 @@ def test_ctrl_c_ends_the_trials_and_the_next_run_goes_on(sweep_file, workplace, 
     assert [trial["trial"] for trial in trials_of(folder)] == [0, 1]
 
 
-def test_processes_are_a_clusters(sweep_file, capsys):
+def test_processes_are_those_of_a_cluster(sweep_file, capsys):
     assert main(["sweep", f"--file={sweep_file}", "--processes=2"]) == 2
     assert "--processes says how many trials --cluster runs" in capsys.readouterr().err
 
@@ -170,7 +170,7 @@ def test_hyperband_compares_with_trials_of_other_processes(sweep_file, tmp_path)
         count = next((count for count in range(1, 4) if not report({"val/loss": loss})), 3)
         study.tell(number, loss if count == 3 else None, state=None if count == 3 else TrialState.PRUNED)
         ended.append((count, study.trials[number].value))
-    # After two validations the better half goes on.
+    # After two validations the better half continues.
     assert ended == [(3, 1.0), (2, 2.0), (2, 5.0), (3, 0.5)]
 
 

@@ -1,4 +1,4 @@
-"""Sweep files: what is honoured, what is refused by name, and that every file of the project does what it says."""
+"""Sweep files: keys that are honoured, keys that are refused by name, and that the project's files all work."""
 
 import math
 import shutil
@@ -43,7 +43,7 @@ def written(folder, **changes):
     return path
 
 
-def test_what_a_file_says(tmp_path):
+def test_contents_of_a_file(tmp_path):
     sweep = read_sweep(
         written(
             tmp_path,
@@ -78,7 +78,7 @@ def test_what_a_file_says(tmp_path):
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_what_cannot_be_honoured_is_refused_by_name(tmp_path, changes, named):
+def test_keys_that_cannot_be_honoured_are_refused_by_name(tmp_path, changes, named):
     with refused(named):
         read_sweep(written(tmp_path, **changes))
 
@@ -93,7 +93,7 @@ def test_missing_or_broken_file(tmp_path):
 
 @pytest.mark.parametrize("path", SWEEPS, ids=lambda path: path.stem)
 def test_command_of_every_sweep_trains_a_batch_and_logs_the_metric(path, workplace, synthetic_root, monkeypatch):
-    """The exact words that an agent would run, and behind them what makes the training tiny."""
+    """The exact command that an agent would run, followed by arguments that make the training tiny."""
     monkeypatch.setenv("DATA_ROOT", str(synthetic_root))
     monkeypatch.setenv("GESTUREHAND_TRIAL_FOLDER", str(workplace / "trial"))
     (workplace / "trial").mkdir()
@@ -172,7 +172,7 @@ ARGS = {
 
 
 def of_the_agent(command, program, args):
-    """The words as ``wandb.wandb_agent.Agent`` puts them together, from W&B's own functions."""
+    """The command as ``wandb.wandb_agent.Agent`` builds it, from W&B's own functions."""
     from wandb.sdk.launch.sweeps import utils
 
     known = utils.create_sweep_command_args({"args": {name: {"value": value} for name, value in args.items()}})
@@ -184,12 +184,12 @@ def of_the_agent(command, program, args):
     return words
 
 
-def test_words_are_the_agents():
+def test_words_are_those_of_the_agent():
     command = ["${env}", "${interpreter}", "-u", "${program}", 3, "${args}"]
     assert render_command(command, "train.py", ARGS) == of_the_agent(command, "train.py", ARGS)
 
 
-def test_default_command_is_the_agents():
+def test_default_command_is_that_of_the_agent():
     from wandb.sdk.launch.sweeps import utils
 
     assert list(DEFAULT_COMMAND) == utils.DEFAULT_SWEEP_COMMAND
@@ -210,10 +210,10 @@ def test_other_macros_are_refused_by_name(macro):
 
 
 def draw(spec, number=DRAWS):
-    """Values as a random sweep draws them."""
+    """Values drawn as a random sweep draws them."""
     (parameter,) = read_parameters({"x": spec})
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    # Straight from the sampler: a study of thousands of trials is slow.
+    # Drawn directly from the sampler, because a study of thousands of trials is slow.
     sampler = optuna.samplers.RandomSampler(seed=0)
     study = optuna.create_study(sampler=sampler)
     study.ask()
@@ -248,7 +248,7 @@ def test_continuous_distribution(spec, expected):
     ids=lambda value: value["distribution"] if isinstance(value, dict) else "",
 )
 def test_rounded_distribution(spec, continuous):
-    """round(X / q) · q: the share of each value is what the continuous distribution has around it."""
+    """round(X / q) · q: the share of each value is that of the continuous distribution around it."""
     step, values = spec.get("q", 1), draw(spec)
     assert all(isinstance(value, type(step)) for value in values)
     for value in set(values):
@@ -314,7 +314,7 @@ def test_mistake_is_named(spec, named):
 
 
 def test_same_space_as_wandbs_own_optuna_scheduler():
-    """W&B has a translation of its own since 0.2x; where it has one, ours is the same."""
+    """Since 0.2x, W&B has its own translation; if the installed one has it, ours is the same."""
     scheduler = pytest.importorskip("wandb.sdk.sweeps.scheduler.optuna")
     specs = {
         "a": {"values": ["x", "y"]},

@@ -24,7 +24,7 @@ def frames(count: int, seed: int, views: int = 1, cone_deg: float = 35.0, **chan
 
 
 def mesh_of(hand: CapturedHand, rotation: np.ndarray, translation: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Skins the hand from its file parameters with the root moved into another frame (R (J₀ + t) + T − J₀)."""
+    """Poses the hand by its file's parameters, with the root moved into another frame (R (J₀ + t) + T − J₀)."""
     data = open_hand(hand.side)
     betas = hand.betas[None].astype(np.float64)
     root = data.J_regressor[0] @ (data.v_template + data.shapedirs @ betas[0])
@@ -84,7 +84,7 @@ def test_two_hands_are_both_in_the_mask_and_one_is_before_the_other():
         assert apart.min() > 0.005
 
 
-def test_the_two_validity_flags_differ_where_there_is_no_fit_and_only_there():
+def test_the_two_validity_flags_differ_only_without_a_fit():
     differ = 0
     for frame in frames(40, 6, views=2):
         of_frame = frame.hands[0].joint_valid

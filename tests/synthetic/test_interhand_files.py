@@ -1,4 +1,4 @@
-"""The written files have the real ones' keys, nesting and types, and say the same thing four times over."""
+"""The written files have the real files' keys, nesting and types, and all four of them agree."""
 
 import json
 from pathlib import Path
@@ -19,7 +19,7 @@ def load(root: Path, split: str, kind: str) -> Any:
 
 
 def shape_of(value: Any) -> Any:
-    """Keys, nesting and types of a JSON value; of a list the kinds of its members and its length if that is fixed."""
+    """Keys, nesting and types of a JSON value; for a list, the kinds of its members, and its length if it is fixed."""
     if isinstance(value, dict):
         return {key: shape_of(member) for key, member in value.items()}
     if isinstance(value, list):
@@ -81,7 +81,8 @@ def test_images_masks_and_boxes(synthetic_root, split):
         assert size == (image["height"], image["width"], 3)
         assert mask.shape == size[:2]
 
-        # Joints that the frame has lost are [1, 1, 1] and lie anywhere. Those lost in one image only are still there.
+        # Joints that are missing in the frame are [1, 1, 1] and lie anywhere. Those missing in one image only are still
+        # there.
         flag_image = np.ravel(annotation["joint_valid"]).astype(bool)
         frame = joint_3d[str(image["capture"])][str(image["frame_idx"])]
         flag_frame = np.ravel(frame["joint_valid"])
@@ -100,7 +101,7 @@ def test_images_masks_and_boxes(synthetic_root, split):
         np.testing.assert_allclose(annotation["bbox"], [*low, *(high - low)], atol=0.01)
         if not flag_image[side].all():
             continue
-        # Flesh lies outside the box of the joints, most of all at the wrist, but not much of it.
+        # Some flesh lies outside the box of the joints, mostly at the wrist, but not much.
         hand = np.argwhere(mask)[:, ::-1]
         assert ((hand >= low) & (hand <= high)).all(1).mean() > 0.75
         wrist = world[side][INTERHAND_JOINT_NAMES.index("wrist")]
@@ -144,7 +145,7 @@ def test_two_hand_frames(two_hand_root):
         assert "_dh_" in image["seq_name"]
         assert joint_3d[capture][number]["hand_type"] == "interacting"
         if np.all(joint_3d[capture][number]["joint_valid"]):
-            # Of two hands that are held far apart, a joint can lie outside the image.
+            # If two hands are held far apart, a joint can lie outside the image.
             pixels = project(image, camera, joint_3d)
             inside = (pixels >= 0) & (pixels <= [image["width"] - 1, image["height"] - 1])
             np.testing.assert_array_equal(np.ravel(annotation["joint_valid"]), inside.all(1))

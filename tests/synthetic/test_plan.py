@@ -63,7 +63,7 @@ def test_sequence_names_are_interhands_and_carry_the_label():
 def test_all_46_names_occur_and_the_samples_numbers_are_right():
     names = {frame.seq_name.partition("_")[2] for frame in plan()}
     assert names == set(vocabulary().fine_of_sequence) == set(sequence_numbers())
-    # Two of the real sample's frames: 0007_thumbup_normal and, of a left hand, 0115_rocker_backside.
+    # Two of the real sample's frames: 0007_thumbup_normal and, for a left hand, 0115_rocker_backside.
     assert sequence_numbers()["thumbup_normal"] == 7
     assert sequence_numbers()["rocker_backside"] == 15
 
@@ -132,7 +132,7 @@ def test_wrong_settings(changes, message):
         SetSettings(**changes)
 
 
-def test_the_benchmark_has_every_kind_of_frame_and_cameras_of_its_own_in_the_test():
+def test_the_benchmark_has_every_kind_of_frame_and_cameras_only_in_the_test():
     assert OPENHAND_V1.wrist_cone_deg == 180
     shares = (
         OPENHAND_V1.two_hand_share,

@@ -69,7 +69,7 @@ def test_subjects_have_credible_shapes():
 def test_at_180_degrees_every_orientation_is_equally_likely():
     rng = np.random.default_rng(6)
     drawn = np.stack([wrist_rotation(180.0, ("right",), rng)["right"] for _ in range(4000)])
-    # Of uniform rotations every matrix entry has mean 0 and variance 1/3, and the trace's mean square is 1.
+    # For uniform rotations, every matrix entry has mean 0 and variance 1/3, and the trace's mean square is 1.
     np.testing.assert_allclose(drawn.mean(0), 0, atol=0.04)
     np.testing.assert_allclose((drawn**2).mean(0), 1 / 3, atol=0.03)
     assert (np.trace(drawn, axis1=1, axis2=2) ** 2).mean() == pytest.approx(1.0, abs=0.1)

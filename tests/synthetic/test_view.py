@@ -16,7 +16,7 @@ from gesturehand.synthetic.view import draw_view
 PLAN = make_plan(SetSettings(subjects=(2, 0, 0), frames=(70, 0, 0), wrist_cone_deg=180.0, outside_share=0.1))
 
 
-def test_what_is_far_from_the_hand_is_the_same_for_every_gesture():
+def test_everything_far_from_the_hand_is_the_same_for_every_gesture():
     far_px, hidden = 185, []
     for planned in PLAN[::9]:
         pictures = []
@@ -29,7 +29,7 @@ def test_what_is_far_from_the_hand_is_the_same_for_every_gesture():
             assert not mask[far].any()
             pictures.append(np.where(far[..., None], image, 0).astype(int))
             hidden.append((~far).mean())
-        # Where the region that is drawn begins depends on the fingers, which moves the rounding of single pixels.
+        # The start of the region that is drawn depends on the fingers, which changes the rounding of single pixels.
         for other in pictures[1:]:
             assert np.abs(pictures[0] - other).max() <= 2
             assert (pictures[0] != other).sum() <= 6
@@ -75,7 +75,7 @@ def test_the_order_of_painting_agrees_with_the_depth_of_every_pixel():
         both = (painted > 0) & np.isfinite(depth)
         for row, column in np.argwhere(both):
             group = faces[(painted[row, column] - 1) * 20 : painted[row, column] * 20]
-            # Right where the painted patch of skin reaches the nearest surface to 3 mm.
+            # Correct where the painted patch of skin lies within 3 mm of the nearest surface.
             seen += 1
             wrong += points[group][..., 2].min() > depth[row, column] + 0.003
     assert seen > 10000

@@ -48,7 +48,7 @@ def test_a_seed_gives_the_same_bytes_whatever_the_number_of_processes(tmp_path):
     assert other.keys() != one.keys() or other != one
 
 
-def test_it_says_what_it_wrote_and_the_card_too(tmp_path):
+def test_it_reports_what_it_wrote_and_so_does_the_card(tmp_path):
     written = write_synthetic_set(tmp_path / "set", **(TINY | {"views": 2}))
     assert written.frames == {"train": 8, "val": 2, "test": 2}
     assert written.images == {"train": 16, "val": 4, "test": 4}
@@ -95,7 +95,7 @@ def test_an_interrupted_run_leaves_an_old_set_as_it_was_and_is_continued(tmp_pat
         write_synthetic_set(target, **(options | {"overwrite": existing}))
     assert contents(target) == before
     assert target.exists() == existing
-    # What is half done does not load.
+    # A half-finished set does not load.
     with pytest.raises(UserError, match="annotations"):
         read_index(tmp_path / ".set.partial", "train")
 
@@ -106,7 +106,7 @@ def test_an_interrupted_run_leaves_an_old_set_as_it_was_and_is_continued(tmp_pat
     assert sorted(path.name for path in tmp_path.iterdir()) == ["set", "whole"]
 
 
-def test_what_other_settings_left_is_refused_unless_told(tmp_path, monkeypatch):
+def test_remains_of_other_settings_are_refused_unless_told(tmp_path, monkeypatch):
     def interrupted(*arguments, **keywords):
         raise KeyboardInterrupt
 
@@ -163,7 +163,7 @@ def test_overwrite_does_not_remove_what_is_not_a_synthetic_set(tmp_path):
     assert (tmp_path / "README.md").read_text() == "# My photographs\n"
 
 
-def test_an_empty_folder_may_be_there(tmp_path):
+def test_an_empty_folder_may_exist(tmp_path):
     write_synthetic_set(tmp_path / "set", **TINY)
     (tmp_path / "empty").mkdir()
     write_synthetic_set(tmp_path / "empty", **TINY)
@@ -206,7 +206,7 @@ def test_neither_smplx_nor_torch_nor_dask_is_imported():
     assert done.stdout.strip() == "set()"
 
 
-# Whatever the seed: what the files claim is so.
+# Whatever the seed, the files' claims are true.
 
 
 HANDS = {side: open_hand(side) for side in SIDES}

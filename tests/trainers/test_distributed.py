@@ -1,4 +1,4 @@
-"""Two processes (CPU, gloo) are one process with twice the batch; and what happens when one of them is killed."""
+"""Two processes (CPU, gloo) equal one process with twice the batch; and both end when one of them is killed."""
 
 import os
 import signal
@@ -22,12 +22,12 @@ from gesturehand.trainers.token_fusion_regressor import TokenFusionRegressor
 
 SIZE = 64
 SETTINGS = {"backbone": "test_resnet", "feature_stride": 16, "image_size": SIZE, "embedding_dim": 32}
-#: Share of samples without a fit is such that the processes' counts of valid entries differ.
+#: With this share of samples without a fit, the processes' counts of valid entries differ.
 SAMPLES = 8
 
 
 class SaveGradients(pl.Callback):
-    """Freezes batch normalisation; keeps the first step's gradients and what the first process logs of its losses."""
+    """Freezes batch normalisation; keeps the first step's gradients and the losses that the first process logs."""
 
     def __init__(self, path: str) -> None:
         self.path = path
@@ -49,7 +49,7 @@ class SaveGradients(pl.Callback):
 
 
 class PartlyInvalid(InterHandDataModule):
-    """Every second sample in the order of an epoch has nothing valid: all of the second process's."""
+    """Every second sample in an epoch's order, and so every sample of the second process, has nothing valid."""
 
     def on_after_batch_transfer(self, batch, dataloader_idx):
         if self.trainer.world_size == 1:
@@ -125,7 +125,7 @@ def test_distributed_training_finds_no_unused_parameters(tmp_path, synthetic_roo
 @fault("losses of a test", "1, 2 and 3 processes", "the same number")
 @pytest.mark.parametrize("samples", [1, 7, 32, 33])
 def test_any_number_of_processes_tests_every_sample_once(tmp_path, synthetic_root, samples):
-    """1, 2 and 3 processes; batches of 5 leave incomplete ones, and with one sample some processes have none."""
+    """With 1, 2 and 3 processes; batches of 5 leave incomplete ones, and with one sample some processes have none."""
     everything = InterHandDataModule(str(synthetic_root), num_workers=0).dataset("test")
     subset = tmp_path / "subset.txt"
     rows = everything.selection.row[:samples]
@@ -147,7 +147,7 @@ def test_any_number_of_processes_tests_every_sample_once(tmp_path, synthetic_roo
             assert other[name] == pytest.approx(value, nan_ok=True, **tolerance), name
 
 
-# Two processes train; when one is killed the other ends with an error soon; told to stop, both do, and go on.
+# Two processes train; when one is killed, the other soon ends with an error; told to stop, both do, and continue later.
 
 
 #: Seconds within which the survivor must have ended.
@@ -155,7 +155,7 @@ PATIENCE = 60
 
 
 def children(pid: int) -> list[int]:
-    """Processes that a process's threads started and that train too."""
+    """Processes that were started by a process's threads and that train too."""
     found = []
     for task in Path(f"/proc/{pid}/task").iterdir():
         found += [int(child) for child in (task / "children").read_text().split()]
@@ -170,7 +170,7 @@ def is_alive(pid: int) -> bool:
 
 
 class Pair:
-    """A run on two processes, from when it has written a new checkpoint."""
+    """A run on two processes, once it has written a new checkpoint."""
 
     def __init__(self, folder: Path, root: Path) -> None:
         words = [
@@ -237,8 +237,8 @@ def test_survivor_ends_with_an_error(start, victim):
 
 
 @pytest.mark.slow
-def test_told_to_stop_both_do_and_go_on(start):
-    """Only the first process hears of it, as when somebody kills it by hand."""
+def test_told_to_stop_both_do_and_continue_later(start):
+    """Only the first process gets the signal, as if somebody killed it by hand."""
     pair = start()
     os.kill(pair.first.pid, signal.SIGTERM)
     assert pair.first.wait(timeout=PATIENCE) == 143, pair.said()

@@ -51,15 +51,15 @@ def test_relative_translation_target_is_the_way_between_the_annotated_wrists(bat
             torch.testing.assert_close(targets["relative_translation"][sample], expected, atol=1e-5, rtol=1e-4)
 
 
-def test_one_hand_a_sample_has_no_other_wrist(two_hand_root, model):
+def test_one_hand_per_sample_has_no_other_wrist(two_hand_root, model):
     data = InterHandDataModule(str(two_hand_root), image_size=SIZE, num_workers=0)
     targets = build_targets(next(iter(data.test_dataloader())), model.hand_model)
     assert not targets["relative_translation_valid"].any()
     assert not targets["relative_translation"].any()
 
 
-def test_hand_that_is_not_there_adds_neither_loss_nor_gradient(batch, model):
-    """Single right hands alone: nothing of the left hand's own head is trained, whatever it predicts."""
+def test_absent_hand_adds_neither_loss_nor_gradient(batch, model):
+    """With single right hands only, no part of the left hand's head is trained, whatever it predicts."""
     single = batch["hand_present"][:, 0] & ~batch["hand_present"][:, 1]
     right = {name: value[single] for name, value in batch.items()}
     assert len(right["image"]) > 0
@@ -74,7 +74,7 @@ def test_hand_that_is_not_there_adds_neither_loss_nor_gradient(batch, model):
     assert all(p.grad is not None and not p.grad.any() for p in own[1].parameters())
     assert all(p.grad is not None and not p.grad.any() for p in model.network.relative_translation.parameters())
     assert any(p.grad.any() for p in own[0].parameters())
-    # What stands in the absent hand's place changes nothing.
+    # The values in place of the absent hand change nothing.
     moved = {name: value.clone() for name, value in hand.items()}
     for name in ("joints", "joints_2d", "joints_25d", "rotations", "betas"):
         moved[name][:, 1] += 7
@@ -103,7 +103,7 @@ def test_data_of_the_other_layout_is_refused(two_hand_root, model_class, layout)
 @pytest.mark.parametrize("classes", ["shared", "per_hand"])
 @pytest.mark.parametrize("attention", [False, True])
 def test_first_stage_is_handed_over(tmp_path, two_hand_root, attention, classes, caplog):
-    """Stage 1 sees hands as EANet does; the encoder, and the gesture head if there is one, start from it."""
+    """Stage 1 sees hands as EANet does; the encoder starts from it, and so does the gesture head if there is one."""
     encoder = {**ENCODER, "gesture_classes": classes}
     data = data_of(two_hand_root, hands="single", flip_probability=0.5, labelled_only=True, gesture_classes=classes)
     pretrainer = GesturePretrainer(**encoder)

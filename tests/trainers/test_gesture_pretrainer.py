@@ -1,4 +1,4 @@
-"""The first stage, and labels outside the gesture vocabulary in both: learned, kept in checkpoints."""
+"""The first stage, and labels outside the gesture vocabulary in both stages: learned, and kept in checkpoints."""
 
 import json
 
@@ -24,7 +24,7 @@ LABELS = [("shades", "dark"), ("shades", "light")]
 
 @pytest.fixture(scope="module")
 def shades(tmp_path_factory):
-    """Photos of two labels that anybody can tell apart, half of each in both splits."""
+    """Photos with two labels that anybody can tell apart, half of each in both splits."""
     folder = tmp_path_factory.mktemp("shades")
     rng = np.random.default_rng(0)
     hands = []
@@ -73,7 +73,7 @@ def test_both_stages_learn_them(stage, settings, shades, tmp_path):
 
 @pytest.mark.filterwarnings("ignore:.*val_dataloader")
 def test_shuffled_labels_are_those_of_other_hands(shades):
-    """The control: what a label says of another hand says nothing of this one's shade."""
+    """The control: the label of another hand says nothing about this one's shade."""
     data = data_of(shades, own_labels="auto")
     data.setup("fit")
     true = data.dataset("train").__getitems__(range(16))["own_label"]
@@ -86,7 +86,7 @@ def test_shuffled_labels_are_those_of_other_hands(shades):
 
 @pytest.mark.filterwarnings("ignore:.*val_dataloader")
 @pytest.mark.parametrize("factor", [0.0, 1.0])
-def test_encoder_has_a_learning_rate_of_its_own(factor, shades, tmp_path):
+def test_encoder_has_its_own_learning_rate(factor, shades, tmp_path):
     torch.manual_seed(0)
     fresh = GesturePretrainer(**SETTINGS, own_labels=LABELS)
     model, _, _ = trained(GesturePretrainer, {"encoder_lr_factor": factor}, shades, 1, tmp_path)

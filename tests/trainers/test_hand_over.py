@@ -1,4 +1,4 @@
-"""What a second stage starts from: everything is loaded, or an error names what does not fit."""
+"""The start of a second stage: everything is loaded, or an error names what does not fit."""
 
 import pytest
 import torch
@@ -49,7 +49,7 @@ def test_every_tensor_is_loaded(checkpoint):
             assert torch.equal(value, trained[name].state_dict()[key]), f"{name}.{key}"
 
 
-def test_it_says_what_it_loaded(checkpoint):
+def test_it_reports_what_it_loaded(checkpoint):
     path, trained = checkpoint
     result = hand_over(path, modules_of())
     counts = {name: len(module.state_dict()) for name, module in trained.items()}
@@ -110,8 +110,8 @@ def test_missing_file(tmp_path):
     assert "make pretrain" in text
 
 
-def test_file_that_is_no_checkpoint(tmp_path):
-    """More of them in tests/checkpoints/test_checkpoint_io.py, whose reader reads this one too."""
+def test_file_that_is_not_a_checkpoint(tmp_path):
+    """Further ones are in tests/checkpoints/test_checkpoint_io.py; the same reader is used here."""
     path = tmp_path / "file.ckpt"
     path.write_bytes(b"this is text")
     assert f"'{path}' is damaged or not a checkpoint: use another" in error(path, {"encoder": nn.Linear(1, 1)})
@@ -201,7 +201,8 @@ def test_weights_of_other_crops_a_first_stage_and_missing_ones_are_refused(train
     settings = load_regressor("openphoto").model.hparams | {"start_from": "openphoto"}
     with refused("openphoto", "data.upright=true"):
         fit(TokenFusionRegressor(**settings), data_of(synthetic_root), tmp_path)
-    # Settings that the package's weights leave out are the defaults; two heads have tensors of the same shapes as four.
+    # Settings that the package's weights leave out have their defaults; two heads have tensors of the same shapes as
+    # four.
     for other, named in (({"heads": 2}, "model.heads=4"), ({"fusion": "none"}, "model.fusion=concat")):
         with refused("openphoto", named):
             fit(TokenFusionRegressor(**settings | other), data_of(synthetic_root, upright=True), tmp_path)

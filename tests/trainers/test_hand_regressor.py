@@ -1,4 +1,4 @@
-"""Both architectures and the first stage on every family of backbones, and what they have in common."""
+"""Both architectures and the first stage on every family of backbones, and their common behaviour."""
 
 import pytest
 import torch
@@ -14,7 +14,7 @@ from gesturehand.trainers.hand_regressor import HandRegressor
 from gesturehand.trainers.token_fusion_regressor import TokenFusionRegressor
 
 SIZE = 64
-#: A backbone of each family and a stride that it has.
+#: A backbone of each family, and one of its strides.
 FAMILIES = [
     ("resnet10t", 16),
     ("hrnet_w18_small", 32),
@@ -28,7 +28,7 @@ ARCHITECTURES = {TokenFusionRegressor: 1, EANetRegressor: 2}
 
 @pytest.mark.parametrize(("backbone", "stride"), FAMILIES)
 def test_every_family_serves_both_stages_and_architectures(backbone, stride):
-    """Heads read channels and strides from the backbone; the first stage's state fits both architectures."""
+    """Heads take channels and strides from the backbone; the first stage's state fits both architectures."""
     encoder = {"backbone": backbone, "feature_stride": stride, "image_size": SIZE, "embedding_dim": 16}
     image = torch.randint(0, 256, (2, 3, SIZE, SIZE), dtype=torch.uint8)
     pretrainer = GesturePretrainer(**encoder).eval()
@@ -46,7 +46,7 @@ def test_every_family_serves_both_stages_and_architectures(backbone, stride):
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_settings_are_kept_and_named(architecture):
-    """Explicit arguments, so that the command line and checkpoints know all of them."""
+    """Settings are explicit arguments, so that the command line and checkpoints know all of them."""
     model = architecture(
         backbone="test_resnet", feature_stride=16, image_size=SIZE, embedding_dim=16, width=32, depth=1
     )
@@ -64,7 +64,7 @@ def trainer_for(folder):
 
 
 def test_origin_of_the_encoders_weights_reaches_every_checkpoint(tmp_path, synthetic_root):
-    """From the first stage into the second, and from that one into what is loaded to predict."""
+    """From the first stage into the second, and from there into the network that is loaded to predict."""
     settings = {"backbone": "mediapipe_hand", "feature_stride": 16, "image_size": SIZE, "embedding_dim": 16}
     data = InterHandDataModule(str(synthetic_root), image_size=SIZE, batch_size=4, num_workers=0, augment=False)
     paths = [tmp_path / f"{stage}.ckpt" for stage in ("first", "second", "third")]
@@ -94,7 +94,7 @@ def test_stride_to_freeze_is_checked_by_every_model(wrong):
             model(backbone="test_resnet", feature_stride=16, image_size=SIZE, freeze_encoder=wrong)
 
 
-def test_the_base_class_alone_is_no_model():
+def test_the_base_class_alone_is_not_a_model():
     with pytest.raises(TypeError, match="abstract"):
         HandRegressor()
 

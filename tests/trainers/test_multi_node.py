@@ -1,7 +1,7 @@
-"""A training on two machines, both of which are this one: torchrun and SLURM's variables, a process a machine (gloo).
+"""A training on two machines, both of which are this one, by torchrun and by SLURM's variables, with gloo.
 
-With and without a folder that both see, it is the training of one process with twice the batch; and after an
-interruption it goes on with another number of processes, from the very sample.
+Each machine has one process. With and without a folder that both see, it equals the training of one process with twice
+the batch; after an interruption it continues with another number of processes, at the very next sample.
 """
 
 import csv
@@ -56,9 +56,9 @@ def start(folder: Path, record: Path, command: list[str], **variables: str) -> N
 
 
 def slurm(rank: int, port: int) -> dict[str, str]:
-    """What ``srun`` tells each of two tasks on two machines."""
+    """The variables that ``srun`` sets for each of two tasks on two machines."""
     return {
-        "MASTER_ADDR": "127.0.0.1",  # of the machines, whose names SLURM would give
+        "MASTER_ADDR": "127.0.0.1",  # for the machines, whose names SLURM would give
         "MASTER_PORT": str(port),
         "SLURM_JOB_ID": "4711",
         "SLURM_JOB_NAME": "hands",
@@ -91,7 +91,7 @@ def run_of(folder: Path) -> Path:
 
 
 def steps(record: Path) -> dict[int, dict]:
-    """By its number what was done in each step; samples in the order of one process."""
+    """The record of each step, by its number; samples are in the order of a single process."""
     entries = [
         {entry["step"]: entry for entry in map(json.loads, file.read_text().splitlines())}
         for file in sorted(record.glob("steps-*.jsonl"))
@@ -119,7 +119,7 @@ class Trainings(NamedTuple):
 
 @pytest.fixture(scope="module")
 def trainings(synthetic_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trainings]:
-    """All trainings; what does not wait for another runs at the same time."""
+    """All trainings; those that do not wait for another run at the same time."""
     place = tmp_path_factory.mktemp("nodes")
     scontrol = place / "bin" / "scontrol"
     scontrol.parent.mkdir()
@@ -142,7 +142,7 @@ def trainings(synthetic_root: Path, tmp_path_factory: pytest.TempPathFactory) ->
         nodes[f"shared-{rank}"] = start(place / "shared", place / "of-shared", words, **variables)
     codes = {name: node.code() for name, node in nodes.items()}
     if codes["one"] == codes["shared-0"] - 143 == 0:
-        # The one that SLURM stopped goes on as one process, the one that crashed as two.
+        # The one that SLURM stopped continues as one process, the one that crashed as two.
         words = [COMMAND, *WORDS, *ONE, data, "--wandb=false", f"--resume={run_of(place / 'shared')}"]
         nodes["shared on one"] = start(place / "shared", place / "of-shared-on-one", words)
         for rank in (0, 1):
@@ -156,7 +156,7 @@ def trainings(synthetic_root: Path, tmp_path_factory: pytest.TempPathFactory) ->
 
 
 def assert_same(one: dict[int, dict], other: dict[int, dict]) -> None:
-    """The same samples in each step that both have, and the same losses."""
+    """Asserts the same samples, and the same losses, in each step that both have."""
     assert other.keys() <= one.keys()
     for step, entry in other.items():
         assert entry["samples"] == one[step]["samples"], step
@@ -164,7 +164,7 @@ def assert_same(one: dict[int, dict], other: dict[int, dict]) -> None:
 
 
 def validation(run: Path) -> dict[str, float]:
-    """What the last validation of a run logged."""
+    """The metrics that the last validation of a run logged."""
     with (run / "metrics.csv").open(newline="") as file:
         row = [row for row in csv.DictReader(file) if row["val/loss"]][-1]
     return {name: float(value) for name, value in row.items() if name.startswith("val/")}
@@ -212,8 +212,8 @@ def test_slurm_stops_both_puts_the_job_back_once_and_one_run_is_kept(trainings):
 @pytest.mark.parametrize(
     ("began", "goes_on", "first_step"), [("of-shared", "of-shared-on-one", 2), ("of-one", "of-one-on-two", 4)]
 )
-def test_run_goes_on_with_another_number_of_machines(trainings, began, goes_on, first_step):
-    """From the sample at which it stopped: none is seen twice and none is left out."""
+def test_run_continues_with_another_number_of_machines(trainings, began, goes_on, first_step):
+    """It continues at the sample at which it stopped: none is seen twice and none is left out."""
     one, rest = steps(trainings.place / "of-one"), steps(trainings.place / goes_on)
     assert min(rest) == first_step
     assert max(rest) == max(one)

@@ -79,7 +79,7 @@ def test_short_trainings_have_a_schedule_too(total_steps, warmup_share):
 
 
 def test_torch_chooses_how_to_update():
-    """On a CPU nothing is chosen: ``fused=False`` would switch off multi-tensor updates too."""
+    """On a CPU no choice is made: ``fused=False`` would switch off multi-tensor updates too."""
     _, configuration = configured()
     for group in configuration["optimizer"].param_groups:
         assert group["fused"] is None
@@ -107,7 +107,7 @@ def test_weighted_loss_of_one_process():
 
 
 def test_mean_over_processes_is_the_loss_of_all_their_samples():
-    """Three processes, one of which has nothing valid: the mean of their losses is total / count over all of them."""
+    """The mean of three processes' losses is total / count over all of them, even if one has nothing valid."""
     processes = [{"pose": term(6, 3)}, {"pose": term(10, 1)}, {"pose": term(0, 0)}]
 
     def mean_over_processes(own):
@@ -136,7 +136,7 @@ def test_a_term_without_a_weight_is_an_error():
 
 @pytest.mark.parametrize("precision", ["bf16-mixed", "32-true"])
 def test_fused_steps_are_clipped_as_the_others(tmp_path, precision):
-    """The same parameters after three clipped steps, also where Lightning refuses to clip what is fused."""
+    """Parameters are the same after three clipped steps, even if Lightning refuses to clip for fused optimisers."""
 
     class Module(pl.LightningModule):
         def __init__(self, fused):

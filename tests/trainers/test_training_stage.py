@@ -1,4 +1,4 @@
-"""What both stages share: the losses of a test, whatever the batches, and that they can learn samples by heart."""
+"""Both stages: the losses of a test, which do not depend on the batches, and that they can learn samples by heart."""
 
 import pytest
 import pytorch_lightning as pl
@@ -17,7 +17,7 @@ SETTINGS = {"backbone": "test_resnet", "feature_stride": 16, "image_size": 64, "
 
 
 def result_of(model: pl.LightningModule, root, batch_size: int) -> dict[str, float]:
-    """What a test logs."""
+    """The metrics that a test logs."""
     trainer = quiet_trainer()
     data = InterHandDataModule(str(root), image_size=64, batch_size=batch_size, num_workers=0)
     (result,) = trainer.test(model, data, verbose=False)
@@ -56,7 +56,7 @@ def test_losses_of_a_test_are_means_over_its_samples(synthetic_root, stage, sett
             assert found[f"test/loss_{name}"] == pytest.approx(mean, rel=1e-5), name
 
 
-# Both stages can learn 8 samples by heart: what cannot overfit has a broken gradient somewhere.
+# Both stages can learn 8 samples by heart: a network that cannot overfit has a broken gradient somewhere.
 
 
 SIZE = 64
@@ -70,7 +70,7 @@ class EightSamples(Dataset[Batch]):
         data = InterHandDataModule(str(root), image_size=SIZE, augment=False, labelled_only=True)
         dataset = data.dataset("train")
         fitted = [sample for sample in map(dataset.__getitem__, range(len(dataset))) if sample["mano_valid"].all()]
-        # Evenly over the set, so that all its gestures are among them.
+        # Spread evenly over the set, so that all its gestures are among them.
         self.samples = fitted[:: len(fitted) // 8][:8]
         assert len({int(sample["gesture_fine"]) for sample in self.samples}) > 2
 
@@ -82,7 +82,7 @@ class EightSamples(Dataset[Batch]):
 
 
 def overfit(model: pl.LightningModule, samples: EightSamples, steps: int) -> dict[str, float]:
-    """Trains on one batch again and again; returns the model's metrics on it, in evaluation mode."""
+    """Trains on one batch repeatedly; returns the model's metrics on it, in evaluation mode."""
     loader = DataLoader(samples, batch_size=8)
     trainer = quiet_trainer(max_epochs=steps, gradient_clip_val=1.0, limit_val_batches=0)
     trainer.fit(model, loader)

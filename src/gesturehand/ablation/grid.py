@@ -1,4 +1,4 @@
-"""The comparison as data: sizes, arms, the trainings that they need, and the differences to show."""
+"""The comparison as data: sizes, arms, the trainings that they need, and the differences to be shown."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -94,7 +94,7 @@ SIZES: Final = {
         num_workers=12,
         augmentation=(),
     ),
-    # Minutes: for tests, and to see whether a machine can run it.
+    # Takes minutes: for tests, and to see whether a machine can run the comparison.
     "tiny": Size(
         name="tiny",
         backbones=("test_resnet", "test_efficientnet"),
@@ -117,7 +117,7 @@ class Pretrain:
     """A training of stage 1, shared by all arms that start from it.
 
     Attributes:
-        architecture: The architecture whose view of hands it has: left hands mirrored, or not.
+        architecture: The architecture whose view of hands it shares, with left hands mirrored or not.
         backbone: timm's name.
         shuffled: Every sample has another sample's label.
         steps: Steps of training.
@@ -221,7 +221,7 @@ _TOTAL: Final = "equal total steps"
 
 
 def make_grid(size: Size) -> Grid:
-    """The comparison at a size."""
+    """The comparison of a given size."""
     arms: list[Arm] = []
     contrasts: list[Contrast] = []
     for architecture in ARCHITECTURES:
@@ -249,7 +249,7 @@ def make_grid(size: Size) -> Grid:
         arms += [*rows, control]
         name = f"TokenFusion, {100 * share:g} % of the fits"
         contrasts += _pretraining_contrasts(name, rows)
-        # Pretraining sees the images of all frames; only this control shows what it owes to the labels.
+        # Pretraining sees the images of all frames; only this control shows how much is due to the labels.
         contrasts.append(Contrast(f"{name}: pretrained − shuffled labels", rows[1].name, control.name, _TOTAL))
     fusions: tuple[Fusion, ...] = ("none", "cross")
     for fusion in fusions:

@@ -1,4 +1,4 @@
-"""One training of the comparison, by the ordinary modules and Trainer; its result is what marks it as done."""
+"""One training of the comparison, by the ordinary modules and Trainer; its result marks it as done."""
 
 import time
 import warnings
@@ -23,7 +23,7 @@ from gesturehand.trainers.token_fusion_regressor import TokenFusionRegressor
 
 #: Steps at the start that are not timed: buffers are still being allocated.
 _WARM_UP_STEPS: Final = 5
-#: Metrics that a point of the curve holds, as far as they are logged.
+#: Metrics of a point of the curve, if they are logged.
 _NOTED: Final = ("mpjpe_mm", "pa_mpjpe_mm", "mpjpe_true_rotation_mm", "gesture_fine_top1")
 
 
@@ -42,13 +42,13 @@ class Curve(pl.Callback):
 
     @property
     def images_per_s(self) -> float | None:
-        """Training images a second; None if too few steps were made to tell."""
+        """Training images per second; None if there were too few steps to tell."""
         return self._images / self._seconds if self._seconds else None
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Times a step: from the end of the one before, unless a validation came between."""
+        """Times a step, from the end of the previous one, unless a validation came in between."""
         now = time.perf_counter()
         if self._last is not None and trainer.global_step > _WARM_UP_STEPS:
             self._seconds += now - self._last
@@ -69,7 +69,7 @@ RESULT_FILE: Final = "result.json"
 _CHECKPOINT: Final = "last.ckpt"
 #: The metric whose best validation chooses the checkpoint that is tested.
 MONITOR: Final = "val/pa_mpjpe_mm"
-#: Validations of a training, and of one until convergence.
+#: Number of validations of a training, and of a training until convergence.
 _VALIDATIONS: Final = 5
 _VALIDATIONS_OF_LONG: Final = 10
 
@@ -83,7 +83,7 @@ class Place:
         mano: MANO's file or folder, or None for the open hand.
         out: The comparison's folder.
         crops: Folder of stored crops, or None to read images.
-        accelerator: The Trainer's; "auto" where a worker has its own.
+        accelerator: The Trainer's; "auto" if each worker has its own.
     """
 
     root: str
@@ -126,7 +126,7 @@ class Job:
 
 
 def run_job(job: Job, place: Place, *, size: Size) -> None:
-    """Trains, tests and writes ``result.json`` into the job's folder, which appears when all is in it."""
+    """Trains, tests and writes ``result.json`` into the job's folder, which appears once it is complete."""
     warnings.filterwarnings("ignore")
     pl.seed_everything(job.seed, workers=True, verbose=False)
     run = _pretrain if isinstance(job.work, Pretrain) else _finetune
@@ -216,9 +216,10 @@ def _data(
     test: bool = False,
     **settings: Any,
 ) -> InterHandDataModule:
-    """The data as an architecture sees it; for a test, the test split in the validation's place.
+    """The data as an architecture sees it; for a test, the test split takes the place of the validation split.
 
-    Validation measures all that the table shows. The further numbers of a test (F-score, …) would take minutes in all.
+    Validation measures everything that the table shows. The further numbers of a test (F-score, …) would take minutes
+    in total.
     """
     two_hands = architecture == "EANet"
     settings |= {
@@ -259,9 +260,9 @@ def quiet_trainer(accelerator: str, folder: Path, steps: int, **settings: Any) -
 
     Args:
         accelerator: Its device.
-        folder: What it writes goes there.
+        folder: The folder in which it writes.
         steps: Steps of a training.
-        **settings: Further ones of the Trainer.
+        **settings: Further settings of the Trainer.
     """
     return pl.Trainer(
         accelerator=accelerator,
@@ -295,7 +296,7 @@ def _epochs(trainer: pl.Trainer, data: InterHandDataModule, steps: int) -> float
 
 
 def accelerator_of(cluster: str) -> str:
-    """The Trainer's accelerator on a cluster's workers: on other machines, whatever each of them has."""
+    """The Trainer's accelerator on a cluster's workers; on other machines, it is whatever each of them has."""
     return "auto" if cluster != "local" else "gpu" if torch.cuda.device_count() else "cpu"
 
 

@@ -1,7 +1,8 @@
-"""The comparison on photographs: what gesture labels of photos add if their 3D pose is not known.
+"""The comparison on photographs: the benefit of gesture labels of photos whose 3D pose is not known.
 
-Encoder × what stage 1 learned from × whether stage 2 sees 2D joints of photos. Photos never have 3D joints, and stage 2
-never sees their labels, so a label can only help through stage 1.
+The trainings are all combinations of an encoder, the labels from which stage 1 learned, and whether stage 2 sees 2D
+joints of photos. Photos never have 3D joints, and stage 2 never sees their labels, so a label can only help through
+stage 1.
 """
 
 import warnings
@@ -25,9 +26,9 @@ from gesturehand.trainers.gesture_pretrainer import GesturePretrainer
 from gesturehand.trainers.token_fusion_regressor import TokenFusionRegressor
 
 Encoder = Literal["mediapipe", "imagenet", "scratch"]
-#: What stage 1 learns from. ``none``: there is none; ``longer``: nor here, but stage 2 has the steps of both;
-#: ``rendered``: gestures of rendered hands; ``photos``: labels of photos too; ``shuffled``: each photo has another
-#: one's label; ``unlabelled``: the same photos, without labels.
+#: The labels from which stage 1 learns. ``none``: there is no stage 1; ``longer``: nor is there here, but stage 2 has
+#: the steps of both; ``rendered``: gestures of rendered hands; ``photos``: labels of photos too; ``shuffled``: each
+#: photo has the label of another; ``unlabelled``: the same photos, without labels.
 Labels = Literal["none", "longer", "rendered", "unlabelled", "shuffled", "photos"]
 LABELS: Final[tuple[Labels, ...]] = ("none", "longer", "rendered", "unlabelled", "shuffled", "photos")
 
@@ -39,10 +40,10 @@ class EncoderStart:
     Attributes:
         backbone: timm's name.
         weights: The weights that it starts from.
-        size_factor: Its crops against those of the comparison. MediaPipe's trunk was made for 224 px and hardly tells
-            hands from each other below 160 px.
-        pretrain_factor: Its share of the learning rate in stage 1.
-        finetune_factor: The same in stage 2.
+        size_factor: Side of its crops relative to the comparison's. MediaPipe's trunk was made for 224 px and can
+            hardly tell hands apart below 160 px.
+        pretrain_factor: Factor on its learning rate in stage 1.
+        finetune_factor: Factor on its learning rate in stage 2.
     """
 
     backbone: str
@@ -68,7 +69,7 @@ class PhotoSize:
     Attributes:
         name: For the table.
         image_size: Side of the crops, px, before an encoder's factor.
-        batch_size: Samples a step.
+        batch_size: Samples per step.
         photo_share: Share of photos in a batch, in both stages.
         width: Width of a token.
         depth: Transformer blocks.
@@ -104,7 +105,7 @@ class PhotoSize:
 
 PHOTO_SIZES: Final = {
     "quick": PhotoSize(),
-    # Minutes of nothing but running: for tests, and to see that a machine can do it.
+    # Takes minutes and shows nothing: for tests, and to see whether a machine can run the comparison.
     "tiny": PhotoSize(
         name="tiny",
         image_size=64,
@@ -124,13 +125,13 @@ PHOTO_SIZES: Final = {
 
 @dataclass(frozen=True)
 class PhotoPlace:
-    """Where everything is.
+    """The places of data and results.
 
     Attributes:
         rendered: Root of the rendered set.
-        photos: Roots of the sets of photos, by the name that the table has.
+        photos: Roots of the sets of photos, by their name in the table.
         out: The comparison's folder.
-        accelerator: The Trainer's; "auto" where a worker has its own.
+        accelerator: The Trainer's; "auto" if each worker has its own.
     """
 
     rendered: str
@@ -150,7 +151,7 @@ class PhotoTraining:
     Attributes:
         encoder: The weights from which the encoder starts.
         labels: The labels from which stage 1 learns.
-        joints_2d: Stage 2 sees 2D joints of photos; None: it is a training of stage 1.
+        joints_2d: Whether stage 2 sees 2D joints of photos; None for a training of stage 1.
         steps: Steps of this training.
         seed: Seed of weights, order, augmentation and shuffling.
         needs: The training of stage 1 that it starts from.
@@ -192,7 +193,7 @@ def photo_trainings(size: PhotoSize, encoders: tuple[Encoder, ...] = tuple(ENCOD
 
 
 def run_photo_training(job: PhotoTraining, place: PhotoPlace, *, size: PhotoSize) -> None:
-    """Trains, tests and writes ``result.json`` into the job's folder, which appears when all is in it.
+    """Trains, tests and writes ``result.json`` into the job's folder, which appears once it is complete.
 
     Raises:
         UserError: A dataset is missing or broken, or the package of an encoder's weights is not installed.
@@ -300,10 +301,10 @@ def _tested(
     size: PhotoSize,
     job: PhotoTraining,
 ) -> dict[str, float]:
-    """The metrics of people that were not trained on: ``rendered/…``, and by the name of each set of photos.
+    """The metrics on people who were not trained on: ``rendered/…``, and with the name of each set of photos.
 
-    They are those of validation, on the test splits: the further ones of a test (F-score, …) would take longer than
-    the training.
+    They are validation's metrics on the test splits: the further ones of a test (F-score, …) would take longer than the
+    training.
     """
     found: dict[str, float] = {}
     for name, root in (("rendered", place.rendered), *place.photos):

@@ -54,14 +54,14 @@ def _begun(results: Results) -> dict[Encoder, str]:
 
 
 def _crop_sizes(crop_px: dict[Encoder, int]) -> str:
-    """As in "96 px (MediaPipe's trunk: 160 px)"."""
+    """The sizes of the crops, as in "96 px (MediaPipe's trunk: 160 px)"."""
     usual = Counter(crop_px.values()).most_common(1)[0][0]
     others = [f"{_ENCODERS[name]}: {side} px" for name, side in crop_px.items() if side != usual]
     return f"{usual} px" + (f" ({', '.join(others)})" if others else "")
 
 
 def save_photo_differences(path: Path, results: Results) -> None:
-    """Draws what the labels of photos add to the same photos without labels, and with shuffled ones, by test set."""
+    """Draws how labels of photos compare with the same photos without labels, and with shuffled ones, by test set."""
     shown = [
         (f"{_ENCODERS[encoder]}, {'2D' if joints_2d else 'no 2D'}: {label}", arm, reference)
         for encoder in _begun(results)

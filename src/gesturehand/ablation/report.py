@@ -54,7 +54,7 @@ def draw_differences(
         path: Picture to write.
         contrasts: A label, the name of an arm, and that of the arm which is subtracted.
         columns: A metric's name and its heading.
-        results: What the comparison has collected.
+        results: The comparison's results as collected.
         title: Title of the picture.
     """
     height = 1.6 + 0.3 * max(1, len(contrasts))
@@ -68,7 +68,7 @@ def draw_differences(
                 colour = GREY if not found.is_clear else BLUE if found.mean < 0 else VERMILION
                 if not math.isnan(found.low):
                     axis.plot([found.low, found.high], [row, row], color=colour, solid_capstyle="butt")
-                # Hollow where the interval holds zero: told apart without colours too.
+                # Hollow if the interval contains zero, so that they can be told apart without colours too.
                 axis.plot(found.mean, row, "o", color=colour, markersize=6, mfc=None if found.is_clear else "white")
             axis.set_title(heading)
             axis.grid(axis="x")
@@ -80,7 +80,7 @@ def draw_differences(
 
 
 def save_curves(path: Path, grid: Grid, results: Results) -> None:
-    """Draws validation PA-MPJPE over all steps, stage 1's included, with every fit and with few."""
+    """Draws validation PA-MPJPE over all steps, including stage 1's, with every fit and with few."""
     base = next(arm for arm in grid.arms if arm.pretrain is not None)
     shares = (1.0, *(share for share, _ in grid.size.few_fits))
     styles = {
@@ -228,7 +228,7 @@ def _pretrain_table(grid: Grid, results: Results) -> str:
 
 
 def mean_text(mean: Mean | None, factor: float, decimals: int) -> str:
-    """A mean over seeds and its deviation, as a table shows them."""
+    """A mean over seeds and its standard deviation, as a table shows them."""
     if mean is None:
         return _MISSING
     value = f"{mean.mean * factor:.{decimals}f}"
@@ -236,7 +236,7 @@ def mean_text(mean: Mean | None, factor: float, decimals: int) -> str:
 
 
 def difference_text(difference: Difference | None) -> str:
-    """A difference and its interval, bold where the interval excludes zero."""
+    """A difference and its interval, in bold if the interval excludes zero."""
     if difference is None:
         return _MISSING
     value = f"{difference.mean:+.2f}"
@@ -279,7 +279,7 @@ def write_documents(docs: Path, folder: Path, grid: Grid, results: Results) -> l
 
     Args:
         docs: Folder of the documents.
-        folder: The comparison's, where :func:`write_report` has written.
+        folder: The comparison's folder, into which :func:`write_report` has written.
         grid: The comparison.
         results: Its results.
 

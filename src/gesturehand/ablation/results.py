@@ -26,14 +26,14 @@ def collect(grid: Grid, place: Place) -> Results:
     """Reads the existing results.
 
     Returns:
-        ``size`` (its settings), ``jobs`` and ``done`` (numbers), ``runs``: by name of an arm or pretraining and by seed
-        what the job wrote. JSON can hold it.
+        ``size`` (its settings), ``jobs`` and ``done`` (numbers), and ``runs``: what each job wrote, by the name of its
+        arm or pretraining and by seed. JSON can hold it.
     """
     return {"size": asdict(grid.size), **results_of(jobs_of(grid), place)}
 
 
 def results_of(jobs: Sequence[Training], place: Folders) -> Results:
-    """``jobs``, ``done`` and ``runs`` as :func:`collect` has them, by the names that the results have of themselves."""
+    """``jobs``, ``done`` and ``runs`` as in :func:`collect`, by the names that the results state."""
     runs: dict[str, dict[str, Any]] = {}
     for job in jobs:
         if is_done(job, place):
@@ -93,7 +93,7 @@ class Difference(NamedTuple):
 
 
 def paired_difference(arm: dict[str, float], reference: dict[str, float]) -> Difference | None:
-    """Mean of arm - reference over the seeds that both have, with Student's 95 % interval; None without any.
+    """Mean of arm - reference over the seeds that both have, with Student's 95 % interval; None if there are none.
 
     Example:
         >>> paired_difference({"0": 1.0, "1": 3.0}, {"0": 2.0, "2": 9.0})

@@ -35,7 +35,7 @@ class Training(Protocol):
 
 
 class Folders(Protocol):
-    """Where trainings are kept."""
+    """The folders in which trainings are kept."""
 
     def folder(self, job: Any, /) -> Path:
         """A training's folder, which exists once the training has finished."""
@@ -44,7 +44,7 @@ class Folders(Protocol):
 def jobs_of(grid: Grid) -> list[Job]:
     """All trainings, one seed after the other, so that early results are complete for a seed.
 
-    Within a seed the pretrainings come first: much waits for them.
+    Within a seed the pretrainings come first, since many trainings wait for them.
     """
     works: tuple[Pretrain | Arm, ...] = (*grid.pretrains(), *grid.arms)
     return [Job(work, seed) for seed in range(grid.size.seeds) for work in works]
@@ -62,8 +62,8 @@ def tasks_of(
 
     Args:
         jobs: The trainings.
-        place: Where, in absolute paths.
-        run: Does one, given the job and the place; it writes the result. Workers import it.
+        place: The places of data and results, with absolute paths.
+        run: Runs one, given the job and the place, and writes the result. Workers import it.
     """
     return [
         Task(job.name, _train, (run, job, place), () if job.needs is None else (job.needs.name,), job.steps)
@@ -86,7 +86,7 @@ def run_all(
         jobs: The trainings, in the order in which they are wanted.
         place: As for :func:`tasks_of`.
         run: As for :func:`tasks_of`.
-        cluster: Its workers do them, one at a time each.
+        cluster: The cluster whose workers run them, each one at a time.
         after_each: Called when a training has ended.
         progress: Show a progress bar over the steps of all trainings.
 
@@ -112,7 +112,7 @@ def run_all(
 
 
 def _train(run: Callable[[Any, Any], None], job: Training, place: Folders) -> None:
-    # A worker that was thought lost may have ended it meanwhile.
+    # A worker that was thought lost may have finished it meanwhile.
     if not is_done(job, place):
         run(job, place)
 

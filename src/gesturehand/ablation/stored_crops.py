@@ -1,7 +1,7 @@
 """Decoded crops in one file for each split, so that many short trainings do not decode the same images again.
 
-A stored crop has a margin that jittered crops fit into. It is accurate to half a pixel of the network's crop, as it is
-resampled once more than from the image.
+A stored crop has a margin that jittered crops fit into. It is accurate to half a pixel of the network's crop, since it
+is resampled once more than a crop from the image.
 """
 
 from functools import partial
@@ -16,7 +16,7 @@ from gesturehand.data.datamodule import InterHandDataModule
 from gesturehand.data.dataset import InterHandDataset
 from gesturehand.file_writing import durable_file
 
-#: Side of a stored crop relative to the sample's box and to the network's crop: room for rotation and scale.
+#: Side of a stored crop relative to the sample's box and to the network's crop; it leaves room for rotation and scale.
 _MARGIN: Final = 1.5
 
 
@@ -39,7 +39,7 @@ def store_crops(root: str, split: str, folder: Path, image_size: int, *, progres
     affine = np.zeros((len(dataset), 2, 3))
     numbers = tqdm(range(len(dataset)), desc=f"crops of {split}", unit="image", disable=not progress)
     header = {"descr": "|u1", "fortran_order": False, "shape": (len(dataset), size, size, 3)}
-    # Not through a memory map: on a full disk, writing to one ends the process.
+    # Not written through a memory map: on a full disk, that would end the process.
     with durable_file(folder / f"{split}.npy") as file:
         np.lib.format.write_array_header_1_0(file, header)
         for number in numbers:
@@ -47,7 +47,7 @@ def store_crops(root: str, split: str, folder: Path, image_size: int, *, progres
             file.write(sample["image"].permute(1, 2, 0).numpy().tobytes())
             affine[number] = sample["crop_affine"].numpy()
     ids = whole.index.annotation_id[whole.selection.row]
-    # The small file comes last: it says that the large one is there.
+    # The small file comes last: it shows that the large one is complete.
     with durable_file(folder / f"{split}.npz") as file:
         np.savez(file, ids=ids, affine=affine)
 
@@ -57,7 +57,7 @@ class StoredCropDataset(InterHandDataset):
 
     Args:
         folder: The folder that :func:`store_crops` has written.
-        *arguments: Those of :class:`~gesturehand.data.dataset.InterHandDataset`.
+        *arguments: Arguments of :class:`~gesturehand.data.dataset.InterHandDataset`.
         **settings: Likewise.
     """
 

@@ -34,13 +34,13 @@ _MESHES: Final[tuple[MeshFormat, ...]] = ("obj", "glb")
 _MOST_HANDS: Final = 20
 #: A second of film counts as no more frames than this, whatever its rate.
 _MOST_FPS: Final = 60
-#: First bytes of films from browsers' cameras, and of others whose names do not say that they are films.
+#: First bytes of films from browsers' cameras, and of other films whose names do not show what they are.
 _FILM_STARTS: Final = ((4, b"ftyp"), (0, b"\x1aE\xdf\xa3"))
 _IMAGE_BRANDS: Final = (b"hei", b"hev", b"mif1", b"msf1", b"avi", b"crx")
 
 
 class VisitEndedError(Exception):
-    """The visitor has left, or has asked something else, while an answer was being made."""
+    """The visitor left, or asked something else, while an answer was being made."""
 
 
 @dataclass
@@ -70,7 +70,7 @@ class Visits:
 
     def ask(self, session: str) -> Visit:
         """A new question from a visitor, in an empty folder; the files of the last one are removed."""
-        # Nobody can guess the folder's name, and so ask for another visitor's files.
+        # Nobody can guess the folder's name and thus ask for another visitor's files.
         visit = Visit(self._root / secrets.token_urlsafe(16))
         visit.folder.mkdir(parents=True)
         with self._lock:
@@ -154,18 +154,18 @@ class Answerer:
     """Answers visitors, several at once.
 
     Args:
-        predictor: Predicts.
+        predictor: The predictor.
         max_seconds: Longest video.
 
     Raises:
-        UserError: Something that this takes is not installed.
+        UserError: A package that this requires is not installed.
     """
 
     def __init__(self, predictor: HandPredictor, max_seconds: float) -> None:
         self.predictor = predictor
         self.max_seconds = max_seconds
         self.articulation = articulation_of_model(predictor.model.hand_model)
-        # Loaded now rather than by the first two visitors at once; missing packages are named now, too.
+        # Loaded now rather than by the first two visitors at once; missing packages are reported now, too.
         _ = predictor.detector, parse_formats(",".join(_MESHES))
 
     def __call__(
@@ -181,7 +181,7 @@ class Answerer:
                 work.
 
         Raises:
-            UserError: The file cannot serve; the message says why, and names the file without its folder.
+            UserError: The file cannot be used; the message says why, and names the file without its folder.
         """
         try:
             if _is_video(path):

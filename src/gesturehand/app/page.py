@@ -17,16 +17,16 @@ from gesturehand.inference.result import HandResult
 from gesturehand.skeleton import WRIST
 
 _LOGGER: Final = logging.getLogger(__name__)
-#: Questions that are worked on at once; further visitors wait for their turn.
+#: Number of questions that are answered at once; further visitors wait for their turn.
 _AT_ONCE: Final = 2
-#: Gesture bars.
+#: Number of gesture bars.
 _BARS: Final = 5
-#: How often files are checked, and the age at which they are removed, s.
+#: Interval between checks of the files, and the age at which they are removed, s.
 _CLEAN_EVERY_S: Final = 300
 _KEEP_S: Final = 1800
 #: The viewer looks from where the photo's camera stood, a little higher: angles of Babylon.js's camera.
 _VIEW_DEG: Final = (90, 80)
-#: Its field of view, rad, and the narrowest shape that it has on a page, width over height.
+#: Its field of view, rad, and its narrowest shape on a page, width over height.
 _VIEW_FIELD: Final = 0.8
 _VIEW_SHAPE: Final = 0.8
 _TABLE_HEAD: Final = ("Finger", "Joint", "Flexion °", "Abduction °")
@@ -198,7 +198,7 @@ def _layout(examples: Sequence[Path], limits: str) -> _Parts:
 def _connect(parts: _Parts, answerer: Answerer, visits: Visits, uploads: Path, examples: Sequence[Path]) -> None:
     import gradio as gr
 
-    bar = gr.Progress()  # Gradio finds it as a default, and gives each question its own
+    bar = gr.Progress()  # Gradio recognises it as a default, and gives each question its own
     shown_of_hand = [parts.gestures, parts.angles]
     shown_of_frame = [*shown_of_hand, parts.hand]
     meshes = [parts.viewer, parts.obj, parts.glb]

@@ -46,8 +46,8 @@ def served(
         The page's address.
 
     Raises:
-        UserError: A number is out of its range, Gradio or something else that this takes is not installed, or the port
-            cannot be opened.
+        UserError: A number is out of its range, Gradio or another package that this requires is not installed, or the
+            port cannot be opened.
     """
     check_app(port, max_upload_mb, max_seconds)
     with (

@@ -33,5 +33,5 @@ class CheckpointArtifact(pl.Callback):
                 artifact.add_file(best, name=Path(best).name)
                 try:
                     logger.experiment.log_artifact(artifact, aliases=["best"])
-                except Exception as error:  # W&B has many kinds of its own, and passes on those of its libraries
+                except Exception as error:  # W&B raises many kinds of errors, and passes on those of its libraries
                     rank_zero_warn(f"W&B did not take the checkpoint ({type(error).__name__}); it is kept as '{best}'.")

@@ -23,10 +23,10 @@ class Compile(pl.Callback):
     """Compiles parts of a module in place when a fit starts, and prints how long the first steps take because of it.
 
     In place, so that no name in ``state_dict`` changes and a checkpoint opens with or without compilation. Validation
-    and tests run what is not the encoder as it is.
+    and tests run everything but the encoder uncompiled.
 
     Args:
-        what: ``encoder``, where most of the arithmetic is; ``head``, all of a second stage's step from the feature map
+        what: ``encoder``, which has most of the arithmetic; ``head``, all of a second stage's step from the feature map
             to the losses, whose many small operations a GPU takes longer to start than to compute; or ``all`` of it as
             one. With a MANO file, whose two layers take a changing number of rows, only ``encoder``.
         mode: ``default``, ``reduce-overhead`` or ``max-autotune``; for the backend ``inductor`` only.
@@ -34,7 +34,7 @@ class Compile(pl.Callback):
         backend: Backend of ``torch.compile``.
 
     Raises:
-        UserError: ``what`` is unknown, or the module has nothing of the kind.
+        UserError: ``what`` is unknown, or the module has no such part.
     """
 
     def __init__(
@@ -84,7 +84,7 @@ class Compile(pl.Callback):
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Batch, batch_idx: int
     ) -> None:
-        """Says how long the first step took."""
+        """Prints the time that the first step took."""
         if self._start is not None and self._start > 0:
             rank_zero_info(f"Compiled ({self.what}): the first step took {time.perf_counter() - self._start:.0f} s.")
             self._start = 0.0

@@ -33,8 +33,8 @@ class TestReport(pl.Callback):
 
     ``report.json`` and ``report.md``, the charts ``per_joint.png``, ``per_gesture.png`` and ``pck.png``, the drawn
     samples ``predictions.png`` and ``worst.png`` (the worst of all processes), ``confusion_{coarse,fine}.png``, and
-    ``predictions.npz`` if asked for. Of a first stage, which predicts no hands, the gesture metrics and the confusion
-    matrices.
+    ``predictions.npz`` if asked for. For a first stage, which predicts no hands, only the gesture metrics and the
+    confusion matrices are written.
 
     Args:
         folder: The folder to write to.

@@ -1,4 +1,4 @@
-"""How fast training runs, and how much of its time it waits for data."""
+"""The speed of training, and the share of its time that it waits for data."""
 
 import time
 from typing import Any

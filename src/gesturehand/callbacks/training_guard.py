@@ -11,7 +11,7 @@ from gesturehand.errors import UserError
 
 #: The name under which left-out samples are logged.
 UNREADABLE_IMAGES: Final = "train/unreadable_images"
-#: How many samples a sentence names.
+#: Number of samples that a sentence names.
 _NAMED = 5
 
 
@@ -21,7 +21,7 @@ class TrainingGuard(pl.Callback):
     The check waits for the device once per step; ``every_n_batches`` makes it rarer.
 
     Args:
-        unreadable_limit: How many different samples of a process may be unreadable (and are left out, where the data
+        unreadable_limit: How many different samples of a process may be unreadable (and are left out, if the data
             module's ``unreadable`` is ``skip``) before the run ends.
         every_n_batches: Batches between checks of the loss.
 

@@ -1,4 +1,4 @@
-"""An exponential moving average of the weights, which validation, checkpoints and the finished model take."""
+"""An exponential moving average of the weights, which validation, checkpoints and the finished model use."""
 
 from typing import Any
 

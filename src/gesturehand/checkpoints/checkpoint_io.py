@@ -1,4 +1,4 @@
-"""How checkpoints are written and read: whole, synced and checked; loading one never runs code."""
+"""Writing and reading of checkpoints: whole, synced and checked; loading one never runs code."""
 
 import os
 import re
@@ -23,7 +23,7 @@ _COMPILED: Final = "_orig_mod."
 _PARALLEL: Final = "module."
 _QUOTED: Final = re.compile(r'"([^"]+)"')
 _RESHAPED: Final = re.compile(r"size mismatch for ([^:\s]+):")
-#: How many names a sentence lists.
+#: Number of names that a sentence lists.
 _NAMED: Final = 3
 
 
@@ -68,7 +68,7 @@ def load_checkpoint(path: str | os.PathLike, map_location: Any = "cpu") -> dict[
     """Reads a checkpoint of tensors and plain values; anything else in it is refused and not run.
 
     The checksums of the archive are compared first, so that a changed byte is noticed; torch itself ignores them.
-    Names of tensors lose what ``torch.compile`` and ``DataParallel`` added to them.
+    Names of tensors lose the parts that ``torch.compile`` and ``DataParallel`` added to them.
 
     Raises:
         UserError: It is missing or damaged, holds objects that could run code, or has weights that are not finite.
@@ -91,7 +91,7 @@ def load_checkpoint(path: str | os.PathLike, map_location: Any = "cpu") -> dict[
 
 
 def listed(names: Sequence[str]) -> str:
-    """The first few of many names, and how many more there are."""
+    """The first few of many names, and the number of further ones."""
     more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
     return ", ".join(names[:_NAMED]) + more
 

@@ -25,9 +25,9 @@ from gesturehand.file_writing import remove_parts
 
 #: The signal by which SLURM tells a job that its time is almost over (``#SBATCH --signal``); not on Windows.
 REQUEUE_SIGNAL: Final = getattr(signal, "SIGUSR1", None)
-#: How many points are kept: one may be damaged.
+#: Number of points that are kept: one may be damaged.
 KEPT: Final = 2
-#: Steps between two exchanges on whether a process was told to stop, at which processes wait for each other.
+#: Number of steps between two exchanges on whether a process was told to stop, at which processes wait for each other.
 _STEPS_BETWEEN_QUESTIONS: Final = 10
 
 
@@ -195,7 +195,7 @@ class ResumePoints(Checkpoint):
     def _check_samples_of_a_step(self, trainer: pl.Trainer) -> None:
         """Refuses another size of all processes' batches together: the place in the epoch would be another one.
 
-        All processes together take the samples in the order of one, so that it does not matter how many they are.
+        All processes together take the samples in the order of a single one, so their number does not matter.
         """
         batch_size = trainer.train_dataloader.batch_size  # type: ignore[union-attr]
         processes = trainer.world_size
@@ -266,7 +266,7 @@ class ResumePoints(Checkpoint):
         for logger in trainer.loggers:
             logger.save()  # values logged before a point are not logged again after it
         epoch = trainer.fit_loop.epoch_progress.current.processed  # type: ignore[attr-defined]
-        # Also at an epoch's end the name's number grows: the step before the validation has its own.
+        # The number in the name also grows at an epoch's end, as the step before the validation has its own.
         name = f"step-{trainer.global_step:09d}-epoch-{epoch:06d}.ckpt"
         trainer.save_checkpoint(self.folder / name, weights_only=False)
         self._saved_step, self._saved_at = trainer.global_step, time.monotonic()

@@ -25,20 +25,20 @@ _REMEDY: Final = "give the .safetensors and .json that scripts/build_openphoto.p
 
 
 def class_name(content: Mapping[str, Any]) -> str:
-    """The name of the class that a checkpoint says it is of, without its modules; empty if it does not say."""
+    """The name of the class that a checkpoint states, without its modules; empty if it states none."""
     settings = content.get("hyper_parameters") or {}
     return content.get("model_class") or str(settings.get("_class_path", "")).rpartition(".")[2]
 
 
 def trained_weights(name: str | Path) -> dict[str, Any]:
-    """Reads a trained network, whatever it is kept in.
+    """Reads a trained network, whatever kind of file holds it.
 
     Args:
         name: One of :data:`SHIPPED`, a ``.safetensors`` with its JSON beside it, or a checkpoint of
             ``gesturehand fit``.
 
     Returns:
-        What a checkpoint has; see :func:`read_weights` for what it has beyond that.
+        The contents of a checkpoint; see :func:`read_weights` for further ones.
 
     Raises:
         UserError: A file is missing or damaged, or is something else.
@@ -55,7 +55,7 @@ def shipped_checkpoint(name: str) -> dict[str, Any]:
         name: One of :data:`SHIPPED`.
 
     Returns:
-        What :func:`read_weights` gives.
+        The result of :func:`read_weights`.
     """
     assets = files("gesturehand.assets")
     with ExitStack() as stack:
@@ -71,8 +71,8 @@ def read_weights(path: Path, about_path: Path | None = None) -> dict[str, Any]:
         about_path: The JSON; the file of the same name if not given.
 
     Returns:
-        What a checkpoint of ``gesturehand fit`` has (``state_dict``, ``hyper_parameters``, ``hand_model``,
-        ``encoder_weights_origin``), and ``crops``: how its crops show hands (``mirror_left``, ``upright``,
+        The contents of a checkpoint of ``gesturehand fit`` (``state_dict``, ``hyper_parameters``, ``hand_model``,
+        ``encoder_weights_origin``), and ``crops``: the way in which its crops show hands (``mirror_left``, ``upright``,
         ``box_scale``), ``joints_25d_share``, and ``joint_offsets_mm``, which is None if the file has none. Numbers are
         16-bit in the file and are rounded nowhere else.
 

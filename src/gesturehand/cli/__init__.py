@@ -1,1 +1,1 @@
-"""The command line: one dispatcher, one file a group of commands."""
+"""The command line: one dispatcher, and one file for each group of commands."""

@@ -56,7 +56,7 @@ def ablation(
     folder = Path(out)
     settings = {**asdict(chosen), "data": data, "mano": mano}
     check_settings(folder, {name: value for name, value in settings.items() if name != "seeds"})
-    whole = folder.resolve()  # workers begin in other folders
+    whole = folder.resolve()  # workers start in other folders
     place = Place(
         root=str(Path(data).resolve()) if data else str(whole / "data"),
         mano=str(Path(mano).resolve()) if mano else None,

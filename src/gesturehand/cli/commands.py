@@ -1,4 +1,4 @@
-"""The commands, one line each; everything that lists, explains, completes or runs commands reads them here.
+"""The commands, one per line; everything that lists, explains, completes or runs commands reads them here.
 
 A command is a function that has the command's name, in the module named after the command or its group. Its signature
 and docstring define its options and their help, together with those of the class to which it passes its ``**settings``.
@@ -15,7 +15,7 @@ TRAINING: Final = {
     "validate": "evaluate a run on the validation split",
     "test": "evaluate a run on the test split: --run runs/…/<time>",
 }
-#: Commands of their own.
+#: Commands outside groups.
 COMMANDS: Final = {
     "evaluate": "score saved predictions without a model: --predictions P.npz --data FOLDER",
     "predict": "run a trained network on images, folders or videos: predict IMAGE --output FOLDER",
@@ -63,7 +63,7 @@ class Positional(NamedTuple):
     Attributes:
         name: The function's argument.
         number: ``+`` for one or more; None for one.
-        shown: How the help shows it.
+        shown: Its form in the help.
         text: Its help.
     """
 
@@ -84,7 +84,7 @@ POSITIONAL: Final = {
 
 
 def all_commands() -> dict[str, str]:
-    """Every command, ``data synth`` and the like in two words, and its line."""
+    """Every command, in two words if it is like ``data synth``, and its line."""
     rows = {**TRAINING, **COMMANDS}
     return rows | {f"{group} {name}": text for group, names in GROUPS.items() for name, text in names.items()}
 
@@ -93,7 +93,7 @@ def function_of(command: str) -> str:
     """The dotted name of a command's function.
 
     Args:
-        command: As :func:`all_commands` has it; none of training.
+        command: As in :func:`all_commands`, but not one of training.
     """
     group, _, name = command.rpartition(" ")
     # A function cannot be called `import`, and should not be called `list`.

@@ -16,11 +16,11 @@ def say(text: str, *, aside: bool = False) -> None:
 
 
 def say_deprecated(option: str, kind: str) -> None:
-    """Prints that an option of the maintainers' moved to a script.
+    """Prints that a maintainers' option has moved to a script.
 
     Args:
-        option: As on the command line.
-        kind: The script's word for what it writes.
+        option: The option as on the command line.
+        kind: The script's word for its output.
     """
     say(f"{option} is deprecated: use `python scripts/document_tables.py {kind} RESULTS.json DOCUMENT.md`.", aside=True)
 

@@ -121,7 +121,7 @@ def show(
         augment: Augment crops as in training.
         format: The set's format, such as freihand; recognised by its files if not given (docs/datasets.md).
     """
-    # PyTorch and Lightning take seconds to load and only this command needs them.
+    # PyTorch and Lightning take seconds to load, and only this command needs them.
     from gesturehand.data.datamodule import InterHandDataModule
     from gesturehand.draw.data_set import save_annotations
     from gesturehand.hand.layer import HandModel
@@ -137,7 +137,7 @@ def show(
         train_split=split,
         test_split=split,
         augment=augment,
-        # Hands with a box only are drawn too.
+        # Hands with only a box are drawn too.
         min_valid_joints=0,
         num_workers=0,
         format=format,

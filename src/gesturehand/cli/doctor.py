@@ -1,4 +1,4 @@
-"""``gesturehand doctor``: what is installed, what this machine can do, and what is wrong."""
+"""``gesturehand doctor``: the installation, the machine's capabilities, and problems."""
 
 import json as json_module
 import sys

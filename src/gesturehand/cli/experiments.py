@@ -13,10 +13,10 @@ from gesturehand.suggestions import did_you_mean_path
 
 #: The folder of experiments in the repository and beside a user's own files; names of experiments may omit it.
 EXPERIMENTS: Final = "experiments"
-#: What is listed, by suffix; an experiment's name may go without it.
+#: Suffixes of the files that are listed; an experiment's name may omit them.
 _SUFFIXES: Final = (".yaml", ".sbatch")
 _CONFIG_OPTIONS: Final = ("--config", "-c")
-#: How the files of a folder are used; all others are for ``fit``.
+#: The use of the files of a folder; all others are for ``fit``.
 _USES: Final = {
     "sweeps": "sweep --file",
     "sets": "data synth --config",
@@ -26,7 +26,7 @@ _USES: Final = {
 
 
 def travelling_folder(name: str) -> Path:
-    """A folder that lies beside the package in the repository, and in the package where that is installed (setup.py).
+    """A folder that lies beside the package in the repository, and inside the package if that is installed (setup.py).
 
     Args:
         name: ``experiments`` or ``notebooks``.
@@ -55,7 +55,7 @@ def find_experiment(name: str) -> Path | None:
     """
     bare = name.removeprefix(f"{EXPERIMENTS}/")
     for path in (name, f"{name}.yaml", f"{EXPERIMENTS}/{bare}", f"{EXPERIMENTS}/{bare}.yaml"):
-        # False, and no error, for what can be no path.
+        # False, and no error, for text that cannot be a path.
         if os.path.exists(path) and not os.path.isdir(path):  # noqa: PTH110, PTH112
             return Path(path)
     return experiment_names().get(Path(bare).as_posix().removesuffix(".yaml"))

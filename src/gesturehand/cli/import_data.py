@@ -7,14 +7,14 @@ from gesturehand.cli.console import say
 from gesturehand.settings import ExistingPath
 from gesturehand.skeleton import Side
 
-#: What else a hand may have, and how it is said.
+#: Further properties of a hand, and the words for them.
 _FURTHER: Final = {
     "pseudo_labels": "with joints that are pseudo-labels",
     "box": "with a box only (data.min_valid_joints=0 trains on them too)",
     "gesture": "with a gesture class",
     "label": "with a label of their set",
 }
-#: What a set lacks without images of a split, and how to have them.
+#: The consequences of a split without images, and the remedies.
 _WITHOUT: Final = {
     "train": "it can be tested on and not trained on; mark images with the split train",
     "val": "training will run without validation, and without a best checkpoint; mark images with the split val, or "
@@ -57,7 +57,7 @@ def import_(
             for images that are not mirrored.
         box: whole: a hand with a gesture or a label but neither joints nor a box fills its image.
     """
-    # They load PyTorch, which no other command of the group needs for its start.
+    # They load PyTorch, which no other command of the group needs to start.
     from gesturehand.own_data.convert import convert
     from gesturehand.own_data.entries import read_entries, with_gestures
 

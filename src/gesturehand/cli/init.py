@@ -24,7 +24,7 @@ def init(folder: str) -> None:
         if (target / name).exists() or (target / name).is_symlink():
             raise UserError(f"'{target / name}' is already there and is not overwritten: choose another folder.")
     make_folder(target)
-    # All of it or nothing, whatever happens meanwhile.
+    # Everything or nothing, whatever happens meanwhile.
     with tempfile.TemporaryDirectory(prefix=".init-", dir=target) as complete:
         for name, source in sources.items():
             _copy(source, Path(complete, name))
@@ -35,7 +35,7 @@ def init(folder: str) -> None:
 
 
 def _copy(source: Path, target: Path) -> None:
-    """Copies a file or a folder's visible files; what is installed may be read-only, and the copies are not."""
+    """Copies a file or a folder's visible files; installed files may be read-only, but the copies are not."""
     for path in [source] if source.is_file() else sorted(source.rglob("[!._]*")):
         copy = target / path.relative_to(source)
         if path.is_file():

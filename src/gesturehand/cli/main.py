@@ -15,7 +15,7 @@ from gesturehand.cli.keys.help_text import group_help, help_text, overview
 from gesturehand.errors import UserError
 from gesturehand.suggestions import did_you_mean, nearest
 
-#: A full disk or quota, a file that is too large; and places that cannot be: no permission, a file among the folders.
+#: A full disk or quota, a file that is too large, and impossible places: no permission, a file among the folders.
 _DISK_ERRORS: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 _PLACE_ERRORS: Final = (errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP)
 _HELP: Final = ("-h", "--help")
@@ -63,7 +63,7 @@ def _with_signs(words: list[str]) -> list[str]:
             joined[-1] += f"={word}"
         else:
             joined.append(word)
-    # A value that is true or false may be left out of the one option that says how to print.
+    # A value of true or false may be omitted only for the option that says how to print.
     pairs = zip(joined, [*joined[1:], ""], strict=True)
     return ["--json=true" if word == "--json" and after not in ("true", "false") else word for word, after in pairs]
 
@@ -85,7 +85,7 @@ def _dispatch(words: list[str]) -> None:
         from gesturehand.cli.training.preflight import expand_run
 
         rest = expand_run(words)[1:]
-    # Training expands its words itself, and says what it took.
+    # Training expands its words itself, and says what it has chosen.
     rest = expand_configs(rest, lambda _: None)
     if any(word in _HELP for word in rest):
         model = model_of(all_given(read_line(rest))) if training else None
@@ -98,10 +98,10 @@ def _dispatch(words: list[str]) -> None:
         check_training(command, rest)
     else:
         check_paths(command, rest)
-    # Read by the libraries when they are imported: no look for a newer version, no banner.
+    # Read by the libraries when they are imported: no check for a newer version, no banner.
     os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
     os.environ.setdefault("WANDB_SILENT", "true")
-    # Whatever library loads a checkpoint within a command, none may run code.
+    # No library that loads a checkpoint within a command may run code.
     os.environ.setdefault("TORCH_FORCE_WEIGHTS_ONLY_LOAD", "1")
     if training:
         from gesturehand.cli.train import train
@@ -131,10 +131,10 @@ def _unknown_command(words: list[str]) -> str:
 
 
 def _user_error(error: BaseException | None) -> UserError | None:
-    """The user's mistake behind an error: argument parsers wrap what a constructor raises in errors of their own."""
+    """The user's mistake behind an error: argument parsers wrap a constructor's errors in their own."""
     while error is not None and not isinstance(error, UserError):
         if isinstance(error, OSError) and error.errno in _DISK_ERRORS:
-            # Of two files, the second is the one that is written.
+            # If there are two files, the second is the one that is written.
             name = error.filename2 or error.filename
             where = f"'{name}'" if name else "A file"
             return UserError(f"{where} cannot be written ({error.strerror}): make room, or write elsewhere.")

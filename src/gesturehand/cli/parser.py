@@ -15,13 +15,13 @@ from gesturehand.cli.keys.check import LONGEST
 from gesturehand.text_file import check_aliases
 
 _NO_NUMBER: Final = re.compile(r"(?:value: |val=')([-+]?\.?(?:nan|inf(?:inity)?))\b", re.IGNORECASE)
-#: What jsonargparse says of a value that fits none of a key's types, with every type's reason.
+#: The message of jsonargparse for a value that fits none of a key's types, with the reason for every type.
 _BAD_VALUE: Final = re.compile(
     r'Parser key "(?P<key>[^"]+)": (?P<why>.*?)(?:Given|Got) value: (?P<value>.*)', re.DOTALL
 )
 _NOT_ALLOWED: Final = re.compile(r"Importing '([^']*)' is not allowed")
 _MAX_VALUE: Final = 60
-#: Modes of the parsers: of the commands, and of training.
+#: Modes of the parsers of the commands and of training.
 _MODES: Final = ("yaml", "omegaconf+")
 
 
@@ -29,7 +29,7 @@ class CommandParser(ArgumentParser):
     """The parser of jsonargparse, with short messages."""
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
-        """Says what is wrong and ends the process with status 2."""
+        """Prints the mistake and ends the process with status 2."""
         refuse(message)
 
 
@@ -43,7 +43,7 @@ def sentence_of(message: str) -> str:
     """A parser's message as a sentence of at most :data:`~gesturehand.cli.keys.check.LONGEST` characters.
 
     Args:
-        message: As jsonargparse or argparse says it, over many lines.
+        message: The message of jsonargparse or argparse, over many lines.
     """
     text, remedy = " ".join(message.split()), "; `--help` lists the options."
     if found := _NOT_ALLOWED.search(text):
@@ -65,9 +65,9 @@ def sentence_of(message: str) -> str:
 
 @functools.cache
 def guard_yaml() -> None:
-    """Has every parser of this process refuse texts that grow beyond all bounds; once is enough."""
+    """Makes every parser of this process refuse texts that grow beyond all bounds; one call is enough."""
     for mode in _MODES:
-        ArgumentParser(parser_mode=mode).parse_string("{}")  # a mode's loader is there when it has been used
+        ArgumentParser(parser_mode=mode).parse_string("{}")  # a mode's loader exists once it has been used
         set_loader(mode, functools.partial(_checked, get_loader(mode)), (yaml.YAMLError,))
 
 
@@ -77,11 +77,11 @@ def _checked(load: Any, value: str) -> Any:
 
 
 def run_function(command: str, words: list[str]) -> None:
-    """Parses the words behind a command and calls its function.
+    """Parses the words after a command and calls its function.
 
     Args:
-        command: As :func:`~gesturehand.cli.commands.all_commands` has it.
-        words: The words behind it.
+        command: As in :func:`~gesturehand.cli.commands.all_commands`.
+        words: The words after it.
     """
     guard_yaml()
     positional = POSITIONAL.get(command)

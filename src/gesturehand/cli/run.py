@@ -1,4 +1,4 @@
-"""``gesturehand run …``: what was trained, with which results, and how runs differ."""
+"""``gesturehand run …``: the runs, their results and their differences."""
 
 import json as json_module
 from pathlib import Path

@@ -62,7 +62,7 @@ def check(archive: str, format: _FOR | None = None, data: str | None = None) -> 
 
 
 def score(archive: str, data: str, format: str | None = None, out: str | None = None) -> None:
-    """Scores an archive as the set's server does, where the set's evaluation annotations are there.
+    """Scores an archive as the set's server does, if the set's evaluation annotations exist.
 
     Args:
         archive: The .zip.
@@ -93,7 +93,7 @@ def print_scores(scores: dict[str, float]) -> None:
 
 
 def check_submission(data: Any) -> None:
-    """Refuses a test that no archive can be made of, before it runs.
+    """Refuses a test from which no archive can be made, before it runs.
 
     Args:
         data: Settings of the data.
@@ -115,11 +115,11 @@ def check_submission(data: Any) -> None:
 
 
 def write_and_score(folder: Path, data: "InterHandDataModule") -> None:
-    """Writes ``pred.zip`` from a test's predictions and, where the annotations are there, the server's numbers.
+    """Writes ``pred.zip`` from a test's predictions and, if the annotations exist, the server's numbers.
 
     Args:
-        folder: The test's, with its predictions.
-        data: What was tested on.
+        folder: The test's folder, with its predictions.
+        data: The data that was tested.
     """
     from gesturehand.callbacks.evaluation_report import PREDICTIONS_FILE
     from gesturehand.inference.submission import score_submission, write_submission

@@ -1,4 +1,4 @@
-"""``gesturehand sweep``: a W&B sweep file, run by W&B where somebody is logged in, by Optuna otherwise."""
+"""``gesturehand sweep``: a W&B sweep file, run by W&B if somebody is logged in, and by Optuna otherwise."""
 
 import os
 import sys
@@ -77,7 +77,7 @@ def sweep(
 
 
 def _check_keys(content: dict[str, Any]) -> None:
-    """Refuses parameters that are not keys of a training, where the sweep's command is one."""
+    """Refuses parameters that are not keys of a training, if the sweep's command is one."""
     from gesturehand.cli.keys.check import check_line
 
     parameters, command = content.get("parameters"), content.get("command")
@@ -85,7 +85,7 @@ def _check_keys(content: dict[str, Any]) -> None:
     if "fit" in words and isinstance(parameters, dict):
         own = [word for word in words[words.index("fit") + 1 :] if "${" not in word]
         if not all(Path(word.partition("=")[2]).is_file() for word in own if word.startswith("--config=")):
-            return  # the command itself says so
+            return  # the command itself reports this
         # The values are for the sweep to choose.
         check_line("fit", [*own, *(f"--{name}=${{value}}" for name in parameters)])
 
@@ -97,7 +97,7 @@ def _with_wandb(file: str, trials: int | None, project: str) -> None:
     from gesturehand.sweeps.sweep_file import read_sweep_content
 
     content = read_sweep_content(Path(file))
-    # The agent starts `gesturehand`, which is this installation's.
+    # The agent starts `gesturehand`, which must be that of this installation.
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     project = content.get("project", project)
     identity = wandb.sweep(content, project=project)

@@ -76,8 +76,7 @@ _STOPPED: Final = 143
 class TrainingCLI(LightningCLI):
     """LightningCLI over the project's modules.
 
-    In addition to Lightning's keys it has ``name`` and ``runs`` (where the run is kept), and keys for logs and
-    pictures.
+    In addition to Lightning's keys it has ``name`` and ``runs`` (the place of the run), and keys for logs and pictures.
     """
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
@@ -88,7 +87,7 @@ class TrainingCLI(LightningCLI):
         """Parses the command line and its files.
 
         Raises:
-            UserError: The parser fails on a file instead of saying what is wrong with it.
+            UserError: The parser fails on a file instead of reporting what is wrong with it.
         """
         try:
             super().parse_arguments(parser, args)
@@ -102,7 +101,7 @@ class TrainingCLI(LightningCLI):
         check_seed(self.config[self.config["subcommand"]]["seed_everything"])
 
     def _parse_ckpt_path(self) -> None:
-        """Settings are the command line's and the run's config; Lightning would put the checkpoint's above both."""
+        """Takes settings from the command line and the run's config only; Lightning would prefer the checkpoint's."""
 
     def before_instantiate_classes(self) -> None:
         """Chooses the run folder and the gesture pretraining, once, before anything is built."""
@@ -133,7 +132,7 @@ class TrainingCLI(LightningCLI):
             keep_freed_memory()
         model, data = self._setting("model"), self._setting("data")
         if "auto" in (data.own_labels, model.init_args.get("own_labels")):
-            # One list for both, which the run's config and its checkpoints keep.
+            # One list for both, which is kept in the run's config and its checkpoints.
             labels = data.own_labels if data.own_labels != "auto" else self._label_vocabulary()
             data.own_labels = labels
             if model.init_args.get("own_labels") == "auto":
@@ -193,14 +192,14 @@ class TrainingCLI(LightningCLI):
         if settings.plugins is None:
             kwargs["plugins"] = [DurableCheckpointIO()]
             if SLURMEnvironment.detect() and any(isinstance(callback, ResumePoints) for callback in extra):
-                # Lightning would save a checkpoint of its own amid a step; a resume point is taken between two.
+                # Lightning would save its own checkpoint in the middle of a step; a resume point is saved between two.
                 kwargs["plugins"].append(SLURMEnvironment(auto_requeue=False))
         self.trainer_defaults["callbacks"] = extra
         try:
             return super().instantiate_trainer(**kwargs)
         except UserError:
             raise
-        except Exception as error:  # Lightning raises many kinds for words that it does not know
+        except Exception as error:  # Lightning raises many kinds of errors for words that it does not know
             raise impossible_trainer(error) from error
 
     def fit(self, model: pl.LightningModule, **kwargs: Any) -> None:
@@ -229,7 +228,7 @@ class TrainingCLI(LightningCLI):
         if self.trainer.interrupted or self._setting("trainer").fast_dev_run or not self.trainer.is_global_zero:
             return
         if TRIAL_FOLDER_VARIABLE in os.environ or "WANDB_SWEEP_ID" in os.environ:
-            return  # a sweep's trial is not what `latest` and `auto` mean
+            return  # `latest` and `auto` do not mean a sweep's trial
         checkpoint = self.trainer.checkpoint_callback
         best = getattr(checkpoint, "best_model_path", "")
         score = getattr(checkpoint, "best_model_score", None)
@@ -293,7 +292,7 @@ class TrainingCLI(LightningCLI):
     def _pretraining(self, settings: Any) -> str | None:
         if self.subcommand != "fit":
             return None
-        # An encoder that has seen left hands mirrored is not one for a network that sees them as they are.
+        # An encoder that has seen left hands mirrored does not suit a network that sees them as they are.
         own = encoder_settings(settings) | {"mirror_left": mirrors_left(self._setting("data"))}
         return find_pretraining(settings.pretrained, self._setting("runs"), own)
 
@@ -339,7 +338,7 @@ def train(words: list[str]) -> None:
         sys.exit(_STOPPED)
     except SystemExit as left:
         if isinstance(left.__context__, KeyboardInterrupt):
-            raise KeyboardInterrupt from None  # of a test; Lightning makes a failure of it
+            raise KeyboardInterrupt from None  # of a test; Lightning turns it into a failure
         raise
     except (RuntimeError, ConnectionError, EOFError) as error:
         mistake = known_failure(error)

@@ -21,16 +21,16 @@ from gesturehand.cores import available_cores
 from gesturehand.errors import UserError
 from gesturehand.file_writing import write_bytes
 
-#: Versions that must be the same on all machines.
+#: Python and packages whose versions must be the same on all machines.
 _PACKAGES: Final = ("python", "gesturehand", "torch", "numpy", "opencv-python-headless", "distributed")
-#: Seconds between two looks at how many workers there are.
+#: Seconds between two counts of the workers.
 _LOOK_S: Final = 1.0
 #: Seconds within which this machine starts a worker in place of a dead one, however busy it is.
 _RESTART_S: Final = 300.0
-#: Tasks of a stream per worker: one running, one waiting for the worker, and one that has ended and waits its turn.
+#: Tasks of a stream per worker: one running, one waiting for the worker, and one that has ended and waits for its turn.
 _STREAMED: Final = 3
 _QUEUED: Final = 2
-#: In place of a result: the task's worker died.
+#: Takes the place of a result if the task's worker died.
 _LOST: Final = object()
 
 
@@ -140,7 +140,7 @@ class Cluster:
         done: float = 0.0,
         progress: bool = True,
     ) -> Iterator[tuple[Task, Any]]:
-        """Runs tasks that need no others, and yields each with its result, in order.
+        """Runs tasks that need no others, and yields each one with its result, in order.
 
         Only a few more tasks than there are workers are taken, and results kept, at a time. With one local worker, the
         tasks run in this process.
@@ -155,8 +155,8 @@ class Cluster:
             progress: Show the progress bar.
 
         Raises:
-            UserError: As :meth:`run`; or a worker died again and again.
-            Exception: What a task raised.
+            UserError: As for :meth:`run`, or workers died again and again.
+            Exception: The exception that a task raised.
         """
         following, waiting = iter(tasks), deque[Task]()
         values: dict[str, Any] = {}
@@ -193,8 +193,8 @@ class Cluster:
         """Runs tasks that become known one after the other, and yields each as it ends.
 
         Args:
-            next_task: Called for a task whenever a worker is free. None: there is none for now; if nothing is running
-                either, that is the end.
+            next_task: Called for a task whenever a worker is free. None: there is none for now; if no task is running
+                either, the work is done.
             retries: How often to repeat a task whose worker died.
             progress: Print where the workers can be watched.
 
@@ -202,7 +202,7 @@ class Cluster:
             Tasks with their results, or with a :class:`~gesturehand.cluster.task.Failure`.
 
         Raises:
-            UserError: As :meth:`run`.
+            UserError: As for :meth:`run`.
         """
         for task, value in self._ended(next_task, retries, progress):
             if isinstance(value, BaseException):
@@ -213,7 +213,7 @@ class Cluster:
     def _ended(
         self, next_task: Callable[[], Task | None], retries: int, progress: bool, queued: int = 1
     ) -> Generator[tuple[Task, Any], None, None]:
-        """Tasks as they end, with what they raised in place of a result; each worker has up to ``queued`` of them."""
+        """Tasks as they end, with their result or what they raised; each worker has up to ``queued`` of them."""
         ended: SimpleQueue[tuple[Task, Any]] = SimpleQueue()
         futures: set[Any] = set()  # the scheduler forgets what nobody holds
         deaths: Counter[str] = Counter()
@@ -247,7 +247,7 @@ class Cluster:
                 future.release()  # nobody waits for it any more; a reference that is left would keep the task
 
     def _wanted(self) -> int:
-        """Workers of "local"."""
+        """The number of workers for "local"."""
         gpus = 0
         if self.gpu and self.workers is None:
             import torch
@@ -262,9 +262,9 @@ class Cluster:
             workers = self._wanted() if self.address == LOCAL else self.workers
             self._client = self._stack.enter_context(connected(self.address, workers))
             if progress and find_spec("bokeh") is not None:
-                _say(f"What the workers do is shown at {self._client.dashboard_link}")
+                _say(f"The workers can be watched at {self._client.dashboard_link}")
             # A task whose worker died comes back at once and waits here for a free worker. In Dask it would wait behind
-            # another task, and that one's deaths would count against it too.
+            # another task, whose deaths would count against it too.
             before = self._client.run_on_scheduler(_allow_failures, 0)
             self._stack.callback(self._restore, before)
 
@@ -290,7 +290,7 @@ class Cluster:
             return self._client.submit(do_task, pickled, self._terms, key=key, pure=False)
 
     def _workers(self) -> int:
-        """How many workers there are now."""
+        """The present number of workers."""
         now = time.monotonic()
         if now - self._looked > _LOOK_S:
             had = self._size
@@ -308,7 +308,7 @@ class Cluster:
                     "command again; finished work is kept."
                 )
             if not self._size and had and self.address != LOCAL:
-                _say(f"No worker is there: waiting for one at {self._client.scheduler.address}")
+                _say(f"There is no worker: waiting for one at {self._client.scheduler.address}")
         return self._size
 
     def _value(self, future: Any) -> Any:
@@ -351,13 +351,13 @@ class _LostError(UserError):
 
 
 def _allow_failures(number: int, dask_scheduler: Any) -> int:
-    """Sets how many deaths of its worker a task survives by itself; returns the former number."""
+    """Sets how many deaths of its worker Dask lets a task survive; returns the previous number."""
     before, dask_scheduler.allowed_failures = dask_scheduler.allowed_failures, number
     return before
 
 
 def _say(text: str) -> None:
-    """A line above the progress bar."""
+    """Prints a line above the progress bar."""
     tqdm.write(text, file=sys.stderr)
 
 

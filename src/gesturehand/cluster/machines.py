@@ -40,14 +40,14 @@ _SETTINGS: Final = {
 #: … and on this machine.
 _LOCAL_SETTINGS: Final = {
     **_SETTINGS,
-    # Memory is the user's to watch: a paused worker would wait for ever.
+    # Watching the memory is left to the user: a paused worker would wait for ever.
     "distributed.worker.memory.target": False,
     "distributed.worker.memory.spill": False,
     "distributed.worker.memory.pause": False,
     "distributed.worker.memory.terminate": False,
     # A training may keep Python's lock for long; a process that dies is noticed by its connection.
     "distributed.scheduler.worker-ttl": None,
-    # On a busy machine the worker in place of a dead one may take long to start, and would be given up.
+    # On a busy machine, the replacement of a dead worker may take long to start, and would be given up.
     "distributed.deploy.lost-worker-timeout": "1d",
 }
 
@@ -73,7 +73,7 @@ def connected(address: str, workers: int | None) -> Iterator[Any]:
     with dask.config.set(_LOCAL_SETTINGS if address == LOCAL else {}), ExitStack() as stack:
         try:
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # of other versions, which the tasks look at, and of a dashboard's port
+                warnings.simplefilter("ignore")  # on other versions, which the tasks check, and on a used port
                 started = None
                 if address == LOCAL:
                     started = _local(workers or available_cores())
@@ -145,7 +145,7 @@ def batch_cluster(path: Path, jobs: int | None) -> Any:
     Each worker runs one task at a time on all its cores.
 
     Args:
-        path: A dask-jobqueue configuration of one system, ``jobqueue: {slurm: …}``, beside ``jobs``, their number.
+        path: A dask-jobqueue configuration of one system, ``jobqueue: {slurm: …}``, and ``jobs``, their number.
         jobs: Number of jobs, overriding the file's.
 
     Raises:
@@ -193,7 +193,7 @@ def _variable(name: str) -> str:
 
 
 def _imported_jobqueue() -> Any:
-    """dask-jobqueue, whose import would make Ctrl-C a quiet and successful end of this process."""
+    """dask-jobqueue, imported so that it does not turn Ctrl-C into a quiet and successful end of this process."""
     before = signal.getsignal(signal.SIGINT)
     try:
         import dask_jobqueue
@@ -215,7 +215,7 @@ def _content(path: Path) -> Any:
 
 
 def _system(path: Path, content: Any) -> tuple[str, dict[str, Any]]:
-    """The batch system that a file is for, and its settings."""
+    """The batch system of a file, and its settings."""
     systems = content.get("jobqueue") if isinstance(content, dict) else None
     if not isinstance(systems, dict) or len(systems) != 1 or not systems.keys() <= _SYSTEMS.keys():
         raise UserError(

@@ -1,4 +1,4 @@
-"""A piece of work, and how a worker does it."""
+"""A piece of work, and the way in which a worker does it."""
 
 import os
 import pickle
@@ -19,13 +19,13 @@ from gesturehand.file_writing import make_folder, try_lock
 class Task:
     """A piece of work that a worker does.
 
-    It may be done twice, and even twice at once, where a worker is lost and found again: what it writes must appear
-    whole or not at all (:mod:`gesturehand.file_writing`) and must not depend on who wrote it.
+    It may be done twice, and even twice at once, if a worker is lost and found again: what it writes must appear whole
+    or not at all (:mod:`gesturehand.file_writing`) and must not depend on which worker wrote it.
 
     Attributes:
         name: Unique; progress and failures name it.
-        run: What the worker calls. Its result is in files on a shared folder, or a small value.
-        arguments: Arguments of ``run``; paths among them must be absolute, since a worker has another folder.
+        run: The function that the worker calls. Its result is in files in a shared folder, or is a small value.
+        arguments: Arguments of ``run``; paths among them must be absolute, since a worker runs in another folder.
         needs: Names of the tasks that must be done before; those that are not among the tasks of the run count as done.
         weight: Its share of the progress bar.
     """
@@ -43,7 +43,7 @@ class Failure:
 
     Attributes:
         name: The task's.
-        reason: Why, as the end of a sentence.
+        reason: The reason, as the end of a sentence.
     """
 
     name: str
@@ -54,10 +54,10 @@ class Failure:
 
 
 class Terms(NamedTuple):
-    """What a worker must agree with its client on.
+    """The things on which a worker must agree with its client.
 
     Attributes:
-        proof: A file on the shared folder, or None.
+        proof: A file in the shared folder, or None.
         versions: Versions of Python and packages, by name.
     """
 
@@ -70,9 +70,9 @@ class Unfit(UserError):
 
 
 def do_task(pickled: bytes, terms: Terms) -> Any:
-    """What a worker does: looks whether it can, unpickles the task's function and arguments, and calls it.
+    """Does a task on a worker: checks whether it can, unpickles the task's function and arguments, and calls it.
 
-    They come pickled so that a scheduler need not import them, and a worker not before it has its cores and GPU.
+    They come pickled so that the scheduler need not import them, and a worker only once it has its cores and GPU.
 
     Raises:
         Unfit: The worker does not see the shared folder, or has other versions.
@@ -82,7 +82,7 @@ def do_task(pickled: bytes, terms: Terms) -> Any:
     share_machine()
     try:
         return run(*arguments)
-    except (KeyboardInterrupt, SystemExit) as error:  # these would end the worker, and with it the reason
+    except (KeyboardInterrupt, SystemExit) as error:  # these would end the worker, and the reason would be lost
         raise RuntimeError(f"it was interrupted ({type(error).__name__})") from error
 
 
@@ -94,7 +94,7 @@ def check_wanted() -> None:
     """Long tasks must call this now and then, because nobody interrupts them.
 
     Raises:
-        Unwanted: Nobody waits for the task that this thread does.
+        Unwanted: Nobody is waiting for this thread's task.
     """
     from distributed import get_worker
 
@@ -110,7 +110,7 @@ def check_wanted() -> None:
 
 @cache
 def check_terms(terms: Terms) -> None:
-    """Compares this process with the client.
+    """Compares this process with its client.
 
     Raises:
         Unfit: The worker does not see the shared folder, or has other versions.
@@ -131,7 +131,7 @@ def check_terms(terms: Terms) -> None:
 
 
 def version_of(name: str) -> str | None:
-    """The version of Python (without its last number) or of a package, which is not imported; None without it."""
+    """The version of Python (without its last number) or of a package, which is not imported; None if it is missing."""
     from importlib.metadata import PackageNotFoundError, version
 
     if name == "python":
@@ -143,7 +143,7 @@ def version_of(name: str) -> str | None:
 
 
 def share_machine() -> None:
-    """Gives this worker its share of the cores and, of several GPUs, its own one.
+    """Gives this worker its share of the cores and, if there are several GPUs, one of them.
 
     The cores are those of the environment variable ``OMP_NUM_THREADS``, which Dask sets to 1 if it is not set.
     """
@@ -153,19 +153,19 @@ def share_machine() -> None:
     torch = sys.modules.get("torch")
     if torch is None:
         return
-    # OpenMP counts its threads by the thread that asks for them, which is not the one of the last task for certain.
+    # OpenMP sets its number of threads for the thread that asks, and the last task may have run in another thread.
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS") or 1))
     _take_gpu(torch)
     import logging
 
-    # Lightning's remarks on devices and tips, once a training, are of no use beside a progress bar.
+    # Lightning's remarks on devices and its tips, once per training, are of no use beside a progress bar.
     for name in ("pytorch_lightning", "lightning.pytorch", "lightning_fabric"):
         logging.getLogger(name).setLevel(logging.ERROR)
 
 
 @cache
 def _take_gpu(torch: Any) -> Any:
-    """Leaves one GPU visible, which no other worker of this machine has; the lock that says so."""
+    """Leaves one GPU visible, which no other worker of this machine uses; returns the lock that reserves it."""
     gpus = torch.cuda.device_count()
     if gpus < 2:
         return None

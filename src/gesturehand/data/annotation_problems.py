@@ -35,7 +35,7 @@ from gesturehand.data.plausibility import (
 from gesturehand.errors import UserError
 from gesturehand.skeleton import JOINTS_FROM_INTERHAND, NUM_JOINTS, SIDES
 
-#: Kinds of misfitting fields with a name of their own; others are "image entry broken" or "annotation entry broken".
+#: Kinds of misfitting fields that have their own name; others are "image entry broken" or "annotation entry broken".
 _KINDS: Final = {
     "bbox": "box not four numbers",
     "hand_type": "hand type unknown",
@@ -84,11 +84,11 @@ class CameraMap(NamedTuple):
 
 @dataclass
 class SplitAnnotations:
-    """A split's annotation files as far as they could be read.
+    """Those parts of a split's annotation files that could be read.
 
     Attributes:
         split: Its name.
-        images: The listed images as in the file, as far as they are objects.
+        images: The listed images as in the file, if they are objects.
         annotations: Number of listed annotations.
         problems: What is wrong with them.
     """
@@ -99,7 +99,7 @@ class SplitAnnotations:
     problems: list[Problem] = field(default_factory=list)
 
     def add(self, findings: Iterator[Finding]) -> None:
-        """Adds what is found."""
+        """Adds a finding."""
         self.problems += [Problem(kind, self.split, where, detail) for kind, where, detail in findings]
 
 
@@ -214,7 +214,7 @@ def _annotations(
 def hand_in_image(
     where: str, side: int, frame: FrameHands, valid: np.ndarray, camera: CameraMap, size: Sequence[float]
 ) -> Iterator[Finding]:
-    """What is wrong with a hand where an image shows it.
+    """The problems of a hand as an image shows it.
 
     Args:
         where: What the finding names.

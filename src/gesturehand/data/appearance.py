@@ -76,7 +76,7 @@ class AppearanceJitter:
 
 
 def _add_noise(image: np.ndarray, deviation: float, place: float) -> None:
-    """Adds normal noise: a stretch of a fixed sheet of it, at a place between 0 and 1."""
+    """Adds normal noise: a stretch of a fixed sheet of noise, at a place between 0 and 1."""
     sheet = _noise_sheet(2 * image.size)
     start = int(place * (sheet.size - image.size))
     noise = sheet[start : start + image.size].reshape(image.shape)

@@ -128,7 +128,7 @@ def _joint_boxes(index: InterHandIndex, selection: Selection) -> np.ndarray:
     # The margin of a hand without a valid joint is -inf, which keeps it out of the union.
     margin = (high - low) / 2 * (_MARGIN - 1)
     low, high = (low - margin).min(1), (high + margin).max(1)
-    # If no joint lies in front of the camera, only the annotated box remains.
+    # If no joint lies in front of the camera, only the annotated box is left.
     nowhere = ~np.asarray(valid.any((1, 2)))[:, None]
     bbox = index.bbox_px[selection.row]
     low, high = np.where(nowhere, bbox[:, :2], low), np.where(nowhere, bbox[:, :2] + bbox[:, 2:], high)

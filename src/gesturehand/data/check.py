@@ -150,7 +150,7 @@ def _image(index: InterHandIndex, row: int) -> str:
 
 @dataclass
 class CheckReport:
-    """What was found.
+    """The findings.
 
     Attributes:
         root: The dataset's folder.
@@ -223,7 +223,7 @@ def check_data(
 
 
 def _splits(known: SetFormat, root: Path) -> list[str]:
-    """The splits that are there; InterHand2.6M's also where only their folder is, of which the check then complains."""
+    """The existing splits; for InterHand2.6M also those with nothing but a folder, which the check then reports."""
     if isinstance(known, InterHandFormat):
         return sorted(path.name for path in (root / "annotations").iterdir() if path.is_dir())
     return known.splits(root)
@@ -254,7 +254,7 @@ def verify_split(
         set_format: Name of the set's format; None: it is recognised.
 
     Returns:
-        What is wrong: shards that are missing or damaged, and the images of damaged ones that are.
+        The problems: missing or damaged shards, and the damaged images in them.
 
     Raises:
         UserError: The split is not packed, or its table is damaged.
@@ -287,7 +287,7 @@ def verify_split(
 
 
 def _verify_shard(table: ShardTable, number: int, rows: np.ndarray, bar: Any) -> tuple[str, set[int]]:
-    """What is wrong with a shard, and the hashes of the names of its damaged images; rows by their place in it."""
+    """The problems of a shard, and the hashes of the names of its damaged images; rows are in the shard's order."""
     shard = table.shards[number]
     digest, damaged, at = sha256(), set(), 0
     try:

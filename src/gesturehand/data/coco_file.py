@@ -123,14 +123,14 @@ class CocoJoints:
             try:
                 self._joints[category.id] = read_joint_names(category.keypoints or [])
             except ValueError as error:
-                # It matters only if an annotation has this category: there may be bodies beside hands.
+                # It matters only if an annotation has this category: there may be bodies as well as hands.
                 self._unread[category.id] = f"names a key point {error} in the category '{category.name}'"
 
     def hands(self, annotation: CocoAnnotation) -> Iterator[CocoHand]:
         """The hands of an annotation; one without a labelled joint is left out unless it has joints in space.
 
         Raises:
-            ValueError: The key points are not those of hands; the text is a sentence's end.
+            ValueError: The key points are not those of hands; the text ends a sentence.
         """
         if annotation.lefthand_kpts is not None or annotation.righthand_kpts is not None:
             yield from _hands_of_body(annotation)

@@ -81,5 +81,5 @@ def write_columns(path: Path, columns: Columns, note: dict[str, Any], remedy: st
         try:
             save_file(arrays, part, {"gesturehand": json.dumps(note)})
             part.chmod(mode)  # safetensors would make it readable only by its owner
-        except SafetensorError as error:  # which hides what the file system said
+        except SafetensorError as error:  # which hides the file system's message
             raise OSError(None, str(error)) from error

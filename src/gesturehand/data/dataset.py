@@ -265,7 +265,7 @@ class InterHandDataset(Dataset[Batch]):
         return affine @ np.linalg.inv(back) @ move
 
     def image_file(self, number: int) -> Path:
-        """Path of a sample's image as a single file, whether or not it is there."""
+        """Path of a sample's image as a single file, whether or not it exists."""
         return self.index.image_file(int(self.selection.row[number]))
 
     def _read(self, file: ImageSource, size: tuple[int, int]) -> np.ndarray:
@@ -288,7 +288,7 @@ class InterHandDataset(Dataset[Batch]):
         return classes[:, 0].copy(), classes[:, 1].copy()
 
     def _own_label(self, numbers: np.ndarray) -> np.ndarray:
-        """(B,) int64, the labels of the samples' hands; -1 for none, and where a sample shows two hands."""
+        """(B,) int64, the labels of the samples' hands; -1 for none, and for a sample that shows two hands."""
         hand = self.selection.hand[numbers]
         if hand.shape[1] != 1 or not self.gesture_labels:
             return np.full(len(numbers), NO_GESTURE)

@@ -121,10 +121,9 @@ def _explained(path: Path, kind: Kind) -> Iterator[None]:
         yield
     except FileNotFoundError:
         remedy = (
-            "download it (NeuralAnnot's fits are a download of their own) or go without fits with "
-            "--data.mano_fits=false."
+            "download it (NeuralAnnot's fits are a separate download) or go without fits with --data.mano_fits=false."
             if kind == "MANO_NeuralAnnot"
-            else "download this split's annotations, or choose a split that is there."
+            else "download this split's annotations, or choose an existing split."
         )
         if not path.parent.is_dir() and path.parent.parent.is_dir():
             splits = [folder.name for folder in path.parent.parent.iterdir() if folder.is_dir()]

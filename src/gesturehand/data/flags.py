@@ -9,7 +9,7 @@ from gesturehand.skeleton import JOINTS_FROM_INTERHAND, NUM_JOINTS
 
 _COUNT: Final = 2 * NUM_JOINTS
 _BITS: Final = np.arange(NUM_JOINTS, dtype=np.uint32)
-#: How many set bits a byte has.
+#: The number of set bits of each byte.
 _SET_BITS: Final = np.array([number.bit_count() for number in range(256)], np.uint8)
 _Flag = bool | int | float
 
@@ -30,7 +30,7 @@ class FlagReader:
         """The two words.
 
         Args:
-            raw: A JSON list of 42 flags: numbers or booleans, each alone or in a list of its own.
+            raw: A JSON list of 42 flags: numbers or booleans, each alone or in a separate list.
 
         Raises:
             ValueError: It is something else.
@@ -56,7 +56,7 @@ class FlagReader:
 
 
 def count_flags(words: np.ndarray) -> np.ndarray:
-    """(...) uint32 → (...) int64, how many joints are flagged."""
+    """(...) uint32 → (...) int64, the number of flagged joints."""
     return _SET_BITS[np.ascontiguousarray(words)[..., None].view(np.uint8)].sum(-1, dtype=np.int64)
 
 

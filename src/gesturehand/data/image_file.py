@@ -24,22 +24,22 @@ from gesturehand.data.spelling import find_file, similar_name
 from gesturehand.errors import UserError
 from gesturehand.extras import install
 
-#: Names of such files end so.
+#: Suffixes of HEIC's and AVIF's file names.
 HEIC_SUFFIXES: Final = (".heic", ".heif")
 AVIF_SUFFIXES: Final = (".avif",)
-#: As :func:`~gesturehand.data.image_header.format_name` calls them.
+#: The names of their formats in :func:`~gesturehand.data.image_header.format_name`.
 HEIF_FORMATS: Final = ("HEIC", "AVIF")
-#: As Pillow calls them.
+#: The names of their formats in Pillow.
 _PILLOW_FORMATS: Final = ("AVIF", "HEIF")
 #: The formats that are always read, for messages.
 IMAGE_FORMATS: Final = "JPEG, PNG, WebP or BMP"
 #: What HEIC requires, and AVIF if Pillow was built without it.
 HEIC_EXTRA: Final = install("heic")
-#: Usual suffixes of their names; the content decides, not the name.
+#: Usual suffixes of these files; the content decides, not the name.
 IMAGE_SUFFIXES: Final = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp")
 #: Far more than any capture camera has; a small file can claim more, and decoding it would fill the memory.
 MAX_IMAGE_PIXELS: Final = 8192 * 8192
-#: More than any of the formats needs: 16 bytes per pixel.
+#: More bytes per pixel than any of the formats needs.
 _MAX_FILE_BYTES: Final = 16 * MAX_IMAGE_PIXELS
 _JPEG_END: Final = b"\xff\xd9"
 #: The rotation of stored pixels for display, by Exif orientation.
@@ -74,12 +74,12 @@ def avif_is_read() -> bool:
 
 
 def heif_suffixes() -> tuple[str, ...]:
-    """Suffixes of the files that are read here with what is installed."""
+    """Suffixes of the HEIC and AVIF files that can be read with the installed packages."""
     return (*(HEIC_SUFFIXES if heic_is_read() else ()), *(AVIF_SUFFIXES if avif_is_read() else ()))
 
 
 def is_read(name: str) -> bool:
-    """Whether a format of :data:`HEIF_FORMATS` is read with what is installed."""
+    """Whether a format of :data:`HEIF_FORMATS` can be read with the installed packages."""
     return avif_is_read() if name == "AVIF" else heic_is_read()
 
 
@@ -122,8 +122,8 @@ class UnreadableImageError(UserError):
     """An image is missing, damaged, too large, of another format or of another size than announced.
 
     Attributes:
-        kind: What is wrong, always in the same words.
-        detail: What is wrong with this image, as the end of a sentence.
+        kind: The problem, always in the same words.
+        detail: The problem of this image, as the end of a sentence.
     """
 
     # Not arguments: a worker process's error is rebuilt from its text alone.
@@ -150,7 +150,7 @@ class StoredImage:
 
 
 def image_suffixes() -> tuple[str, ...]:
-    """Suffixes of all files that are read with what is installed, HEIC's and AVIF's included."""
+    """Suffixes of all files that are read with the installed packages, including HEIC's and AVIF's."""
     return (*IMAGE_SUFFIXES, *heif_suffixes())
 
 
@@ -160,14 +160,14 @@ def read_image(
     """Decodes an image after checking its header.
 
     Args:
-        path: A JPEG, PNG, WebP or BMP file, or a HEIC or AVIF where what they take is installed; if it does not exist,
-            other spellings of the name are tried (:func:`gesturehand.data.spelling.find_file`). Or an image that is no
-            file of its own.
+        path: A JPEG, PNG, WebP or BMP file, or a HEIC or AVIF if the packages for them are installed; if it does not
+            exist, other spellings of the name are tried (:func:`gesturehand.data.spelling.find_file`). Or an image that
+            is not a separate file.
         announced: Width and height that it should have when shown, px; None for any.
         remedy: What to do about an image that is missing or damaged, for the message; a stored image has its own.
 
     Returns:
-        (height, width, 3) uint8 RGB as a viewer shows it: turned as its Exif orientation says; the first picture of an
+        (height, width, 3) uint8 RGB as a viewer shows it: rotated as its Exif orientation says; the first picture of an
         animation; 16 bits as 8; transparency left out.
 
     Raises:
@@ -187,7 +187,7 @@ def read_image(
 def read_image_bytes(
     path: str | Path | StoredImage, announced: tuple[int, int] | None = None, *, remedy: str = "get it again"
 ) -> bytes:
-    """An image's bytes as they are, checked as :func:`read_image` does, as far as that goes without decoding.
+    """An image's bytes as they are, with those checks of :func:`read_image` that need no decoding.
 
     Raises:
         UnreadableImageError: As for :func:`read_image`.
@@ -217,7 +217,7 @@ def look_at_image(path: str | Path | StoredImage, announced: tuple[int, int] | N
     """Width and height of an image as it is shown, px, from its header alone.
 
     Raises:
-        UnreadableImageError: As for :func:`read_image`, as far as the header shows it.
+        UnreadableImageError: As for :func:`read_image`, if the header shows it.
     """
     remedy = path.remedy if isinstance(path, StoredImage) else "get it again"
     with _opened(path, announced, remedy) as (_, header):
@@ -228,12 +228,12 @@ def look_at_image(path: str | Path | StoredImage, announced: tuple[int, int] | N
 def _opened(
     path: str | Path | StoredImage, announced: tuple[int, int] | None, remedy: str
 ) -> Iterator[tuple[BinaryIO, ImageHeader]]:
-    """The file, open, and its header, with which nothing is wrong."""
+    """The open file and its header, once the header has passed all checks."""
     try:
         file = _open(path)
     except (FileNotFoundError, NotADirectoryError):
         similar = None if isinstance(path, StoredImage) else similar_name(Path(path))
-        there = f" ('{similar}' is there)" if similar else ""
+        there = f" ('{similar}' exists)" if similar else ""
         raise _refused(path, "image missing", f"is missing{there}", remedy) from None
     except IsADirectoryError:
         raise _refused(path, *_NO_FILE) from None
@@ -284,7 +284,7 @@ _RESIZED: Final = "put back the image that was annotated, or correct its width a
 
 
 def _size(file: BinaryIO) -> int | None:
-    """Bytes of an open file; None: it is no regular file."""
+    """Number of bytes of an open file; None: it is not a regular file."""
     if isinstance(file, BytesIO):
         return file.getbuffer().nbytes
     state = os.fstat(file.fileno())

@@ -20,13 +20,13 @@ _EXIF: Final = b"Exif\0\0"
 
 
 class ImageHeader(NamedTuple):
-    """What is known of an image before it is decoded.
+    """Information on an image before it is decoded.
 
     Attributes:
         size: Width and height as stored, px.
-        orientation: Exif's, 1 to 8; 1 where the file has none.
-        pixels_at: Where the pixels begin, bytes from the file's start.
-        whole: False where the file ends too early; always True for a JPEG, whose header does not tell.
+        orientation: Exif's, 1 to 8; 1 if the file has none.
+        pixels_at: The beginning of the pixels, bytes from the file's start.
+        whole: False if the file ends too early; always True for a JPEG, whose header does not tell.
     """
 
     size: tuple[int, int]
@@ -36,7 +36,7 @@ class ImageHeader(NamedTuple):
 
     @property
     def shown(self) -> tuple[int, int]:
-        """Width and height as a viewer shows the image, px: turned as ``orientation`` says."""
+        """Width and height as a viewer shows the image, px: rotated as ``orientation`` says."""
         return (self.size[1], self.size[0]) if self.orientation >= 5 else self.size
 
 

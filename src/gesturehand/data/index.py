@@ -1,4 +1,4 @@
-"""One split of a set as columns in a memory-mapped file, opened in a blink and shared by all processes."""
+"""One split of a set as columns in a memory-mapped file, opened instantly and shared by all processes."""
 
 import re
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ from gesturehand.data.remote import local_folder
 from gesturehand.data.set_images import ImageSource, SetImages
 from gesturehand.data.spelling import spelled
 
-#: How InterHand2.6M names its images.
+#: The pattern of InterHand2.6M's image names.
 _PATTERN: Final = re.compile(r"Capture([^/]*)/([^/]*)/cam([^/]*)/image([^/]*)\.jpg")
 
 
@@ -67,7 +67,7 @@ class FileNames:
         )
 
     def find(self, names: set[str]) -> tuple[np.ndarray, set[str]]:
-        """Which rows have one of the names in ``data.json``'s form, however spelled (:mod:`gesturehand.data.spelling`).
+        """The rows with one of the names in ``data.json``'s form, however spelled (:mod:`gesturehand.data.spelling`).
 
         Returns:
             (N,) bool, and the names that no row has.
@@ -127,8 +127,8 @@ class InterHandIndex:
     """Annotations of one split: N images, F captured frames (seen by several cameras), C cameras.
 
     Joints are in the papers' order, hands in the order right, left. Lengths are in metres, world frame. Arrays are a
-    file's pages, read-only: the system loads what is looked at and shares it between processes. A pickled index is its
-    path.
+    file's pages, read-only: the system loads those that are read and shares them between processes. A pickled index is
+    its path.
 
     Attributes:
         path: The index file.
@@ -151,7 +151,7 @@ class InterHandIndex:
         camera: (N,) int32, row of the camera.
         joints_world: (F, 2, 21, 3) float32 m, 0 where invalid.
         joint_valid_frame: (F, 2, 21) bool, per captured frame.
-        depth_known: (F,) bool, False where the frame's entry says ``"depth_known": false``.
+        depth_known: (F,) bool, False if the frame's entry says ``"depth_known": false``.
         mano_valid: (F, 2) bool.
         mano_pose: (F, 2, 48) float32, axis-angle relative to the mean pose, or as ``set_format.pose_form`` says.
         mano_betas: (F, 2, 10) float32.
@@ -209,7 +209,7 @@ class InterHandIndex:
         return str(self.root) if self.images.remote is None else self.images.remote.url
 
     def image(self, row: int) -> ImageSource:
-        """Where an annotation's image is: a file, or a place in a shard; for ``read_image``.
+        """The location of an annotation's image, a file or a place in a shard, for ``read_image``.
 
         Raises:
             UserError: Its name would lead out of the images' folder.
@@ -217,7 +217,7 @@ class InterHandIndex:
         return self.images.of(self.file_name[row].decode())
 
     def image_file(self, row: int) -> Path:
-        """Path of an annotation's image as a single file, whether or not it is there.
+        """Path of an annotation's image as a single file, whether or not it exists.
 
         Raises:
             UserError: Its name would lead out of the images' folder.
@@ -240,8 +240,8 @@ def read_index(
         set_format: Name of the format; None: it is recognised (:func:`gesturehand.data.formats.registry.format_of`).
 
     Raises:
-        UserError: A file is missing or broken, or one refers to a frame or camera that another does not have; or the
-            index can be kept nowhere.
+        UserError: A file is missing or broken, or one refers to a frame or camera that another does not have; or no
+            place for the index can be written to.
     """
     root = local_folder(root, [split])
     known = format_of(root, set_format)

@@ -128,7 +128,7 @@ def _annotations(path: Path, raw: msgspec.Raw, image_ids: np.ndarray, progress: 
             raise misfit(path, error, f".annotations[{number}].joint_valid") from None
     wanted = np.array(image_of, np.int64)
     order = np.argsort(image_ids, kind="stable")
-    # Of two images with one id the last one counts, as in a dictionary.
+    # If two images have the same id, the last one counts, as in a dictionary.
     place = np.searchsorted(image_ids[order], wanted, side="right") - 1
     found = place >= 0
     found[found] = image_ids[order][place[found]] == wanted[found]

@@ -36,15 +36,15 @@ def current_index(
 ) -> tuple[Path, bool]:
     """The file of a split's index, made now if there is none for the annotation files as they are.
 
-    Beside the annotations where that folder can be written to, else in :func:`cache_folder`. Of several processes one
-    builds and the others wait; nobody sees half a file.
+    It is kept beside the annotations if that folder can be written to, otherwise in :func:`cache_folder`. One of
+    several processes builds it while the others wait; none of them sees half a file.
 
     Args:
         set_format: The set's.
         root: The dataset's folder.
         split: "train", "val" or "test".
         mano_fits: The index must have the MANO fits.
-        rebuild: Make it also if there is one.
+        rebuild: Build it even if there is one.
 
     Returns:
         The file, and whether it was made now.
@@ -101,7 +101,7 @@ def read_header(path: Path) -> dict[str, Any] | None:
 
 
 def _serves(path: Path, sources: Sources) -> bool:
-    """Whether it is of this version and made from these files; fits that nobody asked for do not matter."""
+    """Whether it is of this version and was built from these files; fits that are not asked for do not matter."""
     header = read_header(path)
     if header is None or header["version"] != FORMAT_VERSION:
         return False
@@ -117,7 +117,7 @@ def _state(places: tuple[Path, Path]) -> str:
 
 
 def _check_writable(folder: Path, *, create: bool) -> None:
-    """Raises OSError where a folder is not for writing; without a write bit it is not meant to be, even for root."""
+    """Raises OSError if a folder cannot be written to; without a write bit it is not meant to be, even by root."""
     if create:
         folder.mkdir(parents=True, exist_ok=True)
     if not folder.stat().st_mode & 0o222 or not os.access(folder, os.W_OK):

@@ -1,4 +1,4 @@
-"""Builds the indices of a dataset and says what is in them."""
+"""Builds the indices of a dataset and summarises them."""
 
 import time
 from pathlib import Path
@@ -27,9 +27,9 @@ def index_table(
 
     Args:
         root: The dataset's folder.
-        split: One split, or None for all that are there.
+        split: One split, or None for all that exist.
         mano_fits: Read the MANO fits.
-        rebuild: Build also what is up to date.
+        rebuild: Build even those that are up to date.
         set_format: Name of the set's format; None: it is recognised.
 
     Returns:
@@ -66,7 +66,7 @@ def _column(known: SetFormat, root: Path, split: str, mano_fits: bool, rebuild: 
         "left hands": hands[HAND_TYPES["left"]],
         "two hands": hands[HAND_TYPES["interacting"]],
         "with a gesture label": np.count_nonzero(index.gesture[:, 1] >= 0),
-        "with a label of their own": np.count_nonzero(index.own_label >= 0),
+        "with a label of their set": np.count_nonzero(index.own_label >= 0),
         "captured frames": len(index.depth_known),
         "of them with a fit": np.count_nonzero(index.mano_valid.any(-1)),
         "cameras": len(index.intrinsics),

@@ -18,7 +18,7 @@ _FINGERS: Final = {
 #: Anatomical names, from the palm to the tip; the thumb has one joint fewer between knuckle and tip, and one before it.
 _PLACES: Final = {"mcp": 1, "pip": 2, "dip": 3, "tip": 4}
 _THUMB_PLACES: Final = {"cmc": 1, "mcp": 2, "ip": 3, "tip": 4}
-#: Parts that say nothing: "finger", "joint 7", "landmark_7".
+#: Parts without a meaning: "finger", "joint 7", "landmark_7".
 _FILLING: Final = {"finger", "joint", "j", "kp", "kpt", "keypoint", "landmark", "lm", "point", "pt", "p", "hand", "the"}
 
 
@@ -37,14 +37,15 @@ class NamedJoint(NamedTuple):
 def read_joint_names(names: Sequence[str]) -> list[NamedJoint]:
     """The joints that a tool's names mean.
 
-    Numbers alone are places in the papers' order, from 0, or from 1 where none is 0; likewise numbers within a finger.
+    Numbers alone are places in the papers' order, counted from 0, or from 1 if none is 0; likewise numbers within a
+    finger.
 
     Args:
         names: Names of one hand's joints, or of both hands'.
 
     Raises:
-        ValueError: A name means no joint, two of them mean the same one, or they are numbers and not 21; its text
-            begins with the name, quoted.
+        ValueError: A name means no joint, two of them mean the same one, or they are numbers and not 21 of them; its
+            text begins with the name, quoted.
 
     Example:
         >>> read_joint_names(["WRIST", "l_thumb4", "RingFingerDIP"])[1:]
@@ -68,7 +69,7 @@ def read_joint_names(names: Sequence[str]) -> list[NamedJoint]:
             raise ValueError(f"'{name}'")
         read.append(NamedJoint(side, joint))
     for side in (*SIDES, None):
-        # A number means its place among all joints only.
+        # A number only means a place among all joints.
         numbered = [name for name, own, joint in zip(names, parts, read, strict=True) if _numbered(own, joint, side)]
         if numbered and len(numbered) != NUM_JOINTS:
             raise ValueError(f"'{numbered[-1]}' ({len(numbered)} joints are numbered, and a hand has {NUM_JOINTS})")

@@ -1,4 +1,4 @@
-"""How samples are asked for: in a repeatable order, from any batch of an epoch on, and by worker processes."""
+"""The order in which samples are requested: repeatable, from any batch of an epoch on, and by worker processes."""
 
 import os
 import signal
@@ -71,7 +71,7 @@ class ResumableLoader(DataLoader[Batch]):
         super().__init__(*args, **kwargs)
 
     def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]
-        """Batches of the sampler's epoch, or those that are left of a resumed epoch."""
+        """Batches of the sampler's epoch, or the remaining ones of a resumed epoch."""
         resumed, self._resumed = self._resumed, None
         start = resumed["batches"] if resumed is not None and resumed["epoch"] == self.sampler.epoch else 0
         self.sampler.start = start * (self.batch_size or 1)
@@ -94,8 +94,8 @@ def prepare_worker(worker: int) -> None:
 
     Workers are the parallelism; OpenCV's own threads would only compete with them. A forked one has none already.
     Ctrl-C, ``timeout`` and schedulers signal every process of a job. The training then finishes its step and writes a
-    point, for which it may need another batch of its workers. macOS and Windows do not tell who sent a SIGTERM:
-    there it ends a worker, and the training continues from the point before.
+    point, for which it may need another batch from its workers. macOS and Windows do not tell who sent a SIGTERM: there
+    it ends a worker, and the training continues from the previous point.
     """
     if cv2.getNumThreads() > 1:
         cv2.setNumThreads(0)

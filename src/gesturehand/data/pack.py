@@ -48,7 +48,7 @@ _MOST_SHARDS: Final = 1 << 16
 
 @dataclass(frozen=True)
 class PackSettings:
-    """How a split is packed.
+    """Settings for packing a split.
 
     Attributes:
         shard_mb: Size of a shard, MB, up to 4000.
@@ -84,7 +84,7 @@ class PackReport:
     Attributes:
         folder: Folder of the shards.
         images: Images in the shards.
-        kept: How many of them had been packed before.
+        kept: Number of those that had been packed before.
         image_bytes: Sum of the images' sizes.
         shards: Number of shards.
         disk_bytes: Sizes of the shards and the table.
@@ -317,8 +317,8 @@ def _write_shard(
     """Writes a shard until it is full.
 
     Returns:
-        A row for each of its images; the image that is the next shard's first; and what ended the reading: what was
-        read before is whole, and kept.
+        A row for each of its images; the image that is the next shard's first; and the error that ended the reading, if
+        any: images that were read before it are whole, and kept.
     """
     rows: list[tuple[int, ...]] = []
     interruption: BaseException | None = None

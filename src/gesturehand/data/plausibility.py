@@ -123,12 +123,12 @@ def better_order(joints: np.ndarray, valid: np.ndarray) -> str | None:
         places = places_of(order)
         spreads[name] = _spread(joints[:, places], valid[:, places])
     best = min(spreads, key=spreads.__getitem__)
-    # NaN, where no bone is known, compares as False.
+    # NaN, for which no bone is known, compares as False.
     return best if given > max(_BAD_SPREAD, _BETTER * spreads[best]) else None
 
 
 def right_bend(joints: np.ndarray) -> float:
-    """How far a hand's fingers bend in the direction of a right hand's: towards its palm.
+    """The bend of a hand's fingers in the direction of a right hand's, which is towards its palm.
 
     This is the mean sine of the bend at the middle joints of the four fingers, about the line of the knuckles. It is
     negative for a left hand, and for a right one in a mirrored frame, and about 0 for a straight hand.
@@ -153,7 +153,7 @@ def _unit(vectors: np.ndarray) -> np.ndarray:
 
 
 def _spread(joints: np.ndarray, valid: np.ndarray) -> float:
-    """How far the proportions are from an adult's: standard deviation of the logarithms of the bones' ratios."""
+    """Distance of the proportions from an adult's: standard deviation of the logarithms of the bones' ratios."""
     ratios = bone_ratios(joints, valid)
     known = ~np.isnan(ratios)
     ratios = ratios[known.sum(-1) > len(BONES) // 2]
@@ -170,9 +170,9 @@ class Implausible(NamedTuple):
     """Something impossible.
 
     Attributes:
-        kind: What it is, always in the same words.
+        kind: The problem, always in the same words.
         detail: The same with numbers.
-        remedy: What to do about it.
+        remedy: The remedy.
     """
 
     kind: str
@@ -181,7 +181,7 @@ class Implausible(NamedTuple):
 
 
 def implausible_pixels(points: np.ndarray, valid: np.ndarray, size: Sequence[float]) -> Iterator[Implausible]:
-    """What is wrong with a hand's joints in the image; nothing for a hand without valid joints.
+    """The problems of a hand's joints in the image; none for a hand without valid joints.
 
     Args:
         points: (21, 2) px.
@@ -238,7 +238,7 @@ def implausible_pixels(points: np.ndarray, valid: np.ndarray, size: Sequence[flo
 
 
 def implausible_size(joints: np.ndarray, valid: np.ndarray) -> Iterator[Implausible]:
-    """Whether a hand's bones are those of a hand.
+    """The problems of a hand's bones: whether they can be those of a hand.
 
     Args:
         joints: (21, 3) m, any frame.
@@ -254,7 +254,7 @@ def implausible_size(joints: np.ndarray, valid: np.ndarray) -> Iterator[Implausi
 
 
 def implausible_camera(focal: Sequence[float], centre: Sequence[float], size: Sequence[float]) -> Iterator[Implausible]:
-    """Whether a camera can have these intrinsics.
+    """The problems of intrinsics: whether a camera can have them.
 
     Args:
         focal: fx, fy px.
@@ -279,7 +279,7 @@ def implausible_camera(focal: Sequence[float], centre: Sequence[float], size: Se
 
 
 def implausible_fit(pose: np.ndarray, betas: np.ndarray, trans: np.ndarray) -> Iterator[Implausible]:
-    """Whether MANO's parameters are those of a hand.
+    """The problems of MANO's parameters: whether they can be those of a hand.
 
     Args:
         pose: (48,) rad, axis-angle.

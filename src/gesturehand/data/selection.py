@@ -208,7 +208,7 @@ def shuffled_labels(index: InterHandIndex, selection: Selection, order: np.ndarr
 def kept_fits(index: InterHandIndex, share: float, seed: int) -> np.ndarray:
     """(F,) bool, the captured frames that keep their MANO fits: a random share of those that have any.
 
-    A smaller share's frames are among a larger one's of the same seed.
+    With the same seed, a smaller share's frames are among those of a larger share.
 
     Args:
         index: The split.

@@ -176,7 +176,7 @@ def _read_range(file: BinaryIO, place: Place, lock: Lock) -> bytes:
             file.seek(place.start)
             return file.read(place.length)
     content = os.pread(file.fileno(), place.length, place.start)
-    while len(content) < place.length:  # a read may be interrupted, above all from a network
+    while len(content) < place.length:  # a read may be interrupted, especially from a network
         more = os.pread(file.fileno(), place.length - len(content), place.start + len(content))
         if not more:
             break

@@ -1,4 +1,4 @@
-"""Cores, threads and memory: what the machine has, and what this process may use of it."""
+"""Cores, threads and memory: those of the machine, and those that this process may use."""
 
 import os
 import sys

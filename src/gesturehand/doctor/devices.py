@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 _PATIENCE_S: Final = 300.0
 _GIB: Final = 2**30
-#: By the word that ``trainer.precision`` or a document uses: the largest relative error of a small network's output.
-#: bfloat16 has 8 bits of mantissa, float16 and TF32 11, float32 24; a layer adds some hundred products.
+#: For each word of ``trainer.precision`` or a document, the largest relative error of a small network's output.
+#: bfloat16 has 8 bits of mantissa, float16 and TF32 11, float32 24; a layer adds a few hundred products.
 TOLERANCES: Final = {"fp32": 1e-5, "tf32": 2e-2, "bf16-mixed": 5e-2, "fp16-mixed": 1e-2}
 #: The first NVIDIA GPUs that have TF32 and bfloat16.
 _AMPERE: Final = (8, 0)

@@ -21,7 +21,7 @@ class Finding(NamedTuple):
         name: The subject.
         value: The result.
         state: ``ok``; ``warning``: something works less well than it could; ``problem``: something does not work.
-        remedy: What to do about it; empty if there is nothing to do.
+        remedy: The remedy; empty if there is nothing to do.
     """
 
     name: str
@@ -31,7 +31,7 @@ class Finding(NamedTuple):
 
     @classmethod
     def judged(cls, name: str, value: str, good: bool, remedy: str, otherwise: State = "warning") -> "Finding":
-        """A finding that needs its remedy unless it is good."""
+        """A finding, with its remedy unless it is good."""
         return cls(name, value) if good else cls(name, value, otherwise, remedy)
 
 
@@ -84,7 +84,7 @@ def examined_apart(module: str, function: str, patience_s: float, *words: str) -
         try:
             content = json.loads(line)
         except ValueError:
-            continue  # what a library prints
+            continue  # output of a library
         if isinstance(content, str):
             examining = content
         elif isinstance(content, list):

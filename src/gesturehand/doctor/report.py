@@ -110,7 +110,7 @@ def worst(found: Mapping[str, Iterable[Finding]]) -> State:
 
 
 def summary_line(found: Mapping[str, Iterable[Finding]]) -> str:
-    """How many problems and warnings there are, as a sentence."""
+    """A sentence on the number of problems and warnings."""
     states = [row.state for rows in found.values() for row in rows]
     parts = []
     for state in ("problem", "warning"):
@@ -125,7 +125,7 @@ def report_lines(found: Mapping[str, Iterable[Finding]], width: int = WIDTH) -> 
 
     Args:
         found: Findings by subject.
-        width: Characters that a line may have.
+        width: Largest number of characters in a line.
     """
     indent = " " * (2 + 9 + _NAME_WIDTH)
     for subject, rows in found.items():

@@ -23,7 +23,7 @@ _GIB: Final = 2**30
 #: Size of the file that is written and read again.
 _FILE_MB: Final = 64
 _BLOCK: Final = 2**20
-#: How many of the data's files are read, and from how many they are chosen.
+#: Number of the data's files that are read, and of those from which they are chosen.
 _FILES_READ: Final = 200
 _FILES_SEEN: Final = 20_000
 #: Largest size of a data file that is neither an archive nor an annotation file, bytes.
@@ -177,7 +177,7 @@ def random_reads(folder: Path) -> Iterator[Finding]:
 
 
 def small_files(folder: Path) -> list[Path]:
-    """Some small files below a folder, spread over the first ones found; links to folders are followed once."""
+    """A few small files below a folder, spread over the first ones found; links to folders are followed once."""
     seen: list[Path] = []
     for place, folders, names in os.walk(folder):
         folders.sort()

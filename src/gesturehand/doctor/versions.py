@@ -33,7 +33,7 @@ _PATIENCE_S: Final = 300.0
 
 
 def versions() -> Iterator[Finding]:
-    """Findings on Python, on every library that this one needs, on who provides ``cv2``, and on what is importable."""
+    """Findings on Python, on every library that this one needs, on the providers of ``cv2``, and on imports."""
     own = metadata.metadata(_PACKAGE)
     yield Finding(_PACKAGE, own["Version"])
     asked = own["Requires-Python"] or ""
@@ -97,7 +97,7 @@ def pairs() -> Iterator[Finding]:
 
 
 def providers_of_cv2() -> Iterator[Finding]:
-    """Which distributions install ``cv2``: all of OpenCV's write the same folder, and the last one wins."""
+    """The distributions that install ``cv2``: all of OpenCV's write the same folder, and the last one wins."""
     names = sorted(set(metadata.packages_distributions().get("cv2", [])))
     provided = ", ".join(f"{name} {installed_version(name)}" for name in names) or "no distribution"
     if len(names) > 1:

@@ -26,11 +26,11 @@ from gesturehand.skeleton import JOINT_NAMES
 
 #: Colour of the wrist's bar.
 _GREY: Final = (0.55, 0.55, 0.55)
-#: How much lighter, and hatched how, the bars of each group of hands are.
+#: Lightening and hatching of the bars of each group of hands.
 _GROUPS: Final = ((0.0, ""), (0.6, "////"), (0.35, "...."), (0.8, "xxxx"))
-#: Panels beside each other.
+#: Number of panels in a row.
 _COLUMNS: Final = 6
-#: Points below which each is marked.
+#: With fewer points than this, each one is marked.
 _FEW: Final = 40
 
 
@@ -126,7 +126,7 @@ def save_confusion(path: Path, counts: np.ndarray, names: Sequence[str], title: 
 
     Args:
         path: PNG to write.
-        counts: (C, C), rows the truth.
+        counts: (C, C); the rows are the true classes.
         names: Names of the C classes.
         title: Above the picture.
     """
@@ -197,7 +197,7 @@ def save_curves(path: Path, curves: Mapping[str, Sequence[Sequence[tuple[int, fl
     """Saves a picture of the runs' metrics over the optimiser's steps.
 
     Args:
-        path: Picture to write; its suffix says which format.
+        path: Picture to write; its suffix determines the format.
         curves: A curve per run by metric: steps and values; an empty one is left out.
         names: Names of the runs, for the legend.
 
@@ -231,14 +231,14 @@ def save_panels(
     samples_per_row: int = 2,
     title: str = "",
 ) -> None:
-    """Saves samples as strips of equal pictures, several samples beside each other.
+    """Saves samples as strips of equal pictures, several samples in a row.
 
     Args:
         path: PNG to write.
         rows: The pictures of each sample, (S, S, 3) uint8 RGB.
         columns: The title of each picture of a sample.
         captions: A line below each sample.
-        samples_per_row: Samples beside each other.
+        samples_per_row: Number of samples in a row.
         title: Title of the whole picture.
     """
     lines = -(-len(rows) // samples_per_row)
@@ -304,7 +304,7 @@ def _lines(
     heights = np.array([places for places, _ in columns])
     best = int(values.argmax() if maximise else values.argmin())
     order = np.argsort(values if maximise else -values, kind="stable")
-    # From light, the worst, to dark; the best stands out in a colour that the scale does not have.
+    # From light for the worst to dark; the best stands out in a colour that the scale does not contain.
     goodness = heights[-1] if maximise else 1 - heights[-1]
     colours = mpl.colormaps[SEQUENTIAL](0.3 + 0.6 * goodness)
     for trial in order:

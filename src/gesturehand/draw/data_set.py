@@ -1,4 +1,4 @@
-"""Pictures of a dataset, to look at before training on it: whole frames side by side, and annotated crops."""
+"""Pictures of a dataset, to be looked at before training on it: whole frames side by side, and annotated crops."""
 
 from pathlib import Path
 
@@ -34,10 +34,10 @@ def frame_sheet(
 
     Args:
         root: a set's folder.
-        split: which split.
+        split: the split.
         count: number of frames, drawn at random, always the same ones.
-        columns: frames in a row.
-        height_px: of a row, in the mean; rows with more portraits are higher.
+        columns: number of frames in a row.
+        height_px: mean height of a row; rows with more portraits are higher.
         set_format: name of the set's format; None: it is recognised.
         gamma: above 1, dark pictures become brighter: a value v of 0 … 1 is shown as v ** (1 / gamma).
 
@@ -72,7 +72,7 @@ def save_annotations(path: Path, dataset: InterHandDataset, hand_model: HandMode
         path: PNG to write.
         dataset: The dataset whose samples are drawn.
         hand_model: The hand model of the fits.
-        samples: How many, evenly spread over the dataset.
+        samples: Number of samples, evenly spread over the dataset.
 
     Returns:
         The number of samples drawn.
@@ -129,12 +129,12 @@ def _own_label(dataset: InterHandDataset, number: int) -> str:
 
 
 def _shape(picture: npt.NDArray[np.uint8]) -> float:
-    """Width over height."""
+    """The ratio of width to height."""
     return picture.shape[1] / picture.shape[0]
 
 
 def _even_rows(pictures: list[npt.NDArray[np.uint8]], columns: int) -> list[list[npt.NDArray[np.uint8]]]:
-    """Rows of at most so many pictures, about equally wide at one height: the widest first, into the emptiest row."""
+    """Rows of at most this many pictures, about equally wide at one height: the widest first, into the emptiest row."""
     rows: list[list[npt.NDArray[np.uint8]]] = [[] for _ in range(-(-len(pictures) // columns))]
     for picture in sorted(pictures, key=_shape, reverse=True):
         open_rows = [row for row in rows if len(row) < columns]
@@ -143,7 +143,7 @@ def _even_rows(pictures: list[npt.NDArray[np.uint8]], columns: int) -> list[list
 
 
 def _justified(row: list[npt.NDArray[np.uint8]], width: int) -> npt.NDArray[np.uint8]:
-    """Pictures of one height beside each other, with white around each, of a given width in all."""
+    """Pictures of one height side by side, with white around each, which together have a given width."""
     height = round((width - len(row) * _GAP_PX) / sum(map(_shape, row)))
     edges = np.round(np.cumsum([0, *(height * _shape(picture) + _GAP_PX for picture in row)])).astype(int)
     edges[-1] = width

@@ -22,7 +22,8 @@ _SKIN_BGR = np.array([190.0, 200.0, 240.0])
 _LIGHT = Light(direction=np.array([0.25, -0.45, -0.86]), diffuse=0.75, ambient=0.35)
 #: RGB of right and left hands: warm and cool, easy to tell apart.
 SIDE_TONES: Final = {"right": np.array([245.0, 205.0, 190.0]), "left": np.array([180.0, 210.0, 250.0])}
-#: The picture's height lies between these, px: labels stay legible on small images, files small on large ones.
+#: Least and greatest height of a picture, px, so that labels of small images stay legible and files of large ones
+#: small.
 _HEIGHT_PX: Final = (360, 720)
 _PAPER: Final = (246, 246, 246)
 _INK: Final = (20, 20, 20)
@@ -102,7 +103,7 @@ def draw_meshes(
     tones: Sequence[np.ndarray],
     intrinsics: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Draws several meshes over an image, each hiding what lies behind it.
+    """Draws several meshes over an image, each hiding everything behind it.
 
     Args:
         image: (H, W, 3) uint8 RGB; not changed.
@@ -129,7 +130,7 @@ class DrawnHand:
         vertices: (V, 3) m, camera frame.
         joints_px: (21, 2) px of the image.
         box: (4,) x, y, width, height px, or None.
-        side: Which hand.
+        side: The hand's side.
         label: Its text.
     """
 
@@ -145,22 +146,22 @@ class PredictionPainter:
 
     Args:
         faces: (2, F, 3) triangles of the right and the left hand.
-        num_vertices: V.
+        num_vertices: Number of vertices of a mesh.
     """
 
     def __init__(self, faces: np.ndarray, num_vertices: int) -> None:
         self._surfaces: dict[Side, Surface] = {side: surface_of(faces[i], num_vertices) for i, side in enumerate(SIDES)}
 
     def __call__(self, image: np.ndarray, hands: Sequence[DrawnHand], intrinsics: np.ndarray) -> np.ndarray:
-        """Three pictures beside each other: meshes, skeletons, and the meshes from the side.
+        """Three pictures side by side: meshes, skeletons, and the meshes from the side.
 
         Args:
             image: (H, W, 3) uint8 RGB.
-            hands: To draw.
+            hands: The hands to draw.
             intrinsics: (3, 3) px of the image.
 
         Returns:
-            (H', W', 3) uint8 RGB; every size that a video takes (even).
+            (H', W', 3) uint8 RGB, of even sizes, as videos need.
         """
         meshes, joints = self.over_image(image, hands, intrinsics)
         side = self._from_the_side(hands, meshes.shape[0])
@@ -177,7 +178,7 @@ class PredictionPainter:
 
         Args:
             image: (H, W, 3) uint8 RGB.
-            hands: To draw.
+            hands: The hands to draw.
             intrinsics: (3, 3) px of the image.
 
         Returns:
@@ -236,7 +237,7 @@ def _draw_box(canvas: np.ndarray, box: np.ndarray, side: Side) -> None:
 
 
 def _label_hands(canvas: np.ndarray, hands: Sequence[DrawnHand], scale: float) -> None:
-    """A label above every hand's joints; where labels would overlap, each moves below the last."""
+    """A label above every hand's joints; if labels would overlap, each moves below the previous one."""
     taken: list[tuple[int, int, int, int]] = []
     for hand in hands:
         low = hand.joints_px.min(0) * scale
@@ -259,7 +260,7 @@ def _font_scale(canvas: np.ndarray) -> float:
 
 
 def _label(canvas: np.ndarray, text: str, place: tuple[int, int], paper: np.ndarray | None = None) -> None:
-    """Writes text on a dark ground, with its lower left corner at a given place."""
+    """Writes text on a dark background, with its lower left corner at a given place."""
     width, height = _text_size(canvas, text)
     x, y = place
     ground = (255, 255, 255) if paper is None else tuple(int(value) for value in paper)

@@ -1,4 +1,4 @@
-"""One style for all charts: colours that colour-blind people can tell apart, type, lines, and how a chart is saved."""
+"""One style for all charts: colours that colour-blind people can tell apart, type, lines, and saving."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from gesturehand.file_writing import new_file
 from gesturehand.skeleton import FINGERS
 
-# Okabe and Ito's palette (Color Universal Design, 2008): told apart also without red and green.
+# Okabe and Ito's palette (Color Universal Design, 2008), which can be told apart even without red and green.
 BLUE: Final = "#0072b2"
 VERMILION: Final = "#d55e00"
 GREEN: Final = "#009e73"
@@ -29,11 +29,11 @@ LIGHT: Final = "#d5d9df"
 
 #: Colours of things without a fixed colour, in order of use.
 CYCLE: Final = (BLUE, VERMILION, GREEN, ORANGE, PURPLE, SKY)
-#: Lines that are told apart also in print without colours, beside :data:`CYCLE`.
+#: Line styles that can be told apart even in print without colours, in addition to :data:`CYCLE`.
 DASHES: Final = ("-", "--", "-.", ":")
 #: RGB of the fingers, thumb … pinky (Okabe and Ito's palette, which also works for the colour-blind).
 FINGER_COLOURS: Final = ((230, 159, 0), (86, 180, 233), (0, 158, 115), (240, 228, 66), (204, 121, 167))
-#: From little to much, on white.
+#: Colour map from low to high values, on white.
 SEQUENTIAL: Final = "Blues"
 
 #: matplotlib's settings; ``matplotlib.rcParams.update(CHART_STYLE)`` brings a notebook's charts into the same style.
@@ -72,14 +72,14 @@ CHART_STYLE: Final[dict[Any, Any]] = {
 def chart(path: Path, rows: int = 1, columns: int = 1, **settings: Any) -> Iterator[tuple[Figure, list[Axes]]]:
     """A figure in the package's style, which is saved at the end of the block, whole or not at all.
 
-    Drawn without pyplot, so that the backend and the open figures of whoever calls are left alone.
+    It is drawn without pyplot, so that the caller's backend and open figures are left alone.
 
     Args:
-        path: Picture to write, PNG or SVG by its ending.
-        rows: Rows of axes.
-        columns: Columns of axes.
-        **settings: ``figsize`` in inches, ``layout`` (``constrained``), and what ``matplotlib.figure.Figure.subplots``
-            takes.
+        path: Picture to write, PNG or SVG by its suffix.
+        rows: Number of rows of axes.
+        columns: Number of columns of axes.
+        **settings: ``figsize`` in inches, ``layout`` (``constrained``), and arguments of
+            ``matplotlib.figure.Figure.subplots``.
 
     Yields:
         The figure and its axes, row by row.
@@ -102,7 +102,7 @@ def chart(path: Path, rows: int = 1, columns: int = 1, **settings: Any) -> Itera
 
 
 def rgb(colour: tuple[int, int, int]) -> tuple[float, float, float]:
-    """A colour of the drawings (0 … 255) as matplotlib takes it (0 … 1)."""
+    """A colour of the drawings (0 … 255) in matplotlib's form (0 … 1)."""
     return colour[0] / 255, colour[1] / 255, colour[2] / 255
 
 

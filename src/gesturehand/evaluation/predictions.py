@@ -167,7 +167,7 @@ def to_camera_frame(prediction: HandPrediction, crop_affine: Tensor) -> dict[str
 
 
 def without_image(joints: Tensor, vertices: Tensor, rotations: Tensor, betas: Tensor) -> HandPrediction:
-    """Hands in the form that a network returns, which say nothing of an image.
+    """Hands in the form that a network returns, without any prediction about an image.
 
     Args:
         joints: (B, H, 21, 3).
@@ -188,7 +188,7 @@ def without_image(joints: Tensor, vertices: Tensor, rotations: Tensor, betas: Te
 
 
 def joints_in_image(prediction: HandPrediction, batch: Batch) -> Tensor:
-    """(B, H, 21, 2) px of the original image, where the predicted joints are seen."""
+    """(B, H, 21, 2) px of the original image: the places at which the predicted joints are seen."""
     affine = batch["crop_affine"].float()[:, None]
     points = normalised_to_px(prediction["joints_2d"].float(), batch["image"].shape[-1]) - affine[..., None, :, 2]
     return torch.linalg.solve(affine[..., :2], points.mT).mT

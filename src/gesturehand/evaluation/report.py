@@ -141,7 +141,7 @@ def _metric_rows(report: dict[str, Any]) -> list[list[str]]:
 
 
 def data_fingerprint(data: InterHandDataModule) -> dict[str, Any]:
-    """Which samples the test set has: folder, split, filters, counts, and a hash of the ids."""
+    """The samples of the test set: folder, split, filters, counts, and a hash of the ids."""
     dataset = data.dataset("test")
     index, row, hand = dataset.index, dataset.selection.row, dataset.selection.hand
     ids = index.annotation_id[row]
@@ -172,7 +172,7 @@ def data_fingerprint(data: InterHandDataModule) -> dict[str, Any]:
 
 
 def _joints(definition: str | None) -> str:
-    """What the set's joints are on the mesh, and where that is written."""
+    """The meaning of the set's joints on the mesh, and its source."""
     number = definition_number(definition)
     if not number:
         return "as annotated; a mesh's are the posed skeleton's and the hand model's fingertips"
@@ -190,7 +190,7 @@ def file_origin(path: str | Path | None) -> dict[str, str] | None:
 
 
 def hand_model_origin(hand_model: HandModel) -> dict[str, Any]:
-    """Which hand model regressed the joints of meshes, and which vertices are its fingertips."""
+    """The hand model that regressed the joints of meshes, and the vertices that are its fingertips."""
     return {
         "name": hand_model.name,
         "fingerprint": hand_model.fingerprint,
@@ -204,7 +204,7 @@ def code_version() -> dict[str, Any]:
     """This package's version and, in a git checkout, the commit and whether files differ from it.
 
     Returns:
-        ``version``, ``commit`` and ``dirty``; the last two are None where the package is not in a checkout.
+        ``version``, ``commit`` and ``dirty``; the last two are None if the package is not in a checkout.
     """
     commit = _git("rev-parse", "HEAD") if _git("ls-files", Path(__file__).name) else None
     dirty = None if commit is None else bool(_git("status", "--porcelain", "--untracked-files=no"))

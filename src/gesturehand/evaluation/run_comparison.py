@@ -10,14 +10,14 @@ from gesturehand.evaluation.run_record import Curve, RunRecord, setting
 from gesturehand.runs import REPORT_FILE, newest_test
 from gesturehand.text_file import read_json
 
-#: Drawn beside the metrics by which the best checkpoints are chosen, where they are logged; no more than four in all.
+#: Drawn in addition to the metrics by which the best checkpoints are chosen, if they are logged; at most four in all.
 _DRAWN: Final = ("train/loss", "val/loss")
 _ALSO_DRAWN: Final = ("val/pa_mpjpe_mm", "val/gesture_fine_top1", "val/mpjpe_mm")
 _MOST_DRAWN: Final = 4
-#: Where a run is kept and what it was started from are not what it is.
+#: The place of a run and its starting point are not part of its settings.
 _NOT_COMPARED: Final = ("config", "name", "runs", "resume")
 
-#: By key a value for every run, in their order; None where one has none.
+#: For each key a value for every run, in the runs' order; None for a run without one.
 Side = dict[str, list[Any]]
 _NOTHING = "–"
 
@@ -31,7 +31,7 @@ def settings_that_differ(runs: Sequence[RunRecord]) -> Side:
 
 
 def validation_metrics(runs: Sequence[RunRecord]) -> Side:
-    """What was validated along with each run's best checkpoint: ``val/…`` by name, and the epoch."""
+    """The validation metrics of each run's best checkpoint: ``val/…`` by name, and the epoch."""
     rows = [run.best_row or {} for run in runs]
     names = sorted({name for row in rows for name in row if name.startswith("val/")})
     return {name: [row.get(name) for row in rows] for name in (*names, "epoch") if any(name in row for row in rows)}
@@ -45,7 +45,7 @@ def tested_metrics(runs: Sequence[RunRecord]) -> Side:
 
 
 def compared_curves(runs: Sequence[RunRecord]) -> dict[str, list[Curve]]:
-    """The curves that are worth a look, by metric one for every run: losses, what was monitored, and more if few."""
+    """The curves worth a look, for each metric one per run: losses, monitored metrics, and more if these are few."""
     monitors = [run.monitor for run in runs if run.monitor]
     curves: dict[str, list[Curve]] = {}
     for metric in dict.fromkeys([*_DRAWN, *monitors, *_ALSO_DRAWN]):
@@ -65,7 +65,7 @@ def newest_report(run: RunRecord) -> dict[str, Any]:
 
 
 def _flat(settings: Any, path: str = "") -> dict[str, Any]:
-    """Values by their key's path; an empty section and a list are values."""
+    """Values by their keys' paths; empty sections and lists are values."""
     if not isinstance(settings, dict) or not settings:
         return {path: settings}
     return {
@@ -106,11 +106,11 @@ def runs_table(runs: Sequence[RunRecord], letters: Sequence[str] = ()) -> Table:
 
 
 def run_table(name: str, facts: dict[str, Any]) -> Table:
-    """What a run's folder tells of it, a line each; what is not known is left out.
+    """The facts in a run's folder, one per line; unknown ones are left out.
 
     Args:
         name: Name of the run.
-        facts: As :func:`run_facts` gives them.
+        facts: The result of :func:`run_facts`.
     """
     table = Table(show_header=False, title=name)
     table.add_column(no_wrap=True)
@@ -127,7 +127,7 @@ def side_table(title: str, heading: str, values: Side, names: Sequence[str]) -> 
     Args:
         title: Title of the table.
         heading: Heading of the column of keys.
-        values: By key one for every run.
+        values: For each key, a value for every run.
         names: Names of the runs, which are the columns.
     """
     table = Table(title=title)
@@ -140,7 +140,7 @@ def side_table(title: str, heading: str, values: Side, names: Sequence[str]) -> 
 
 
 def run_row(run: RunRecord) -> dict[str, Any]:
-    """What :func:`runs_table` shows of a run, ready for JSON: times are local ones in ISO 8601, without a zone."""
+    """A run's row in :func:`runs_table`, ready for JSON: times are local ones in ISO 8601, without a zone."""
     best, finished = run.best, run.finished
     return {
         "run": run.name,
@@ -158,7 +158,7 @@ def run_row(run: RunRecord) -> dict[str, Any]:
 
 
 def run_facts(run: RunRecord) -> dict[str, Any]:
-    """What a run's folder tells of it, ready for JSON: :func:`run_row` and more, metrics as they were logged."""
+    """The facts in a run's folder, ready for JSON: :func:`run_row` and more, with metrics as they were logged."""
     report = newest_report(run)
     return {
         **run_row(run),

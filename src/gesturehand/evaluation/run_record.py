@@ -1,4 +1,4 @@
-"""What a run's folder tells of the run: when, what was trained, how well, and whether it has finished."""
+"""The record that a run's folder is: when and what was trained, with which results, and whether it has finished."""
 
 import csv
 import math
@@ -24,7 +24,7 @@ from gesturehand.runs import (
 
 METRICS_FILE: Final = "metrics.csv"
 _STAMP: Final = re.compile(r"(\d{8}-\d{6})(?:-\d+)?")
-#: Folders with a configuration that lie inside a run's begin so.
+#: Beginnings of the names of folders with a configuration that lie inside a run's folder.
 _INSIDE: Final = ("test-", "validate-")
 
 State = Literal["finished", "running", "interrupted"]
@@ -39,7 +39,7 @@ class Best:
     Attributes:
         metric: Its logged name.
         value: The best one so far.
-        epoch: Epoch of the value, counted from 0; None where the run does not say.
+        epoch: Epoch of the value, counted from 0; None if the run does not say.
     """
 
     metric: str
@@ -49,7 +49,7 @@ class Best:
 
 @dataclass(frozen=True)
 class RunRecord:
-    """A run as its folder tells of it.
+    """A run according to its folder.
 
     Attributes:
         folder: Its folder.
@@ -69,7 +69,7 @@ class RunRecord:
 
     @cached_property
     def finish(self) -> dict[str, Any]:
-        """What was noted when the training came to its end; empty if it did not."""
+        """The notes made when the training was completed; empty if it was not."""
         return finished_description(self.folder) or {}
 
     @cached_property
@@ -81,7 +81,7 @@ class RunRecord:
 
     @property
     def started(self) -> datetime:
-        """When it was started, in local time: by the folder's name, else by when its configuration was written."""
+        """The local time of its start, from the folder's name, or else that at which its configuration was written."""
         stamp = _STAMP.fullmatch(self.folder.name)
         if stamp:
             try:
@@ -93,7 +93,7 @@ class RunRecord:
 
     @property
     def finished(self) -> datetime | None:
-        """When it came to its end, in local time; None if it did not."""
+        """The local time of its completion; None if it was not completed."""
         return datetime.fromtimestamp(self.finish["finished_at"]).replace(microsecond=0) if self.finish else None
 
     @property
@@ -128,7 +128,7 @@ class RunRecord:
 
     @property
     def logged(self) -> list[str]:
-        """Names of all that was logged, in order."""
+        """Names of everything that was logged, in order."""
         return sorted({name for row in self.rows for name in row} - {"step", "epoch"})
 
     @property
@@ -164,14 +164,14 @@ def find_runs(runs: str | Path) -> list[RunRecord]:
     """All runs under a folder, finished or not, newest first.
 
     Args:
-        runs: Folder of all runs; what a run keeps inside its own folder, such as tests, is not a run.
+        runs: Folder of all runs; folders inside a run's own, such as those of tests, are not runs.
     """
     found = [RunRecord(folder, folder.relative_to(runs).as_posix()) for folder in _run_folders(Path(runs))]
     return sorted(found, key=lambda run: (run.started, run.name), reverse=True)
 
 
 def find_run(name: str, runs: str | Path) -> RunRecord:
-    """The run that a word of a command stands for.
+    """The run that an argument of a command stands for.
 
     Args:
         name: A run's folder, its path below the folder of all runs, the folder of several of which the newest is
@@ -179,7 +179,7 @@ def find_run(name: str, runs: str | Path) -> RunRecord:
         runs: Folder of all runs.
 
     Raises:
-        UserError: There is none.
+        UserError: There is no such run.
     """
     if name == "latest":
         folder = newest_run(runs)
@@ -204,7 +204,7 @@ def _run_folders(folder: Path) -> Iterator[Path]:
 
 
 def _is_run(folder: Path) -> bool:
-    # False, and no error, for what can be no path.
+    # False, and no error, for text that cannot be a path.
     return any(os.path.isfile(folder / name) for name in (CONFIG_FILE, FINISHED_FILE))  # noqa: PTH113
 
 
@@ -215,14 +215,14 @@ def _below(folder: Path, runs: Path) -> str:
 
 
 def setting(settings: Any, *keys: str) -> Any:
-    """A value in nested settings; None if there is no such section or key, whatever a file holds instead."""
+    """A value in nested settings; None if there is no such section or key, whatever the file holds instead."""
     for key in keys:
         settings = settings.get(key) if isinstance(settings, dict) else None
     return settings
 
 
 def _numbers(row: dict[str, Any]) -> dict[str, float]:
-    """The numbers of a row; a run that is written at this moment may end in half of one."""
+    """The numbers of a row; a run that is being written may end in half a row."""
     numbers = {}
     for name, text in row.items():
         try:

@@ -1,4 +1,4 @@
-"""Counts of a dataset, and how much a gesture tells about a hand's pose.
+"""Counts of a dataset, and a measure of how much a gesture tells about a hand's pose.
 
 Two guesses made without an image are compared with the true joints, in the canonical frame (right hand, wrist at the
 origin, global rotation removed) and after procrustes: the mean pose of the training split, and the mean pose of the
@@ -26,7 +26,7 @@ from gesturehand.runs import CONFIG_FILE, REPORT_FILE, newest_test, run_config
 from gesturehand.splits import SPLITS
 from gesturehand.text_file import read_json
 
-#: How rotations are averaged.
+#: The method by which rotations are averaged.
 AVERAGING: Final = "chordal mean: each joint's mean rotation matrix, projected onto the rotations (roma)"
 
 

@@ -46,7 +46,7 @@ class MeanHand:
 
     Attributes:
         joints: (21, 3) m, mean wrist-relative joints.
-        rotations: (16, 3, 3), the rotations nearest to the mean matrices, global rotation included.
+        rotations: (16, 3, 3), the rotations nearest to the mean matrices, including the global rotation.
         betas: (10,).
     """
 

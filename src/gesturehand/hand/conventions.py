@@ -41,7 +41,7 @@ class JointDefinition:
     open_hand_offsets_mm: tuple[tuple[float, float, float], ...] | None = None
 
     def tips_on(self, num_vertices: int) -> dict[Side, Tips]:
-        """The fingertip vertices on a mesh with so many vertices: MANO's own, or the open hand's."""
+        """The fingertip vertices on a mesh with this number of vertices: MANO's own, or the open hand's."""
         return self.tips if num_vertices == NUM_MANO_VERTICES else self.open_hand_tips
 
     def offsets_on(self, num_vertices: int) -> tuple[tuple[float, float, float], ...]:
@@ -105,14 +105,14 @@ def definition_number(name: str | None) -> int:
 
 
 class PoseForm(IntFlag):
-    """How to read 48 numbers of pose and 3 of place. Without a flag: InterHand2.6M's, axis-angle and MANO's ``trans``.
+    """The form of 48 numbers of pose and 3 of place. Without a flag: InterHand2.6M's, axis-angle and MANO's ``trans``.
 
     The first three numbers turn the root in every form.
 
     Attributes:
         FLAT: The fingers' axis-angle is whole; without the flag it is relative to the mean pose.
         COMPONENTS: The fingers are 45 coefficients of the model's principal components, relative to the mean pose.
-        ROOT_PLACE: The place is where the root joint (the wrist) lies, not MANO's ``trans``.
+        ROOT_PLACE: The place is that of the root joint (the wrist), not MANO's ``trans``.
     """
 
     FLAT = 1

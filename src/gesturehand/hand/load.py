@@ -24,8 +24,8 @@ _AXIS_ANGLE: Final = np.array([1.0, -1.0, -1.0])
 _SAME_SHAPEDIRS: Final = 1.0
 OPEN_HAND: Final = "open hand"
 _MIRRORED: Final = ", mirrored"
-#: How far growth along x and growth along y and z must agree, or disagree, for the sign of one hand's shape directions
-#: to be known. The open hand's agree by 0.92, and by −0.92 with the official error.
+#: Least agreement, or disagreement, between growth along x and growth along y and z with which the sign of one hand's
+#: shape directions is known. The open hand's agree by 0.92, and by −0.92 with the official error.
 _CLEAR_AGREEMENT: Final = 0.5
 
 
@@ -140,7 +140,7 @@ def load_hand(mano: str | Path | None, side: Side) -> ManoData:
 
 
 def _right_beside(left: ManoData) -> ManoData | None:
-    """The right hand of the same model from the left one's folder."""
+    """The right hand of the same model, from the folder of the left one."""
     path = find_mano_file(Path(left.source).parent, "right")
     right = None if path is None else read_mano(path, "right")
     return right if right is not None and right.num_vertices == left.num_vertices else None

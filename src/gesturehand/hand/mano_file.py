@@ -1,7 +1,7 @@
-"""MANO's file format: what a hand model consists of, and reading and writing it.
+"""MANO's file format: the parts of a hand model, and reading and writing them.
 
 Two kinds of file hold the same dictionary: the official Python-2 pickle (``MANO_RIGHT.pkl``, ``MANO_LEFT.pkl``) and an
-``.npz`` archive with the same keys. Both become a ``ManoData``; nothing downstream knows which it was.
+``.npz`` archive with the same keys. Both become a ``ManoData``, which does not show the kind of file.
 """
 
 import hashlib
@@ -24,7 +24,7 @@ FloatArray: TypeAlias = npt.NDArray[np.float64]
 IntArray: TypeAlias = npt.NDArray[np.int64]
 
 NUM_BETAS: Final = 10
-#: Entries of R − I of the 15 finger joints, row by row: what the pose directions are multiplied with.
+#: Entries of R − I of the 15 finger joints, row by row, with which the pose directions are multiplied.
 NUM_POSE_FEATURES: Final = (NUM_MANO_JOINTS - 1) * 9
 #: Axis-angle numbers of the 15 finger joints.
 NUM_HAND_POSE: Final = (NUM_MANO_JOINTS - 1) * 3
@@ -61,8 +61,8 @@ class ManoData:
     triangles: 778 and 1538 in MANO, other numbers in other models.
 
     Attributes:
-        side: which hand this is.
-        source: the file it was read from, or a name.
+        side: the hand's side.
+        source: the file from which it was read, or a name.
         v_template: (V, 3) vertices of the mean shape at rest.
         shapedirs: (V, 3, 10) displacement of each vertex per unit of each beta.
         posedirs: (V, 3, 135) displacement per entry of R − I of the 15 finger joints.
@@ -86,7 +86,7 @@ class ManoData:
 
     @property
     def num_vertices(self) -> int:
-        """V."""
+        """The number of vertices, V."""
         return len(self.v_template)
 
     @cached_property
@@ -116,7 +116,7 @@ def read_mano(path: str | Path, side: Side | None = None) -> ManoData:
 
     Args:
         path: the file; or a folder, in which :func:`find_mano_file` looks for it.
-        side: which hand it is. Taken from RIGHT or LEFT in the file's name if not given.
+        side: the hand's side; taken from RIGHT or LEFT in the file's name if not given.
 
     Raises:
         UserError: the file is missing, is not a MANO file, lacks a key, has an array of a wrong shape, or its side is
@@ -164,7 +164,7 @@ def find_mano_file(folder: Path, side: Side) -> Path | None:
     archive (``mano_v1_2/models``) or have the folders of SMPL-X (``body_models/mano``).
 
     Returns:
-        The file; nothing if there is none.
+        The file; None if there is none.
 
     Raises:
         UserError: several folders of one level have such a file.
@@ -200,7 +200,7 @@ def _listed(folder: Path) -> list[os.DirEntry[str]]:
 
 
 def side_of_name(path: Path) -> Side:
-    """Which hand a file holds by RIGHT or LEFT in its name, in capitals or not.
+    """The side of the hand in a file, by RIGHT or LEFT in its name, in capitals or not.
 
     Raises:
         UserError: the name has neither or both.
@@ -222,7 +222,7 @@ def _file_in(folder: Path, side: Side | None) -> Path:
 
 
 def _pointer(path: Path) -> str:
-    """The end of a sentence that says which file may be meant by a path that does not exist."""
+    """The end of a sentence that names the file that may be meant by a path that does not exist."""
     parent = next((folder for folder in path.parents if folder.is_dir()), Path())
     for side in SIDES:
         if side in path.name.lower() and parent != Path(parent.anchor) and (found := find_mano_file(parent, side)):

@@ -1,4 +1,4 @@
-"""Opens MANO's official pickle, or one saved of it again, without chumpy and without running anything it names.
+"""Opens MANO's official pickle, or one that was saved from it, without chumpy and without running anything it names.
 
 A pickle is a program: it may import any callable by name and call it. Here every name a MANO file uses is replaced by
 an inert record that keeps its arguments and its state; every other name is refused. After loading, the records are
@@ -96,7 +96,8 @@ class _Select(_Record):
     __slots__ = ()
 
 
-#: Every global that the official files name, and what NumPy, SciPy and Python of any version write for the same arrays.
+#: Every global in the official files, and in the files that any version of NumPy, SciPy and Python writes for the same
+#: arrays.
 _RECORD_OF_GLOBAL: Final[dict[str, type[_Record]]] = {
     "numpy.core.multiarray._reconstruct": _Reconstruct,
     "numpy._core.multiarray._reconstruct": _Reconstruct,
@@ -153,8 +154,8 @@ def load_restricted_pickle(
 
     Args:
         path: a ``.pkl`` file, of Python 2 or Python 3.
-        kind: of file, with an article, for messages.
-        remedy: what the user can do if it is another one, for messages.
+        kind: the kind of file, with an article, for messages.
+        remedy: what the user can do if it is of another kind, for messages.
 
     Raises:
         UserError: the file is not a pickle, is cut short, names a global that MANO files do not use, or does not hold
@@ -233,7 +234,7 @@ def _scalar(record: _Record) -> Any:
 
 
 def _bytes(raw: Any) -> bytes:
-    if isinstance(raw, _Encode):  # Python 3 writes bytes so in the protocols that Python 2 can read
+    if isinstance(raw, _Encode):  # Python 3 writes bytes this way in the protocols that Python 2 can read
         text, encoding = raw.arguments
         if encoding != "latin1":
             raise ValueError(f"bytes encoded as {encoding}")

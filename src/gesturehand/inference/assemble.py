@@ -24,8 +24,8 @@ from gesturehand.inference.query import CropRequest, IntrinsicsSource
 from gesturehand.inference.result import GestureResult, HandResult
 from gesturehand.skeleton import SIDES, WRIST
 
-#: Weight of the 2.5D joints, over the mesh's, in where joints are seen in the image: the demo's network is nearest to
-#: the true ones with the mean of both (docs/predict.md); shipped weights bring a share of their own.
+#: Weight of the 2.5D joints, against the mesh's, in the joints' places in the image: the demo's network is nearest to
+#: the true ones with the mean of both (docs/predict.md); shipped weights have their own share.
 JOINTS_25D_SHARE: Final = 0.5
 
 
@@ -42,8 +42,8 @@ def numpy_prediction(
     left model, which need not be the right one's exact mirror image.
 
     Args:
-        hand: The network's, crop frame, (B, H, …).
-        gesture: The network's, or None.
+        hand: The network's prediction, crop frame, (B, H, …).
+        gesture: The network's gesture prediction, or None.
         crop_affine: (B, 2, 3) px of the image → px of the crop.
         is_right: (B, H) bool, the sides as the crop shows them.
         hand_model: On the tensors' device.
@@ -52,7 +52,7 @@ def numpy_prediction(
         ``rotations`` (B, H, 16, 3, 3), camera frame; ``axis_angle`` (B, H, 16, 3); ``betas``; ``vertices`` (B, H, V, 3)
         and ``joints`` (B, H, 21, 3), m, camera axes, untranslated; ``is_right`` (B, H) as the image shows them;
         ``camera``, ``joints_2d`` and ``joints_25d`` as the network gives them; ``way`` (B, 3) from the right wrist to
-        the left one, where predicted; ``coarse``, ``fine`` (B, classes) probabilities and ``embedding``, likewise.
+        the left one, if predicted; ``coarse``, ``fine`` (B, classes) probabilities and ``embedding``, likewise.
     """
     frame = frame_of_affine(crop_affine.float())
     rotations = camera_rotations(hand["rotations"].float(), frame)
@@ -93,12 +93,12 @@ def assemble_hands(
     """The wanted hands of one crop, placed in front of the image's camera.
 
     Args:
-        arrays: One crop's of :func:`numpy_prediction`.
+        arrays: The arrays of one crop from :func:`numpy_prediction`.
         slots: Which of the H hands to return.
         request: The request from which the crop was made.
         crop_affine: (2, 3) px of the image → px of the crop.
         intrinsics: (3, 3) px of the image.
-        source: What they are based on.
+        source: The basis of the intrinsics.
         joints_25d_share: Weight of the 2.5D joints in :func:`seen_joints`.
         image_size: Side of the crop, px.
         faces: (2, F, 3) of the right and the left hand.
@@ -164,10 +164,10 @@ def assemble_hands(
 def seen_joints(
     arrays: dict[str, np.ndarray], slots: list[int], joints_25d_share: float = JOINTS_25D_SHARE
 ) -> np.ndarray:
-    """Normalised crop coordinates (H', 21, 2) of the joints in the image, of one crop's arrays.
+    """Normalised crop coordinates (H', 21, 2) of the joints in the image, from one crop's arrays.
 
-    The network gives them twice, as 2.5D joints and as the mesh's weak-perspective joints. They are averaged, the 2.5D
-    joints with this share.
+    The network gives them twice, as 2.5D joints and as the mesh's weak-perspective joints. They are averaged, with the
+    given share of the 2.5D joints.
     """
     volume, mesh = (arrays[name][slots].astype(np.float64) for name in ("joints_25d", "joints_2d"))
     return joints_25d_share * volume[..., :2] + (1 - joints_25d_share) * mesh

@@ -20,17 +20,17 @@ from gesturehand.text_file import read_json
 Hand = Literal["right", "left", "both"]
 HANDS: Final = (*SIDES, "both")
 
-#: The keys of a hand in a boxes file, and those of this library's own JSON, of which the others are ignored.
+#: The keys of a hand in a boxes file, and those in this library's own JSON, whose other keys are ignored.
 _KEYS: Final = frozenset({"box", "hand", "turn_deg", "track", *HAND_KEYS})
 #: A box of at most this size, px, shows no hand; it may have been given in fractions of the image.
 _SMALLEST_PX: Final = 2.0
-#: A crop may be so many times the image's longer side: a larger one is a mistake and fills the memory.
+#: Largest side of a crop over the image's longer side: a larger crop is a mistake and fills the memory.
 _LARGEST_CROP: Final = 4.0
-#: Share of a box that must stick out of the image before it is held to be corners.
+#: Share of a box that must stick out of the image before its numbers are taken to be corners.
 _CLEARLY_OUTSIDE: Final = 0.1
 
 #: Side of a crop over the longer side of its box. Training crops are 1.56 × the joints' box (EANet's 1.25 twice), and a
-#: box around the whole hand, flesh included, is about 1.1 × the joints'.
+#: box around the whole hand, including flesh, is about 1.1 × that of the joints.
 BOX_SCALE: Final = 1.4
 
 
@@ -39,11 +39,11 @@ class HandBox:
     """One hand (or both) in an image.
 
     Attributes:
-        box: x, y, width, height, px: a box around what is seen of the hand. None: the whole image is the hand.
-        side: Which hand it is. None: the network's default (a right hand; both, where it sees two).
-        turn_deg: How the picture must be turned, clockwise, so that wrist → middle knuckle points up. None: not known,
-            and a network of upright crops finds it. Networks that see two hands do not turn.
-        score: 0…1, how certain the detector was of it. None: it was not found but given.
+        box: x, y, width, height, px: a box around the visible part of the hand. None: the whole image is the hand.
+        side: Which hand it is. None: the network's default (a right hand; both, if it sees two).
+        turn_deg: Clockwise rotation of the picture, degrees, that makes wrist → middle knuckle point up. None: not
+            known, and a network of upright crops finds it. Networks that see two hands do not rotate crops.
+        score: 0…1, the detector's certainty. None: the hand was given, not detected.
     """
 
     box: tuple[float, float, float, float] | None = None
@@ -57,8 +57,8 @@ class HandBox:
 
         Args:
             detection: The detected hand.
-            side: Which hand it is, if that is known for certain.
-            upright: The network sees upright hands, so the turn counts.
+            side: Its side, if it is known for certain.
+            upright: The network sees upright hands, so the rotation in the image matters.
         """
         turn_deg = detection.turn_deg if upright else None
         return cls(detection.box, side or detection.side, turn_deg, detection.score)
@@ -72,7 +72,7 @@ def parse_box(value: Any, where: str) -> tuple[float, float, float, float]:
         where: Names it in an error.
 
     Raises:
-        UserError: It is no box.
+        UserError: It is not a box.
     """
     numbers = parse_numbers(value, 4)
     if numbers is None or numbers[2] <= 0 or numbers[3] <= 0:
@@ -108,7 +108,7 @@ def parse_turn(value: Any, where: str) -> float | None:
 
 
 def parse_numbers(value: Any, count: int) -> list[float] | None:
-    """That many finite numbers from text with commas or a sequence, or None."""
+    """The given number of finite numbers from text with commas or a sequence, or None."""
     parts = value.split(",") if isinstance(value, str) else value
     try:
         numbers = [float(part) for part in parts]
@@ -120,15 +120,15 @@ def parse_numbers(value: Any, count: int) -> list[float] | None:
 class BoxFile:
     """A file of boxes, in one of two forms.
 
-    - ``{"a.jpg": [{"box": [x, y, w, h], "hand": "right"}, …], …}``: by the image's file name. A video's entry is a
-      list that holds for every frame, or ``{"0": [...], "1": [...]}`` by frame number.
+    - ``{"a.jpg": [{"box": [x, y, w, h], "hand": "right"}, …], …}``: by the image's file name. A video's entry is a list
+      that applies to every frame, or ``{"0": [...], "1": [...]}`` by frame number.
     - ``[{"box": …, "hand": …}, …]``: the same boxes for every image.
 
-    - ``{"image": "a.jpg", "hands": […]}``: what was predicted of an image.
+    - ``{"image": "a.jpg", "hands": […]}``: the prediction of an image.
 
-    ``hand``, or ``side`` as in what is predicted, may be left out, and so may ``box``: the whole image. ``turn_deg``
-    may be added (:class:`HandBox`). An image that a file by names does not name has no hands. Folders in a name are
-    left out: no two images that are predicted together have one name.
+    ``hand``, which predictions call ``side``, may be left out, and so may ``box``, which then is the whole image.
+    ``turn_deg`` may be added (:class:`HandBox`). An image that a file by names does not name has no hands. Folders in a
+    name are ignored: no two images that are predicted together have the same name.
 
     Args:
         path: The JSON file.
@@ -172,7 +172,7 @@ class BoxFile:
         return entry.get(frame, [])
 
     def check_names(self, names: set[str]) -> None:
-        """Raises a UserError where the file names an image that is not there."""
+        """Raises a UserError if the file names an image that does not exist."""
         unknown = sorted(self._by_name.keys() - {_file_name(name) for name in names})
         if unknown:
             raise UserError(
@@ -212,12 +212,12 @@ class BoxFile:
 
 
 def _file_name(name: str) -> str:
-    """An image's name without its folders, in one spelling."""
+    """An image's name without its folders, in a single spelling."""
     return PurePosixPath(spelled(name)).name
 
 
 def check_inside(box: Sequence[float], width: int, height: int, where: str) -> None:
-    """Raises a UserError where a box has no pixel of the image."""
+    """Raises a UserError if a box contains no pixel of the image."""
     x, y, w, h = box
     if x >= width or y >= height or x + w <= 0 or y + h <= 0:
         raise UserError(
@@ -227,7 +227,7 @@ def check_inside(box: Sequence[float], width: int, height: int, where: str) -> N
 
 
 def check_crop(square: np.ndarray, width: int, height: int, where: str) -> None:
-    """Raises a UserError where a crop is many times as large as the image.
+    """Raises a UserError if a crop is many times as large as the image.
 
     Args:
         square: (3,) centre x, centre y and side, px.
@@ -243,7 +243,7 @@ def check_crop(square: np.ndarray, width: int, height: int, where: str) -> None:
 
 
 def seems_corners(box: Sequence[float], width: int, height: int) -> bool:
-    """Whether a box seems to end with a corner, not a size: it sticks out of the image, and as corners does not."""
+    """Whether a box seems to end with a corner: it sticks out of the image, but not if it is read as two corners."""
     x, y, right, bottom = box
     is_inside = 0 <= x < right <= width and 0 <= y < bottom <= height
     return is_inside and (
@@ -263,5 +263,5 @@ def square_of(box: Sequence[float] | None, width: int, height: int, scale: float
     if box is None:
         return np.array([(width - 1) / 2, (height - 1) / 2, max(width, height)], np.float64)
     x, y, w, h = box
-    # Boxes count pixels' edges, coordinates their centres.
+    # Boxes refer to the edges of pixels, coordinates to their centres.
     return np.array([x + (w - 1) / 2, y + (h - 1) / 2, max(w, h) * scale], np.float64)

@@ -1,4 +1,4 @@
-"""A trained regressor from its checkpoint: a class of this library, never one that the file names."""
+"""Loads a trained regressor from its checkpoint: a class of this library, never one that the file names."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -25,11 +25,11 @@ REGRESSORS: Final[dict[str, type[HandRegressor]]] = {
 
 
 class CropSettings(NamedTuple):
-    """How a network's training crops showed hands, which prediction must do likewise.
+    """The way in which a network's training crops showed hands, which prediction must follow.
 
     Attributes:
-        mirror_left: Left hands as right ones.
-        upright: Turned so that wrist → middle knuckle points up.
+        mirror_left: Left hands are shown as right ones.
+        upright: Hands are turned so that wrist → middle knuckle points up.
         box_scale: Side of a crop over the longer side of its box.
     """
 
@@ -44,10 +44,11 @@ class LoadedRegressor(NamedTuple):
     Attributes:
         model: The model, in evaluation mode, on the CPU.
         path: Path of its checkpoint; for shipped weights, their name alone.
-        crops: What it was trained on: from the run's config, or as weights to hand on say; else the defaults.
-        for_photos: It is meant for photographs, though its hand model is the open hand: it is one of the weights to
-            hand on, or its training mixed further sets into rendered hands.
-        joints_25d_share: Weight of its 2.5D joints in where joints are seen
+        crops: The crops that it was trained on: from the run's config, or from weights to hand on; otherwise the
+            defaults.
+        for_photos: It is meant for photographs although its hand model is the open hand: it comes from weights to hand
+            on, or its training mixed further sets into rendered hands.
+        joints_25d_share: Weight of its 2.5D joints in the joints' places in the image
             (:func:`~gesturehand.inference.assemble.seen_joints`).
         joint_offsets_m: (21, 3) m from the hand model's joints to those that are marked in photographs, or None
             (:func:`~gesturehand.hand.joint_offsets.moved_joints`).
@@ -62,16 +63,16 @@ class LoadedRegressor(NamedTuple):
 
 
 def find_checkpoint(checkpoint: str | Path, runs: str | Path = "runs") -> Path:
-    """The checkpoint that a user's word stands for.
+    """The checkpoint that a user's argument stands for.
 
     Args:
         checkpoint: A file, the folder of a run (its best checkpoint), or "latest" (see
             :func:`~gesturehand.runs.newest_run`). A file that ends in ``.safetensors`` has a JSON beside it
             (:func:`~gesturehand.checkpoints.trained_weights.read_weights`).
-        runs: Where "latest" is searched.
+        runs: The folder in which "latest" is searched.
 
     Raises:
-        UserError: There is none.
+        UserError: There is no such checkpoint.
     """
     if str(checkpoint) == "latest":
         return best_checkpoint(newest_run(runs))
@@ -92,10 +93,10 @@ def load_regressor(checkpoint: str | Path, mano: str | None = None) -> LoadedReg
 
     Args:
         checkpoint: A name of :data:`~gesturehand.checkpoints.trained_weights.SHIPPED`, or see :func:`find_checkpoint`.
-        mano: MANO's file or folder on this machine; the one of the training if not given.
+        mano: MANO's file or folder on this machine; that of the training if not given.
 
     Raises:
-        UserError: No such file, no regressor's checkpoint, or another hand model than it was trained with.
+        UserError: The file does not exist, is not a regressor's checkpoint, or was trained with another hand model.
     """
     shipped = checkpoint in SHIPPED
     path = Path(checkpoint) if shipped else find_checkpoint(checkpoint)
@@ -109,7 +110,7 @@ def load_regressor(checkpoint: str | Path, mano: str | None = None) -> LoadedReg
     unknown = sorted(settings.keys() - regressor.settings())
     if unknown:
         raise UserError(f"'{path}' has settings that {regressor.__name__} does not know ({', '.join(unknown)}).")
-    # None of them is needed where the weights are at hand.
+    # None of them is needed, since the weights are at hand.
     settings |= {"imagenet_weights": False, "encoder_weights": None, "pretrained": None}
     model = regressor(**(settings if mano is None else {**settings, "mano": mano}))
     try:
@@ -133,7 +134,7 @@ def load_regressor(checkpoint: str | Path, mano: str | None = None) -> LoadedReg
 
 
 def _class_of(content: dict[str, Any], path: Path) -> type[HandRegressor]:
-    """The class that a checkpoint names; older ones are told by what the command line noted, or by their settings."""
+    """The class that a checkpoint names; for older ones, that of the command line's notes, or of their settings."""
     settings = content["hyper_parameters"]
     name = class_name(content)
     if name in REGRESSORS:

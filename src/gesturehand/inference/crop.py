@@ -11,15 +11,15 @@ from gesturehand.data.crop import crop_affine
 
 @dataclass(frozen=True)
 class ImageWindow:
-    """Part of an image, averaged down by whole pixels: what crops of one hand need of it.
+    """The part of an image that crops of one hand need, averaged down by whole pixels.
 
     Training shrinks crops of about 200 px by a factor of 2 at most; a bilinear warp of a photo would shrink by 10 and
-    alias. So what a larger crop shows is first averaged down to at most twice the wanted size.
+    alias. Therefore the content of a larger crop is first averaged down to at most twice the wanted size.
 
     Attributes:
         pixels: (H, W, 3) uint8.
-        low: (2,) int, the first pixel's place in the image.
-        factor: Pixels of the image that one of the window is the mean of, along each axis.
+        low: (2,) int, the place of the first pixel in the image.
+        factor: Number of the image's pixels, along each axis, of which a pixel of the window is the mean.
     """
 
     pixels: np.ndarray
@@ -27,21 +27,21 @@ class ImageWindow:
     factor: int = 1
 
     def around(self, square: np.ndarray, size_px: int, reach: float = 1.0) -> "ImageWindow":
-        """The part that crops of a square take.
+        """The part that crops of a square need.
 
         Args:
             square: (3,) centre x, centre y and side, px of the image.
             size_px: Side of the crops.
-            reach: Side of what is kept over that of the square: √2 for a crop of any turn.
+            reach: Side of the part that is kept over that of the square: √2 for a crop with any rotation.
 
         Returns:
-            A view where nothing is averaged; outside the image black.
+            A view if nothing is averaged; black outside the image.
         """
         low, factor = np.array(self.low), self.factor
         middle, side = (square[:2] - low - (factor - 1) / 2) / factor, square[2] / factor
         height, width = self.pixels.shape[:2]
         less = max(1, int(side // (2 * size_px)))
-        # In whole blocks of less × less px; one pixel more on either side for the warp's interpolation.
+        # In whole blocks of less × less px, with one pixel more on either side for the warp's interpolation.
         start = np.floor((middle - side * reach / 2 - (less == 1)) / less).astype(int) * less
         blocks = int(np.ceil(side * reach / less)) + (1 if less > 1 else 3)
         stop = start + blocks * less
@@ -58,13 +58,13 @@ class ImageWindow:
         return ImageWindow(small, _pair(low + start * factor), factor * less)
 
     def crop(self, square: np.ndarray, size_px: int, mirror: bool, angle: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
-        """Cuts out a square, turns and resizes it.
+        """Cuts out a square, rotates and resizes it.
 
         Args:
             square: (3,) centre x, centre y and side, px of the image.
             size_px: Side of the crop.
-            mirror: Mirror left to right, after turning.
-            angle: Turn of the content, radians, clockwise as seen.
+            mirror: Mirror left to right, after rotating.
+            angle: Rotation of the content, radians, clockwise as seen.
 
         Returns:
             The crop (S, S, 3) uint8, black outside the window, and the map (2, 3) from px of the image to px of the
@@ -91,8 +91,8 @@ def crop_image(
         image: (H, W, 3) uint8.
         square: (3,) centre x, centre y and side, px of the image.
         size_px: Side of the crop.
-        mirror: Mirror left to right, after turning.
-        angle: Turn of the content, radians, clockwise as seen.
+        mirror: Mirror left to right, after rotating.
+        angle: Rotation of the content, radians, clockwise as seen.
     """
     return ImageWindow(image).crop(square, size_px, mirror, angle)
 

@@ -1,7 +1,7 @@
-"""The shipped network on ONNX Runtime, which takes a third of PyTorch's time for a crop on a CPU.
+"""The shipped network on ONNX Runtime, which on a CPU takes a third of PyTorch's time for a crop.
 
-The package holds the graph alone. Its weights are those of the loaded network, so every network with the same layers
-and the open hand runs on it: new weights of ``openphoto``, and checkpoints that were trained on from them.
+The package holds only the graph. Its weights are those of the loaded network, so every network with the same layers and
+the open hand runs on it: new weights of ``openphoto``, and checkpoints that were trained further from them.
 """
 
 import importlib.util
@@ -25,14 +25,14 @@ from gesturehand.trainers.hand_regressor import HandRegressor
 Engine = Literal["auto", "torch", "onnx"]
 ENGINES: Final = ("auto", "torch", "onnx")
 
-#: The graph and the settings of the networks that it is of, under ``gesturehand/assets/``.
+#: The graph, and the settings of the networks that it represents, under ``gesturehand/assets/``.
 GRAPH_FILE: Final = "openphoto.onnx"
 GRAPH_SETTINGS_FILE: Final = "openphoto_graph.json"
-#: Settings that decide on a network's layers.
+#: Settings that determine a network's layers.
 _SETTINGS: Final = (*LAYER_SETTINGS, "image_size", "mano", "tips")
 #: Outputs that describe a crop rather than a hand in it.
 _OF_CROPS: Final = ("coarse", "fine", "embedding")
-#: What the rotations and the wrist of a mirrored crop are multiplied by, for a left and a right hand, as in
+#: Factors for the rotations and the wrist of a mirrored crop, for a left and a right hand, as in
 #: evaluation.predictions.camera_rotations: diag(-1, 1, 1) on both sides of the fingers' rotations, on one side of the
 #: wrist's, which the turn of the crop mirrors on the other.
 _FLIP: Final = np.array([-1.0, 1, 1], np.float32)
@@ -56,7 +56,7 @@ def graph_weights(model: HandRegressor) -> dict[str, np.ndarray]:
 
 
 def find_engine(model: HandRegressor, engine: Engine, device: torch.device) -> "OnnxEngine | None":
-    """The engine of a user's choice, or nothing for PyTorch.
+    """The engine of a user's choice, or None for PyTorch.
 
     Args:
         model: The network; it is not changed, and its later changes are not seen.
@@ -64,7 +64,7 @@ def find_engine(model: HandRegressor, engine: Engine, device: torch.device) -> "
         device: Where the network runs.
 
     Raises:
-        UserError: There is no such engine, or ONNX Runtime is asked for and cannot serve.
+        UserError: There is no such engine, or ONNX Runtime is asked for and cannot be used.
     """
     if engine not in ENGINES:
         raise UserError(f"engine is '{engine}': give one of {', '.join(ENGINES)}.")
@@ -75,7 +75,7 @@ def find_engine(model: HandRegressor, engine: Engine, device: torch.device) -> "
 
 
 def _obstacle(model: HandRegressor, device: torch.device) -> str | None:
-    """Why ONNX Runtime cannot serve and what to do."""
+    """The reason why ONNX Runtime cannot be used, and the remedy."""
     if device.type != "cpu":
         return f"the network runs on {device}: take the device 'cpu'"
     if importlib.util.find_spec("onnxruntime") is None:
@@ -89,8 +89,8 @@ def _obstacle(model: HandRegressor, device: torch.device) -> str | None:
 class OnnxEngine:
     """A network of right hands on ONNX Runtime, with the left hand as its mirror image.
 
-    Each run has one thread; large batches are shared among as many runs at a time as PyTorch has threads. So a crop
-    waits for no other core, which may be busy, and nothing spins.
+    Each run has one thread; large batches are divided among as many simultaneous runs as PyTorch has threads. A crop
+    therefore does not wait for another core, which may be busy, and no thread spins.
 
     Args:
         model: The model whose current weights are used.
@@ -107,9 +107,9 @@ class OnnxEngine:
             crop_affine: (B, 2, 3) px of the image → px of the crop; those that mirror show left hands.
 
         Returns:
-            What :func:`~gesturehand.inference.assemble.numpy_prediction` gives, of one hand a crop.
+            As :func:`~gesturehand.inference.assemble.numpy_prediction`, with one hand per crop.
         """
-        # Plain numbers: after the network, each of NumPy's functions takes as long as fifty of these.
+        # Plain numbers, because after the network each of NumPy's functions takes as long as fifty of these.
         linear = crop_affine[:, :, :2].tolist()
         areas = [a * d - b * c for (a, b), (c, d) in linear]
         turns = []  # the inverse of camera.frame_of_affine
@@ -119,7 +119,7 @@ class OnnxEngine:
         is_right = [area > 0 for area in areas]
         kinds = [int(right) for right in is_right]
         found = self._run(images, np.array(turns, np.float32), _MIRRORS[kinds], _PLACES[kinds])
-        # SciPy takes ten times as long to see that matrices are rotations.
+        # SciPy takes ten times as long to check that matrices are rotations.
         axis_angle = [
             cv2.Rodrigues(rotation)[0] for rotation in found["rotations"].reshape(-1, 3, 3).astype(np.float64)
         ]

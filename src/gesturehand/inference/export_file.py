@@ -24,9 +24,9 @@ from gesturehand.inference.upright import Crop
 from gesturehand.skeleton import JOINT_NAMES, MANO_JOINT_NAMES, SIDES, WRIST
 from gesturehand.synthetic.writer import write_synthetic_set
 
-#: Batches that are compared.
+#: Sizes of the batches that are compared.
 _BATCHES: Final = (1, 3, 8)
-#: Rows of the example that is traced: PyTorch takes sizes of 1 for constants, and 2 is the number of hands.
+#: Number of rows of the traced example: PyTorch takes sizes of 1 to be constants, and 2 is the number of hands.
 FEWEST_CROPS: Final = 3
 
 #: A program: crops (B, 3, S, S) uint8 and sides (B,) bool → outputs by name.
@@ -35,14 +35,14 @@ Format = Literal["onnx", "pt2"]
 
 #: An exported program is refused if vertices or joints differ by more than this.
 LARGEST_DIFFERENCE_M: Final = 1e-4
-#: The same for everything else, relative to its largest value where that is above 1.
+#: The same for everything else, relative to its largest value if that is above 1.
 _LARGEST_DIFFERENCE: Final = 1e-3
-#: The first version whose ONNX exporter takes exported programs.
+#: The first version of PyTorch whose ONNX exporter takes exported programs.
 _ONNX_TORCH: Final = (2, 5)
 
 
 def reference_of(predictor: HandPredictor, crops: torch.Tensor, is_right: torch.Tensor) -> dict[str, np.ndarray]:
-    """The predictor's own output, under the export's names."""
+    """The predictor's output, under the export's names."""
     pixels = crops.permute(0, 2, 3, 1).numpy()
     size = crops.shape[-1]
     flip = np.array([[-1.0, 0, size - 1], [0, 1, 0]])
@@ -110,7 +110,7 @@ def crops_of(predictor: HandPredictor, data: str | Path | None) -> tuple[torch.T
         )
         dataset = module.dataset("test")
         sides = dataset.selection.hand[:, 0]
-        # As many of either side as there are, to 16 in all.
+        # As many of each side as there are, up to 16 in total.
         chosen = np.concatenate([np.flatnonzero(sides == side)[:8] for side in range(len(SIDES))])
         images = torch.stack([dataset[int(number)]["image"] for number in chosen])
     if len(images) < FEWEST_CROPS:
@@ -125,8 +125,8 @@ class Exported(NamedTuple):
         path: The file.
         outputs: Names and shapes, B for the batch.
         difference_m: Largest difference from PyTorch of a vertex's or joint's coordinate, m; None without a mesh.
-        difference: Largest difference of everything else, relative to its largest value where that is above 1.
-        crops: Number of crops it was compared on.
+        difference: Largest difference of everything else, relative to its largest value if that is above 1.
+        crops: Number of crops on which it was compared.
     """
 
     path: Path
@@ -142,11 +142,12 @@ def export_regressor(
     """Exports, compares on crops, and only then lets the file appear.
 
     Args:
-        predictor: On the CPU.
+        predictor: The predictor, on the CPU.
         path: File to write, .onnx or .pt2; replaced if it exists.
         format: ``onnx`` (ONNX, for ONNX Runtime and others) or ``pt2`` (``torch.export``).
         mesh: Also give the mesh; the file then contains the hand model's arrays.
-        data: Folder in InterHand2.6M's layout whose test split the crops come from; a few frames are rendered without.
+        data: Folder in InterHand2.6M's layout from whose test split the crops are taken; if not given, a few frames are
+            rendered.
 
     Raises:
         UserError: A library is missing, or the program differs from PyTorch.
@@ -188,7 +189,7 @@ def _trace(model: ExportModel, crops: torch.Tensor, is_right: torch.Tensor) -> t
 def _save_pt2(
     program: torch.export.ExportedProgram, path: Path, model: ExportModel, names: tuple[str, ...], about: dict[str, str]
 ) -> Run:
-    # Through memory: PyTorch's writer of a disk that is full ends the process when it is collected later.
+    # Through memory: if the disk is full, PyTorch's writer ends the process when it is collected later.
     content = io.BytesIO()
     torch.export.save(program, content, extra_files=about)
     path.write_bytes(content.getbuffer())
@@ -240,7 +241,7 @@ def _metadata(predictor: HandPredictor, mesh: bool) -> dict[str, str]:
 
 
 def licence_of(predictor: HandPredictor, mesh: bool) -> str:
-    """The content of an exported file, in a sentence."""
+    """The licence of an exported file's content, in a sentence."""
     if not mesh:
         return "Contains no hand model."
     if predictor.open_hand:
@@ -265,7 +266,7 @@ def _need_onnx() -> None:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Tracing warns of what these programs do on purpose or cannot change."""
+    """Suppresses tracing's warnings about what these programs do on purpose or cannot change."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield

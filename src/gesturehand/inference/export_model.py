@@ -1,4 +1,4 @@
-"""A regressor as one program without data-dependent shapes: what is exported."""
+"""A regressor as one program without data-dependent shapes, for export."""
 
 import copy
 from typing import Any
@@ -12,7 +12,7 @@ from gesturehand.skeleton import NUM_JOINTS, NUM_MANO_JOINTS
 
 
 class TracedHandModel(nn.Module):
-    """Computes the same as :class:`~gesturehand.hand.layer.HandModel`, whose layer cannot be traced if it is smplx's.
+    """Computes the same as :class:`~gesturehand.hand.layer.HandModel`, which cannot be traced if its layer is smplx's.
 
     Args:
         hand_model: The hand model whose arrays are used.
@@ -34,7 +34,7 @@ class TracedHandModel(nn.Module):
 
 
 class NoHandModel(nn.Module):
-    """Stands in for the hand model where its arrays must not be exported; what it gives is not used."""
+    """Stands in for the hand model if its arrays must not be exported; its output is not used."""
 
     def about_wrist(self, rotations: Tensor, betas: Tensor, is_right: Tensor) -> tuple[Tensor, Tensor]:
         """Zeros."""
@@ -43,7 +43,7 @@ class NoHandModel(nn.Module):
 
 
 class ExportModel(nn.Module):
-    """Crops as the image shows them in, hands as the image shows them out; left hands are mirrored inside.
+    """Takes crops and returns hands as the image shows them; left hands are mirrored inside.
 
     The first argument is ``image``, (B, 3, S, S) uint8 RGB; a one-hand network also takes ``is_right``, (B,) bool. The
     outputs of a two-hand network have an axis of hands, right and left, behind the batch's.

@@ -41,7 +41,7 @@ class JointAngles(NamedTuple):
 
 
 def joint_angles(hand_pose: npt.ArrayLike, side: Side, articulation: Articulation) -> list[JointAngles]:
-    """Flexion and abduction of the fifteen joints, as the direction of each bone seen from the one before it.
+    """Flexion and abduction of the fifteen joints, from the direction of each bone relative to the one before it.
 
     A bone's direction is split into the angle within the plane in which its finger bends (flexion) and the angle out of
     that plane (abduction), as Spurr et al. do (Weakly Supervised 3D Hand Pose Estimation via Biomechanical Constraints,
@@ -52,14 +52,14 @@ def joint_angles(hand_pose: npt.ArrayLike, side: Side, articulation: Articulatio
     - **MCP** of a finger: the bone from MCP to PIP against the palm. Flexion is 0 along the hand's axis (wrist to the
       knuckle of the middle finger) and positive towards the palm; abduction is positive towards the thumb's side.
     - **PIP, DIP** of a finger, **MCP, IP** of the thumb: the bone behind the joint against the bone before it. Flexion
-      is 0 where the two are in line and positive towards the palm; abduction is the way sideways, which these joints
+      is 0 if the two are in line and positive towards the palm; abduction is the sideways angle, which these joints
       hardly have, positive towards the thumb's side.
     - **CMC** of the thumb: the metacarpal bone against the palm. Flexion is what hand surgeons call palmar abduction,
       the angle out of the palm's plane; abduction is radial abduction, the angle within that plane from the hand's axis
       towards the thumb's side.
 
-    The axes are those of the model's mean shape at rest (:mod:`gesturehand.synthetic.articulation`); what the second
-    and third bone of a finger lean sideways there counts as none.
+    The axes are those of the model's mean shape at rest (:mod:`gesturehand.synthetic.articulation`); the sideways lean
+    of a finger's second and third bone there counts as zero.
 
     Args:
         hand_pose: (15, 3, 3) rotations relative to the parents, MANO's order, the mean pose included
@@ -99,7 +99,7 @@ def _finger_base(direction: FloatArray, hand: Articulation) -> tuple[float, floa
 
 
 def _thumb_base(direction: FloatArray, hand: Articulation) -> tuple[float, float]:
-    """The other way about: within the palm's plane first, since the thumb may point straight away from the hand."""
+    """Angles of the thumb's base, first within the palm's plane: the thumb may point straight away from the hand."""
     radial, palmar = _degrees(direction @ hand.forward, direction @ hand.radial, direction @ hand.palmar)
     return palmar, radial
 

@@ -1,8 +1,8 @@
-"""Where joints lie: a hand model's own joints, or the places that people and landmark networks mark in photographs.
+"""The definition of joints: a hand model's own, or the places that people and landmark networks mark in photographs.
 
-Data sets define the 21 joints differently. A model's joints are where its bones turn; annotators mark knuckles and
-creases that they can see, several millimetres away. The JSON of weights for photographs can therefore hold an offset
-for each joint, measured on photographs by ``scripts/joint_offsets.py``.
+Data sets define the 21 joints differently. A model's joints are the places where its bones turn; annotators mark the
+knuckles and creases that they see, several millimetres away. The JSON of weights for photographs can therefore hold an
+offset for each joint, measured on photographs by ``scripts/joint_offsets.py``.
 """
 
 from typing import Any, Final, Literal
@@ -44,12 +44,12 @@ class AnnotatedHand:
         return vertices, moved_joints(joints, is_right, self._offsets_m.to(joints))
 
 
-#: What poses hands: with its own joints, or with moved ones.
+#: A hand model with its own joints, or with moved ones.
 PosedHand = HandModel | AnnotatedHand
 
 
 def offsets_in_m(offsets_mm: Any, source: str) -> Offsets | None:
-    """Offsets as the JSON of weights has them, or None if it has none.
+    """Offsets from the JSON of weights, or None if it has none.
 
     Args:
         offsets_mm: 21 lists of three numbers, mm.

@@ -21,13 +21,13 @@ from gesturehand.extras import install
 from gesturehand.file_writing import new_file
 from gesturehand.inference.result import HandResult, object_name
 
-#: Beside the results' names, so that no picture that is given can have the name of one that is written.
+#: Added to the results' names, so that no given picture can have the name of one that is written.
 OVERLAY_SUFFIX: Final = "_overlay"
 #: Encoders of videos with their options, the best first.
 _CODECS: Final = {"libx264": {"preset": "veryfast", "crf": "20"}, "mpeg4": {"qscale": "3"}}
 MeshFormat = Literal["obj", "ply", "glb"]
 MESH_FORMATS: Final[tuple[MeshFormat, ...]] = get_args(MeshFormat)
-#: What is written where nothing is asked for; GLB takes a library of its own.
+#: The default formats; GLB takes an additional library.
 DEFAULT_FORMATS: Final[tuple[MeshFormat, ...]] = ("obj", "ply")
 
 #: From the camera's frame to one with y up: 180° about x.
@@ -56,7 +56,7 @@ def drawn_hands(hands: Sequence[HandResult], tracks: Sequence[int] | None = None
 
 
 def label_of(hand: HandResult) -> str:
-    """A hand in a few words: its side, and its gesture with the probability."""
+    """A short label of a hand: its side, and its gesture with the probability."""
     gesture = hand.gesture_fine
     return hand.side if gesture is None else f"{hand.side}: {gesture.name} {100 * gesture.probability:.0f} %"
 
@@ -64,7 +64,7 @@ def label_of(hand: HandResult) -> str:
 class VideoWriter:
     """An MP4 file that is being written; :func:`new_video` makes one.
 
-    It is H.264 with 4:2:0 colours, which browsers and players show; MPEG-4 where FFmpeg has no encoder for that.
+    It is H.264 with 4:2:0 colours, which browsers and players show; MPEG-4 if FFmpeg has no encoder for that.
 
     Args:
         path: The file, for messages.
@@ -84,7 +84,7 @@ class VideoWriter:
         """Adds a frame (H, W, 3) uint8 RGB; the first one's size, made even, is the video's, others are fitted into it.
 
         Raises:
-            UserError: FFmpeg writes no MP4 here.
+            UserError: FFmpeg cannot write MP4 here.
         """
         if self._container is None:
             self._open(*(max(2, size // 2 * 2) for size in picture.shape[:2]))
@@ -93,7 +93,7 @@ class VideoWriter:
 
     def _open(self, height: int, width: int) -> None:
         self._shape = height, width
-        # The index in front, so that a browser plays it before it has all of it.
+        # The index is in front, so that a browser can play the video before it has all of it.
         self._container = av.open(str(self.part), "w", format="mp4", options={"movflags": "faststart"})
         codec = next((name for name in _CODECS if name in av.codecs_available), None)
         if codec is None:
@@ -106,7 +106,7 @@ class VideoWriter:
         """Ends the video.
 
         Raises:
-            OSError: Not all of it could be written.
+            OSError: It could not be written completely.
         """
         if self._container is not None:
             container, self._container = self._container, None
@@ -137,10 +137,10 @@ def new_video(path: Path, fps: float) -> Iterator[VideoWriter]:
 
 
 def parse_formats(text: str) -> tuple[MeshFormat, ...]:
-    """Formats from their names with commas between them, each once.
+    """Formats from their comma-separated names, each once.
 
     Raises:
-        UserError: There is no such format, or what it takes is not installed.
+        UserError: There is no such format, or its library is not installed.
     """
     wanted = dict.fromkeys(name.strip().lower() for name in text.split(","))
     formats = tuple(kind for kind in MESH_FORMATS if kind in wanted)
@@ -152,12 +152,12 @@ def parse_formats(text: str) -> tuple[MeshFormat, ...]:
 
 
 def mesh_bytes(hands: Sequence[HandResult], kind: MeshFormat, *, y_up: bool = False) -> bytes:
-    """A file of a format.
+    """The content of a file in a format.
 
     Args:
-        hands: Hands in an image.
+        hands: The hands in an image.
         kind: The format.
-        y_up: Turn OBJ and PLY by 180° about x. GLB always is turned so: glTF has y up and z towards the viewer.
+        y_up: Rotate OBJ and PLY by 180° about x. GLB always is: glTF has y up and z towards the viewer.
 
     Raises:
         UserError: It is GLB, and trimesh is not installed.

@@ -1,4 +1,4 @@
-"""Work in threads: each stage is an iterator, and runs ahead of the one that takes from it."""
+"""Work in threads: each stage is an iterator that runs ahead of the stage that takes from it."""
 
 import signal
 import threading
@@ -10,7 +10,7 @@ from typing import Final, NamedTuple, TypeVar
 
 Item = TypeVar("Item")
 
-#: Items that a stage may be ahead.
+#: Number of items by which a stage may be ahead.
 AHEAD: Final = 4
 
 
@@ -19,7 +19,7 @@ class _Failed(NamedTuple):
 
 
 class _End:
-    """Nothing more comes."""
+    """Marks the end of the items."""
 
 
 @contextmanager
@@ -27,11 +27,11 @@ def ahead(items: Iterator[Item], count: int = AHEAD) -> Iterator[Iterator[Item]]
     """Takes items in a separate thread, a few before they are needed.
 
     Args:
-        items: What is taken; a generator's work is done in the thread.
-        count: Items that wait at most.
+        items: The items; a generator's work is done in the thread.
+        count: Largest number of items that wait.
 
     Yields:
-        The same items. An error of theirs is raised where they are asked for. When the block ends, however it does, the
+        The same items. Their errors are raised where the items are requested. When the block ends, however it does, the
         thread has ended too, and a generator is closed.
     """
     queue: Queue[Item | _Failed | type[_End]] = Queue(count)
@@ -44,7 +44,7 @@ def ahead(items: Iterator[Item], count: int = AHEAD) -> Iterator[Iterator[Item]]
                 if left.is_set():
                     return
             queue.put(_End)
-        except BaseException as error:  # told where items are asked for
+        except BaseException as error:  # raised where items are requested
             queue.put(_Failed(error))
         finally:
             close = getattr(items, "close", None)
@@ -73,7 +73,7 @@ def ahead(items: Iterator[Item], count: int = AHEAD) -> Iterator[Iterator[Item]]
 
 @contextmanager
 def first_interrupt(stop: Callable[[], None]) -> Iterator[None]:
-    """Ctrl-C asks for an end, which leaves time to finish; a second Ctrl-C interrupts as always.
+    """Makes the first Ctrl-C ask for an end, which leaves time to finish; a second Ctrl-C interrupts as usual.
 
     Outside the main thread, where signals cannot be handled, this does nothing.
 

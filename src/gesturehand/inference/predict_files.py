@@ -24,7 +24,7 @@ class Predicted(NamedTuple):
         hands: Number of hands in all of them.
         empty: Number of images and frames without a hand.
         last: The hands of the last image.
-        skipped: Images that were done before.
+        skipped: Number of images that were done before.
     """
 
     images: int
@@ -41,16 +41,17 @@ def predict_files(
     settings: Settings,
     say: Callable[[str], None] = print,
 ) -> Predicted:
-    """Predicts files and writes what was found.
+    """Predicts files and writes the results.
 
     Args:
-        predictor: Predicts.
+        predictor: The predictor.
         inputs: Images, folders of images, videos; as text also numbers of cameras and addresses.
-        settings: What is written and where.
+        settings: The settings of output and prediction.
         say: Called once for each assumption.
 
     Raises:
-        UserError: Something given cannot serve. Where images of several cannot be read, the others are predicted first.
+        UserError: Something given cannot be used. If some of several images cannot be read, the others are predicted
+            first.
     """
     sources = prepare(inputs, settings, say)
     run = PredictionRun(predictor, settings, say)
@@ -69,15 +70,15 @@ def predict_files(
 
 
 def prepare(inputs: Sequence[str | Path], settings: Settings, say: Callable[[str], None]) -> Sources:
-    """Finds what is predicted, and makes the folder of the results.
+    """Finds the inputs to predict, and makes the folder of the results.
 
     Args:
         inputs: As for :func:`predict_files`.
-        settings: What is written and where.
-        say: Called with what is left out.
+        settings: The settings of output and prediction.
+        say: Called with a sentence on files that are left out.
 
     Raises:
-        UserError: Something given cannot serve.
+        UserError: Something given cannot be used.
     """
     sources = find_sources(inputs)
     if isinstance(settings.boxes, BoxFile):
@@ -89,7 +90,7 @@ def prepare(inputs: Sequence[str | Path], settings: Settings, say: Callable[[str
 
 
 def refuse_unreadable(unreadable: Sequence[Unreadable], sources: Sources, settings: Settings) -> None:
-    """Raises a UserError that names what could not be read, if anything."""
+    """Raises a UserError that names the images that could not be read, if there are any."""
     if not unreadable:
         return
     if len(sources.images) == 1:

@@ -1,4 +1,4 @@
-"""Many images in; JSON, meshes and pictures out, group by group, with what is done left out on request."""
+"""Prediction on many images, group by group: JSON, meshes and pictures; finished images can be skipped."""
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
@@ -21,19 +21,19 @@ from gesturehand.inference.query import ImageQuery
 from gesturehand.inference.result import HandResult, dump
 from gesturehand.inference.sources import Sources
 
-#: Images of a group, or as many as crops of a batch.
+#: Number of images in a group, or the number of crops in a batch if that is larger.
 _GROUP: Final = 32
 
 
 class ImageFile(NamedTuple):
-    """An image that is predicted.
+    """An image to predict.
 
     Attributes:
         path: Its file.
-        shown: As messages name it.
+        shown: Its name in messages.
         result: The stem of its results' names.
-        group: Number of its group. Hands of one group share batches and those of two do not: a batch decides on the
-            last digits of its results, which must not depend on which groups are predicted, where, or after which.
+        group: Number of its group. Hands share batches within a group and not between groups: a batch affects the last
+            digits of its results, which must not depend on which groups are predicted, where, or in which order.
     """
 
     path: Path
@@ -46,7 +46,7 @@ class Unreadable(NamedTuple):
     """An image that could not be read.
 
     Attributes:
-        reason: Its name and what is wrong with it, as the end of a sentence.
+        reason: Its name and its problem, as the end of a sentence.
         sentence: The same as a sentence with a remedy.
     """
 
@@ -58,7 +58,7 @@ class ImagesDone(NamedTuple):
     """The outcome of predicting images.
 
     Attributes:
-        unreadable: Those that could not be read, in order.
+        unreadable: The images that could not be read, in order.
         skipped: Number of images that were done before and left as they were.
     """
 
@@ -78,10 +78,10 @@ _RESULT: Final = msgspec.json.Decoder(_Result)
 
 
 def image_files(sources: Sources, batch_size: int) -> list[ImageFile]:
-    """The images of what is to be predicted, in groups that depend on nothing else.
+    """The images of the sources, in groups that depend on nothing else.
 
     Args:
-        sources: What is to be predicted.
+        sources: The inputs.
         batch_size: Crops at a time.
     """
     names, size = sources.output_names(), max(_GROUP, batch_size)
@@ -89,16 +89,16 @@ def image_files(sources: Sources, batch_size: int) -> list[ImageFile]:
 
 
 def predict_images(run: PredictionRun, images: Sequence[ImageFile], *, side_by_side: bool = True) -> ImagesDone:
-    """Predicts images and writes what is found; those that cannot be read are noted.
+    """Predicts images and writes the results; images that cannot be read are noted.
 
     Args:
-        run: What is asked, written and counted.
+        run: The call's settings, output and counts.
         images: All images of each group.
-        side_by_side: Images are read and searched, predicted, and written in a thread each, so that none waits for the
-            disk; otherwise one after the other, for processes that have one core each.
+        side_by_side: Reading and searching, predicting, and writing have separate threads, so that none waits for the
+            disk; otherwise they follow each other, for processes with one core each.
 
     Raises:
-        UserError: Something asked for cannot serve, or a file cannot be written.
+        UserError: Something given cannot be used, or a file cannot be written.
     """
     settings = run.settings
     waiting: deque[tuple[ImageFile, Frame]] = deque()
@@ -147,7 +147,7 @@ def _query(run: PredictionRun, file: ImageFile, frame: Frame, image: np.ndarray)
 
 
 def _write(run: PredictionRun, file: ImageFile, frame: Frame, hands: list[HandResult]) -> None:
-    """Writes the files of an image, the JSON last: where it is, all are."""
+    """Writes the files of an image, the JSON last: if it exists, all do."""
     settings = run.settings
     stem = settings.output / file.result
     content = run.content(frame, hands)
@@ -167,9 +167,9 @@ def _overlay(stem: Path) -> Path:
 
 
 def _left(run: PredictionRun, images: Iterable[ImageFile]) -> list[ImageFile]:
-    """The images that are still to be predicted, with all others of their groups; those that are done are counted.
+    """The images that must still be predicted, with all others of their groups; finished ones are counted.
 
-    A group in which only unreadable images are left counts as done apart from these.
+    A group whose only unfinished images are unreadable counts as finished except for these.
     """
     left: list[ImageFile] = []
     for _, members in groupby(images, key=attrgetter("group")):
@@ -187,7 +187,7 @@ def _left(run: PredictionRun, images: Iterable[ImageFile]) -> list[ImageFile]:
 
 
 def remove_unfinished(images: Iterable[ImageFile], settings: Settings) -> None:
-    """Removes what killed processes left half-written of images' results."""
+    """Removes half-written results that killed processes left."""
     stems = [settings.output / file.result for file in images]
     endings = [f".{kind}" for kind in settings.mesh_formats]
     files = [stem.with_name(stem.name + ending) for stem in stems for ending in endings]
@@ -196,7 +196,7 @@ def remove_unfinished(images: Iterable[ImageFile], settings: Settings) -> None:
 
 
 def _hands_done(run: PredictionRun, file: ImageFile) -> int | None:
-    """How many hands an image has whose results are all there, of these settings, and not older than it; else None."""
+    """Number of hands of an image whose results all exist, with these settings, and are not older; otherwise None."""
     stem, settings = run.settings.output / file.result, run.settings
     others = [stem.with_name(f"{stem.name}.{kind}") for kind in settings.mesh_formats if settings.mesh is not False]
     others += [_overlay(stem)] if settings.overlay else []

@@ -1,4 +1,4 @@
-"""Many images on a cluster's workers, a group of them each at a time; the files are those of one process."""
+"""Prediction on many images by a cluster's workers, one group each at a time; the files are those of one process."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -28,14 +28,14 @@ class Network(NamedTuple):
     """The network that a worker loads once; see :meth:`~gesturehand.inference.predictor.HandPredictor.from_checkpoint`.
 
     Attributes:
-        checkpoint: A file, absolute, or a shipped one's name.
-        shown: As the results name it.
-        device: Device of the worker.
-        mano: MANO's file or folder, absolute; None: the training's.
+        checkpoint: An absolute path, or the name of shipped weights.
+        shown: Its name in the results.
+        device: The worker's device.
+        mano: Absolute path of MANO's file or folder; None: that of the training.
         box_scale: Side of a crop over the longer side of its box; None: the network's.
-        engine: What runs it.
-        joints: Which joints are returned.
-        changed: When the file was changed last, ns: workers that have loaded an earlier one load it again.
+        engine: The engine that runs it.
+        joints: The joints that are returned.
+        changed: Time of the file's last change, ns: workers that have loaded an earlier version load it again.
     """
 
     checkpoint: str
@@ -80,12 +80,12 @@ def network_of(
     """The network that workers have to load.
 
     Args:
-        checkpoint: As for :meth:`~gesturehand.inference.predictor.HandPredictor.from_checkpoint`, and so is the rest.
+        checkpoint: This and the rest as for :meth:`~gesturehand.inference.predictor.HandPredictor.from_checkpoint`.
         device: Device of each worker.
         mano: MANO's file or folder, which the workers must see.
         box_scale: Side of a crop over the longer side of its box.
-        engine: What runs the network.
-        joints: Which joints are returned.
+        engine: The engine that runs the network.
+        joints: The joints that are returned.
 
     Raises:
         UserError: There is no such checkpoint.
@@ -110,14 +110,14 @@ def predict_on_cluster(
     such a machine with as many threads. A group whose worker died is predicted again.
 
     Args:
-        network: What the workers load.
+        network: The network that the workers load.
         inputs: Images and folders of images.
-        settings: What is written and where.
+        settings: The settings of output and prediction.
         cluster: The workers.
         say: Called once for each assumption.
 
     Raises:
-        UserError: As ``predict_files`` and :meth:`~gesturehand.cluster.client.Cluster.stream`; or a video is given.
+        UserError: As for ``predict_files`` and :meth:`~gesturehand.cluster.client.Cluster.stream`; or a video is given.
     """
     _refuse_videos(find_sources(inputs))
     sources = prepare(inputs, settings, say)
@@ -157,9 +157,9 @@ def predict_group(network: Network, images: Sequence[ImageFile], settings: Setti
     """Predicts images on a worker.
 
     Args:
-        network: What is loaded, unless this process has it.
+        network: The network, which is loaded unless this process has it already.
         images: A whole group.
-        settings: What is written and where.
+        settings: The settings of output and prediction.
 
     Raises:
         UserError: Something asked for cannot serve.

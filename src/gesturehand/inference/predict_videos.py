@@ -1,4 +1,4 @@
-"""Videos in; a line of JSON a frame, meshes and a film out. Frames are read, tracked, predicted and written at once."""
+"""Prediction on videos: a line of JSON per frame, meshes and a film, while frames are still being read and tracked."""
 
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -36,7 +36,7 @@ def predict_video(run: PredictionRun, source: Path | Stream, name: str) -> None:
 
     Args:
         run: What is written, and counted.
-        source: A video's file, or what is predicted until Ctrl-C.
+        source: A video file, or a source that is predicted until Ctrl-C.
         name: Name of the results.
 
     Raises:
@@ -91,7 +91,7 @@ def predict_video(run: PredictionRun, source: Path | Stream, name: str) -> None:
 def _asked(
     run: PredictionRun, images: Iterator[np.ndarray], name: str, shown: str
 ) -> Iterator[tuple[Frame, ImageQuery]]:
-    """Where the hands of each frame are."""
+    """The places of each frame's hands."""
     settings, tracker = run.settings, None
     if settings.boxes is None:
         run.once(FOUND)
@@ -118,7 +118,7 @@ def _asked(
 def _predicted(
     run: PredictionRun, asked: Iterator[tuple[Frame, ImageQuery]], fps: float, *, live: bool
 ) -> Iterator[Predicted]:
-    """What the network says of each frame, smoothed along the tracks."""
+    """The network's predictions for each frame, smoothed along the tracks."""
     waiting: deque[Frame] = deque()
 
     def queries() -> Iterator[ImageQuery]:

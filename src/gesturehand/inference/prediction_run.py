@@ -83,7 +83,7 @@ class Frame(NamedTuple):
     """An image, or a video's frame, on its way through the predictor.
 
     Attributes:
-        name: As the results name it.
+        name: Its name in the results.
         size: Width and height, px.
         image: The image to draw on; None if it is not drawn.
         camera: Its intrinsics.
@@ -107,17 +107,17 @@ class PredictionRun:
     """One call of ``predict``.
 
     Args:
-        predictor: Predicts.
-        settings: What is written and where.
+        predictor: The predictor.
+        settings: The settings of output and prediction.
         say: Called once for each assumption.
         tell: Called with the hands of every image and frame, and a frame's tracks, before they are written; any
             exception from it ends the run.
 
     Attributes:
         painter: Draws the hands.
-        frames: Images and frames so far.
-        hands: Hands in them.
-        empty: Images and frames without a hand.
+        frames: Number of images and frames so far.
+        hands: Number of hands in them.
+        empty: Number of images and frames without a hand.
         last: The hands of the last one.
     """
 
@@ -149,9 +149,9 @@ class PredictionRun:
         """An image or frame with its camera.
 
         Args:
-            name: As the results name it.
+            name: Its name in the results.
             image: (H, W, 3) uint8 RGB.
-            file: Where it comes from, if from an image file: it is drawn from there, since a batch of photos would fill
+            file: The image file that it comes from, if any: it is drawn from there, since a batch of photos would fill
                 the memory.
         """
         height, width = image.shape[:2]
@@ -178,7 +178,7 @@ class PredictionRun:
         """Hands of an image or frame whose boxes are given.
 
         Args:
-            boxes: They.
+            boxes: The boxes.
             name: Name of the image's or video's file.
             frame: Number of the frame.
             image: (H, W, 3).
@@ -195,7 +195,7 @@ class PredictionRun:
         return tuple(replace(hand, side=hand.side or self.settings.side) for hand in hands)
 
     def content(self, frame: Frame, hands: list[HandResult], tracks: Sequence[int] | None = None) -> dict[str, object]:
-        """What is written of an image or frame, which is counted."""
+        """The text to write for an image or frame, which is counted."""
         self.count(len(hands))
         self.last = hands
         if self._tell is not None:
@@ -205,14 +205,13 @@ class PredictionRun:
         )
 
     def count(self, hands: int) -> None:
-        """Counts an image or frame with so many hands."""
+        """Counts an image or frame with the given number of hands."""
         self.frames += 1
         self.hands += hands
         self.empty += not hands
 
     def settings_sha256(self, name: str) -> str:
-        """SHA-256 of all that an image's numbers and meshes depend on, apart from the image: network, settings, its
-        boxes.
+        """SHA-256 of everything but the image on which its numbers and meshes depend: network, settings, its boxes.
 
         Anything that changes only the last digits is left out: engine, device and batch size.
 
@@ -227,7 +226,7 @@ class PredictionRun:
 
     @cached_property
     def _asked(self) -> Any:
-        """The digest of what is the same for all images."""
+        """The digest of everything that is the same for all images."""
         settings = self.settings
         asked = (
             *(__version__, self.predictor.sha256, settings.side, settings.min_score, settings.max_hands),
@@ -237,7 +236,7 @@ class PredictionRun:
 
     @cached_property
     def painter(self) -> PredictionPainter:
-        """Made where something is drawn, since closing the meshes takes a moment."""
+        """Created only if something is drawn, since closing the meshes takes a moment."""
         hand_model = self.predictor.model.hand_model
         return PredictionPainter(hand_model.faces.cpu().numpy(), hand_model.num_vertices)
 
@@ -252,14 +251,14 @@ class PredictionRun:
             write_bytes(stem.with_name(f"{stem.name}.{kind}"), content, one_of_many=True)
 
     def once(self, text: str) -> None:
-        """Says a sentence that has not been said yet."""
+        """Says a sentence unless it has been said already."""
         if text not in self._said:
             self._said.add(text)
             self.say(text)
 
 
 def introduction(predictor: HandPredictor) -> str:
-    """What predicts, in a line."""
+    """The network, device and engine in one line."""
     return f"Weights: {predictor.checkpoint}, on {predictor.device}, by {predictor.engine_name}"
 
 

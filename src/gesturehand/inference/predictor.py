@@ -40,7 +40,7 @@ from gesturehand.inference.upright import Crop, FreeHand, Row, upright_looks
 from gesturehand.skeleton import SIDES
 from gesturehand.suggestions import did_you_mean
 
-#: Crops at a time.
+#: Number of crops at a time.
 BATCH_SIZE: Final = 32
 
 
@@ -57,14 +57,14 @@ class HandPredictor:
         regressor: From :func:`~gesturehand.inference.checkpoint.load_regressor`.
         device: "auto" (CUDA if available), or a device of PyTorch.
         box_scale: Side of a crop over the longer side of its box; the regressor's if not given.
-        engine: What runs the network; see :data:`~gesturehand.inference.engine.Engine`.
-        joints: Which joints are returned; see :data:`~gesturehand.inference.joint_definition.Joints`.
+        engine: The engine that runs the network; see :data:`~gesturehand.inference.engine.Engine`.
+        joints: The joints that are returned; see :data:`~gesturehand.inference.joint_definition.Joints`.
 
     Attributes:
         model: The regressor, on the device, in evaluation mode.
         checkpoint: Its path.
-        device: Where it runs.
-        engine_name: What runs it: "PyTorch" or "ONNX Runtime".
+        device: The device on which it runs.
+        engine_name: The engine that runs it: "PyTorch" or "ONNX Runtime".
         two_hand: It sees two hands per crop.
         mirror_left: It sees left hands as right ones.
         upright: It sees upright hands; if a hand's rotation is not given, it searches for it in several passes.

@@ -26,7 +26,7 @@ from gesturehand.inference.boxes import (
 )
 from gesturehand.skeleton import SIDES, Side
 
-#: Diagonal of 35 mm film (36 × 24 mm), which equivalent focal lengths refer to (CIPA DCG-001).
+#: Diagonal of 35 mm film (36 × 24 mm), to which equivalent focal lengths refer (CIPA DCG-001).
 _FILM_DIAGONAL_MM: Final = math.hypot(36, 24)
 #: Millimetres in a unit of the sensor's resolution, by the tag's number: inch, centimetre, millimetre, micrometre.
 _UNITS_MM: Final = {2: 25.4, 3: 10.0, 4: 1.0, 5: 0.001}
@@ -38,7 +38,7 @@ Image = npt.NDArray[np.uint8] | str | Path
 Boxes = Sequence[Sequence[float]] | npt.NDArray[np.floating] | npt.NDArray[np.integer] | None
 Turns = float | Sequence[float | None] | npt.NDArray[np.floating] | None
 Intrinsics = Sequence[float] | npt.NDArray[np.floating] | None
-#: What intrinsics rest on: the caller, the photo's Exif data, or nothing.
+#: The basis of intrinsics: the caller, the photo's Exif data, or nothing.
 IntrinsicsSource = Literal["given", "exif", "assumed"]
 
 #: Slots of a two-hand network, in order.
@@ -120,7 +120,7 @@ class ImageQuery:
         hands: The hands; None: those that the detector finds.
         intrinsics: fx, fy, cx, cy or (3, 3), px; if not given, those of the file's Exif data, else assumed.
         name: Names the image in errors.
-        intrinsics_source: What given intrinsics are based on.
+        intrinsics_source: The basis of given intrinsics.
     """
 
     image: Image
@@ -156,7 +156,7 @@ class ImageCamera(NamedTuple):
 
     Attributes:
         intrinsics: (3, 3) px.
-        source: What they are based on.
+        source: Their basis.
     """
 
     intrinsics: npt.NDArray[np.float64]
@@ -168,7 +168,7 @@ def camera_of(given: Intrinsics, file: str | Path | None, width: int, height: in
 
     Args:
         given: fx, fy, cx, cy or (3, 3), px, or None.
-        file: Where the image comes from, if from an image file.
+        file: The image file that the image comes from, if any.
         width: Width of the image as it is shown, px.
         height: Likewise.
 

@@ -28,7 +28,7 @@ _ARRAYS: Final = (
     "weak_perspective",
     "crop_affine",
 )
-#: What is written for a hand; for a video's hand also ``track``.
+#: The keys that are written for a hand; for a video's hand also ``track``.
 HAND_KEYS: Final = ("side", "box", "score", "gesture", "intrinsics", *_ARRAYS, "mesh_object")
 
 _ENCODER: Final = json.JSONEncoder(ensure_ascii=False)
@@ -145,7 +145,7 @@ def image_dictionary(
     tracks: Sequence[int] | None = None,
     settings_sha256: str | None = None,
 ) -> dict[str, Any]:
-    """What is written for an image; docs/predict.md describes every key.
+    """The content of an image's JSON; docs/predict.md describes every key.
 
     Args:
         name: Name of the image.

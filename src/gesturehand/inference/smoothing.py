@@ -1,9 +1,9 @@
 """Predicted hands of a video, smoothed along their tracks: pose, shape and place.
 
 :func:`smooth_both_ways` looks at the frames before and after each one, which files allow. :class:`HandSmoother` knows
-those before only, as cameras need it; it uses the One-Euro filter (Casiez, Roussel, Vogel: "1 € Filter", CHI 2012),
-a low-pass filter of first order whose cutoff frequency grows with the speed: what stands still is smoothed much, what
-moves fast lags little.
+only those before, as live cameras require; it uses the One-Euro filter (Casiez, Roussel, Vogel: "1 € Filter", CHI
+2012), a first-order low-pass filter whose cutoff frequency grows with the speed, so that still hands are smoothed
+strongly and fast ones lag little.
 """
 
 import math
@@ -27,38 +27,39 @@ Difference = Callable[[FloatArray, FloatArray], FloatArray]
 Move = Callable[[FloatArray, FloatArray], FloatArray]
 Item = TypeVar("Item")
 
-#: Cutoff of the speed's own low-pass filter in the One-Euro filter, its paper's.
+#: Cutoff of the low-pass filter on the speed within the One-Euro filter, from its paper, Hz.
 _SPEED_CUTOFF_HZ: Final = 1.0
 
-#: One-Euro's cutoffs at rest, Hz, and their slopes, Hz per unit and second (docs/predict.md has what they do): of
-#: rotations (rad), of the place in the image (hand sizes) and of the logarithm of the depth.
+#: One-Euro's cutoffs at rest, Hz, and their slopes, Hz per unit and second (docs/predict.md shows their effect), for
+#: rotations (rad), for the place in the image (hand sizes) and for the logarithm of the depth.
 _ROTATION: Final = (1.2, 0.6)
 _DIRECTION: Final = (8.0, 1.0)
 _DEPTH: Final = (0.8, 1.0)
-#: How far the frames on either side that :func:`smooth_both_ways` looks at are away, s: of rotations, of the place in
-#: the image and of the depth.
+#: How far :func:`smooth_both_ways` looks on either side, s: for rotations, for the place in the image and for the
+#: depth.
 _REACHES: Final = (0.2, 0.2, 0.5)
-#: Degree of the polynomial that it lays through them.
+#: Degree of the polynomial that it fits to those frames.
 _DEGREE: Final = 2
-#: Rotations count the less, the further they lie from the fitted ones, and not at all beyond so many times the median
-#: distance, or so many radians if that is more: a hand seen edgeways is taken for its other side now and then.
+#: Rotations count less the further they lie from the fitted ones, and not at all beyond this many times the median
+#: distance, or this many radians if that is more: a hand seen edge-on is now and then mistaken for one seen from
+#: behind.
 _OUTLYING: Final = 4.0
 _OUTLYING_RAD: Final = 0.6
-#: Fits with such weights.
+#: Number of fits with such weights.
 _FITS: Final = 3
-#: It looks at so many frames on either side at most, which bounds what is in memory.
+#: It looks at no more than this many frames on either side, which bounds the memory.
 _MOST_FRAMES: Final = 30
-#: A hand is never placed nearer.
+#: Least distance of a hand from the camera, m.
 _NEAREST_M: Final = 0.01
 
 
 def rotation_difference(start: FloatArray, end: FloatArray) -> FloatArray:
-    """The rotation vectors (N, 3) that lead from rotations (N, 3, 3) to others, in the frames of the first."""
+    """The rotation vectors (N, 3) from rotations (N, 3, 3) to others, in the frames of the former."""
     return np.asarray(Rotation.from_matrix(start.swapaxes(-1, -2) @ end).as_rotvec())
 
 
 def rotation_move(start: FloatArray, step: FloatArray) -> FloatArray:
-    """Rotations (N, 3, 3) moved by rotation vectors (N, 3) in their own frames, on the geodesic."""
+    """Rotations (N, 3, 3), each moved along the geodesic by a rotation vector (N, 3) in its own frame."""
     return np.asarray(start @ Rotation.from_rotvec(step).as_matrix())
 
 
@@ -67,10 +68,11 @@ class OneEuro:
 
     Args:
         cutoff_hz: Cutoff frequency at rest.
-        slope: By how much the cutoff grows with the speed: Hz per unit and second (the paper's β).
+        slope: Growth of the cutoff with the speed, Hz per unit and second (the paper's β).
         difference: The step (N, C) from one value to another; of vectors (N, C), the difference.
         move: The value that a step leads to; of vectors, the sum.
-        leading: Beyond the paper: first move on at the smoothed speed, so that a steady motion is followed without lag.
+        leading: An addition to the paper: first move on at the smoothed speed, so that steady motion is followed
+            without lag.
     """
 
     def __init__(
@@ -95,8 +97,8 @@ class OneEuro:
         """The smoothed value.
 
         Args:
-            value: The present one, (N, C), or what ``difference`` takes.
-            passed_s: Time since the last value; not used for the first one, which is given back.
+            value: The present value, (N, C), or whatever ``difference`` takes.
+            passed_s: Time since the last value, s; not used for the first value, which is returned as it is.
         """
         if self._raw is None or self._smooth is None:
             self._raw = self._smooth = value
@@ -114,7 +116,7 @@ class OneEuro:
 
 
 def _share(cutoff_hz: FloatArray, passed_s: float) -> FloatArray:
-    """How much of the way to a new value an exponential filter goes: the paper's α."""
+    """The share of the way to a new value that an exponential filter goes: the paper's α."""
     return 1 / (1 + 1 / (2 * math.pi * cutoff_hz * passed_s))
 
 
@@ -124,7 +126,7 @@ class _Parts(NamedTuple):
     Attributes:
         rotations: (16, 3, 3).
         direction: (2,) x and y over z of the joints' mean.
-        farness: The logarithm of its depth over the hand's size.
+        farness: The logarithm of that mean's depth over the hand's size.
         betas: (10,).
     """
 
@@ -144,7 +146,7 @@ class _Parts(NamedTuple):
 
 @dataclass
 class _TrackState:
-    """A track so far.
+    """The state of a track.
 
     Attributes:
         frame: Number of the last frame in which it was seen.
@@ -163,15 +165,15 @@ class _TrackState:
 
 
 class HandSmoother:
-    """Smooths hands over a video's frames, which are given in order, by what was seen so far.
+    """Smooths the hands of a video's frames, which are given in order, from the frames seen so far.
 
-    Rotations are filtered on the manifold, and shapes averaged. Of the place, the direction to the joints' mean and the
-    logarithm of its distance over the hand's size are filtered, since a picture tells the first well and the second
-    badly. Everything that follows from these is computed anew: vertices, joints and their projections. What the network
-    says of the image (``joints_2d_image``, ``camera``, gestures) stays each frame's own.
+    Rotations are filtered on the manifold, and shapes averaged. The place is filtered as the direction to the joints'
+    mean and the logarithm of its distance over the hand's size, since a picture determines the former well and the
+    latter badly. Everything that follows from these is recomputed: vertices, joints and their projections. Predictions
+    about the image itself (``joints_2d_image``, ``camera``, gestures) are left as they are in each frame.
 
     Args:
-        hand_model: The network's.
+        hand_model: The network's hand model.
         fps: Frames per second.
     """
 
@@ -181,12 +183,12 @@ class HandSmoother:
         self._tracks: dict[int, _TrackState] = {}
 
     def __call__(self, frame: int, tracks: Sequence[int], hands: Sequence[HandResult]) -> list[HandResult]:
-        """The hands of a frame.
+        """The smoothed hands of a frame.
 
         Args:
             frame: Its number.
             tracks: Number of each hand's track; a track has one side.
-            hands: Predicted.
+            hands: The predicted hands.
         """
         parts = [self._smoothed(frame, track, _Parts.of(hand)) for track, hand in zip(tracks, hands, strict=True)]
         return _rebuilt(self._hand_model, hands, parts)
@@ -195,7 +197,7 @@ class HandSmoother:
         state = self._tracks.setdefault(track, _TrackState(frame, 0, np.zeros(len(seen.betas))))
         state.count += 1
         state.betas = state.betas + (seen.betas - state.betas) / state.count
-        # In the hand's sizes, so that hands far away are not smoothed more.
+        # In units of the hand's size, so that distant hands are not smoothed more.
         state.unit = state.unit or float(np.exp(-seen.farness))
         passed_s = max(frame - state.frame, 1) / self._fps
         state.frame = frame
@@ -208,7 +210,7 @@ class HandSmoother:
 
 
 class _Waiting(NamedTuple):
-    """A frame whose neighbours are still to come."""
+    """A frame whose later neighbours are still missing."""
 
     item: Any
     tracks: Sequence[int]
@@ -219,19 +221,19 @@ class _Waiting(NamedTuple):
 def smooth_both_ways(
     hand_model: PosedHand, fps: float, frames: Iterable[tuple[Item, Sequence[int], Sequence[HandResult]]]
 ) -> Iterator[tuple[Item, Sequence[int], list[HandResult]]]:
-    """Smooths hands by the frames before and after each one, so that nothing lags behind.
+    """Smooths hands from the frames before and after each one, so that nothing lags behind.
 
-    Through what a track's neighbouring frames show, each by its weight, a polynomial in time is laid by least squares,
-    and its value in the middle is taken (Savitzky and Golay, 1964, with frames missing where the hand was lost; the
-    weights fall to zero as Cleveland's do, 1979). Of rotations this happens in the tangent space at one that lies in
-    the middle of them, and those that lie far from the polynomial are left out, as Cleveland does it: a hand that is
-    seen the wrong way round in a few frames is turned back.
-    Parts are those of :class:`HandSmoother`; shapes are the mean of the track's frames so far.
+    A polynomial in time is fitted to a track's neighbouring frames by weighted least squares, and its value in the
+    middle is taken (Savitzky and Golay, 1964, with frames missing where the hand was lost; the weights fall to zero as
+    Cleveland's do, 1979). Rotations are fitted in the tangent space at one that lies in the middle of them, and those
+    far from the polynomial are left out, as in Cleveland's method: a hand that is seen the wrong way round in a few
+    frames is turned back. The same parts are smoothed as by :class:`HandSmoother`; the shape is the mean over the
+    track's frames so far.
 
     Args:
-        hand_model: The network's.
+        hand_model: The network's hand model.
         fps: Frames per second.
-        frames: In order: anything that belongs to a frame, its hands' tracks, and its hands.
+        frames: For each frame, in order: anything that belongs to it, its hands' tracks, and its hands.
 
     Yields:
         The same with smoothed hands, a fraction of a second later.
@@ -245,7 +247,7 @@ def smooth_both_ways(
     def smoothed() -> tuple[Item, Sequence[int], list[HandResult]]:
         own = window[middle]
         parts = [_fitted(window, middle, track, reach, _mean(sums[track])) for track in own.tracks]
-        window[middle] = _Waiting(None, (), (), own.parts)  # neighbours are of use without their pictures
+        window[middle] = _Waiting(None, (), (), own.parts)  # neighbours are used without their pictures
         return own.item, own.tracks, _rebuilt(hand_model, own.hands, parts)
 
     for item, tracks, hands in frames:
@@ -288,17 +290,17 @@ def _fitted(window: Sequence[_Waiting], middle: int, track: int, reach: Sequence
 
 
 def _fitted_rotations(rotations: FloatArray, times: npt.NDArray[np.int_], reach: int) -> FloatArray:
-    """A local polynomial's rotations (J, 3, 3) at time 0, from those (T, J, 3, 3) at times, without outliers."""
+    """Rotations (J, 3, 3) of a local polynomial at time 0, fitted to rotations (T, J, 3, 3) without outliers."""
     close = np.abs(times) <= reach
     rotations, times = rotations[close], times[close]
     near, powers = _basis(times, reach, _DEGREE)
-    # Of each joint, the rotation with the least sum of angles to the others: an outlier is no place to start from.
+    # For each joint, the rotation with the least sum of angles to the others, so as not to start from an outlier.
     cosines = (np.einsum("tjab,sjab->jts", rotations, rotations) - 1) / 2
     centres = (np.arccos(cosines.clip(-1, 1)) @ near).argmin(-1)
     start = rotations[centres, np.arange(len(centres))]
     steps = Rotation.from_matrix((start.swapaxes(-1, -2) @ rotations).reshape(-1, 3, 3)).as_rotvec()
     steps = steps.reshape(rotations.shape[:3]).swapaxes(0, 1)  # (J, T, 3)
-    # A first polynomial without weights would lean towards outliers, so the first distances are those from the start.
+    # A first fit without weights would lean towards outliers, so the first distances are those from the start.
     fitted = np.zeros_like(steps)
     for _ in range(_FITS):
         residuals = np.linalg.norm(steps - fitted, axis=-1)
@@ -313,9 +315,9 @@ def local_weights(times: npt.NDArray[np.int_], reach: int, degree: int) -> Float
     """Weights (T,) whose product with values at times is a local polynomial's value at time 0.
 
     Args:
-        times: Frames from the one in question, which is among them.
-        reach: Frames that are looked at on either side.
-        degree: Degree of the polynomial; lower where there are few frames.
+        times: Times in frames relative to the frame to be smoothed, which is among them.
+        reach: Number of frames considered on either side.
+        degree: Degree of the polynomial; it is lowered if there are few frames.
     """
     near, powers = _basis(times, reach, degree)
     roots = np.sqrt(near)
@@ -323,7 +325,7 @@ def local_weights(times: npt.NDArray[np.int_], reach: int, degree: int) -> Float
 
 
 def _basis(times: npt.NDArray[np.int_], reach: int, degree: int) -> tuple[FloatArray, FloatArray]:
-    """Cleveland's weights (T,) of times, and the powers (T, D) of a polynomial, of lower degree where few are near."""
+    """Cleveland's weights (T,) of times, and the powers (T, D) of a polynomial, of lower degree if few are near."""
     near = (1 - (np.abs(times) / (reach + 1)).clip(max=1) ** 3) ** 3
     degree = min(degree, max((int((near > 0).sum()) - 1) // 2, 0))
     return near, np.power.outer(times / (reach + 1), np.arange(degree + 1))
@@ -374,7 +376,7 @@ def _posed(
 
 
 def _bone_length(joints: FloatArray) -> float:
-    """Length of all bones together, m: a hand's size, whatever its pose."""
+    """Total length of all bones, m: a hand's size, which does not depend on its pose."""
     parents, children = np.array(BONES).T
     return float(np.linalg.norm(joints[children] - joints[parents], axis=-1).sum())
 

@@ -26,7 +26,7 @@ _PROTOCOLS: Final = {
     "rtmp": "rtmp,tcp",
     "rtmps": "rtmps,tcp,tls,crypto",
 }
-#: A server that says nothing for so long is given up.
+#: A server that does not answer for this long is given up.
 _TIMEOUT_S: Final = 15.0
 _ADDRESS: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 VIDEO_SUFFIXES: Final = (
@@ -49,7 +49,7 @@ class Stream:
     stem: str
 
     def open(self) -> "Camera | AddressVideo":
-        """Its frames.
+        """Opens its frames.
 
         Raises:
             UserError: There is no such camera, or nothing can be read from the address.
@@ -173,11 +173,11 @@ class AddressVideo(Video):
 
 @dataclass(frozen=True)
 class Sources:
-    """What is to be predicted.
+    """The inputs of a prediction.
 
     Attributes:
-        images: In order.
-        videos: In order.
+        images: Image files, in order.
+        videos: Video files, in order.
         left_out: A sentence for each folder with files that were left out.
         streams: Cameras and addresses, in order.
     """
@@ -254,7 +254,7 @@ def _notes(left_out: dict[Path, Counter[str]]) -> tuple[str, ...]:
 
 
 def _after_install(kinds: Counter[str]) -> str:
-    """What to install so that more of them are images."""
+    """The package to install so that more of the files are images."""
     names = {".heic": "HEIC", ".heif": "HEIC", ".avif": "AVIF"}
     missing = dict.fromkeys(names[kind] for kind in kinds if kind in names)
     return f" (after {HEIC_EXTRA} also {' and '.join(missing)})" if missing else ""

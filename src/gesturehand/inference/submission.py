@@ -98,7 +98,7 @@ def write_submission(
     """Writes the archive of saved predictions of a set's evaluation images.
 
     HO-3D gives the wrists' places, so hands are put there; in others they are put where their joints project to the
-    predicted pixels (``joints_2d``). What a server measures after alignment does not depend on it.
+    predicted pixels (``joints_2d``). A server's numbers after alignment do not depend on it.
 
     Args:
         predictions: The file (:mod:`gesturehand.evaluation.predictions`), with vertices.
@@ -144,7 +144,7 @@ def _places(
     intrinsics: np.ndarray,
     path: str | Path,
 ) -> np.ndarray:
-    """(N, 3) m, what is to be added to hands to bring them to their places in the camera's frame."""
+    """(N, 3) m, the translation of hands to their places in the camera's frame."""
     if isinstance(known, Ho3dFormat):
         return np.asarray(known.wrists(root, _SPLIT) - joints[:, WRIST])
     if saved.joints_2d is not None:
@@ -172,7 +172,7 @@ def _write_json(file: IO[bytes], arrays: tuple[np.ndarray, ...], progress: bool)
 
 
 def read_submission(archive: str | Path, form: SubmissionForm, count: int | None = None) -> Submission:
-    """Reads an archive and checks what the server's code would stumble over, and what it would misread.
+    """Reads an archive, and checks for everything that the server's code would stumble over or misread.
 
     Args:
         archive: The ``.zip``.
@@ -204,7 +204,7 @@ def read_submission(archive: str | Path, form: SubmissionForm, count: int | None
 
 
 def remark_on(submission: Submission) -> str | None:
-    """A sentence on what the server will not measure, if there is anything."""
+    """A sentence on numbers that the server will not measure, if there are any."""
     found = submission.vertices.shape[1]
     if found == NUM_MANO_VERTICES:
         return None
@@ -214,7 +214,7 @@ def remark_on(submission: Submission) -> str | None:
 def score_submission(
     archive: str | Path, root: str | Path, set_format: str | None = None, *, progress: bool = True
 ) -> dict[str, float]:
-    """The server's numbers, where the set's evaluation annotations are there.
+    """The server's numbers, which take the set's evaluation annotations.
 
     Args:
         archive: The ``.zip``.
@@ -223,7 +223,7 @@ def score_submission(
         progress: Show a bar.
 
     Raises:
-        UserError: As :func:`read_submission`; or the annotations are missing.
+        UserError: As for :func:`read_submission`; or the annotations are missing.
     """
     known = annotated_format(format_of(root, set_format))
     form = submission_form(known.name)

@@ -1,4 +1,4 @@
-"""Hands through a video: each keeps its number, and its side, from one frame to the next."""
+"""Tracking of hands through a video: each keeps its number and its side from one frame to the next."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -18,23 +18,24 @@ from gesturehand.skeleton import Side
 
 #: Frames from one search for hands to the next, while no hand is lost.
 DETECT_EVERY: Final = 10
-#: A frame's longer side over the size of the smallest hands to detect: in videos time matters.
+#: A frame's longer side over the size of the smallest hands to detect, which is larger than in photos to save time.
 _SMALLEST: Final = 10
-#: A hand that is lost can come back under its number for so many frames.
+#: A lost hand can come back under its number for this many frames.
 _MEMORY: Final = 30
-#: Joints that move further than this from one frame to the next, over the hand's size, are another hand's.
+#: Joints that move further than this from one frame to the next, over the hand's size, belong to another hand.
 _ASTRAY: Final = 0.6
-#: How far from its last place, over its size, a lost hand may be found again, and how much further in every frame.
+#: How far from its last place, over its size, a lost hand may be found again, and how much further with every frame.
 _REACH, _REACH_PER_FRAME = 1.5, 0.2
-#: How far a given box may lie from the last one of its hand, over its size.
+#: How far a given box may lie from its hand's last one, over its size.
 _BOX_REACH: Final = 3.0
-#: Frames in favour of a track's side that count at most, and how many more must be against it to end the track.
+#: Largest number of frames that count in favour of a track's side, and how many more must be against it to end the
+#: track.
 _MOST_VOTES, _OUTVOTED = 5, -3
 #: A hand that is lost for no more frames than these, and found no further away than this over its size, is the same one
-#: whatever side is seen: the models mistake the sides of hands seen edgeways or half hidden.
+#: whichever side is seen: the models mistake the sides of hands that are seen edge-on or half hidden.
 _BRIEFLY, _NEARLY = 5, 0.5
-#: A hand that comes up within this share of another one's box (intersection over the smaller of both) has to be seen in
-#: so many frames before it is shown, since it is mostly the same hand seen wrongly.
+#: A new hand whose box overlaps another one's by more than this share (intersection over the smaller box) has to be
+#: seen in this many frames before it is shown, since it is mostly the same hand seen wrongly.
 _CROWDED: Final = 0.3
 _SURE_AFTER: Final = 4
 #: Share of the newest step in a hand's velocity.
@@ -42,7 +43,7 @@ _NEWEST_STEP: Final = 0.5
 
 
 class TrackedHand(NamedTuple):
-    """A hand of a frame.
+    """A hand in one frame.
 
     Attributes:
         track: Its number, the same in all frames, from 0.
@@ -55,16 +56,16 @@ class TrackedHand(NamedTuple):
 
 @dataclass(eq=False)
 class _Track:
-    """A hand so far.
+    """What is known of a hand so far.
 
     Attributes:
         number: None until it is shown.
         side: The same in all frames.
-        seen: As it was last seen.
+        seen: The hand as it was last seen.
         velocity: (2,) px a frame, smoothed.
-        missed: Frames since then.
-        votes: Frames in favour of its side, less those against it.
-        sightings: Frames in which it was seen.
+        missed: Number of frames since then.
+        votes: Number of frames in favour of its side, minus those against it.
+        sightings: Number of frames in which it was seen.
     """
 
     number: int | None
@@ -77,17 +78,17 @@ class _Track:
 
     @property
     def expected(self) -> npt.NDArray[np.floating]:
-        """(21, 2) px: its joints in the frame to come, if it goes on as before."""
+        """(21, 2) px: its joints in the next frame, if it continues to move as before."""
         return self.seen.joints_2d + self.velocity * max(self.missed, 1)
 
     @property
     def place(self) -> "_Place":
-        """Where it is expected now."""
+        """The place where it is expected now."""
         centre, size = _extent(self.seen)
         return _Place(self.side, centre + self.velocity * min(self.missed, _BRIEFLY), size)
 
     def see(self, now: HandDetection, *, vote: bool) -> None:
-        """Takes in what is seen of it in the next frame.
+        """Updates it with what is seen of it in the next frame.
 
         Args:
             now: What is seen.
@@ -113,17 +114,17 @@ class _Place(NamedTuple):
 class HandTracker:
     """Finds the hands of a video's frames, in order.
 
-    Where a hand was in the last frame the landmark model looks for it in the next one. The detector searches the whole
-    frame every so often, and when a hand is lost: at once, and then after 1, 2, 4, … frames. A hand that is lost and
-    found again near its last place keeps its number. A track has one side; where the model sees the other one for
-    longer, the track ends and another one begins.
+    The landmark model looks for a hand where it was in the last frame. The detector searches the whole frame every so
+    often, and when a hand is lost: at once, and then after 1, 2, 4, … frames. A hand that is lost and found again near
+    its last place keeps its number. A track has one side; if the model sees the other one for longer, the track ends
+    and another one begins.
 
     Args:
         detector: Finds hands.
-        hand: Which hands they are, if that is known; "both" is not.
-        upright: The network sees upright hands, so turns count.
-        min_score: Hands below are left out.
-        max_hands: At most so many at a time.
+        hand: The side of the hands, if it is known; "both" means that it is not.
+        upright: The network sees upright hands, so the rotation in the image matters.
+        min_score: Hands with a lower score are left out.
+        max_hands: Largest number of hands at a time.
         smallest_px: Size of the smallest hands to detect; None: a tenth of the image's longer side.
         detect_every: Frames from one search to the next.
 
@@ -186,7 +187,7 @@ class HandTracker:
         return sorted(shown, key=lambda hand: hand.track)
 
     def _follow(self, image: npt.NDArray[np.uint8]) -> bool:
-        """Looks for every hand where it is expected, also for those just lost; whether one is newly lost."""
+        """Looks for every hand where it is expected, including those just lost; returns whether one is newly lost."""
         tracks = [track for track in self._tracks if track.missed <= _BRIEFLY]
         if not tracks:
             return False
@@ -203,7 +204,8 @@ class HandTracker:
             and moves[i] < _ASTRAY
             and not (track.missed and now.side != track.side and self._side is None)
         ]
-        # Of two that have come to show one hand, the one stays that is shown, whose side that is, that moved less.
+        # If two tracks have come to show one hand, the one that is shown stays, then the one of its side, then the one
+        # that moved less.
         there.sort(key=lambda i: (tracks[i].number is None, seen[i].side != tracks[i].side, moves[i]))
         there = first_of_each(_landmarks(seen, [track.side for track in tracks]), there)
         newly_lost = False
@@ -234,7 +236,7 @@ class HandTracker:
         kept = first_of_each(_landmarks(every, sides), range(len(every))) if every else []
         new = [(sides[i], every[i]) for i in kept if i >= len(followed)]
         lost = [track for track in self._tracks if track.missed]
-        # What is watched before it is shown may be a hand that has been lost meanwhile, too.
+        # A hand that is watched before it is shown may also be one that has been lost meanwhile.
         watched = [track for track in followed if track.number is None]
         again = self._found_again(lost, [*((track.side, track.seen) for track in watched), *new])
         for number, track in enumerate(watched):
@@ -258,13 +260,13 @@ class HandTracker:
     def _seen_anew(
         self, followed: Sequence[_Track], found: Sequence[HandDetection]
     ) -> tuple[list[HandDetection], list[HandDetection]]:
-        """Takes in what a search sees of the hands that are followed: of both views of a hand, the more certain one.
+        """Updates followed hands with what a search sees of them: the more certain of the two views of a hand counts.
 
         Each view of a followed hand starts from the one before, and can slip to wrong joints. A search does not, and
-        what it sees in a hand's place is that hand, however much the joints differ.
+        what it sees in a hand's place is that hand, no matter how much the joints differ.
 
         Returns:
-            What was found of the followed hands, and what else was found.
+            The hands found that are followed ones, and the other hands found.
         """
         seen, others, left = [], [], list(followed)
         for hand in found:  # the most certain first
@@ -280,7 +282,7 @@ class HandTracker:
         return seen, others
 
     def _found_again(self, lost: Sequence[_Track], new: Sequence[tuple[Side, HandDetection]]) -> dict[int, _Track]:
-        """Lost hands by the numbers of what was found: those of their side first, then those near their last place."""
+        """Lost hands by the index of what was found: first those of their side, then those near their last place."""
         places = [_Place(side, *_extent(hand)) for side, hand in new]
         pairs = _matched(
             [track.place for track in lost], places, [_REACH + _REACH_PER_FRAME * track.missed for track in lost]
@@ -288,7 +290,7 @@ class HandTracker:
         again = {j: lost[i] for i, j in pairs}
         lost = [track for track in lost if track not in again.values() and track.missed <= _BRIEFLY]
         left = [j for j in range(len(new)) if j not in again]
-        # Of one side, so that sides do not count.
+        # All of one side, so that sides do not count.
         pairs = _matched(
             [track.place._replace(side="right") for track in lost],
             [places[j]._replace(side="right") for j in left],
@@ -298,7 +300,7 @@ class HandTracker:
 
 
 class BoxTracks:
-    """Numbers hands whose boxes are given: a hand is the one of its side whose last box lies nearest."""
+    """Numbers hands whose boxes are given: a hand is taken for the one of its side whose last box is nearest."""
 
     def __init__(self) -> None:
         self._last: list[_Place] = []
@@ -317,12 +319,12 @@ class BoxTracks:
 
 
 def _matched(known: Sequence[_Place], seen: Sequence[_Place], reach: Sequence[float]) -> list[tuple[int, int]]:
-    """Pairs of what is known and what is seen, of one side and within reach, with the least sum of distances.
+    """Pairs of known and seen hands, of one side and within reach, with the least sum of distances.
 
     Args:
-        known: Where hands were last.
-        seen: Where hands are.
-        reach: Of each that is known, the largest distance of the centres over the larger size.
+        known: Where the hands were last seen.
+        seen: Where hands are seen now.
+        reach: For each known hand, the largest distance of the centres over the larger size.
     """
     if not known or not seen:
         return []
@@ -345,12 +347,12 @@ def _extent(hand: HandDetection) -> tuple[npt.NDArray[np.floating], float]:
 
 
 def _distance_of_joints(expected: npt.NDArray[np.floating], now: HandDetection, before: HandDetection) -> float:
-    """Mean distance of the joints from where they were expected (21, 2), over the hand's size before."""
+    """Mean distance of the joints from where they were expected (21, 2), over the hand's previous size."""
     return float(np.linalg.norm(now.joints_2d - expected, axis=-1).mean() / max(*before.box[2:], 1.0))
 
 
 def _shared(hand: HandDetection, other: HandDetection) -> float:
-    """Intersection of two boxes over the smaller one."""
+    """Area of the intersection of two boxes over that of the smaller one."""
     boxes = np.array([hand.box, other.box])
     low, high = boxes[:, :2], boxes[:, :2] + boxes[:, 2:]
     shared = np.clip(high.min(0) - low.max(0), 0, None).prod()

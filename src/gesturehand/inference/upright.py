@@ -23,14 +23,14 @@ Row = dict[str, np.ndarray]
 #: The network: crops and the sides of their hands → the prediction for each.
 Run = Callable[[Sequence[Crop], Sequence[bool]], list[Row]]
 
-#: Side of what later passes may look at over that of the given square.
+#: Side of the part that later passes may look at over that of the given square.
 _REACH: Final = 2.0
 #: Side of a crop over the longer side of its joints' box: training's 1.25 · 1.25.
 _JOINTS_SCALE: Final = 1.25**2
 #: Passes after the tries, at most.
 PASSES: Final = 2
-#: A look with less doubt than this needs no further tries. Of the tries of photos in four turns, two thirds of those
-#: nearest to upright are below, and one in a hundred of the others.
+#: A look with less doubt than this needs no further tries. For photos that were tried in four turns, two thirds of the
+#: looks nearest to upright are below, and one in a hundred of the others.
 _CLEAR: Final = 0.25
 #: Joints that would move their crop by less than these are left where they are: radians, and shares of the side.
 _SETTLED_RAD, _SETTLED_SHIFT, _SETTLED_SCALE = math.radians(8), 0.05, 0.08
@@ -105,7 +105,7 @@ def upright_looks(
 
 
 def doubt(row: Row) -> float:
-    """How far a prediction disagrees with itself and with an upright crop; 0 for complete agreement.
+    """Disagreement of a prediction with itself and with an upright crop; 0 for complete agreement.
 
     The mean of four: the distance between 2.5D joints and the mesh's projection, over a tenth of the hand; the angle
     between the way from wrist to middle knuckle and up, over 60°; how far joints lie outside the crop, over a tenth of

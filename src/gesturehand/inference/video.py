@@ -16,11 +16,11 @@ ASSUMED_FPS: Final = 25
 
 
 class VideoLength(NamedTuple):
-    """How long a video is.
+    """A video's length.
 
     Attributes:
         frames: Number of its frames.
-        seconds: From the first frame's beginning to the last one's end.
+        seconds: Time from the first frame's beginning to the last one's end.
     """
 
     frames: int
@@ -34,9 +34,9 @@ class Video:
         path: The file.
 
     Attributes:
-        frames: How many it says it has; 0 where it does not say.
+        frames: Number of frames that the file states; 0 if it states none.
         fps: Frames per second.
-        damaged: Pieces that could not be decoded and were left out, so far.
+        damaged: Number of pieces that could not be decoded and were left out so far.
 
     Raises:
         UserError: It is not a regular file or not a video, or its frames are larger than images may be.
@@ -45,11 +45,11 @@ class Video:
     def __init__(self, path: Path) -> None:
         if not path.is_file():
             raise UserError(f"'{path}' is not a regular file: give a video file.")
-        # A playlist in a video's place may name no address.
+        # A playlist in place of a video may not name any address.
         self._probe(f"file:{path}", str(path), {"protocol_whitelist": "file"})
 
     def _probe(self, address: str, name: str, options: dict[str, str], timeout_s: float | None = None) -> None:
-        """Sets what is to be opened, as FFmpeg names it, and reads what it says of itself."""
+        """Finds what is to be opened, as FFmpeg names it, and reads what the file states about itself."""
         self._address, self._name, self._options, self._timeout_s = address, name, options, timeout_s
         self.damaged = 0
         with self._opened() as (_, stream):
@@ -72,11 +72,11 @@ class Video:
                         yield np.ascontiguousarray(
                             np.rot90(frame.to_ndarray(format="rgb24"), round(frame.rotation / 90))
                         )
-            except av.FFmpegError:  # it ends in the middle of a piece
+            except av.FFmpegError:  # the file ends in the middle of a piece
                 self.damaged += 1
 
     def length(self) -> VideoLength:
-        """How long it is, from its packets; nothing is decoded, and what the file says of itself is not believed."""
+        """The length according to the packets; nothing is decoded, and what the file states about itself is ignored."""
         packets, first, last = 0, None, 0
         with self._opened() as (container, stream):
             try:
@@ -86,7 +86,7 @@ class Video:
                     if packet.pts is not None:
                         first = packet.pts if first is None else min(first, packet.pts)
                         last = max(last, packet.pts + (packet.duration or 0))
-            except av.FFmpegError:  # it ends in the middle of a piece
+            except av.FFmpegError:  # the file ends in the middle of a piece
                 pass
             timed = 0.0 if first is None else float((last - first) * stream.time_base)
         return VideoLength(packets, timed or packets / self.fps)
@@ -109,7 +109,7 @@ class Video:
                     f"'{self._name}' claims frames of {width} x {height} pixels, more than {MAX_IMAGE_PIXELS} in all: "
                     "scale it down."
                 )
-            # For frames that turn out larger than what the file says of itself.
+            # For frames that turn out larger than the file states.
             stream.codec_context.options = {"max_pixels": str(MAX_IMAGE_PIXELS)}
             yield container, stream
 

@@ -53,8 +53,8 @@ def align_eanet(
     """Subtract each hand's middle-finger MCP and give the prediction the true MCP–wrist length.
 
     This is the alignment of IntagHand's evaluation, which EANet's evaluation uses too. A hand whose MCP–wrist length is
-    below a micrometre has no size: a prediction without one is not scaled, and a truth without one (the zero mesh of a
-    hand without a fit) scales by ``scale_without_truth``.
+    below a micrometre has no size: a prediction without one is not scaled, and where the truth has none (the zero mesh
+    of a hand without a fit), the prediction is scaled by ``scale_without_truth``.
 
     Args:
         prediction: As for :func:`align_root`.
@@ -145,8 +145,8 @@ def align_global_rotation(prediction_joints: Tensor, predicted_global: Tensor, t
         true_global: (..., 3, 3) true global rotation in the same frame.
 
     Returns:
-        (..., 21, 3) the joints turned by ``true_global @ predicted_global.mT``, m, float64 (float32 on a
-        device without); the wrist stays where it is.
+        (..., 21, 3) the joints turned by ``true_global @ predicted_global.mT``, m, float64 (float32 on a device without
+        float64); the wrist stays where it is.
 
     Example:
         >>> pose = torch.rand(2, 21, 3, dtype=torch.float64)
@@ -163,13 +163,13 @@ def align_global_rotation(prediction_joints: Tensor, predicted_global: Tensor, t
 
 
 def distances(prediction: Tensor, target: Tensor) -> Tensor:
-    """(...) distance of each predicted point to the true one, (..., 3) each, in their unit.
+    """Distance (...) from each predicted point to the true one, both (..., 3), in the unit of the points.
 
     Example:
         >>> import torch
         >>> distances(torch.tensor([3.0, 4.0, 12.0]), torch.zeros(3))
         tensor(13.)
     """
-    # Written out: torch.linalg.vector_norm over a last dimension of three takes twice the time on a CPU.
+    # Written out because torch.linalg.vector_norm takes twice as long on a CPU when the last dimension is three.
     x, y, z = (prediction - target).square_().unbind(-1)
     return (x + y).add_(z).sqrt_()

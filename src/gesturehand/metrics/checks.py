@@ -64,7 +64,7 @@ def check_positive_int(name: str, value: Any) -> None:
 
 
 def supports_float64(device: torch.device) -> bool:
-    """Whether tensors of a device may be float64; Apple's MPS is the backend that has none.
+    """Whether a device supports float64 tensors; Apple's MPS is the backend that does not.
 
     Example:
         >>> supports_float64(torch.device("cpu")), supports_float64(torch.device("mps"))

@@ -23,7 +23,7 @@ class FScoreSums(NamedTuple):
 
     Attributes:
         f_score: (T,) float64, sum over hands of the F-score at each threshold.
-        hand_count: () int64, how many were counted.
+        hand_count: () int64, number of hands counted.
     """
 
     f_score: Tensor
@@ -36,7 +36,7 @@ class FScoreSums(NamedTuple):
 
 
 def check_thresholds(thresholds_mm: Sequence[float]) -> None:
-    """Raise a ValueError that shows the thresholds if one is not a positive number or there is none.
+    """Raise a ValueError that shows the thresholds if there are none, or if one of them is not a positive number.
 
     Example:
         >>> check_thresholds([5, -15])

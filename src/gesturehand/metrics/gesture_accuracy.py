@@ -11,7 +11,7 @@ from gesturehand.metrics.sum_metric import MetricDict
 
 
 class LabelAccuracy(MulticlassAccuracy):
-    """Share of the labelled samples, 0 … 1, whose label is among the ``top_k`` best; NaN if none is labelled.
+    """Share (0 … 1) of the labelled samples whose label is among the ``top_k`` best classes; NaN if none is labelled.
 
     torchmetrics itself returns 0 in that case, which looks like a network that knows nothing.
 
@@ -60,13 +60,13 @@ class GestureMetrics(nn.Module):
             self.scores[f"{level}_top1"] = LabelAccuracy(count)
             self.scores[f"{level}_top5"] = LabelAccuracy(count, top_k=5)
             self.scores[f"{level}_macro_f1"] = LabelF1(count)
-        #: (C, C) counts of each level, rows the truth.
+        #: (C, C) counts of each level; the rows are the true classes.
         self.confusion: MetricDict[MulticlassConfusionMatrix] = MetricDict(
             {level: MulticlassConfusionMatrix(count, ignore_index=NO_GESTURE) for level, count in classes.items()}
         )
 
     def update(self, prediction: GesturePrediction, coarse: Tensor, fine: Tensor) -> None:
-        """Adds a batch: logits and labels (B,) int64, -1 for none."""
+        """Add a batch: logits, and labels (B,) int64, -1 for unlabelled samples."""
         for level, logits, labels in (
             ("coarse", prediction["coarse_logits"], coarse),
             ("fine", prediction["fine_logits"], fine),
@@ -81,6 +81,6 @@ class GestureMetrics(nn.Module):
         return {f"{prefix}/gesture_{name}": score for name, score in self.scores.items()}
 
     def reset_confusion(self) -> None:
-        """Empties the matrices, which Lightning does not log and so does not reset."""
+        """Empty the matrices, which Lightning does not log and therefore does not reset."""
         for matrix in self.confusion.values():
             matrix.reset()

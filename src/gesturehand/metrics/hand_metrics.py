@@ -43,7 +43,7 @@ DETAILED_METRICS: Final = {
     "mpvpe_eanet_interacting_mm": "MPVPE, eanet, of two-hand frames",
     "mpjpe_eanet_published_mm": "MPJPE, eanet_published: eanet with the slips of the published code, to compare only",
 }
-#: Further metrics of networks that see both hands.
+#: Further metrics for networks that see both hands.
 TWO_HAND_METRICS: Final = {
     "mrrpe_mm": "MRRPE: left wrist relative to the right one, annotated joints, two-hand frames",
 }
@@ -62,8 +62,8 @@ class HandMetrics(nn.Module):
     """The metrics of :data:`HAND_METRICS` together, and those of :data:`DETAILED_METRICS` on request.
 
     They include only what evaluation counts: joints that are valid in the image and whose wrist is valid, meshes of
-    hands with a fit, samples that are counted. A metric without a single valid entry is NaN. Under ``root`` a joint of
-    single and of interacting frames is one joint, as InterNet averages; under ``eanet`` they are two.
+    hands with a fit, samples that are counted. A metric without a single valid entry is NaN. Under ``root``, a joint is
+    the same joint in single and in interacting frames, as in InterNet's average; under ``eanet`` it counts as two.
 
     Args:
         detailed: Also measure the metrics of a full evaluation; the F-score takes milliseconds per hand.
@@ -92,7 +92,7 @@ class HandMetrics(nn.Module):
             self.metrics["mrrpe_mm"] = MRRPE()
 
     def update(self, prediction: HandPrediction, targets: Targets, batch: Batch, hand_model: HandModel) -> None:
-        """Adds a batch.
+        """Add a batch.
 
         Args:
             prediction: Prediction of a network, or of a baseline.
@@ -138,7 +138,7 @@ class HandMetrics(nn.Module):
         return {f"{prefix}/{name}": metric for name, metric in self.metrics.items()}
 
     def reset(self) -> None:
-        """Forgets everything seen."""
+        """Forget everything seen so far."""
         for metric in (*self.metrics.values(), *([] if self.f_score is None else [self.f_score])):
             metric.reset()
 
@@ -161,7 +161,7 @@ class HandMetrics(nn.Module):
         return values
 
     def averages(self) -> dict[str, str]:
-        """How each number is averaged, in words."""
+        """A description in words of how each number is averaged."""
         words = {"per_joint": _PER_JOINT, "per_sample": _PER_HAND, "all": "over all valid joints at once"}
         joint = {n: words[m.average] for n, m in self.metrics.items() if isinstance(m, MPJPE | PCKAUC)}
         result = joint | {n: _PER_SAMPLE for n, m in self.metrics.items() if isinstance(m, MPVPE)}
@@ -187,7 +187,7 @@ class HandMetrics(nn.Module):
         return result
 
     def pck(self) -> dict[str, list[float]]:
-        """The PCK curves by protocol at ``thresholds_mm``; NaN if nothing was counted. Only where detailed.
+        """The PCK curves by protocol at ``thresholds_mm``; NaN if nothing was counted. Only if ``detailed``.
 
         Every process must call it.
         """
@@ -196,7 +196,7 @@ class HandMetrics(nn.Module):
         return {"thresholds_mm": thresholds.tolist()} | {n: m.curve().tolist() for n, m in curves.items()}
 
     def _metric(self, name: str, kind: type[M]) -> M:
-        """A metric whose class is known."""
+        """The metric of this name, typed as the class that it is known to have."""
         metric = self.metrics[name]
         assert isinstance(metric, kind)
         return metric

@@ -11,11 +11,11 @@ from gesturehand.skeleton import NUM_JOINTS
 
 
 class Joints2DSums(NamedTuple):
-    """What the error keeps of the hands seen.
+    """Sums over the hands seen, from which the error is computed.
 
     Attributes:
         percent: () float64, sum of the hands' errors.
-        hand_count: () int64, how many were counted.
+        hand_count: () int64, number of hands counted.
     """
 
     percent: Tensor
@@ -30,11 +30,11 @@ class Joints2DSums(NamedTuple):
 def joints_2d_update(prediction: Tensor, target: Tensor, valid: Tensor) -> Joints2DSums:
     """The sums of one batch: mean distance of a hand's joints over the longer side of the box around them.
 
-    The unit of the coordinates cancels out. The joints of a hand and its box are the valid ones.
+    The unit of the coordinates cancels out. Only valid joints count, both for the distance and for the box.
 
     Args:
         prediction: (..., 21, 2) predicted joints, in any unit.
-        target: (..., 21, 2) annotated joints, in the same unit; what is invalid may hold anything, also NaN.
+        target: (..., 21, 2) annotated joints, in the same unit; invalid joints may hold anything, including NaN.
         valid: (..., 21) bool; a hand with fewer than two valid joints has no size and is not counted.
 
     Returns:
@@ -61,7 +61,7 @@ def joints_2d_update(prediction: Tensor, target: Tensor, valid: Tensor) -> Joint
     high = torch.where(seen, true, -infinity).amax(-2)
     size = (high - low).amax(-1)
     counted = (count >= 2) & (size > 0)
-    # Numbers that no hand counts must not make the others' sum NaN.
+    # Values of hands that are not counted must not turn the sum of the others into NaN.
     distance = torch.where(valid, (widest(prediction) - true).norm(dim=-1), 0.0).sum(-1)
     percent = 100 * distance / torch.where(counted, count * size, 1.0)
     return Joints2DSums(torch.where(counted, percent, 0.0).sum(), counted.sum())

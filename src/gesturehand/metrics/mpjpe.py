@@ -67,11 +67,11 @@ def joint_errors_mm(
         protocol: The protocol.
 
     Returns:
-        The errors (..., 21) in mm, float64 (float32 on a device without), 0 where not counted; and which joints are
-        counted (..., 21), bool.
+        The errors (..., 21) in mm, float64 (float32 on a device without float64), 0 for joints that are not counted;
+        and (..., 21) bool, the joints that are counted.
 
     Raises:
-        ValueError: A shape is wrong, or the protocol has another name.
+        ValueError: A shape is wrong, or the protocol is unknown.
 
     Example:
         >>> target = torch.zeros(21, 3)
@@ -100,11 +100,11 @@ def joint_errors_mm(
 
 
 class JointErrorSums(NamedTuple):
-    """What MPJPE keeps of the hands seen: sums, which add up over batches and processes.
+    """Sums over the hands seen, from which MPJPE is computed; they add up over batches and processes.
 
     Attributes:
         joint_error_mm: (G, 21) float64, sum of the errors of each joint of each group.
-        joint_count: (G, 21) int64, how many were counted.
+        joint_count: (G, 21) int64, number of joints counted.
         hand_error_mm: (G,) float64, sum over hands of the mean error of the hand's counted joints.
         hand_count: (G,) int64, hands with a counted joint.
     """
@@ -147,7 +147,7 @@ def mpjpe_update(
         The sums over the batch.
 
     Raises:
-        ValueError: A shape is wrong, the protocol has another name, or a hand that counts is in no group.
+        ValueError: A shape is wrong, the protocol is unknown, or a hand that counts is in no group.
 
     Example:
         >>> joints = torch.rand(5, 1, 21, 3)
@@ -180,7 +180,7 @@ def mpjpe_per_joint(sums: JointErrorSums) -> Tensor:
 def mpjpe_compute(sums: JointErrorSums, average: Average) -> Tensor:
     """MPJPE from the sums over all hands: scalar, mm; NaN if nothing was counted at all.
 
-    A (group, joint) that never occurred is left out. Raises ValueError if ``average`` has another name.
+    A (group, joint) that never occurred is left out. Raises ValueError if ``average`` is unknown.
 
     Example:
         >>> sums = JointErrorSums.zeros(1)
@@ -209,7 +209,7 @@ def mpjpe(
 ) -> Tensor:
     """Mean per-joint position error of one set of hands: scalar, mm, float64; NaN if nothing was counted.
 
-    The arguments and errors are those of :func:`mpjpe_update`; ``average`` None is the protocol's own way.
+    The arguments and errors are those of :func:`mpjpe_update`; an ``average`` of None is the protocol's own.
 
     Example:
         Every joint but the wrist 21 mm off:
@@ -239,7 +239,7 @@ class MPJPE(SumMetric):
         average: ``per_joint``, ``all`` (all valid joints at once: IntagHand's and mmpose's way) or ``per_sample`` (each
             hand's valid joints, then hands). None is the protocol's own: ``per_sample`` for ``procrustes``,
             ``per_joint`` for the others.
-        num_groups: Number of groups of hands whose joints are different joints.
+        num_groups: Number of groups of hands; the joints of different groups are averaged as different joints.
         **kwargs: Arguments of torchmetrics.Metric.
 
     Raises:

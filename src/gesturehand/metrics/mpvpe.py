@@ -46,10 +46,10 @@ def vertex_errors_mm(
         chunk_hands: Hands worked on at a time, which bounds the extra memory.
 
     Returns:
-        (...) mean error in mm, float64 (float32 on a device without); of float32 vertices exact to 0.0001 mm.
+        (...) mean error in mm, float64 (float32 on a device without float64); exact to 0.0001 mm for float32 vertices.
 
     Raises:
-        ValueError: A shape is wrong, the protocol has another name, or ``chunk_hands`` is not positive.
+        ValueError: A shape is wrong, the protocol is unknown, or ``chunk_hands`` is not positive.
 
     Example:
         >>> joints, vertices = torch.rand(2, 21, 3), torch.rand(2, 778, 3)
@@ -83,11 +83,11 @@ def _chunk_errors_mm(
 
 
 class VertexErrorSums(NamedTuple):
-    """What MPVPE keeps of the samples seen: sums, which add up over batches and processes.
+    """Sums over the samples seen, from which MPVPE is computed; they add up over batches and processes.
 
     Attributes:
-        sample_error_mm: (2,) float64, sum of the samples' errors: of single-hand frames, of interacting ones.
-        sample_count: (2,) float64, how many were counted; one hand of a pair is half a sample.
+        sample_error_mm: (2,) float64, sum of the samples' errors in single-hand and in interacting frames.
+        sample_count: (2,) float64, number of samples counted; one hand of a pair is half a sample.
     """
 
     sample_error_mm: Tensor
@@ -113,8 +113,8 @@ def mpvpe_update(
     """The sums of one batch.
 
     A sample's error is the mean over its hands that have a fit; an interacting sample counts only if all its H hands
-    have one. With H = 1 every hand is therefore a sample of its own, in interacting frames too, unless ``pair_fitted``
-    says which hands belong to a pair: half a sample each, so that the two are counted as with H = 2.
+    have one. With H = 1 every hand is therefore a separate sample, in interacting frames too, unless ``pair_fitted``
+    says which hands belong to a pair: these are half a sample each, so that the two are counted as with H = 2.
 
     Args:
         prediction_vertices: (B, H, V, 3) m; this and the next three as for :func:`vertex_errors_mm`.
@@ -126,13 +126,13 @@ def mpvpe_update(
         protocol: The protocol.
         chunk_hands: Hands worked on at a time, which bounds the extra memory.
         pair_fitted: (B,) bool, with H = 1 only: both hands of the interacting frame are samples with a fit. None: every
-            hand is a sample of its own.
+            hand is a separate sample.
 
     Returns:
         The sums over the batch.
 
     Raises:
-        ValueError: A shape is wrong, the protocol has another name, or ``chunk_hands`` is not positive.
+        ValueError: A shape is wrong, the protocol is unknown, or ``chunk_hands`` is not positive.
 
     Example:
         The second of two interacting samples lacks a fit of one hand:
@@ -277,7 +277,7 @@ class MPVPE(SumMetric):
         return mpvpe_compute(self.sums(VertexErrorSums))
 
     def by_kind(self) -> Tensor:
-        """(2,) error of single-hand and of interacting samples over all processes, mm, float64; NaN where none.
+        """(2,) error of single-hand and of interacting samples over all processes, mm, float64; NaN if there are none.
 
         Like ``compute``, every process must call it.
         """

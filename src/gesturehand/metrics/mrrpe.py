@@ -1,4 +1,4 @@
-"""MRRPE: how far the left hand is from where it should be relative to the right one."""
+"""MRRPE: the error of the left hand's position relative to the right one."""
 
 from typing import Any, NamedTuple
 
@@ -13,11 +13,11 @@ from gesturehand.skeleton import NUM_JOINTS, WRIST
 
 
 class RootErrorSums(NamedTuple):
-    """What MRRPE keeps of the samples seen.
+    """Sums over the samples seen, from which MRRPE is computed.
 
     Attributes:
         root_error_mm: () float64, sum of the errors.
-        sample_count: () int64, how many were counted.
+        sample_count: () int64, number of samples counted.
     """
 
     root_error_mm: Tensor
@@ -45,7 +45,7 @@ def mrrpe_update(prediction: Tensor, target: Tensor, valid: Tensor, interacting:
         ValueError: A shape is wrong.
 
     Example:
-        The left hand 12 mm too far away, in one interacting and one single-hand frame:
+        The left hand is 12 mm too far away, in one interacting and in one single-hand frame:
 
         >>> target = torch.zeros(2, 2, 21, 3)
         >>> prediction = target.clone()

@@ -1,4 +1,4 @@
-"""The losses as they are logged: of one step, and of all samples of an evaluation, over all batches and processes."""
+"""The losses as they are logged: those of one step, and those of an evaluation over all batches and processes."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -17,7 +17,7 @@ class ObjectiveSums(NamedTuple):
 
     Attributes:
         total: (T,) float64, each term's sum over valid entries.
-        valid: (T,) float64, their numbers.
+        valid: (T,) float64, the number of those entries.
     """
 
     total: Tensor
@@ -69,7 +69,7 @@ class ObjectiveMetrics(nn.Module):
         self.losses: MetricDict[WeightedLoss] = MetricDict(losses)
 
     def update(self, sums: Mapping[str, MaskedSum]) -> None:
-        """Adds a batch: the sums of all terms, as :mod:`gesturehand.losses` gives them."""
+        """Add a batch: the sums of all terms, as :mod:`gesturehand.losses` gives them."""
         for loss in self.losses.values():
             loss.update(sums)
 
@@ -79,10 +79,10 @@ class ObjectiveMetrics(nn.Module):
 
 
 class StepValue(Metric):
-    """Keeps the newest value that it was given, where it is.
+    """Keeps the newest value that it was given, on the device where that value is.
 
-    Lightning copies a tensor twice when it is logged, each time as an operation of its own on the GPU, in every step
-    and not only in those that a logger writes. Of a metric it keeps what its last step gave.
+    When a tensor is logged, Lightning copies it twice, each time as a separate operation on the GPU, in every step and
+    not only in those that a logger writes. When a metric is logged, it only keeps the value of the last step.
 
     Args:
         **kwargs: Arguments of torchmetrics.Metric.
@@ -101,7 +101,7 @@ class StepValue(Metric):
         super().__init__(**kwargs)
 
     def update(self, value: Tensor) -> None:
-        """Replaces the value, (), which must not be changed afterwards."""
+        """Replace the value, (), which must not be changed afterwards."""
         self.value = value.detach()
         self._forward_cache = self.value  # type: ignore[assignment]
 
@@ -111,9 +111,9 @@ class StepValue(Metric):
 
     @property
     def device(self) -> torch.device:
-        """Where the value is."""
+        """The device of the value."""
         return super().device if self.value is None else self.value.device
 
     def _apply(self, fn: Callable[[Tensor], Tensor], *args: Any, **kwargs: Any) -> Module:
-        """There is no state to move; torchmetrics would ask the device for its name with an operation."""
+        """Moves nothing, as there is no state; torchmetrics would run an operation to ask for the device's name."""
         return self

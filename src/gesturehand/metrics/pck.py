@@ -12,7 +12,7 @@ from gesturehand.metrics.protocol import PROTOCOLS, Protocol, flat_groups, sum_b
 from gesturehand.metrics.sum_metric import SumMetric
 from gesturehand.skeleton import NUM_JOINTS
 
-#: A curve describes many joints, so there is no ``per_sample``.
+#: There is no ``per_sample``, since a curve describes many joints.
 PCKAverage = Literal["per_joint", "all"]
 PCK_AVERAGES: Final[tuple[PCKAverage, ...]] = get_args(PCKAverage)
 
@@ -22,11 +22,11 @@ NUM_THRESHOLDS: Final = 100
 
 
 class PCKHistogram(NamedTuple):
-    """What the PCK curve keeps of the hands seen: counts, which add up over batches and processes.
+    """Counts over the hands seen, from which the PCK curve is computed; they add up over batches and processes.
 
     Attributes:
-        error_count: (G, 21, T + 1) int64, for each joint of each group how many errors lie above the threshold before
-            and up to this one; the last entry holds those above all thresholds and those that are not finite.
+        error_count: (G, 21, T + 1) int64, for each joint of each group the number of errors above the previous
+            threshold and up to this one; the last entry holds those above all thresholds and those that are not finite.
     """
 
     error_count: Tensor
@@ -38,7 +38,7 @@ class PCKHistogram(NamedTuple):
 
 
 def pck_thresholds_mm(max_threshold_mm: float = MAX_THRESHOLD_MM, num_thresholds: int = NUM_THRESHOLDS) -> Tensor:
-    """Equally spaced thresholds from 0 mm on.
+    """Equally spaced thresholds, starting at 0 mm.
 
     Returns:
         (T,) mm, float64.
@@ -81,7 +81,7 @@ def pck_update(
         The counts over the batch.
 
     Raises:
-        ValueError: A shape is wrong, the protocol has another name, or a hand that counts is in no group.
+        ValueError: A shape is wrong, the protocol is unknown, or a hand that counts is in no group.
 
     Example:
         >>> joints = torch.rand(5, 21, 3)
@@ -109,10 +109,10 @@ def pck_curve(histogram: PCKHistogram, average: PCKAverage = "per_joint") -> Ten
             ``all``, one curve over all errors.
 
     Returns:
-        (T,) between 0 and 1, float64 (float32 on a device without); NaN if nothing was counted.
+        (T,) between 0 and 1, float64 (float32 on a device without float64); NaN if nothing was counted.
 
     Raises:
-        ValueError: ``average`` has another name.
+        ValueError: ``average`` is unknown.
 
     Example:
         >>> histogram = PCKHistogram.zeros(num_groups=1, num_thresholds=2)
@@ -150,7 +150,7 @@ class PCKCurve(SumMetric):
         average: ``per_joint`` (the mean of the joints' curves, as FreiHAND) or ``all`` (one curve over all errors).
         max_threshold_mm: The last threshold; the first is 0.
         num_thresholds: Number of thresholds.
-        num_groups: Number of groups of hands whose joints are different joints.
+        num_groups: Number of groups of hands; the joints of different groups are counted as different joints.
         **kwargs: Arguments of torchmetrics.Metric.
 
     Raises:
@@ -198,7 +198,7 @@ class PCKCurve(SumMetric):
         return pck_curve(self.sums(PCKHistogram), self.average)
 
     def curve(self) -> Tensor:
-        """(num_thresholds,) the curve over all processes, also where ``compute`` gives the area under it.
+        """(num_thresholds,) the curve over all processes, even if ``compute`` gives the area under it.
 
         Like ``compute``, every process must call it.
         """

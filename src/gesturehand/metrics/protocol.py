@@ -1,6 +1,6 @@
 """The named evaluation protocols: how they align and average, which joints they need, and groups of hands.
 
-A number is comparable within one protocol only, so every metric carries its protocol's name.
+Numbers are comparable only within one protocol, so every metric carries its protocol's name.
 """
 
 from typing import Final, Literal, get_args
@@ -23,7 +23,7 @@ PROTOCOLS: Final[tuple[Protocol, ...]] = get_args(Protocol)
 Average = Literal["per_joint", "all", "per_sample"]
 AVERAGES: Final[tuple[Average, ...]] = get_args(Average)
 
-#: How the papers that use a protocol average.
+#: The average that the papers use with each protocol.
 DEFAULT_AVERAGE: Final[dict[Protocol, Average]] = {
     "root": "per_joint",
     "eanet": "per_joint",
@@ -31,8 +31,8 @@ DEFAULT_AVERAGE: Final[dict[Protocol, Average]] = {
     "eanet_published": "per_joint",
 }
 
-#: A hand counts only if these joints are valid. Under ``eanet`` the wrist alone, as published: the middle MCP that it
-#: aligns on comes from the fit's mesh, which does not depend on the annotation.
+#: A hand counts only if these joints are valid. Under ``eanet`` that is the wrist alone, as published: the middle MCP
+#: on which it aligns comes from the fit's mesh, which does not depend on the annotation.
 REQUIRED_JOINTS: Final[dict[Protocol, tuple[int, ...]]] = {
     "root": (WRIST,),
     "eanet": (WRIST,),
@@ -40,7 +40,7 @@ REQUIRED_JOINTS: Final[dict[Protocol, tuple[int, ...]]] = {
     "eanet_published": (WRIST,),
 }
 
-#: A similarity in space is not determined by fewer points.
+#: Fewer points do not determine a similarity transform in space.
 MIN_PROCRUSTES_JOINTS: Final = 3
 
 MM_PER_M: Final = 1000.0
@@ -58,7 +58,7 @@ def hand_groups(left: Tensor, interacting: Tensor) -> Tensor:
     ``left.long()`` and two groups instead.
 
     Args:
-        left: (B, H) bool, the hand is a left one in the photograph (a mirrored one still is).
+        left: (B, H) bool, the hand is a left one in the photograph, even if its crop is mirrored.
         interacting: (B,) bool, the frame is one of two interacting hands.
 
     Returns:
@@ -80,7 +80,8 @@ def flat_groups(group: Tensor | None, counted: Tensor, num_groups: int) -> Tenso
     """The group of every hand as a flat index that is safe to sum by.
 
     Args:
-        group: (...) int, the group of each hand; None puts all in group 0. A hand with nothing counted may have any.
+        group: (...) int, the group of each hand; None puts all in group 0. A hand without a counted joint may have any
+            group.
         counted: (..., 21) bool, the joints that count.
         num_groups: Number of groups.
 

@@ -19,10 +19,10 @@ M = TypeVar("M", bound=Module)
 class SumMetric(Metric):
     """A metric whose state is a named tuple of sums, added up over batches and processes.
 
-    Sums are float64 and counts int64, so that the result over several processes is that of one to float64's rounding;
-    they stay so when the module they belong to is cast (a trainer in ``bf16-true`` casts all of it). On a device
-    without float64 (MPS) the float64 sums stay on the CPU: a batch is summed in float32 on the device, the batches in
-    float64 on the CPU.
+    Sums are float64 and counts int64, so that several processes give the same result as one, up to float64's rounding;
+    they keep these dtypes when the module that they belong to is cast (a trainer in ``bf16-true`` casts all of it). On
+    a device without float64 (MPS) the float64 sums stay on the CPU: each batch is summed in float32 on the device, and
+    the batches in float64 on the CPU.
 
     Args:
         zeros: The sums before any update.
@@ -36,8 +36,8 @@ class SumMetric(Metric):
     def __init__(self, zeros: NamedTuple, *settings: Any, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self._sums_type = type(zeros)
-        # A MetricCollection merges metrics whose states have the same names and are close after the first batch. One
-        # with nothing valid would merge two protocols for ever, so their names differ.
+        # A MetricCollection merges metrics whose states have the same names and are close after the first batch. A
+        # first batch without a valid entry would merge two protocols for ever, so the names of their states differ.
         suffix = re.sub(r"\W", "_", "_".join(map(str, settings)))
         self._state_names = {field: f"{field}_{suffix}" if suffix else field for field in zeros._fields}
         for field, tensor in zeros._asdict().items():
@@ -51,12 +51,12 @@ class SumMetric(Metric):
             setattr(self, name, state + value.to(state))
 
     def sums(self, kind: type[Sums]) -> Sums:
-        """The state as the named tuple that it is; of this process, or of all within :meth:`synchronized`."""
+        """The state as its named tuple: this process's, or that of all processes within :meth:`synchronized`."""
         return cast(Sums, self._sums_type(*(getattr(self, name) for name in self._state_names.values())))
 
     @contextmanager
     def synchronized(self) -> Iterator[None]:
-        """Sums of all processes within, of this process after, for results other than ``compute``'s."""
+        """A context in which the sums are those of all processes, for results other than ``compute``'s."""
         to_sync = not self._is_synced
         with self.sync_context(dist_sync_fn=self.dist_sync_fn, should_sync=to_sync, should_unsync=to_sync):
             yield
@@ -76,7 +76,7 @@ class SumMetric(Metric):
 
 
 class MetricDict(ModuleDict, Generic[M]):
-    """Modules of one type by name, typed for those who read it; the names in ``state_dict`` are ``ModuleDict``'s."""
+    """Modules of one type by name, typed for the reader; the names in ``state_dict`` are those of ``ModuleDict``."""
 
     def __getitem__(self, key: str) -> M:
         return cast(M, super().__getitem__(key))

@@ -20,7 +20,7 @@ from gesturehand.models.hand_prediction import JointVolumeHead, ManoParameters, 
 from gesturehand.skeleton import JOINT_OF_MANO_ROTATION, NUM_JOINTS
 
 #: ``concat``: self-attention over gesture and joint tokens. ``cross``: joint tokens attend to each other, then to the
-#: gesture tokens. ``none``: joint tokens alone, the ablation.
+#: gesture tokens. ``none``: only joint tokens, the ablation.
 Fusion = Literal["concat", "cross", "none"]
 
 #: Which gesture predictions become tokens.
@@ -34,7 +34,7 @@ class TokenFusionNetwork(nn.Module):
         encoder: The first stage's encoder.
         gesture_head: The first stage's gesture head.
         hand_model: MANO's layer.
-        fusion: How gesture tokens guide the joint tokens.
+        fusion: The way in which gesture tokens guide the joint tokens.
         gesture_levels: Which class levels become tokens.
         width: Width of a token.
         depth: Fusion blocks.

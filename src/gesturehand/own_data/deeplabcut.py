@@ -34,7 +34,7 @@ def deeplabcut_rows(path: Path, cells: Sequence[Sequence[str]], images: Path) ->
 
     Args:
         path: The file, for messages.
-        cells: Cells of the table, header lines included.
+        cells: Cells of the table, including header lines.
         images: Folder of the images.
 
     Raises:

@@ -48,7 +48,7 @@ class HandEntry:
 
     Attributes:
         image: Relative to the folder of images.
-        side: Which hand it is.
+        side: Its side.
         joints_2d: (21, 2) px of the image, or None.
         joints_3d: (21, 3) m, camera frame, or None.
         intrinsics: fx, fy, cx, cy, px, or None.
@@ -58,12 +58,12 @@ class HandEntry:
         mano: ``pose`` (48, axis-angle, relative to the mean pose), ``shape`` (10) and ``trans`` (3, m) in the camera's
             frame, or None.
         box: x, y, width, height px around the hand, or None; for a hand without joints, None means the whole image.
-        label: What the hand shows, as a label of its own set, or None.
+        label: The content that the hand shows, as a label of its set, or None.
         label_set: The label's set; a label has a meaning only within its set.
-        presence: How certain the detector of the joints was, 0 to 1, or None.
+        presence: The certainty of the joints' detector, 0 to 1, or None.
         pseudo_label: The joints were predicted and not annotated.
-        joints_relative: (21, 3) m with the axes of the camera's frame, relative to any point of the hand, where
-            ``joints_2d`` say where it is; or None.
+        joints_relative: (21, 3) m with the axes of the camera's frame, relative to any point of the hand, whose place
+            follows from ``joints_2d``; or None.
         notes: Everything else that the file says about the hand, unchanged.
     """
 
@@ -250,7 +250,7 @@ def _number(value: Any) -> float:
     """The value of a number, or of text that is one; NaN for null.
 
     Raises:
-        ValueError: It is something else, infinity included.
+        ValueError: It is something else, including infinity.
     """
     if value is None:
         return math.nan

@@ -25,7 +25,7 @@ def read_rows(path: Path, images: Path) -> list[Row]:
         images: Folder of the images, for tools that do not name them relative to it.
 
     Raises:
-        UserError: The file cannot be read, or holds none of these.
+        UserError: The file cannot be read, or is in none of these formats.
     """
     if path.is_dir():
         return _folder_rows(path, images)

@@ -22,7 +22,7 @@ from gesturehand.own_data.entries import HandEntry
 Intrinsics = tuple[float, float, float, float]
 #: This many hands in the image plane reveal a joint order; foreshortening can give a few of them any proportions.
 _HANDS_FOR_ORDER_2D: Final = 20
-#: Two hands of a side are the same if no joint is further apart than this share of the hand.
+#: Two hands of one side are the same if no joint is further apart than this share of the hand.
 _SAME_SHARE: Final = 0.02
 #: A bend that reveals the side of a hand, and the number and share of clear ones that must be backwards.
 _CLEAR_BEND: Final = 0.15

@@ -13,7 +13,7 @@ from gesturehand.own_data.hand_checks import Intrinsics, projected
 from gesturehand.skeleton import INTERHAND_FROM_JOINTS, NUM_JOINTS, SIDES
 
 _CAPTURE: Final = "0"
-#: Where 2D joints are put: on the plane z = 1 m.
+#: The plane on which 2D joints are put: z = 1 m.
 _PLANE_MM: Final = 1000.0
 #: The mean distance of projected 3D joints to 2D ones, as a share of the hand's size, beyond which a unit, a frame or
 #: the intrinsics must be wrong.
@@ -60,7 +60,7 @@ def add_image(
         size: Width and height as shown, px.
         camera: Name of the calibration.
         calibration: Its intrinsics.
-        subject: Whose hands they are.
+        subject: The person whose hands they are.
         suffix: Suffix of the image's file name.
 
     Returns:
@@ -174,7 +174,7 @@ def _labels(hands: Sequence[HandEntry]) -> dict[str, dict[str, Any]]:
 
 
 def _bbox(hands: Sequence[HandEntry], pixels: np.ndarray, size: tuple[int, int]) -> list[float]:
-    """x, y, width, height: the joints' tight box × 1.2 within the image, as InterHand2.6M's, else the given boxes'."""
+    """x, y, width, height: the joints' tight box × 1.2 within the image, as in InterHand2.6M, or the given boxes'."""
     boxes = np.array([hand.box for hand in hands if not hand.has_joints]).reshape(-1, 4)
     points = np.concatenate([pixels, boxes[:, :2], boxes[:, :2] + boxes[:, 2:]])
     return _widened(points, _BOX_FACTOR if len(pixels) else _HAND_BOX_FACTOR, size)

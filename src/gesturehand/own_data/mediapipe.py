@@ -1,9 +1,9 @@
-"""MediaPipe's hand landmarks, as people save them, as rows of hands.
+"""MediaPipe's hand landmarks, in the layouts in which people save them, as rows of hands.
 
 Fractions of the image's width and height (``hand_landmarks``; ``multi_hand_landmarks`` of the older API) become pixels.
 World landmarks, metres about the hand's middle with the camera's axes, become joints that are placed by the pixels.
 Layouts: developers.google.com/edge/api/mediapipe/python/mp/tasks/vision/HandLandmarkerResult, its JavaScript sibling,
-and what ``MessageToDict`` makes of the older API's messages.
+and the output of ``MessageToDict`` for the older API's messages.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -37,10 +37,10 @@ _IMAGE: Final = (
 #: Keys that may enclose the results of one image, and a list of images.
 _RESULT: Final = ("result", "results", "detection", "detections", "hands", "data", "mediapipe", "output")
 _LIST: Final = ("images", "results", "frames", "files", "data", "predictions", "annotations", "hands")
-#: Where a message or a dictionary keeps a hand's points, and its classification.
+#: The keys of a hand's points, and of its classification, in a message or a dictionary.
 _POINTS: Final = ("landmark", "landmarks", "points")
 _CLASSES: Final = ("classification", "categories")
-#: Where a category has its name.
+#: The keys of a category's name.
 _NAMES: Final = ("categoryname", "label", "displayname", "handedness", "name")
 #: A landmark may lie beyond the image's edge; further out than this, in sides of the image, it cannot be a fraction.
 _LARGEST_SHARE: Final = 3.0
@@ -54,7 +54,7 @@ class Hand(NamedTuple):
     Attributes:
         shares: (21, 2 or 3) of the image's width and height, and depth.
         world: (21, 3) m, or None.
-        side: Which hand it is, or None.
+        side: Its side, or None.
     """
 
     shares: np.ndarray
@@ -125,7 +125,7 @@ def _has_landmarks(content: Mapping[str, Any]) -> bool:
 
 
 def _results(content: Any) -> Iterator[tuple[str | None, Mapping[str, Any]]]:
-    """The results of images, and the names of these where the file says them."""
+    """The results of images, and the images' names if the file gives them."""
     if isinstance(content, list):
         for item in content:
             yield from _results(item)
@@ -182,7 +182,7 @@ def _hands(where: str, result: Mapping[str, Any]) -> Iterator[Hand]:
 
 
 def _list(points: Any) -> Any:
-    """A hand's points where a message or dictionary keeps them; else as they are."""
+    """A hand's points inside a message or dictionary, or as they are."""
     return _find(points, _POINTS) if isinstance(points, dict) else points
 
 
@@ -197,7 +197,7 @@ def _is_points(value: Any) -> bool:
 
 
 def _one(points: Any) -> Any:
-    """A hand's points, also where they are a list of one hand's."""
+    """A hand's points, even if they are in a list of a single hand's."""
     return points if _is_points(points) or not isinstance(points, list) else points[0]
 
 
@@ -217,7 +217,7 @@ def _each_label(labels: Any, hands: int) -> list[Any]:
 
 
 def _side(value: Any) -> Side | None:
-    """The side that was told: by text, a category, a list of categories of which the first counts, or a message."""
+    """The side that is given by text, a category, a list of categories, of which the first counts, or a message."""
     while isinstance(value, list | dict):
         if isinstance(value, list):
             value = value[0] if value else None

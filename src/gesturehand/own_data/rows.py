@@ -20,7 +20,7 @@ class Row(NamedTuple):
 
     Attributes:
         where: Its place in the file, as the beginning of a sentence: "Entry 3 of 'joints.json'".
-        values: By the keys of docs/own_data.md.
+        values: Its values, by the keys of docs/own_data.md.
     """
 
     where: str
@@ -50,7 +50,7 @@ class ImageNames:
             name: As the tool wrote it.
 
         Raises:
-            UserError: There is none, there are several, or another name means the same file.
+            UserError: There is no such image, there are several, or another name means the same file.
         """
         parts = _parts(name)
         for start in range(len(parts)):

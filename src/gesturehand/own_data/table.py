@@ -60,15 +60,15 @@ def translated(columns: Sequence[str], known: Collection[str]) -> dict[Side | No
     """A table's columns under the names of docs/own_data.md.
 
     Joints may be named in any way that :func:`~gesturehand.data.joint_names.read_joint_names` reads, with ``x``, ``y``
-    before or behind. If names say left and right, a row has two hands.
+    before or after. If names contain left and right, a row has two hands.
 
     Args:
         columns: The table's columns, without those already named as here.
-        known: Names that are used here.
+        known: The names in use here.
 
     Returns:
-        By the hand that names are of, None where they say none, the columns' names: ``wrist_x`` …, ``wrist_v`` for
-        whether a joint is labelled, and '' for what says nothing.
+        For each hand that names belong to, None if they name none, the columns' names: ``wrist_x`` …, ``wrist_v`` for
+        whether a joint is labelled, and '' for columns without a meaning.
 
     Raises:
         ValueError: A column is unknown; its text is the name, quoted.
@@ -141,16 +141,16 @@ def read_cells(path: Path, text: str) -> list[list[str]]:
 def table_rows(path: Path, cells: Sequence[Sequence[str]], images: Path) -> list[Row]:
     """The hands of a table under one header line: ``wrist_x`` … px, ``wrist_x_m`` … m, ``fx`` …
 
-    Columns of other names are read where they mean these (:mod:`gesturehand.own_data.table`).
+    Columns with other names are read if they mean these (:mod:`gesturehand.own_data.table`).
 
     Args:
         path: The file, for messages.
-        cells: Cells of the table, header line included.
+        cells: Cells of the table, including the header line.
         images: Folder of the images.
 
     Raises:
         UserError: A column is unknown or occurs twice, a line has more cells than columns, a cell is not a number, or a
-            table of other names names an image that is not there.
+            table with other names refers to an image that does not exist.
     """
     columns = list(cells[0]) if cells else []
     own = all(name in _COLUMNS or not name or name.startswith("Unnamed:") for name in columns)
@@ -198,7 +198,7 @@ def _entries(path: Path, columns: Sequence[str], cells: Sequence[Sequence[str]])
 
 
 def _check_columns(path: Path, columns: Sequence[str]) -> None:
-    # A nameless column is a spreadsheet's or pandas' row number, or says nothing.
+    # A nameless column holds the row numbers of a spreadsheet or of pandas, or nothing of interest.
     named = [name for name in columns if name and not name.startswith("Unnamed:")]
     twice = [name for number, name in enumerate(named) if name in named[:number]]
     if twice:

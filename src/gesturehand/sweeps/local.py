@@ -38,7 +38,7 @@ def run_locally(sweep: Sweep, folder: Path, *, trials: int | None = None, seed: 
         sweep: The sweep to run.
         folder: Folder of the study and of its trials, ``trials/000`` and so on; made if it is missing.
         trials: Total number of trials; by default the file's ``run_cap``, every point of a grid, or 20.
-        seed: Seeds the choice of values.
+        seed: Seed of the choice of values.
 
     Returns:
         The study.
@@ -66,14 +66,14 @@ def begun(
         sweep: The sweep.
         folder: Folder of the study and its trials; made if it is missing.
         trials: As for :func:`run_locally`.
-        seed: Seeds the choice of values.
+        seed: Seed of the choice of values.
         shared: Several machines write to the study.
 
     Yields:
         The study, the total number of trials, and the object that records the end of each.
 
     Raises:
-        UserError: As :func:`run_locally`.
+        UserError: As for :func:`run_locally`.
     """
     make_folder(folder)
     with _alone(folder):
@@ -96,7 +96,7 @@ def begun(
 
 
 class Ran(NamedTuple):
-    """How a trial ended.
+    """The end of a trial.
 
     Attributes:
         state: Complete, pruned or failed.
@@ -135,7 +135,7 @@ class Ends:
             UserError: It is the last of several failures in a row.
         """
         trial.set_user_attr(SECONDS, round(ran.seconds, 1))
-        # Optuna takes a pruned trial's value from what was reported.
+        # Optuna takes a pruned trial's value from its reports.
         self._study.tell(trial, ran.value if ran.state == TrialState.COMPLETE else None, state=ran.state)
         failed = ran.state == TrialState.FAIL
         self._failures = self._failures + 1 if failed else 0
@@ -199,7 +199,7 @@ def command_of(sweep: Sweep, values: dict[str, Any]) -> list[str]:
 
 
 def random_draws(sweep: Sweep, seed: int) -> Iterator[dict[str, Any]]:
-    """What Optuna draws at random for trial 0, 1, and so on, by the parameters' names."""
+    """The values that Optuna draws at random for trial 0, 1, and so on, by the parameters' names."""
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=seed))
     while True:
         yield study.ask(distributions(sweep)).params

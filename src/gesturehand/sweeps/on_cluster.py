@@ -48,7 +48,7 @@ def run_on_cluster(
     Args:
         sweep: The sweep to run.
         folder: As for ``run_locally``; the workers must see it.
-        cluster: Its workers.
+        cluster: The cluster whose workers run the trials.
         trials: As for ``run_locally``.
         seed: Seeds the choice of values.
 
@@ -56,7 +56,7 @@ def run_on_cluster(
         The study.
 
     Raises:
-        UserError: As ``run_locally`` and :meth:`~gesturehand.cluster.client.Cluster.draw`.
+        UserError: As for ``run_locally`` and :meth:`~gesturehand.cluster.client.Cluster.draw`.
     """
     folder = folder.resolve()
     with begun(sweep, folder, trials, seed, shared=True) as (study, total, ends):

@@ -38,7 +38,7 @@ def open_study(sweep: Sweep, folder: Path, seed: int, *, shared: bool = False) -
         sweep: The sweep.
         folder: Folder of the study's file. One that was begun on one machine is copied when it is first shared, and
             shared from then on.
-        seed: Seeds the choice of values.
+        seed: Seed of the choice of values.
         shared: Several machines write to the study.
 
     Raises:
@@ -96,12 +96,12 @@ def _running_trial(study: optuna.Study, number: int) -> optuna.Trial:
 
 
 def distributions(sweep: Sweep) -> dict[str, BaseDistribution]:
-    """What Optuna draws from, by the parameters' names."""
+    """The distributions that Optuna draws from, by the parameters' names."""
     return {p.name: p.distribution for p in sweep.parameters if p.distribution is not None}
 
 
 def running(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
-    """Trials that have begun and not ended."""
+    """Trials that have begun but not ended."""
     return study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
 
 

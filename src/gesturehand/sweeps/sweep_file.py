@@ -22,7 +22,7 @@ from gesturehand.errors import UserError, one_line
 from gesturehand.suggestions import did_you_mean, did_you_mean_path
 from gesturehand.text_file import read_yaml
 
-#: The keys of each distribution, beside ``distribution`` itself.
+#: The keys of each distribution, in addition to ``distribution`` itself.
 _DISTRIBUTIONS: Final[dict[str, set[str]]] = {
     "constant": {"value"},
     "categorical": {"values"},
@@ -61,8 +61,8 @@ class Parameter:
     Attributes:
         name: As in the file.
         kind: Name of the W&B distribution.
-        distribution: What Optuna draws; None for a constant.
-        value: Turns what Optuna has drawn (None for a constant) into the parameter's value.
+        distribution: The distribution from which Optuna draws; None for a constant.
+        value: Turns the value that Optuna has drawn (None for a constant) into the parameter's value.
         grid: All values that Optuna could draw, or None if there are infinitely many.
     """
 
@@ -87,7 +87,7 @@ def arguments(parameters: list[Parameter], drawn: Mapping[str, Any]) -> dict[str
 
     Args:
         parameters: The parameters of the sweep.
-        drawn: What Optuna has drawn, by name; constants are not among them.
+        drawn: The values that Optuna has drawn, by name; constants are not among them.
     """
     return {parameter.name: parameter.value(drawn.get(parameter.name)) for parameter in parameters}
 
@@ -179,7 +179,7 @@ def _drawn(name: str, kind: str, spec: Mapping[str, Any]) -> Parameter:
 
 
 def _rounded(value: float, step: float) -> float | int:
-    """round(X / q) · q, whole where q is."""
+    """round(X / q) · q, an integer if q is one."""
     number = round(value / step) * step
     return int(number) if isinstance(step, int) else float(number)
 
@@ -206,12 +206,12 @@ class Sweep:
         name: ``name``, or the file's name.
         program: The program to run.
         command: Its arguments and macros.
-        method: How values are chosen.
+        method: The method by which values are chosen.
         metric: Logged name of the metric to optimise.
         maximise: Whether a larger value is better.
         target: Once a trial reaches this value, no further one begins.
         parameters: The parameters and their values.
-        early_terminate: When a trial ends early, or None.
+        early_terminate: The rule by which a trial ends early, or None.
         run_cap: The largest number of trials, or None.
         content: The file as it is.
     """
@@ -326,9 +326,9 @@ _ENVIRONMENT_VARIABLE: Final = re.compile(r"\$\{envvar:([A-Z0-9_]*)\}")
 
 
 def render_command(command: Sequence[Any], program: str, args: Mapping[str, Any]) -> list[str]:
-    """Words of a trial's command, from the sweep's ``command`` and ``program`` and the trial's values by name.
+    """The words of a trial's command, from the sweep's ``command`` and ``program`` and the trial's values by name.
 
-    W&B's agent would run the same (its documentation of sweep configuration keys, command macros).
+    W&B's agent would run the same command (see its documentation of sweep configuration keys, command macros).
 
     Raises:
         UserError: The command has a macro that a local sweep does not replace.

@@ -90,7 +90,7 @@ def last_words(folder: Path) -> str:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """Ends a trial and everything it started."""
+    """Ends a trial and everything that it has started."""
     if process.poll() is not None:
         return
     _signal(process, last=False)
@@ -150,7 +150,7 @@ def logged_metrics(config: Mapping[str, Any]) -> set[str]:
     """Names of everything that a validation of this configuration's module logs.
 
     Args:
-        config: Resolved; its module is built, without weights from elsewhere.
+        config: The resolved configuration; its module is built, without weights from elsewhere.
     """
     settings = dict(config["model"]["init_args"])
     for key, none in (("imagenet_weights", False), ("encoder_weights", None), ("pretrained", None)):

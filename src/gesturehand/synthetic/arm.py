@@ -21,21 +21,22 @@ from gesturehand.synthetic.render import Mesh, Surface, boundary_loops, surface_
 
 FloatArray = npt.NDArray[np.float64]
 
-#: Segments of the tube that are skin, and those behind them that are cloth.
+#: Number of the tube's segments that are skin, and of those behind them that are cloth.
 _SKIN_SEGMENTS: Final = 14
 _CLOTH_SEGMENTS: Final = 20
 RINGS: Final = _SKIN_SEGMENTS + 2 + _CLOTH_SEGMENTS
-#: The first of an arm's rings that is cloth.
+#: The first ring of an arm that is cloth.
 FIRST_CLOTH_RING: Final = _SKIN_SEGMENTS
-#: From wrist to elbow, and from elbow to shoulder, m.
+#: Lengths from wrist to elbow and from elbow to shoulder, m.
 _FOREARM_M: Final = 0.25
 _UPPER_ARM_M: Final = 0.24
 #: Radius of the arm in wrist radii, at distances from the wrist.
 _TAPER_AT_M: Final = (0.0, 0.015, 0.05, 0.12, 0.19, 0.25, 0.35, 0.55)
 _TAPER: Final = (1.0, 0.97, 1.0, 1.24, 1.42, 1.38, 1.5, 1.75)
-#: How far the wrist bends up or down, and sideways: standard deviation and limit, degrees.
+#: Bend of the wrist up or down, and sideways: standard deviation and limit, degrees.
 _WRIST_DEG: Final = ((22.0, 55.0), (9.0, 22.0))
-#: Bends tried; the one that turns the arm farthest from the camera is kept, so that the arm does not hide its hand.
+#: Number of bends tried; the one that turns the arm farthest from the camera is kept, so that it does not hide the
+#: hand.
 _TRIES: Final = 6
 _UP: Final = np.array([0.0, -1.0, 0.0])
 
@@ -90,7 +91,7 @@ def make_arm(hand: CapturedHand, to_camera: FloatArray, rng: np.random.Generator
         rng: the frame's.
     """
     root = Rotation.from_rotvec(hand.pose[:3].astype(np.float64)).as_matrix()
-    # The rigid wrist: the thumb moves the skinned one by tenths of a millimetre, and the arm would give that away.
+    # The wrist is kept rigid: the thumb moves the skinned one by tenths of a millimetre, which the arm would give away.
     start = hand.joints[WRIST] + _rest_ring(hand.side, hand.betas.astype(np.float64).tobytes()) @ root.T
     centre = start.mean(0)
     mirror = 1.0 if hand.side == "right" else -1.0
@@ -192,7 +193,7 @@ def limb_mesh(
         place: number of the hand among the hands of the picture.
         hands: number of hands in the picture.
         camera: the camera that sees them.
-        albedo: (V,) factor on the shade, of the hand's vertices and of all rings of the arm but the wrist's.
+        albedo: (V,) factor on the shade, for the hand's vertices and for all rings of the arm but the wrist's.
         cloth: the sleeve's.
 
     Returns:

@@ -1,7 +1,7 @@
 """From anatomical angles, in degrees, to the 16 rotations of MANO's joints, its pose vector and the posed mesh.
 
-Angles are measured on the right hand against the palm and the bones, not against a model's rest pose. The table of the
-gestures' poses, ``assets/gesture_poses.csv``, therefore serves every model in MANO's layout:
+Angles are measured on the right hand against the palm and the bones, not against a model's rest pose. The table of
+gesture poses, ``assets/gesture_poses.csv``, therefore serves every model in MANO's layout:
 
 - **spread** of a finger: direction of its first bone within the plane of the palm; 0 is the hand's axis (wrist to
   middle-finger MCP), positive towards the thumb.
@@ -235,7 +235,7 @@ def right_articulation() -> Articulation:
 def posed_mesh(
     side: Side, pose: npt.NDArray[np.float32], betas: npt.NDArray[np.float32]
 ) -> tuple[FloatArray, FloatArray]:
-    """Vertices and the 21 joints of a hand that is not moved yet."""
+    """Vertices and the 21 joints of a hand before it is moved to its place."""
     data = hand_model(side)
     rotations = rotations_from_pose(pose.astype(np.float64), data.hands_mean)
     vertices, joints = skin(data, rotations[None], betas[None].astype(np.float64), np.zeros((1, 3)))

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from gesturehand.synthetic.cameras import DOME_CENTRE, DomeCamera
 from gesturehand.synthetic.plan import generator
 
-#: How far lamps hang from the dome's centre, m, and from each other, degrees.
+#: Distance of the lamps from the dome's centre, m, and from each other, degrees.
 _LAMP_DISTANCE_M: Final = 2.0
 _LAMP_SPACING_DEG: Final = (7.0, 14.0)
 #: Share of cameras that look past all lamps.
@@ -81,7 +81,7 @@ def add_grain(
 
 @dataclass(frozen=True)
 class LampStyle:
-    """How lamps look through one lens.
+    """The look of lamps through one lens.
 
     Attributes:
         radius_px: of the white disc.

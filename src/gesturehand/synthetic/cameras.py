@@ -1,7 +1,8 @@
-"""The dome: cameras on a sphere around the place where hands are held, as InterHand2.6M's stand.
+"""The dome: cameras on a sphere around the place where hands are held, arranged as in InterHand2.6M.
 
-The world is InterHand2.6M's: y points down, and the dome's centre lies about a metre in front of the first camera.
-Sizes, focal lengths, distances and numbers (colour from 400000, grey from 410000) are those of the real cameras.
+The world frame is InterHand2.6M's: y points down, and the dome's centre lies about a metre in front of the first
+camera. Sizes, focal lengths, distances and numbers (colour from 400000, grey from 410000) are those of the real
+cameras.
 """
 
 from dataclasses import dataclass
@@ -90,7 +91,7 @@ class DomeCamera:
 
 
 def dome_cameras(rng: np.random.Generator) -> dict[str, DomeCamera]:
-    """The cameras as calibrated for one capture: places and lenses differ a little from capture to capture."""
+    """The cameras as calibrated for one capture; their positions and lenses differ a little between captures."""
     return {name: _camera(name, azimuth, elevation, portrait, rng) for name, azimuth, elevation, portrait in _PLACES}
 
 

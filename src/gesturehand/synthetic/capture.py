@@ -23,7 +23,7 @@ from gesturehand.synthetic.sequence import Subject, make_subject, sequence_angle
 
 FloatArray = npt.NDArray[np.float64]
 
-#: In a frame without a fit, at most this many joints are missing, and as many again in one image only.
+#: In a frame without a fit, at most this many joints are missing, and at most as many more in a single image.
 _MOST_MISSING: Final = 3
 
 
@@ -123,7 +123,7 @@ def _validity(
 ) -> tuple[list[npt.NDArray[np.bool_]], tuple[tuple[npt.NDArray[np.bool_], ...], ...]]:
     """Valid joints of the captured frame, by hand, and of each image, by camera and hand.
 
-    In a frame without a fit some joints are missing, and some more in each image, so that the two flags differ.
+    In a frame without a fit some joints are missing, and further ones in each image, so that the two flags differ.
     """
 
     def missing(valid: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:

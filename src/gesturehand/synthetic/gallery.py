@@ -19,7 +19,7 @@ _BACKGROUND: Final = 38
 _TONE_BGR: Final = (150.0, 188.0, 235.0)
 _LIGHT: Final = Light(direction=np.array([-0.5, -0.62, -0.6]), diffuse=0.6, ambient=0.36, gloss=0.05)
 _PLACE_M: Final = np.array([0.0, 0.02, _DISTANCE_M])
-#: Turns about the image's x and then y axis: palm to the viewer, and the thumb's side.
+#: Rotations about the image's x and then y axis that show the palm, and the thumb's side, to the viewer.
 _VIEWS_DEG: Final = ((8.0, -12.0), (6.0, 68.0))
 
 

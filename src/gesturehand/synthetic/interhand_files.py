@@ -1,4 +1,4 @@
-"""A captured frame in the form of InterHand2.6M's annotation files (v1.0), and frames merged into one split's files.
+"""A captured frame as entries of InterHand2.6M's annotation files (v1.0), and frames merged into one split's files.
 
 Lengths are in millimetres, world, except MANO's translation, which is in metres; keys of nested objects are strings.
 """
@@ -139,7 +139,7 @@ def _joint_3d(frame: CapturedFrame) -> dict[str, Any]:
 
 def _mano(frame: CapturedFrame) -> dict[str, Any] | None:
     if not frame.plan.has_fit:
-        # Real files have both: the frame is not listed, or its hands are null.
+        # In real files both cases occur: the frame is not listed, or its hands are null.
         return dict.fromkeys(SIDES) if frame.plan.image_id // len(frame.cameras) % 2 else None
     fits: dict[str, Any] = dict.fromkeys(SIDES)
     for hand in frame.hands:

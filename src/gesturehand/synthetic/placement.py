@@ -1,4 +1,4 @@
-"""Where hands are held: in view of the cameras, clear of each other, and whatever the fingers do."""
+"""The places of hands: in view of the cameras, clear of each other, and independent of what the fingers do."""
 
 from functools import cache
 from typing import Final
@@ -14,11 +14,11 @@ from gesturehand.synthetic.cameras import DOME_CENTRE, DomeCamera
 
 FloatArray = npt.NDArray[np.float64]
 
-#: How far hands are held from the camera, m.
+#: Distances of hands from the camera, m.
 _DEPTH_M: Final = (0.98, 1.12)
-#: Distance of joints from the image's border.
+#: Least distance of joints from the image's border, px.
 _MARGIN_PX: Final = 6.0
-#: Two hands are held one before the other: least and greatest half distance between them, m, camera frame.
+#: Two hands are held one in front of the other: least and greatest half distance between them, m, camera frame.
 _APART_M: Final = ((0.02, -0.03, 0.02), (0.07, 0.03, 0.06))
 #: Least distance between two hands, m.
 _CLEARANCE_M: Final = 0.006
@@ -26,18 +26,19 @@ _CLEARANCE_M: Final = 0.006
 #: way from the dome's centre.
 _FARTHER: Final = (1.0, 1.15, 1.3)
 _PULL: Final = (1.0, 0.6, 0.3, 0.0)
-#: How far within the first camera's image the palm's middle stays if the hand is to be partly outside.
+#: Distance from the border of the first camera's image at which the palm's middle stays if the hand is to be partly
+#: outside.
 _BORDER_PX: Final = (12.0, 40.0)
 #: Wrist and knuckles in the papers' order.
 _PALM: Final = (0, 5, 9, 13, 17)
-#: For shapes and poses that reach farther than the table's.
+#: Allowance for shapes and poses that reach farther than the table's.
 _ROOM: Final = 1.06
 
 
 def hands_apart(
     meshes: list[tuple[FloatArray, FloatArray]], to_world: FloatArray, rng: np.random.Generator
 ) -> list[FloatArray]:
-    """How far each hand is held from the middle of all, (3,) m, world, so that two hands do not touch."""
+    """Offset of each hand from the middle of all, (3,) m, world, so that two hands do not touch."""
     if len(meshes) == 1:
         return [np.zeros(3)]
     half = to_world @ rng.uniform(*_APART_M)
@@ -52,7 +53,7 @@ def hands_apart(
 
 
 def _entangled(first: FloatArray, second: FloatArray, direction: FloatArray) -> bool:
-    """Whether one hand could not be pulled away from the other: their middles are too close for the meshes' extent."""
+    """Whether one hand cannot be pulled away from the other: their middles are too close for the meshes' extent."""
     axis = direction / np.linalg.norm(direction)
     return bool((second @ axis).mean() - (first @ axis).mean() < 0.5 * ((first @ axis).std() + (second @ axis).std()))
 
@@ -68,7 +69,7 @@ def place_hands(
     """Translation of each hand, (3,) m, world: somewhere in the first camera's image and inside every camera's.
 
     Everything that any gesture reaches has to be inside, so that the place says nothing about the gesture. If that is
-    impossible the hands move towards the dome's centre, at which all cameras look, or farther away; some joints of two
+    impossible, the hands move towards the dome's centre, at which all cameras look, or farther away; some joints of two
     hands can still lie outside an image.
     """
     around = np.concatenate([reach + shift for reach, shift in zip(reaches, apart, strict=True)])

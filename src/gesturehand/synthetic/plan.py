@@ -16,7 +16,7 @@ from gesturehand.skeleton import SIDES, Side
 from gesturehand.splits import SPLITS, Split
 from gesturehand.synthetic.cameras import CAMERA_NAMES
 
-#: Captures have other numbers than subjects, so that code which confuses the two finds nothing.
+#: Captures and subjects have different numbers, so that code which confuses them finds nothing.
 _FIRST_CAPTURE: Final = 100
 _FIRST_FRAME: Final = 1000
 #: InterHand2.6M's 5 fps release keeps every sixth frame of a sequence.
@@ -133,8 +133,8 @@ BENCHMARK: Final = "openhand-v1"
 
 @dataclass(frozen=True)
 class BenchmarkSettings(SetSettings):
-    """The same, by default the benchmark's: wrists over the sphere, all kinds of frames, and subjects and cameras that
-    only the test split has.
+    """The same settings with the benchmark's defaults: wrists over the sphere, all kinds of frames, and subjects and
+    cameras that only the test split has.
     """
 
     subjects: tuple[int, int, int] = (16, 4, 8)
@@ -161,9 +161,9 @@ class PlannedFrame:
         seq_name: InterHand2.6M's name of the sequence.
         frame_idx: number of the frame, unique within the capture.
         sides: the hands in view.
-        fine: class of each hand's gesture, -1 for any movement.
+        fine: class of each hand's gesture, -1 for any other movement.
         phase: place within the sequence, 0 to 1.
-        cameras: names; the wrist's orientation is drawn as the first one sees it.
+        cameras: names of the cameras; the wrist's orientation is drawn relative to the first one.
         has_fit: whether a MANO fit is written and every joint is valid.
         partly_outside: whether part of the hand should lie outside the first camera's image.
         image_id: number of the first camera's image; the others' follow.
@@ -208,7 +208,7 @@ def make_plan(settings: SetSettings) -> list[PlannedFrame]:
 
 @dataclass(frozen=True, order=True)
 class _Shot:
-    """A frame before it has a place in its sequence."""
+    """A frame that has no place in its sequence yet."""
 
     subject: int
     seq_name: str
@@ -241,7 +241,7 @@ def _shots(count: int, people: range, gestures: list[int], settings: SetSettings
 
 
 def _takes(count: int, share: float) -> bool:
-    """Whether the next of a series takes part, if a share of them does, evenly spread."""
+    """Whether the next item of a series takes part, if a share of them does, evenly spread."""
     return int((count + 1) * share) > int(count * share)
 
 

@@ -32,7 +32,7 @@ def surface_of(faces: npt.NDArray[np.int64], num_vertices: int) -> Surface:
 
 
 def surface_as_it_is(faces: npt.NDArray[np.int64], num_vertices: int) -> Surface:
-    """A surface with faces (F, 3) whose holes and seams stay open."""
+    """The surface with faces (F, 3), whose holes and seams stay open."""
     columns = np.repeat(np.arange(len(faces)), 3)
     ones = np.ones(len(columns))
     shape = (num_vertices, len(faces))
@@ -55,14 +55,14 @@ def boundary_loops(faces: npt.NDArray[np.int64]) -> list[list[int]]:
 
 
 def _closed(faces: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """Faces with a fan over each hole, so that no view looks into the open wrist."""
+    """Faces with a fan over each hole, so that no view shows the inside of the open wrist."""
     caps = [(loop[0], loop[k], loop[k + 1]) for loop in boundary_loops(faces) for k in range(1, len(loop) - 1)]
     return np.concatenate([faces, np.array(caps, np.int64).reshape(-1, 3)])
 
 
 FloatArray = npt.NDArray[np.float64]
 
-#: Pixels are painted this many times finer and averaged.
+#: Images are painted at this many times the resolution and averaged.
 _FINER: Final = 2
 #: Bits of a sub-pixel position in OpenCV's drawing functions.
 _SHIFT: Final = 4
@@ -79,7 +79,7 @@ class Light:
         diffuse: brightness that the lamp adds to a surface that faces it.
         ambient: brightness of every surface.
         gloss: brightness of the lamp's reflection.
-        wrap: how far the lamp's light reaches round a surface, 0 for a point, 1 for a lamp as wide as half the sky.
+        wrap: how far the lamp's light reaches around a surface, 0 for a point, 1 for a lamp as wide as half the sky.
     """
 
     direction: FloatArray
@@ -233,7 +233,7 @@ def _shade(mesh: Mesh, light: Light) -> tuple[FloatArray, npt.NDArray[np.bool_]]
     smooth /= np.linalg.norm(smooth, axis=1, keepdims=True) + 1e-12
     towards = -vertices / np.linalg.norm(vertices, axis=1, keepdims=True)
     facing = np.clip((smooth * towards).sum(1), 0, 1)
-    # Darker where the surface turns away, so that fingers stand out from each other in any light.
+    # Surfaces that turn away are darker, so that fingers stand out from each other in any light.
     lit = np.clip((smooth @ light.direction + light.wrap) / (1 + light.wrap), 0, 1)
     brightness = (light.ambient + light.diffuse * lit) * (0.55 + 0.45 * facing)
     if mesh.albedo is not None:
@@ -248,7 +248,7 @@ def _shade(mesh: Mesh, light: Light) -> tuple[FloatArray, npt.NDArray[np.bool_]]
 def _paint(pixels: FloatArray, depth: FloatArray, width: int, height: int) -> npt.NDArray[np.int32]:
     """The number of the nearest face at each fine pixel, -1 for none; (2H, 2W)."""
     numbers = np.full((height * _FINER, width * _FINER), -1, np.int32)
-    # The centre of the first fine pixel lies a quarter of a pixel before that of the first pixel.
+    # The centre of the first fine pixel lies a quarter of a pixel before the centre of the first pixel.
     fine = (pixels + 0.5) * _FINER - 0.5
     polygons = np.round(fine * (1 << _SHIFT)).astype(np.int32)
     for face in np.argsort(-depth, kind="stable").tolist():
@@ -276,7 +276,7 @@ def _interpolate(
     y = ((np.arange(height, dtype=np.float32) + 0.5) / _FINER - 0.5)[where // width]
     value = planes[0].take(face) + planes[1].take(face) * x + planes[2].take(face) * y
     fine = np.zeros(numbers.size, np.float32)
-    # OpenCV also paints pixels that an edge only touches: keep them within their face's range.
+    # OpenCV also paints pixels that an edge merely touches: keep them within their face's range.
     fine[where] = np.clip(value, planes[3].take(face), planes[4].take(face))
     size = width // _FINER, height // _FINER
     alpha = cv2.resize(painted.astype(np.float32), size, interpolation=cv2.INTER_AREA)
@@ -286,7 +286,7 @@ def _interpolate(
 
 
 def _material_of_pixel(numbers: npt.NDArray[np.int32], material: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
-    """The material that covers each pixel, (H, W); 0 for none. On an edge between two it is either of them."""
+    """The material that covers each pixel, (H, W); 0 for none. On an edge between two it is one of them."""
     face = np.zeros((numbers.shape[0] // _FINER, numbers.shape[1] // _FINER), np.int32)
     for row in range(_FINER):
         for column in range(_FINER):

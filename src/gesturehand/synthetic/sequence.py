@@ -1,4 +1,4 @@
-"""The people of the synthetic set, and how a hand of theirs moves through a sequence, into the gesture and back."""
+"""The people of the synthetic set, and the movement of their hands through a sequence, into the gesture and back."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -21,21 +21,22 @@ from gesturehand.synthetic.articulation import (
 
 FloatArray = npt.NDArray[np.float64]
 
-#: Betas of the open hand are N(0, 1); EANet takes no shape beyond 3 for credible, so subjects stay well inside.
+#: Betas of the open hand are N(0, 1); EANet does not take shapes beyond 3 to be credible, so subjects stay well inside.
 _LARGEST_BETA: Final = 2.5
-#: How far a subject's own way of holding the hand is from the table's poses.
+#: Deviation of a subject's way of holding the hand from the table's poses, degrees.
 _HABIT_DEG: Final = 3.0
 #: From light to dark skin in full light, BGR.
 _SKIN_BGR: Final = ((170, 200, 238), (140, 178, 228), (115, 155, 212), (92, 130, 186), (74, 105, 155), (60, 86, 130))
 #: Share of a sequence in which the gesture is formed, and in which it is released.
 _TRANSITION: Final = 0.25
-#: How one person's version of a gesture differs from the table, degrees.
+#: Deviation of one person's version of a gesture from the table, degrees.
 _STYLE_DEG: Final = 4.0
-#: How frames of a sequence differ from each other, degrees.
+#: Deviation between frames of a sequence, degrees.
 _FRAME_DEG: Final = 4.0
 #: Spread and roll vary less than flexion.
 _SIDEWAYS: Final = np.array([0.6 if name.endswith(("spread", "roll", "radial")) else 1.0 for name in ANGLE_NAMES])
-#: Rows: where a right hand's rest axes x, y, z point in the camera frame; palm to the camera, fingers up.
+#: The rows are the directions of a right hand's rest axes x, y, z in the camera frame, with palm to the camera and
+#: fingers up.
 _PALM_TO_CAMERA: Final = np.array([[0.0, 0.0, 1.0], [1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
 
 
@@ -46,7 +47,7 @@ class Subject:
     Attributes:
         number: as in ``data.json``.
         betas: (10,) float32 hand shape, of both hands.
-        habit_deg: (21,) offset of this person's every pose, in the order of ``ANGLE_NAMES``.
+        habit_deg: (21,) offset of all of this person's poses, in the order of ``ANGLE_NAMES``.
         skin_bgr: (3,) 0-255, skin in full light.
     """
 
@@ -67,7 +68,7 @@ def make_subject(number: int, rng: np.random.Generator) -> Subject:
 
 
 def amplitude(phase: float) -> float:
-    """How far the gesture is formed, 0 (neutral) to 1, at a place of the sequence, 0 to 1.
+    """The degree to which the gesture is formed, 0 (neutral) to 1, at a place of the sequence, 0 to 1.
 
     Example:
         >>> [round(amplitude(phase), 2) for phase in (0.0, 0.125, 0.25, 0.5, 0.875, 1.0)]
@@ -128,7 +129,7 @@ def wrist_rotation(cone_deg: float, sides: tuple[Side, ...], rng: np.random.Gene
 
 
 def _angle(cone_deg: float, share: float) -> float:
-    """The angle, radians, below which that share of the uniform rotations within the cone lies.
+    """The angle, radians, below which the given share of uniform rotations within the cone lies.
 
     A uniform rotation's angle has the density 1 − cos(angle), so its distribution is angle − sin(angle).
     """

@@ -34,7 +34,7 @@ _CARD: Final = "README.md"
 _SETTINGS: Final = "settings.json"
 #: First line of every data card; a folder that has it was written by this package and may be replaced by it.
 TITLE: Final = "# Open synthetic hands in InterHand2.6M's format"
-#: Little work for the encoder: masks are flat.
+#: Little effort for the encoder, since masks are flat.
 _MASK_OPTIONS: Final = [cv2.IMWRITE_PNG_COMPRESSION, 1]
 #: Frames that a worker takes at a time.
 CHUNK: Final = 16
@@ -110,14 +110,14 @@ class GrowingSet:
     """
 
     def __init__(self, root: Path) -> None:
-        # Links are resolved to the folder itself, so that a set stays on the intended disk.
+        # Links are resolved to the folder itself, so that the set stays on the intended disk.
         self.root = root.resolve()
         self.folder = self.root.with_name(f".{self.root.name}.partial")
         self.progress = self.root.with_name(f".{self.root.name}.progress")
         self._replaced = self.root.with_name(f".{self.root.name}.replaced")
 
     def begin(self, settings: dict[str, Any], *, anew: bool) -> int:
-        """Continues what an interrupted run with the same settings left, or starts.
+        """Continues where an interrupted run with the same settings stopped, or starts.
 
         Args:
             settings: all settings on which the output depends.
@@ -248,7 +248,7 @@ def write_set(
 def save_picture(
     folder: Path, split: str, name: str, image: cv2.typing.MatLike, mask: cv2.typing.MatLike, jpeg_quality: int
 ) -> float:
-    """Saves an image (H, W, 3) uint8 BGR, ``name`` in ``data.json``, and its mask (H, W); the seconds that took."""
+    """Saves an image (H, W, 3) uint8 BGR, ``name`` in ``data.json``, and its mask (H, W); returns the seconds taken."""
     start = time.perf_counter()
     _save(image_path(folder, split, name), image, [cv2.IMWRITE_JPEG_QUALITY, jpeg_quality])
     _save(mask_path(folder, split, name), mask, _MASK_OPTIONS)
@@ -288,7 +288,7 @@ def _write_frames(
 
 
 def write_chunk(frames: Sequence[PlannedFrame], write_frame: WriteFrame, folder: Path) -> WrittenChunk:
-    """Draws and saves some frames, as a worker does; it may do so twice, since the same files come of it."""
+    """Draws and saves some frames, as a worker does; it may do so twice, since the files will be the same."""
     start, entries, saving = time.perf_counter(), [], 0.0
     for planned in frames:
         entry, seconds = write_frame(planned, folder)
@@ -299,7 +299,7 @@ def write_chunk(frames: Sequence[PlannedFrame], write_frame: WriteFrame, folder:
 
 @cache
 def _code() -> str:
-    """A hash of the code and tables on which the output depends, so that no set is a mixture of two versions."""
+    """A hash of the code and tables on which the output depends, so that no set mixes two versions."""
     digest = hashlib.sha256(__version__.encode())
     package = Path(__file__).parents[1]
     for path in sorted([*package.glob("synthetic/**/*.py"), *package.glob("hand/*.py"), *package.glob("*.py")]):

@@ -24,7 +24,7 @@ FloatArray = npt.NDArray[np.float64]
 MASK_LEVELS: Final[dict[Side, int]] = {"right": 255, "left": 128}
 #: Share of frames with a body behind the hands.
 _BODY_SHARE: Final = 0.7
-#: Least distance of the middle of a body behind the palm, m.
+#: Least distance between the palm and the middle of the body behind it, m.
 _BEHIND_M: Final = 0.3
 #: Share of images that are not quite sharp.
 _SOFT_SHARE: Final = 0.5
@@ -35,7 +35,7 @@ def draw_view(frame: CapturedFrame, number: int, seed: int) -> tuple[npt.NDArray
 
     Returns:
         Image (H, W, 3) uint8 BGR, grey cameras with three equal channels, and mask (H, W) uint8 (:data:`MASK_LEVELS`):
-        the hands, each where the other does not hide it; arms hide nothing there.
+        the hands, except where one hides the other; arms hide nothing in it.
     """
     camera, capture = frame.cameras[number], frame.plan.capture
     rng = generator(seed, "view", capture, frame.plan.frame_idx, CAMERA_NAMES.index(camera.name))
@@ -76,7 +76,7 @@ def _mask(frame: CapturedFrame, camera: DomeCamera) -> npt.NDArray[np.uint8]:
 
 @lru_cache(maxsize=1)
 def _arms_and_body(frame: CapturedFrame, seed: int) -> tuple[list[Arm], Body | None]:
-    """The same for every camera of a frame."""
+    """The arms of all hands and perhaps a body, the same for every camera of a frame."""
     rng = generator(seed, "arms", frame.plan.capture, frame.plan.frame_idx)
     first = frame.cameras[0].position_mm.astype(np.float64) / 1000
     # Nothing here may depend on the fingers: a hand's surroundings must not reveal its gesture.
@@ -104,7 +104,7 @@ def _lies_behind(body: Body, frame: CapturedFrame, camera: DomeCamera) -> bool:
 
 
 def _light(rng: np.random.Generator) -> Light:
-    """The dome is lit from all around, a little stronger from one side above."""
+    """The light of the dome: from all around, and a little stronger from above on one side."""
     direction = np.array([0.0, -0.5, -0.6]) + rng.normal(size=3) * [0.5, 0.35, 0.2]
     return Light(
         direction / np.linalg.norm(direction),
@@ -122,7 +122,7 @@ def _background(seed: int, capture: int, camera: str) -> npt.NDArray[np.uint8]:
 
 @cache
 def _tint(seed: int, capture: int, camera: str) -> FloatArray:
-    """(3,) exposure and colour cast of a camera: the real colour cameras see green and yellow rather than blue."""
+    """(3,) exposure and colour cast of a camera: the real colour cameras have a green and yellow cast."""
     rng = generator(seed, "tint", capture, CAMERA_NAMES.index(camera))
     if is_grey(camera):
         return np.full(3, rng.uniform(0.85, 1.05))

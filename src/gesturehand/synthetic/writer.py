@@ -60,7 +60,7 @@ def write_synthetic_set(
 
 
 def write_frame(plan: PlannedFrame, folder: Path, settings: SetSettings) -> tuple[FrameEntries, float]:
-    """Draws and saves the images and masks of one captured frame; its annotations, and the seconds that saving took."""
+    """Draws and saves the pictures of one captured frame; returns its annotations, and the seconds that saving took."""
     frame = capture_frame(plan, settings.seed, settings.wrist_cone_deg)
     saving = 0.0
     for number, camera in enumerate(frame.cameras):

@@ -69,7 +69,7 @@ class GesturePretrainer(TrainingStage):
         self._evaluate(batch, "test")
 
     def own_rates(self) -> list[tuple[nn.Module, float]]:
-        """The encoder's rate, if it is another one."""
+        """The encoder's learning rate, if it differs."""
         # One group if the rates are equal, as in the checkpoints of trainings without such a factor.
         return [] if self.encoder_lr_factor == 1.0 else [(self.encoder, self.encoder_lr_factor)]
 

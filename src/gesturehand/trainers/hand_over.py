@@ -16,7 +16,7 @@ from gesturehand.errors import UserError
 from gesturehand.models.encoder_weights import Origin
 from gesturehand.suggestions import did_you_mean_path
 
-#: Settings that decide what a network's layers are and compute.
+#: Settings that determine a network's layers and what they compute.
 LAYER_SETTINGS: Final = (
     *("backbone", "feature_stride", "embedding_dim", "gesture_classes", "fusion", "gesture_levels"),
     *("width", "depth", "heads", "mlp_ratio", "volume_depth"),
@@ -95,15 +95,15 @@ def start_from(
     """Loads every tensor of a trained network, to train it further.
 
     Args:
-        weights: What :func:`~gesturehand.checkpoints.trained_weights.trained_weights` takes.
+        weights: The weights, as :func:`~gesturehand.checkpoints.trained_weights.trained_weights` takes them.
         network: The network to fill.
         model_class: Name of the class that it belongs to.
         settings: The arguments of that class.
         defaults: Its defaults, which weights to hand on leave out.
-        crops: How the data shows hands, ``mirror_left`` and ``upright``, as far as that is known.
+        crops: The way in which the data shows hands, ``mirror_left`` and ``upright``, if that is known.
 
     Returns:
-        What was read, which says where the encoder's first weights came from.
+        The content that was read, which states the origin of the encoder's first weights.
 
     Raises:
         UserError: The weights are missing, or they are those of another class, of other layers, or of crops that show

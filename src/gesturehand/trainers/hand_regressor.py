@@ -189,7 +189,8 @@ class HandRegressor(TrainingStage):
         """Checks the data's layout; loads what training starts from (a test has its own checkpoint).
 
         Raises:
-            UserError: The data has a different number of hands per sample, or what training starts from does not fit.
+            UserError: The data has a different number of hands per sample, or the weights that training starts from do
+                not fit.
         """
         super().setup(stage)
         data = getattr(self.trainer, "datamodule", None)
@@ -222,13 +223,13 @@ class HandRegressor(TrainingStage):
         rank_zero_info(f"Training starts from the weights '{weights}'.{note}")
 
     def teardown(self, stage: str) -> None:
-        """The data's next user may be another module."""
+        """Releases the data, whose next user may be another module."""
         data = getattr(self.trainer, "datamodule", None)
         if stage == "fit" and data is not None and hasattr(data, "finish_batch"):
             data.finish_batch = None
 
     def add_metrics(self, name: str) -> None:
-        """Also those of hands."""
+        """Also adds the metrics of hands."""
         super().add_metrics(name)
         self.hand_metrics[name] = HandMetrics(two_hands=self.layout == "two_hand").to(self.device)
         self.joints_2d_percent[name] = Joints2DError().to(self.device)
@@ -240,7 +241,7 @@ class HandRegressor(TrainingStage):
         return self.training_objective(self.training_losses(batch, targets))
 
     def training_losses(self, batch: Batch, targets: TrainingTargets) -> dict[str, MaskedSum]:
-        """All loss terms of a batch, before they are added up over the processes: what can be compiled as a whole."""
+        """All loss terms of a batch, before they are added up over the processes; this can be compiled as a whole."""
         hand, gesture = self(batch["image"], batch["is_right"])
         if targets["defined_joints"]:
             hand = as_defined(hand, batch, self.hand_model)
@@ -264,17 +265,17 @@ class HandRegressor(TrainingStage):
         self.hand_metrics["test"].reset()
 
     def measured(self, name: str) -> dict[str, Metric]:
-        """Also the metrics of hands and of their joints in the image."""
+        """Also returns the metrics of hands and of their joints in the image."""
         named = super().measured(name) | self.hand_metrics[name].named(name)
         return named | {f"{name}/joints_2d_percent": self.joints_2d_percent[name]}
 
     def own_rates(self) -> list[tuple[nn.Module, float]]:
-        """Those of encoder and gesture head."""
+        """The learning rates of encoder and gesture head."""
         handed_over: list[nn.Module | None] = [self.network.encoder, self.network.gesture_head]
         return [(part, self.encoder_lr_factor) for part in handed_over if part is not None]
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Also notes which hand model the parameters belong to; it is never saved itself."""
+        """Also notes the hand model to which the parameters belong; it is never saved itself."""
         super().on_save_checkpoint(checkpoint)
         checkpoint["hand_model"] = {"name": self.hand_model.name, "fingerprint": self.hand_model.fingerprint}
 
@@ -337,6 +338,6 @@ class HandRegressor(TrainingStage):
 
 
 def _changes_batches(module: pl.LightningModule, data: pl.LightningDataModule) -> bool:
-    """Whether a hook may change a batch after it left the loader: targets that were made before would not know."""
+    """Whether a hook may change a batch after it left the loader, without its targets, which were made before."""
     hooks = ("on_before_batch_transfer", "transfer_batch_to_device", "on_after_batch_transfer")
     return any(is_overridden(hook, owner) for hook in hooks for owner in (module, data))

@@ -151,7 +151,7 @@ class TrainingStage(pl.LightningModule, ABC):
         return {"own_label": self.hparams["weight_own_label"]} if self.own_labels else {}
 
     def build_encoder(self) -> Encoder:
-        """The image encoder as the settings have it."""
+        """The image encoder according to the settings."""
         settings = self.hparams
         return Encoder(
             settings["backbone"],
@@ -225,7 +225,7 @@ class TrainingStage(pl.LightningModule, ABC):
     def training_objective(self, sums: Mapping[str, MaskedSum]) -> Tensor:
         """The loss to minimise; logs ``train/loss`` and ``train/loss_{term}`` of all processes together.
 
-        Every process must call it in every step, also with nothing valid: sums are averaged over the processes.
+        Every process must call it in every step, even with nothing valid: sums are averaged over the processes.
         """
         loss, logged, means = weighted_loss(sums, self.weights, self.trainer.strategy.reduce)
         for name, value in {"loss": logged, **{f"loss_{name}": mean for name, mean in means.items()}}.items():
@@ -234,7 +234,7 @@ class TrainingStage(pl.LightningModule, ABC):
         return loss
 
     def own_rates(self) -> list[tuple[nn.Module, float]]:
-        """The parts with a learning rate of their own, and its factor."""
+        """The parts with a different learning rate, and its factor."""
         return []
 
     def configure_optimizers(self) -> Any:
@@ -248,7 +248,7 @@ class TrainingStage(pl.LightningModule, ABC):
         )
 
     def add_metrics(self, name: str) -> None:
-        """Adds the metrics of a further set under a name, which their logged names begin with."""
+        """Adds the metrics of a further set under a name with which their logged names begin."""
         self.objective_metrics[name] = ObjectiveMetrics(self.weights).to(self.device)
         labels = len(self.own_labels)
         if labels > 1:
@@ -257,9 +257,9 @@ class TrainingStage(pl.LightningModule, ABC):
             self.gesture_metrics[name] = GestureMetrics(*self.num_classes).to(self.device)
 
     def measured_parts(self, batch: Batch, stage: Measured) -> Iterator[tuple[str, Tensor | None]]:
-        """What the metrics of a batch's sets are called, and (B,) bool which samples are the set's; None for all.
+        """The names of the metrics of a batch's sets, and (B,) bool, the samples that belong to each set; None for all.
 
-        Every process must log all of them in every step, also those without a sample in the batch.
+        Every process must log all of them in every step, even those without a sample in the batch.
         """
         if stage != "val" or len(self.validated_sets) == 1:
             yield stage, None
@@ -277,7 +277,7 @@ class TrainingStage(pl.LightningModule, ABC):
         self._reset_confusion("test")
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Notes the class, and where the encoder's first weights came from, with their licence."""
+        """Notes the class, and the origin of the encoder's first weights with their licence."""
         checkpoint["model_class"] = type(self).__name__
         encoder: Any = self.encoder  # a module of the first stage, a part of the second's network
         checkpoint["encoder_weights_origin"] = encoder.origin

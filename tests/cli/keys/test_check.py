@@ -1,4 +1,4 @@
-"""Slips in keys, values, classes, paths and commands: each is one sentence that says what was meant.
+"""Slips in keys, values, classes, paths and commands: each is answered by one sentence that says what was meant.
 
 They are found without importing PyTorch or Lightning.
 """
@@ -16,7 +16,7 @@ from gesturehand.errors import UserError
 
 REPOSITORY = Path(__file__).parents[3]
 FINETUNE = "--config=experiments/demo/finetune.yaml"
-#: Command lines, and what the sentence must name. `@` stands for a file with the lines that follow it.
+#: Command lines, and the words that the sentence must contain. `@` stands for a file with the lines that follow it.
 SLIPS = [
     # keys on the command line
     (f"fit {FINETUNE} --model.init_args.fusoin=cross", "model.init_args.fusion"),
@@ -152,7 +152,7 @@ SLIPS = [
 
 @pytest.fixture(scope="module")
 def sentences(answers, tmp_path_factory):
-    """Exit code, output and error of each slip, all in one folder with the files that people have."""
+    """Exit code, output and error of each slip, all in one folder with typical files."""
     folder = tmp_path_factory.mktemp("slips")
     shutil.copytree(REPOSITORY / "experiments" / "demo", folder / "experiments" / "demo")
     (folder / "experiments" / "sweeps").mkdir()
@@ -170,7 +170,7 @@ def sentences(answers, tmp_path_factory):
 
 
 @pytest.mark.parametrize("number", range(len(SLIPS)), ids=[line[:70] for line, _ in SLIPS])
-def test_one_sentence_names_what_was_meant(sentences, number):
+def test_one_sentence_names_the_intended_word(sentences, number):
     code, out, err = sentences[number]
     err = err.replace(f"own{number}.yaml", "own.yaml")
     assert (code, out) == (2, ""), err
@@ -181,7 +181,7 @@ def test_one_sentence_names_what_was_meant(sentences, number):
 
 
 def slips_of(name):
-    """A letter missing, doubled, swapped with the next, or another one, anywhere in a key."""
+    """A key with a letter missing, doubled, swapped with the next or replaced, at any place."""
     for place, (one, two) in enumerate(pairwise(name)):
         if "." in one + two or "_" in one + two:
             continue
@@ -193,7 +193,7 @@ def slips_of(name):
 
 
 @pytest.mark.parametrize("command", all_commands())
-def test_a_wrong_letter_anywhere_is_seen_through(command):
+def test_a_wrong_letter_anywhere_is_recognised(command):
     known = list(known_keys(command).by_path)
     tried = wrong = 0
     for number, key in enumerate(known):
@@ -217,7 +217,7 @@ def test_no_key_may_be_abbreviated(command):
 @pytest.mark.parametrize(
     "words",
     [
-        ["--model=EANetRegressor", "--print_config"],  # of the file's own class, what the new one does not know is left
+        ["--model=EANetRegressor", "--print_config"],  # keys that only the file's class knows are left
         ["--data.image_size=${data.batch_size}"],
         ["--trainer.callbacks+=gesturehand.callbacks.Throughput", "--trainer.callbacks.every_n_steps=4"],
         ["--trainer.callbacks.init_args.every_n_steps", "4"],
@@ -233,5 +233,5 @@ def test_no_key_may_be_abbreviated(command):
     ],
     ids=lambda words: words[0],
 )
-def test_what_the_parser_takes_passes(words):
+def test_everything_that_the_parser_takes_passes(words):
     check_line("fit", [f"--config={REPOSITORY / 'experiments' / 'demo' / 'finetune.yaml'}", *words])

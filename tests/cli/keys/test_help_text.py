@@ -1,4 +1,4 @@
-"""The help of every command there is, which imports neither PyTorch nor Lightning."""
+"""The help of every command, which imports neither PyTorch nor Lightning."""
 
 import pytest
 
@@ -8,7 +8,7 @@ from gesturehand.cli.keys.known import known_keys, model_classes
 
 @pytest.fixture(scope="module")
 def helps(answers):
-    """What each command prints for --help, by its name."""
+    """The output of each command for --help, by its name."""
     names = [*all_commands(), *GROUPS]
     lines = [[*name.split(), "--help"] for name in names]
     return dict(zip(names, answers(lines), strict=True))

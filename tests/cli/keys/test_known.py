@@ -18,7 +18,7 @@ class Parsers(Exception):
 
 
 class UpToParsing(train.TrainingCLI):
-    """Builds the parsers and goes no further."""
+    """Builds the parsers and stops there."""
 
     def parse_arguments(self, parser, args):
         raise Parsers(self._subcommand_parsers)
@@ -59,7 +59,7 @@ def test_keys_of_training(parsers, command):
     known = known_keys(command)
     assert known.open == (), "a class could not be read"
     own = {path: key for path, key in known.by_path.items() if not path.startswith("model.")}
-    # The command line takes these out before the parser sees them.
+    # The command line removes these before the parser sees them.
     assert own.keys() - actions.keys() == {"run", "trust_config", "print_config"}
     assert actions.keys() - own.keys() == set()
     for path in own.keys() & actions.keys() - {"config", "seed_everything"}:
@@ -79,7 +79,7 @@ def test_keys_of_models(name):
         agree(key.parameter, actions[path], defaults[path])
 
 
-def test_only_what_can_be_trained_is_a_model():
+def test_only_trainable_classes_are_models():
     assert set(model_classes()) == {"EANetRegressor", "GesturePretrainer", "TokenFusionRegressor"}
 
 
@@ -107,7 +107,7 @@ def test_callbacks_of_both_libraries_are_known():
 
 
 def test_a_key_that_is_taken_by_the_parser_is_taken_by_the_check(tmp_path, monkeypatch, capsys):
-    """Every key with its default, in one file, is refused by neither."""
+    """A file with every key at its default is refused by neither."""
     monkeypatch.chdir(tmp_path)
     words = ["--model=EANetRegressor", "--model.init_args.mano=null"]  # a short name
     assert exit_code(["fit", *words, "--print_config"]) == 0

@@ -1,4 +1,4 @@
-"""What a configuration from somebody else can do, and what the machine may lack: each ends in one sentence."""
+"""Dangers of other people's configurations, and things that a machine may lack: each ends in one sentence."""
 
 import errno
 import os
@@ -24,7 +24,7 @@ def own_folder(tmp_path, monkeypatch):
 
 
 def fit(capsys, *more: str, change=lambda content: None) -> tuple[int, str]:
-    """Exit code and what is said of a configuration that was changed."""
+    """Exit code and output for a configuration that was changed."""
     content = yaml.safe_load(EXPERIMENT.read_text())
     change(content)
     Path("experiment.yaml").write_text(yaml.safe_dump(content))
@@ -61,7 +61,7 @@ def test_classes_of_other_packages_are_not_imported(capsys, monkeypatch, tmp_pat
 
 @fault("--trust_config", "--trust_config true", "the configuration is trusted")
 def test_switch_lets_them_in(tmp_path):
-    """In a process of its own: trust is for good."""
+    """In a separate process, because trust cannot be withdrawn."""
     (tmp_path / "mine.py").write_text(
         "from pytorch_lightning import Callback\nopen('ran', 'w').close()\nclass Mine(Callback): pass\n"
     )
@@ -83,7 +83,7 @@ def test_environment_is_not_read(capsys, monkeypatch):
 
 
 @pytest.mark.parametrize("raw", [b"\xff\xfe", b"a: [", b"- 1", b"!!python/object/apply:os.system ['touch ran']", b"\0"])
-def test_files_that_are_no_configuration(capsys, raw):
+def test_files_that_are_not_configurations(capsys, raw):
     Path("broken.yaml").write_bytes(raw)
     assert exit_code(["fit", "--config=broken.yaml"]) == 2
     assert capsys.readouterr().err.strip()

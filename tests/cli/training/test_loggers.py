@@ -1,4 +1,4 @@
-"""What a run is logged to, and that W&B is neither imported nor asked where it is not used."""
+"""The loggers of a run, and that W&B is neither imported nor asked if it is not used."""
 
 import os
 import socket
@@ -26,7 +26,7 @@ def test_offline_without_a_login():
 
 @pytest.fixture
 def wandb_server(server, monkeypatch):
-    """Starts a server that answers with a code; its address is W&B's."""
+    """Starts a server that answers with a code, and gives its address as W&B's."""
 
     def start(code: int) -> str:
         url = server(code)
@@ -60,7 +60,7 @@ def test_unreachable_is_offline(monkeypatch, wandb_server, url, mode):
 
 
 class Failing:
-    """What W&B's run does when its process was killed."""
+    """Fails as W&B's run does when its process was killed."""
 
     id = name = "a"
 
@@ -113,8 +113,8 @@ def test_csv_is_always_kept(tmp_path):
             assert ("TensorBoardLogger" in names) == tensorboard
 
 
-def test_wandb_is_not_imported_where_it_is_not_used(tmp_path, synthetic_root):
-    """A training without W&B, a test of it and other commands, in a process of their own."""
+def test_wandb_is_not_imported_if_it_is_not_used(tmp_path, synthetic_root):
+    """A training without W&B, a test of it and other commands, in a separate process."""
     code = f"""
 import sys
 from gesturehand.cli.main import main

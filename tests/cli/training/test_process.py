@@ -1,4 +1,4 @@
-"""What a training's process sets up for itself, seen from outside: another process counts its page faults."""
+"""The settings of a training's process, seen from outside: another process counts its page faults."""
 
 import logging
 import os
@@ -60,12 +60,12 @@ def test_freed_memory_is_taken_again_without_page_faults(word, variables, kept):
     plain = {name: value for name, value in os.environ.items() if not name.startswith(("MALLOC_", "GLIBC_"))}
     command = [sys.executable, "-c", PROGRAM, word]
     done = subprocess.run(command, env=plain | variables, capture_output=True, text=True, check=True)
-    # 5 × 64 MB in pages of 4 kB, or of the 2 MB that some systems give.
+    # 5 × 64 MB in pages of 4 kB, or in the pages of 2 MB that some systems give.
     assert (int(done.stdout) < 5 * 32) == kept
 
 
 def test_remarks_that_nobody_can_act_on_are_left_out(caplog):
-    """Lightning's own messages go through one logger; those that say something new still do."""
+    """Lightning's messages go through one logger; those that say something new still come through."""
     logger = logging.getLogger("pytorch_lightning.utilities.rank_zero")
     before = list(logger.filters)
     try:
@@ -88,7 +88,7 @@ def test_remarks_that_nobody_can_act_on_are_left_out(caplog):
 
 
 def variables(launcher: str, rank: int, port: int) -> dict[str, str]:
-    """The environment of one of two processes, on a machine each."""
+    """The environment of one of two processes, each on its own machine."""
     meeting = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
     if launcher == "slurm":
         job = {"SLURM_JOB_ID": "7", "SLURM_JOB_NAME": "hands", "SLURM_NODELIST": "127.0.0.1", "SLURM_NNODES": "2"}
@@ -102,7 +102,7 @@ def variables(launcher: str, rank: int, port: int) -> dict[str, str]:
 
 
 def cleared() -> dict[str, str]:
-    """This process's environment without what a launcher would have set."""
+    """This process's environment without the variables that a launcher would have set."""
     launchers = ("SLURM_", "TORCHELASTIC_", "MASTER_", "GESTUREHAND_RUN")
     names = ("RANK", "LOCAL_RANK", "GROUP_RANK", "NODE_RANK", "WORLD_SIZE")
     kept = {key: value for key, value in os.environ.items() if key not in names and not key.startswith(launchers)}
@@ -130,7 +130,7 @@ def test_second_process_is_told(launcher, tmp_path):
 
 @pytest.fixture
 def alone(monkeypatch):
-    """Nothing in the environment of a launcher's; nobody is told anything afterwards."""
+    """No launcher's variables in the environment; no other process is told anything afterwards."""
     for name in os.environ.keys() - cleared().keys():
         monkeypatch.delenv(name)
     yield monkeypatch

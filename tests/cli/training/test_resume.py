@@ -1,4 +1,4 @@
-"""A run that was interrupted goes on with the same command; the end is that of the uninterrupted run, bit for bit."""
+"""A run that was interrupted continues with the same command and ends like an uninterrupted one, bit for bit."""
 
 import csv
 import json
@@ -30,7 +30,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 @pytest.fixture
 def command(synthetic_root, tmp_path, monkeypatch):
-    """Runs the command in a folder; its exit code."""
+    """Runs the command in a folder; returns its exit code."""
     monkeypatch.setattr(train, "remove_points", lambda folder: None)
 
     def run(folder: str, *more: str) -> int:
@@ -44,7 +44,7 @@ def command(synthetic_root, tmp_path, monkeypatch):
 
 @pytest.fixture
 def sigterm_at_sample(monkeypatch):
-    """Sends this process the signal a cluster sends, when so many samples of an epoch's training have been read."""
+    """Sends this process a cluster's signal when this many samples of an epoch's training have been read."""
     real = SetImages.of
     read = []
 
@@ -65,7 +65,7 @@ def final(folder: Path) -> dict:
     (run,) = (folder / "runs" / "demo" / "pretrain").iterdir()
     assert (run / "finished.json").exists()
     newest = max((run / "checkpoints" / "resume").glob("step-*.ckpt"))
-    # How long steps took is all that may differ.
+    # Only the time that steps took may differ.
     rows = csv.DictReader((run / "metrics.csv").open())
     log = [{name: value for name, value in row.items() if not name.startswith("throughput/")} for row in rows]
     return torch.load(newest, weights_only=True) | {"log": log}
@@ -90,7 +90,7 @@ def test_stopped_twice_and_damaged_gives_the_uninterrupted_result(
     command, sigterm_at_sample, tmp_path, caplog, recwarn
 ):
     assert command("whole") == 0
-    for samples in (40, 150):  # in the first epoch's training; later, in a validation or behind it
+    for samples in (40, 150):  # in the first epoch's training; later, in a validation or after it
         sigterm_at_sample(samples)
         assert command("stopped") == 143
     *_, before, newest = sorted((tmp_path / "stopped").rglob("step-*.ckpt"))
@@ -132,7 +132,7 @@ def test_steps_of_another_size_are_refused(command, sigterm_at_sample, tmp_path,
 CONFIG = "name: a\nseed: 0\nresume: auto\n"
 
 
-def test_which_run_goes_on(tmp_path):
+def test_the_run_that_continues(tmp_path):
     first = place_of_run(tmp_path, CONFIG, "auto")
     release_locks()
     assert place_of_run(tmp_path, CONFIG, "auto").folder == first.folder
@@ -169,7 +169,7 @@ def test_run_of_a_living_process_is_left_alone(tmp_path):
     release_locks()
 
 
-def test_run_goes_on_with_other_machines_and_devices(tmp_path):
+def test_run_continues_with_other_machines_and_devices(tmp_path):
     config = "name: a\ntrainer:\n  num_nodes: 2\n  devices: 4\n  max_epochs: 3\n"
     first = place_of_run(tmp_path, config, "auto")
     release_locks()
@@ -184,7 +184,7 @@ SIGNALS = "signals to all processes of a job"
 
 @pytest.fixture
 def signal_at_step(monkeypatch):
-    """Has another process signal this one and the workers of its loader, as a terminal or a scheduler does."""
+    """Lets another process signal this one and the workers of its loader, as a terminal or a scheduler does."""
     real = ResumePoints.on_train_batch_start
 
     def arm(step: int, *numbers: int, workers_only: bool = False) -> None:

@@ -1,4 +1,4 @@
-"""Published sets' folders, and what the loader reads of them."""
+"""Folders of published sets, and what the loader reads from them."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -30,7 +30,7 @@ def ho3d(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 @pytest.fixture(scope="session")
 def hands_with_components(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
-    """Both open hands with principal components of their own, and the folder of their files."""
+    """Both open hands with different principal components, and the folder of their files."""
     folder, rng = tmp_path_factory.mktemp("components"), np.random.default_rng(6)
     models = {}
     for side in ("right", "left"):
@@ -47,7 +47,7 @@ def dexycb(tmp_path_factory: pytest.TempPathFactory, hands_with_components: Simp
 
 @pytest.fixture(scope="session")
 def writers() -> SimpleNamespace:
-    """The writers themselves, for folders that a test spoils."""
+    """The writers themselves, for folders that a test damages."""
     return SimpleNamespace(freihand=write_freihand, ho3d=write_ho3d, dexycb=write_dexycb)
 
 

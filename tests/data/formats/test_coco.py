@@ -1,4 +1,4 @@
-"""COCO-style sets in their authors' layouts, written from the synthetic frames and read where they lie."""
+"""COCO-style sets in their authors' layouts, written from the synthetic frames and read in place."""
 
 import json
 import shutil
@@ -28,7 +28,7 @@ def hands(two_hand_root):
 
 
 def written(root, file, hands, folder, annotation, *, image=lambda hand: {}, name="{k}.jpg", **extra):
-    """Images in their folder, and a file of one annotation a hand."""
+    """Images in their folder, and a file with one annotation for each hand."""
     listed, annotations = [], []
     for k, hand in enumerate(hands):
         file_name = name.format(k=k, letter=hand.side[0])
@@ -152,7 +152,7 @@ def test_layout_is_read_as_it_was_written(layout, hands, tmp_path):
 
 
 class nothing:
-    """A context in which nothing is expected."""
+    """A context in which no error is expected."""
 
     def __enter__(self):
         return self
@@ -182,7 +182,7 @@ def test_check_finds_nothing_wrong(layout, hands, tmp_path):
     assert check_data(layout(tmp_path, hands), progress=False).problems == []
 
 
-def test_few_hands_of_rhd_are_told_by_their_name(hands, tmp_path):
+def test_few_hands_of_rhd_are_recognised_by_their_name(hands, tmp_path):
     flat = rhd(tmp_path, hands[:3])
     path = flat / "annotations" / "rhd_train.json"
     edit_json(path, lambda content: [entry.pop("joint_cam") for entry in content["annotations"]])

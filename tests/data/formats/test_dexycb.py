@@ -1,4 +1,4 @@
-"""DexYCB's folder read back with poses as principal components, both hands; its splits; and what is told of gaps."""
+"""DexYCB's folder read back, with both hands and poses as principal components; its splits; and reports of gaps."""
 
 import shutil
 
@@ -14,7 +14,7 @@ from gesturehand.errors import UserError
 TENTH_OF_A_MM = 1e-4
 
 
-def test_it_is_recognised_with_the_splits_that_are_there(dexycb):
+def test_it_is_recognised_with_its_existing_splits(dexycb):
     assert format_of(dexycb.root).name == "dexycb"
     assert format_of(dexycb.root).splits(dexycb.root) == ["val"]
 
@@ -36,7 +36,7 @@ def test_joints_projections_and_meshes_of_both_hands_are_read_back(
         assert np.abs(joints - hand.joints * sign).max() < TENTH_OF_A_MM
         assert np.abs(read.targets["vertices"][sample, 0].numpy() - hand.vertices * sign).max() < TENTH_OF_A_MM
         if not (mirror_left and hand.side == "left"):
-            # The two hands' middle tips are different vertices: in the mirror a left hand has the right one's.
+            # The two hands' middle tips are different vertices: in the mirror, a left hand has that of the right one.
             assert np.abs(read.targets["joints_mano"][sample, 0].numpy() - hand.joints).max() < TENTH_OF_A_MM
         assert bool(read.targets["source_is_right"][sample, 0]) == (hand.side == "right")
         camera = number % 8
@@ -69,7 +69,7 @@ def copied(tmp_path_factory, dexycb):
     return root
 
 
-def test_people_who_are_not_there_and_unknown_splits_are_told(dexycb):
+def test_missing_people_and_unknown_splits_are_reported(dexycb):
     for split, sentence in {
         "train": "lacks 20200820-subject-03.*such as s0_val",
         "s4_val": "has no split 's4_val': choose train",

@@ -1,4 +1,4 @@
-"""FreiHAND's folder read back: joints, projections, meshes, backgrounds; and what half a download is told."""
+"""FreiHAND's folder read back: joints, projections, meshes, backgrounds; and reports of half a download."""
 
 import json
 import shutil
@@ -47,7 +47,7 @@ def test_joints_projections_and_meshes_are_read_back(freihand, read_back, split)
 def test_every_background_is_a_camera_with_its_own_image(freihand, read_back):
     every = read_back(freihand.root, "train")
     greys = every.batch["image"].float().mean((1, 2, 3))
-    assert (greys.diff() > 0).all()  # image number × 8, less what lies outside the image and is black
+    assert (greys.diff() > 0).all()  # image number × 8, minus the part outside the image, which is black
     chosen = read_back(freihand.root, "train", cameras=["hom"])
     assert chosen.batch["annotation_id"].tolist() == list(range(6, 12))
     with pytest.raises(UserError, match=r"cameras names 'green'.*auto, gs, hom, sample"):
@@ -74,7 +74,7 @@ def test_an_index_of_a_folder_that_cannot_be_written_to_goes_to_the_cache(tmp_pa
         made.root.chmod(0o755)
 
 
-def test_an_index_is_made_anew_when_a_file_changes(tmp_path, writers):
+def test_an_index_is_rebuilt_when_a_file_changes(tmp_path, writers):
     made = writers.freihand(tmp_path / "FreiHAND")
     before = read_index(made.root, "train").joints_world[0, 0, 0].copy()
     xyz = json.loads((made.root / "training_xyz.json").read_text())
@@ -119,13 +119,13 @@ def test_half_a_download_is_one_sentence(tmp_path, writers, spoil, sentence):
         read_index(root, "train")
 
 
-def test_what_is_not_there_is_said(tmp_path, writers):
+def test_missing_parts_are_reported(tmp_path, writers):
     root = writers.freihand(tmp_path / "FreiHAND").root
     with pytest.raises(UserError, match="has no split 'val', only 'train' and 'test'"):
         read_index(root, "val")
     assert read_index(root, "train", mano_fits=False).mano_valid.any() == False  # noqa: E712
     shutil.rmtree(root / "training")
-    assert len(read_index(root, "train")) == 24  # annotations do without images
+    assert len(read_index(root, "train")) == 24  # annotations need no images
     with pytest.raises(UserError, match="is not the folder of FreiHAND"):
         read_index(tmp_path, "train", set_format="freihand")
     with pytest.raises(UserError, match=r"holds no dataset in a known format: did you mean '.*FreiHAND'"):

@@ -1,4 +1,4 @@
-"""HO-3D's folders of both versions read back, and what mixed-up versions and half downloads are told."""
+"""HO-3D's folders of both versions read back, and reports of mixed-up versions and half downloads."""
 
 import pickle
 

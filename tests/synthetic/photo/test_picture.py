@@ -1,4 +1,4 @@
-"""Pictures of the photo-like set: hands to be seen, splits with their own photographs, things that are held."""
+"""Pictures of the photo-like set: visible hands, splits with their own photographs, objects that are held."""
 
 from dataclasses import replace
 
@@ -27,7 +27,7 @@ def photos():
     return [draw_photo(planned, SETTINGS) for planned in PLAN[:60]]
 
 
-def test_every_main_hand_is_to_be_seen_and_lies_in_its_mask(photos):
+def test_every_main_hand_is_visible_and_lies_in_its_mask(photos):
     for photo in photos:
         hand = photo.frame.hands[photo.main]
         mask = photo.mask == MASK_LEVELS[hand.side]
@@ -50,7 +50,7 @@ def test_a_plan_has_both_sides_people_of_one_split_and_all_kinds():
     assert len({frame.cameras for frame in PLAN}) == 6
 
 
-def test_hands_point_up_if_they_are_to_and_anywhere_otherwise():
+def test_hands_point_up_if_they_should_and_anywhere_otherwise():
     def lean(share: float) -> np.ndarray:
         settings, out = replace(SETTINGS, upright_share=share), []
         for planned in PLAN[:40]:
@@ -64,7 +64,7 @@ def test_hands_point_up_if_they_are_to_and_anywhere_otherwise():
     assert np.median(lean(0.0)) > 50
 
 
-def test_what_is_held_lies_between_fingers_and_palm_and_not_in_them():
+def test_held_objects_lie_between_fingers_and_palm_and_not_in_them():
     held = 0
     for planned in PLAN:
         if planned.labelled or len(planned.sides) == 2:
@@ -82,7 +82,7 @@ def test_what_is_held_lies_between_fingers_and_palm_and_not_in_them():
 
 
 def test_clasped_hands_face_each_other_and_do_not_pass_through_each_other():
-    """Judged by the plane of each palm, and by the winding number of one hand's mesh about the other's joints."""
+    """Judged by the plane of each palm, and by the winding number of one hand's mesh around the other's joints."""
     settings = PhotoSettings(
         subjects=(3, 0, 0), frames=(40, 0, 0), two_hand_share=1.0, rom_share=0.0, clasped_share=1.0
     )
@@ -97,7 +97,7 @@ def test_clasped_hands_face_each_other_and_do_not_pass_through_each_other():
             palms.append((hand.joints[[0, 5, 17]].mean(0), out_of_palm / np.linalg.norm(out_of_palm)))
         between = palms[1][0] - palms[0][0]
         facing.append(palms[0][1] @ palms[1][1] < -0.7 and palms[0][1] @ between > 0 and palms[1][1] @ between < 0)
-        # All joints but the tips lie below the skin by more than the 6 mm by which it may give way.
+        # All joints but the tips lie deeper below the skin than the 6 mm by which it may give way.
         inner = np.delete(right.joints, TIPS, axis=0)
         faces = surface_of(hand_model("left").faces, len(left.vertices)).faces
         assert not (winding_number(inner, left.vertices[faces]) > 0.5).any()
@@ -176,7 +176,7 @@ def test_every_split_has_its_own_photographs(tmp_path):
 
 
 def test_made_up_backgrounds_have_the_spectrum_of_photographs():
-    """The amplitude of natural images falls about as 1/f."""
+    """The amplitude of natural images falls approximately as 1/f."""
     spectra = []
     for k in range(40):
         grey = background(SETTINGS, "train", k % 6, np.random.default_rng(k)).mean(-1)

@@ -18,7 +18,7 @@ from gesturehand.synthetic.photo.pose_sampling import amplitude, any_pose, hand_
 
 
 def depth_m(angles: np.ndarray) -> float:
-    """What the meshes' winding numbers say, which know nothing of rods."""
+    """The depth according to the meshes' winding numbers, which know nothing of rods."""
     data = hand_model("right")
     rotations = rotations_from_angles(angles[None], right_articulation())
     vertices, _ = skin(data, rotations, np.zeros((1, 10)), np.zeros((1, 3)))
@@ -47,7 +47,7 @@ def test_rods_tell_clear_cases():
     assert depth_m(poses[1]) > TOLERANCE_M
 
 
-def test_a_gesture_is_formed_as_far_as_told():
+def test_a_gesture_is_formed_to_the_given_degree():
     rng = np.random.default_rng(1)
     fist = gesture_poses()[14]
     mean = np.mean([hand_angles("gesture", 14, 1.0, rng) for _ in range(40)], axis=0)

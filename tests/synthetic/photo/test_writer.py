@@ -1,4 +1,4 @@
-"""The photo-like set through its writer: bytes, resume, what the loader and the check make of it."""
+"""The photo-like set through its writer: bytes, resuming, and the set in the loader and the check."""
 
 import json
 import signal
@@ -24,7 +24,7 @@ TINY = PhotoSettings(subjects=(2, 1, 1), frames=(40, 4, 8), image_px=96, gesture
 
 @pytest.fixture(scope="module")
 def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Twelve photographs, each of one colour: its number tells it in every piece."""
+    """Twelve photographs, each of one colour, which identifies it in every piece."""
     folder = tmp_path_factory.mktemp("photographs")
     for number in range(12):
         cv2.imwrite(str(folder / f"{number:02d}.png"), np.full((80, 120, 3), 20 * number, np.uint8))
@@ -75,7 +75,7 @@ def test_the_loader_and_the_check_take_it(photo_root):
         assert index.mano_valid.any()
 
 
-def test_masks_lie_on_the_joints_and_leave_out_what_hides_the_hand(photo_root):
+def test_masks_lie_on_the_joints_and_leave_out_objects_that_hide_the_hand(photo_root):
     split = photo_root / "annotations" / "train"
     data = json.loads((split / "InterHand2.6M_train_data.json").read_text())
     on, levels = [], set()

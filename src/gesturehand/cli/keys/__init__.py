@@ -1,1 +1,1 @@
-"""The keys of every command: read without importing what they set, shown as help, and held against what was given."""
+"""The keys of every command: read without importing the code that they set, shown as help, and used for checks."""

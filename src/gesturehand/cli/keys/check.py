@@ -1,4 +1,4 @@
-"""Holds a command line and its files against the keys that there are, before anything is loaded."""
+"""Compares a command line and its files with the existing keys, before anything is loaded."""
 
 import ast
 import difflib
@@ -34,9 +34,9 @@ from gesturehand.data.spelling import find_file
 from gesturehand.errors import UserError, one_line
 from gesturehand.suggestions import did_you_mean, did_you_mean_path, nearest
 
-#: A sentence about a slip is no longer than this, with the program's name before it.
+#: Largest length of a sentence about a slip, with the program's name before it.
 LONGEST: Final = 300
-#: Names of classes less alike than this may be classes of somebody's own.
+#: Names less alike than this may be those of a user's own classes.
 _CLASS_ALIKE: Final = 0.75
 _OF_OBJECTS: Final = ("class_path", "init_args", "dict_kwargs")
 
@@ -44,11 +44,11 @@ _OF_OBJECTS: Final = ("class_path", "init_args", "dict_kwargs")
 def check_line(command: str, words: Sequence[str]) -> None:
     """Refuses keys that a command does not have, and values that they cannot have.
 
-    What cannot be told from source, classes of somebody's own for instance, is left to the parser.
+    Anything that cannot be told from source, such as a user's own classes, is left to the parser.
 
     Args:
-        command: As :func:`~gesturehand.cli.commands.all_commands` has it.
-        words: The words behind it.
+        command: As in :func:`~gesturehand.cli.commands.all_commands`.
+        words: The words after it.
 
     Raises:
         UserError: A key, value or class is unknown; the message says which was probably meant.
@@ -65,11 +65,11 @@ def check_line(command: str, words: Sequence[str]) -> None:
 
 
 def check_paths(command: str, words: Sequence[str]) -> None:
-    """Refuses files and folders that are to be read and are not there.
+    """Refuses files and folders that are to be read but do not exist.
 
     Args:
-        command: As :func:`~gesturehand.cli.commands.all_commands` has it.
-        words: The words behind it.
+        command: As in :func:`~gesturehand.cli.commands.all_commands`.
+        words: The words after it.
 
     Raises:
         UserError: One is missing; the message says which was probably meant.
@@ -125,9 +125,9 @@ def _source(given: Given) -> str:
 
 
 def _models_in_effect(given: Sequence[Given]) -> dict[str, str | None]:
-    """The class whose keys each file, and the command line, gives: its own, or else the one before it.
+    """The class to which the keys of each file, and of the command line, belong: its own, or else the previous one.
 
-    A later class takes over what it knows of an earlier one's keys, so that those are not slips.
+    A later class takes over those of an earlier class's keys that it knows, so that they are not slips.
     """
     models: dict[str, str | None] = {}
     last = None
@@ -173,7 +173,7 @@ def _check_strays(command: str, line: Line) -> None:
         options = [p.name for p in signature.parameters if p.default is REQUIRED] or ["config"]
     missing = [name for name in options if name not in {option.path for option in line.options}]
     hint = f"did you mean --{missing[0]} {one_line(word, 60)}?" if missing else "every value belongs to an option."
-    raise UserError(f"`gesturehand {command}` takes no word '{one_line(word, 60)}' of its own: {hint}")
+    raise UserError(f"`gesturehand {command}` takes no argument '{one_line(word, 60)}' without an option: {hint}")
 
 
 def signature_of_command(command: str) -> Signature:
@@ -238,7 +238,7 @@ def nearest_key(path: str, known: Iterable[str]) -> str | None:
     """The known key most like an unknown one, in its own section first, then in any.
 
     Args:
-        path: With dots, in full.
+        path: The key in full, with dots.
         known: Paths of all keys.
     """
     keys = list(known)
@@ -315,7 +315,7 @@ def _classes_of(kind: Kind) -> dict[str, str]:
 
 
 def _check_class(given: Given, name: Any, classes: Callable[[], dict[str, str]], path: str = "model") -> None:
-    """Refuses the name of a class that is a slip in one of those known; others may be somebody's own."""
+    """Refuses the name of a class that is a slip in a known one; others may be the user's own."""
     if not isinstance(name, str) or not re.fullmatch(r"[\w.]+", name) or not name.rpartition(".")[2][:1].isupper():
         return
     short = name.rpartition(".")[2]
@@ -355,7 +355,7 @@ def _wrong_value(path: str, given: Given, kind: Kind) -> str:
 
 
 def _brief(start: str, end: str, otherwise: str) -> str:
-    """A sentence, with the other ending if it would be too long."""
+    """A sentence, with the shorter ending if it would be too long."""
     return start + (end if len(start) + len(end) < LONGEST - len("gesturehand: ") else otherwise)
 
 

@@ -12,7 +12,7 @@ from gesturehand.errors import UserError
 from gesturehand.suggestions import did_you_mean_path
 from gesturehand.text_file import check_aliases, read_text, read_yaml
 
-#: Options that stand without a value, or may.
+#: Options that have no value, or need none.
 SWITCHES: Final = ("help", "print_config", "trust_config")
 #: The value of an option that has none.
 MISSING: Final = ...
@@ -24,7 +24,7 @@ class Given(NamedTuple):
     Attributes:
         path: The key as written, with dots.
         value: Its value, read as YAML: a scalar, or a list or mapping.
-        place: Where: "" on the command line, else ``'experiment.yaml', line 3``.
+        place: Its place: "" on the command line, otherwise ``'experiment.yaml', line 3``.
         adds: Whether the value is added to a list, as by ``--key+=value``.
     """
 
@@ -47,7 +47,7 @@ class Line(NamedTuple):
 
 
 def read_line(words: Sequence[str]) -> Line:
-    """Takes the words behind a command apart.
+    """Takes the words after a command apart.
 
     Args:
         words: ``--key=value``, ``--key value`` and separate words.
@@ -81,7 +81,7 @@ def read_file(path: str) -> Iterator[Given]:
         path: The file.
 
     Raises:
-        UserError: It is not there, or holds no keys.
+        UserError: It does not exist, or holds no keys.
     """
     try:
         text = read_text(path)

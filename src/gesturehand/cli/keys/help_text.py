@@ -8,9 +8,9 @@ from gesturehand.cli.commands import GROUPS, POSITIONAL, TRAINING, all_commands
 from gesturehand.cli.keys.known import Key, KnownKeys, known_keys, model_classes
 from gesturehand.cli.keys.signature import REQUIRED, Kind, Parameter, first_sentence, plain
 
-#: Width where the output is not a terminal, and the largest width.
+#: Width if the output is not a terminal, and the largest width.
 _WIDTH: Final = 120
-#: Columns that keys are given at most; longer ones have a line of their own.
+#: Largest number of columns for keys; longer keys have a separate line.
 _LONGEST_KEY: Final = 44
 _TRAINING_TEXT: Final = """Keys are given in the files of --config, as YAML, and as --KEY=VALUE; ${data.image_size} is \
 another key's value. No key may be abbreviated. In brackets: its default."""
@@ -22,7 +22,7 @@ def help_text(command: str, model: str | None = None) -> str:
     """The help of a command.
 
     Args:
-        command: As :func:`~gesturehand.cli.commands.all_commands` has it.
+        command: As in :func:`~gesturehand.cli.commands.all_commands`.
         model: For training, the class that is trained.
     """
     known = known_keys(command, model)
@@ -64,7 +64,7 @@ def _table(rows: dict[str, str]) -> list[str]:
 
 
 def _rows(keys: list[Key], width: int, *, brief: bool) -> list[str]:
-    """A group's keys, aligned; a sentence of each, or all that its docstring says."""
+    """A group's keys, aligned, each with a sentence or with its whole description."""
     named = [(f"--{key.path}{_value(key)}", key) for key in keys]
     indent = min(_LONGEST_KEY, max(len(name) for name, _ in named)) + 4
     lines = []
@@ -82,7 +82,7 @@ def _rows(keys: list[Key], width: int, *, brief: bool) -> list[str]:
 
 
 def _value(key: Key) -> str:
-    """How a key's value is shown behind it."""
+    """The form in which a key's value is shown after it."""
     shown = _shown(key.parameter.kind)
     return f" {shown}" if shown else ""
 
@@ -108,7 +108,7 @@ def _shown(kind: Kind) -> str:
 
 
 def _listed(kind: Kind, text: str) -> str:
-    """The words that a key takes, where the text does not say them."""
+    """The words that a key takes, if the text does not name them."""
     words = [str(word) for word in kind.words]
     return "" if not words or all(word in text for word in words) else f"({', '.join(dict.fromkeys(words))})"
 
@@ -136,7 +136,7 @@ def _about(command: str) -> str:
 def _classes(known: KnownKeys, model: str | None) -> str:
     names = ", ".join(model_classes())
     if model is None:
-        return f"The model is one of {names}: `gesturehand {known.command} --model=NAME --help` lists one's keys alone."
+        return f"The model is one of {names}: `gesturehand {known.command} --model=NAME --help` lists only its keys."
     if "model.init_args" in known.open:
         return (
             f"Not all keys of {model} could be read: `gesturehand {known.command} --model.help={model}` asks the class."

@@ -1,4 +1,4 @@
-"""The keys that a command takes, from the source of what they set."""
+"""The keys that a command takes, from the source of the code that they set."""
 
 import ast
 from collections.abc import Iterable, Iterator, Sequence
@@ -13,12 +13,12 @@ from gesturehand.cli.keys.source import find_dotted, tree_of, value_of
 TRAINER: Final = "pytorch_lightning.Trainer"
 CHECKPOINT: Final = "pytorch_lightning.callbacks.ModelCheckpoint"
 DATA: Final = "gesturehand.InterHandDataModule"
-#: Where a training's own keys are added to its parser.
+#: The module that adds a training's own keys to its parser.
 _RUN_KEYS: Final = "gesturehand.cli.training.parser"
 _STAGE: Final = "gesturehand.trainers.training_stage.TrainingStage"
-#: Arguments of the trainer's methods that are objects and no keys.
+#: Arguments of the trainer's methods that are objects, not keys.
 _OBJECTS: Final = ("model", "datamodule", "dataloaders", "train_dataloaders", "val_dataloaders")
-#: The words of keys whose type in Lightning's source is any text.
+#: The accepted words of keys that in Lightning's source take any text.
 _WORDS: Final = {
     "checkpoint.mode": ("min", "max"),
     "trainer.gradient_clip_algorithm": ("norm", "value"),
@@ -26,7 +26,7 @@ _WORDS: Final = {
 }
 _TEXT: Final = Kind(types=frozenset({"str"}))
 _SWITCH: Final = Kind(types=frozenset({"bool"}))
-#: Keys of every training that no class has.
+#: Keys of every training that belong to no class.
 _TRAINING_KEYS: Final = (
     Parameter("config", _TEXT, None, "File of keys, YAML; where a key is given twice, the last one counts."),
     Parameter("run", _TEXT, None, "Folder of a run, or latest: stands for its config.yaml and its best checkpoint."),
@@ -42,7 +42,7 @@ class Key(NamedTuple):
 
     Attributes:
         path: As in YAML, with dots: ``data.image_size``.
-        parameter: What it sets.
+        parameter: The parameter that it sets.
     """
 
     path: str
@@ -56,8 +56,8 @@ class KnownKeys:
     Attributes:
         command: The command.
         groups: Keys by the title of their group.
-        open: Sections of which there may be further keys, since not all that they set could be read.
-        text: What the command does.
+        open: Sections that may have further keys, since not all code that they set could be read.
+        text: The command's description.
     """
 
     command: str
@@ -74,8 +74,8 @@ def known_keys(command: str, model: str | None = None) -> KnownKeys:
     """The keys of a command.
 
     Args:
-        command: As :func:`~gesturehand.cli.commands.all_commands` has it.
-        model: For training, the class that is trained; without, the keys of all of this library's.
+        command: As in :func:`~gesturehand.cli.commands.all_commands`.
+        model: For training, the class that is trained; if not given, the keys of all of this library's models.
     """
     return _keys_of_training(command, model) if command in TRAINING else _keys_of_function(command)
 
@@ -92,7 +92,7 @@ def known_classes(base: str) -> dict[str, str]:
     """Classes of this library and of Lightning for a key that takes an object of a class, by their short names.
 
     Args:
-        base: Dotted name of the class that the key takes, where it is defined.
+        base: Dotted name, in the defining module, of the class that the key takes.
     """
     package = base.rsplit(".", 2)[0]
     names = {name: f"{package}.{name}" for name in _reexported(package)}

@@ -26,10 +26,10 @@ class Kind:
 
     Attributes:
         words: Those that its type lists.
-        types: Others: ``int``, ``float``, ``bool``, ``str``, ``path`` (of what is there), ``null``, ``list`` or
+        types: Others: ``int``, ``float``, ``bool``, ``str``, ``path`` (an existing one), ``null``, ``list`` or
             ``other``.
         classes: Dotted names of the classes whose objects it takes.
-        items: Kinds of a list's values: one for all, or one each where their number is fixed; empty if not known.
+        items: Kinds of a list's values: one for all, or one for each if their number is fixed; empty if not known.
         length: A list's length, if it is fixed.
     """
 
@@ -42,7 +42,7 @@ class Kind:
     def __or__(self, other: "Kind") -> "Kind":
         words = tuple(dict.fromkeys([*self.words, *other.words]))
         lists = self if "list" in self.types else other
-        known = not {"list"} <= self.types & other.types  # of two kinds of lists nothing is known
+        known = not {"list"} <= self.types & other.types  # if there are two kinds of lists, nothing is known
         return Kind(
             words,
             self.types | other.types,
@@ -53,7 +53,7 @@ class Kind:
 
     @property
     def is_known(self) -> bool:
-        """Whether it says all that it takes: words, numbers, true and false, and lists of such and of text."""
+        """Whether it lists everything that it takes: words, numbers, true and false, and lists of these and of text."""
         return not self.types & {"str", "path", "other"} and ("list" not in self.types or bool(self.items))
 
 
@@ -63,7 +63,7 @@ class Parameter(NamedTuple):
     Attributes:
         name: Its name.
         kind: The values that it takes.
-        default: Its value where none is given; :data:`REQUIRED` where one must be.
+        default: Its value if none is given; :data:`REQUIRED` if one must be given.
         text: Its description, as in the docstring.
     """
 
@@ -74,12 +74,12 @@ class Parameter(NamedTuple):
 
 
 class Signature(NamedTuple):
-    """What a function or class takes.
+    """The parameters that a function or class takes.
 
     Attributes:
         parameters: In order; a class's own before those of its bases.
         text: The docstring without its sections.
-        complete: Whether these are all; others are passed on to what cannot be read.
+        complete: Whether these are all; otherwise further ones are passed on to code that cannot be read.
     """
 
     parameters: tuple[Parameter, ...]
@@ -89,7 +89,7 @@ class Signature(NamedTuple):
 
 @cache
 def signature_of(name: str) -> Signature | None:
-    """The signature of a function or class; None where its source cannot be read.
+    """The signature of a function or class; None if its source cannot be read.
 
     Args:
         name: Dotted name; a method is ``package.Class.method``.
@@ -106,7 +106,7 @@ def signature_of(name: str) -> Signature | None:
 
 @cache
 def bases_of(name: str) -> tuple[str, ...]:
-    """Dotted names, where they are defined, of a class and of all its bases whose source can be read."""
+    """Dotted names, in the defining modules, of a class and of all its bases whose source can be read."""
     found = find_dotted(name)
     if found is None or not isinstance(found.node, ast.ClassDef):
         return ()
@@ -121,8 +121,8 @@ def kind_of(expression: ast.expr | None, module: str, depth: int = 0) -> Kind:
 
     Args:
         expression: The annotation; None if there is none.
-        module: The module whose source it stands in.
-        depth: How many aliases led here.
+        module: The module in whose source it is used.
+        depth: Number of aliases that led here.
     """
     match expression:
         case ast.Constant(value=None):
@@ -180,7 +180,7 @@ def _signature(found: Found) -> Signature | None:
 
 
 def _signature_of_function(module: str, node: ast.FunctionDef) -> Signature:
-    """The parameters of a function, and of what it hands all others to, as in ``PhotoSettings(**settings)``."""
+    """The parameters of a function, and of the class that gets all others, as in ``PhotoSettings(**settings)``."""
     text, described = _documented(node)
     parameters, passes_on = _parameters(module, node, described)
     taker = _taker(module, node) if passes_on else None
@@ -201,7 +201,7 @@ def _taker(module: str, node: ast.FunctionDef) -> Signature | None:
 
 
 def _signature_of_class(found: Found) -> Signature:
-    """The constructor's parameters; arguments that it passes on are its base's."""
+    """The constructor's parameters; arguments that it passes on are those of its base."""
     node = found.node
     assert isinstance(node, ast.ClassDef)
     text, described = _documented(node)
@@ -227,7 +227,7 @@ def _signature_of_class(found: Found) -> Signature:
     for base in bases:
         parameters += [parameter for parameter in base.parameters if parameter.name not in known]
         known |= {parameter.name for parameter in base.parameters}
-    # A class without readable bases has no constructor but object's, unless it has bases that cannot be read.
+    # A class without bases only has the constructor of object; one whose bases cannot be read may have another.
     complete = len(bases) == len(node.bases) - _abstract(node) and all(base.complete for base in bases)
     return Signature(tuple(parameters), text, complete)
 
@@ -238,7 +238,7 @@ def is_record(node: ast.ClassDef) -> bool:
 
 
 def _abstract(node: ast.ClassDef) -> int:
-    """How many bases have no constructor: ABC, Protocol, Generic, object."""
+    """Number of bases without a constructor: ABC, Protocol, Generic, object."""
     return sum(ast.unparse(base).partition("[")[0] in ("ABC", "Protocol", "Generic", "object") for base in node.bases)
 
 
@@ -288,7 +288,7 @@ def _documented(node: ast.ClassDef | ast.FunctionDef) -> tuple[str, dict[str, st
     written = ast.get_docstring(node) or ""
     try:
         docstring = parse_docstring(written, style=DocstringStyle.GOOGLE)
-    except ParseError:  # another style, of another library
+    except ParseError:  # another library's style
         return written.partition("\n\n")[0], {}
     text = "\n\n".join(part for part in (docstring.short_description, docstring.long_description) if part)
     return text, {part.arg_name: part.description or "" for part in docstring.params}

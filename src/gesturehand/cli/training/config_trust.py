@@ -12,7 +12,7 @@ from gesturehand.errors import UserError
 TRUST_SWITCH: Final = "trust_config"
 #: Packages whose classes a ``class_path`` may name. Naming one imports it and calls it with the configuration's values.
 TRUSTED_PACKAGES: Final = ("gesturehand", "pytorch_lightning", "lightning_fabric", "torchmetrics", "timm", "torch")
-#: Parts of these that load files, fetch from the network or compile code.
+#: Parts of these packages that load files, fetch from the network or compile code, and are refused.
 _NOT_TRUSTED: Final = (
     "*",
     "torch.hub",

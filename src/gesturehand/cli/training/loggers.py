@@ -25,7 +25,7 @@ from gesturehand.wandb_server import answers, logged_in_to_wandb, wandb_server
 
 #: Seconds within which the server must accept a run.
 _INIT_S: Final = 30.0
-#: Seconds that a finished run waits for what is left to upload; `wandb sync` uploads the rest.
+#: Seconds that a finished run waits for remaining uploads; `wandb sync` uploads the rest.
 _FINISH_S: Final = 300.0
 
 
@@ -33,7 +33,7 @@ class MetricsCsv(CSVLogger):
     """Writes ``metrics.csv`` of a run.
 
     Args:
-        folder: The run's.
+        folder: The run's folder.
         resumed_step: Keep the rows of a former process before this step of the optimiser; None for a new run.
     """
 
@@ -43,7 +43,7 @@ class MetricsCsv(CSVLogger):
 
     @property
     def experiment(self) -> ExperimentWriter:
-        """The writer; on processes other than the first Lightning's own, which does nothing."""
+        """The writer; on processes other than the first it is Lightning's, which does nothing."""
         first = rank_zero_only.rank == 0  # type: ignore[attr-defined]
         if self._experiment is None and self._resumed_step is not None and first:
             self._experiment = _ContinuedFile(self.log_dir, self._resumed_step)
@@ -62,7 +62,7 @@ class _ContinuedFile(ExperimentWriter):
             self._write(rows)
 
     def _check_log_dir_exists(self) -> None:
-        """Lightning's would delete the file."""
+        """Keeps the file, which Lightning's version would delete."""
 
     def _rewrite_with_new_header(self, fieldnames: list[str]) -> None:
         with Path(self.metrics_file_path).open(encoding="utf-8", newline="") as file:
@@ -88,7 +88,7 @@ def _tolerant(log: Callable[..., Any]) -> Callable[..., Any]:
     def tolerant(logger: "TolerantWandbLogger", *values: Any, **more: Any) -> None:
         try:
             log(logger, *values, **more)
-        except Exception as error:  # W&B has many kinds of its own, and passes on those of its libraries
+        except Exception as error:  # W&B raises many kinds of errors, and passes on those of its libraries
             rank_zero_warn(f"W&B has failed ({brief(error)}), so it logs nothing more of this run.")
             logger._give_up()
 
@@ -150,7 +150,7 @@ def make_loggers(
     """The loggers of a run.
 
     Args:
-        folder: The run's; everything is kept in it.
+        folder: The run's folder; everything is kept in it.
         name: The run's name in W&B.
         wandb: Log to W&B.
         wandb_project: W&B's project.
@@ -188,7 +188,7 @@ def wandb_is_online() -> bool:
     If it may but the server does not answer within seconds, a warning says so.
 
     Raises:
-        UserError: ``WANDB_MODE`` is "online" without a login, where W&B would ask for one.
+        UserError: ``WANDB_MODE`` is "online" without a login, for which W&B would ask.
     """
     mode = os.environ.get("WANDB_MODE")
     logged_in = logged_in_to_wandb()

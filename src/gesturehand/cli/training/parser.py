@@ -1,4 +1,4 @@
-"""The parser of the training commands, which imports Lightning, and the keys of a run beside Lightning's."""
+"""The parser of the training commands, which imports Lightning, and the keys of a run in addition to Lightning's."""
 
 from typing import NoReturn
 
@@ -13,7 +13,7 @@ class TrainingParser(LightningArgumentParser):
     """Lightning's parser, with short messages."""
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
-        """Says what is wrong and ends the process with status 2."""
+        """Prints the mistake and ends the process with status 2."""
         refuse(message)
 
 
@@ -58,7 +58,7 @@ def add_run_keys(parser: LightningArgumentParser) -> None:
         type=bool,
         default=False,
         help="Write a test's predictions as pred.zip, which FreiHAND's and HO-3D's servers take, and score it as they "
-        "do where the annotations are there.",
+        "do, if the annotations exist.",
     )
     parser.add_argument(
         "--resume",

@@ -1,8 +1,8 @@
-"""The processes of a training: what each sets up (cores, memory, warnings), and which is the first.
+"""The processes of a training: the set-up of each (cores, memory, warnings), and the choice of the first one.
 
-How the others learn what the first chose: processes that Lightning starts on one machine find it in their environment.
-Those that ``torchrun``, SLURM or a user started on several machines ask the first one for it, over the network: they
-need no folder that all of them see.
+The others learn the first one's choice as follows: processes that Lightning starts on one machine find it in their
+environment. Those that ``torchrun``, SLURM or a user started on several machines ask the first one for it over the
+network, so that they need no folder that all of them see.
 """
 
 import ctypes
@@ -26,16 +26,16 @@ from gesturehand.errors import UserError
 _M_TRIM_THRESHOLD: Final = -1
 _M_MMAP_THRESHOLD: Final = -3
 _LARGEST_INT: Final = 2**31 - 1
-#: Processes that Lightning starts for the other devices of a machine find here what was chosen.
+#: The environment variable in which processes that Lightning starts for a machine's other devices find the choice.
 _VARIABLE: Final = "GESTUREHAND_RUN"
-#: The port beside the one at which the processes meet for training: that far from it.
+#: Distance of the port from the one at which the processes meet for training.
 _PORTS_ASIDE: Final = 10_000
 _PORTS: Final = 65_536
-#: Seconds that a process waits for the first one, which may be slow to import what it needs.
+#: Seconds that a process waits for the first one, which may be slow to import its modules.
 _PATIENCE_S: Final = 300.0
 _KEY: Final = "run"
 
-#: Held until the process ends: the others read from the first one's.
+#: The stores, held until the process ends: the other processes read from that of the first one.
 _stores: list[Any] = []
 
 
@@ -52,8 +52,8 @@ def share_cores(workers: int) -> None:
 def keep_freed_memory() -> None:
     """Lets the process keep memory that it frees, if the C library is glibc; environment variables take precedence.
 
-    glibc gives large blocks back to the system at once. A step on the CPU frees and takes gigabytes, and almost half of
-    its time is spent on requesting empty pages.
+    glibc gives large blocks back to the system at once. A step on the CPU frees and takes gigabytes, and spends almost
+    half of its time on requesting empty pages.
     """
     names = ("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_", "GLIBC_TUNABLES")
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if os.name == "posix" else None
@@ -64,7 +64,7 @@ def keep_freed_memory() -> None:
 
 
 def silence_what_is_meant() -> None:
-    """Silences warnings about what this command does on purpose, or what users cannot change."""
+    """Silences warnings about things that this command does on purpose or that users cannot change."""
     for message in (
         "LightningCLI's args parameter is intended",  # --run is expanded before Lightning sees the words
         "The dirpath has changed from",  # a test keeps its results in its own folder
@@ -74,7 +74,7 @@ def silence_what_is_meant() -> None:
         "Be aware that when using `ckpt_path`",  # a test has its own callbacks
     ):
         warnings.filterwarnings("ignore", message)
-    # Through the same logger come messages that matter.
+    # Messages that matter come through the same logger.
     logging.getLogger("pytorch_lightning.utilities.rank_zero").addFilter(_matters)
 
 
@@ -95,7 +95,7 @@ def _matters(record: logging.LogRecord) -> bool:
 
 @rank_zero_only
 def requeue() -> None:
-    """Asks SLURM to start this job again; by the first process."""
+    """Asks SLURM to start this job again; only the first process does."""
     array = os.environ.get("SLURM_ARRAY_JOB_ID")
     job = os.environ["SLURM_JOB_ID"] if array is None else f"{array}_{os.environ['SLURM_ARRAY_TASK_ID']}"
     try:
@@ -113,7 +113,7 @@ class Choice(NamedTuple):
     Attributes:
         folder: The run's folder.
         point: The checkpoint that the run continues from; None starts at the beginning.
-        pretrained: The gesture pretraining, as the model takes it; None for none.
+        pretrained: The gesture pretraining, in the form that the model takes; None for none.
     """
 
     folder: str
@@ -140,14 +140,14 @@ def is_first_process() -> bool:
 
 
 def tell_others(choice: Choice, num_nodes: int) -> None:
-    """Stores the choice where the other processes look for it.
+    """Stores the choice at the place where the other processes look for it.
 
     Args:
         choice: The choice.
-        num_nodes: The trainer's.
+        num_nodes: The trainer's ``num_nodes``.
 
     Raises:
-        UserError: Nothing says where the machines meet, or the port is taken.
+        UserError: The address at which the machines meet is not given, or the port is taken.
     """
     os.environ[_VARIABLE] = json.dumps(choice)
     meeting = _meeting(num_nodes)
@@ -159,11 +159,12 @@ def told_by_first(num_nodes: int, patience_s: float = _PATIENCE_S) -> Choice:
     """The first process's choice.
 
     Args:
-        num_nodes: The trainer's.
+        num_nodes: The trainer's ``num_nodes``.
         patience_s: Seconds to wait for it.
 
     Raises:
-        UserError: The first process does not say it in that time, or nothing says where the machines meet.
+        UserError: The first process does not answer in that time, or the address at which the machines meet is not
+            given.
     """
     if _VARIABLE in os.environ:
         return Choice(*json.loads(os.environ[_VARIABLE]))
@@ -185,10 +186,10 @@ def told_by_first(num_nodes: int, patience_s: float = _PATIENCE_S) -> Choice:
 
 
 def _meeting(num_nodes: int) -> _Meeting | None:
-    """Where the processes of several machines meet; None if they are of one, started by Lightning."""
+    """The place where the processes of several machines meet; None if they are on one, started by Lightning."""
     if distributed.is_available() and distributed.is_torchelastic_launched():
         host, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
-        # A store that outlives the processes may hold what those before a restart were told.
+        # A store that outlives the processes may still hold the choice from before a restart.
         prefix = f"gesturehand-{os.environ['TORCHELASTIC_RESTART_COUNT']}-{os.environ['WORLD_SIZE']}"
         if os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == str(True):
             return _Meeting(host, port, True, prefix)

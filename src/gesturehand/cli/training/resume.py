@@ -19,12 +19,12 @@ from gesturehand.text_file import read_note, write_json
 #: The place of resume points within a run's folder.
 POINTS: Final = Path("checkpoints") / "resume"
 _STATE_FILE: Final = "resume.json"
-#: Settings that do not make another run.
+#: Settings that may change without making it another run, …
 _NOT_COMPARED: Final = ("config", "resume")
-#: … and those of the trainer: a run may go on elsewhere, as long as its steps stay what they are (ResumePoints).
+#: … and those of the trainer: a run may continue elsewhere, as long as its steps stay the same (ResumePoints).
 _NOT_COMPARED_OF_TRAINER: Final = ("num_nodes", "devices")
 
-#: Held until the process ends, however it ends.
+#: Locks that are held until the process ends, however it ends.
 _locks: list[BaseFileLock] = []
 
 
@@ -33,8 +33,8 @@ class RunPlace(NamedTuple):
 
     Attributes:
         folder: Its folder.
-        point: The checkpoint it continues from; None starts at the beginning.
-        state: What a run remembers: ``config_sha256``, ``wandb_id`` and what :func:`remember` added.
+        point: The checkpoint from which it continues; None starts at the beginning.
+        state: The values that a run remembers: ``config_sha256``, ``wandb_id`` and those that :func:`remember` added.
     """
 
     folder: Path
@@ -89,7 +89,7 @@ def remember(place: RunPlace, **facts: Any) -> None:
 
 
 def config_digest(config: str) -> str:
-    """SHA-256 of a configuration, leaving out what does not make it another run."""
+    """SHA-256 of a configuration without the settings that do not make it another run."""
     settings = {key: value for key, value in yaml.safe_load(config).items() if key not in _NOT_COMPARED}
     trainer = settings.get("trainer")
     if isinstance(trainer, dict):

@@ -47,9 +47,9 @@ def check_machine(trainer: Any) -> None:
 
 
 def impossible_trainer(error: Exception) -> UserError:
-    """The sentence for what Lightning says of settings that it cannot use."""
+    """The sentence for Lightning's errors about settings that it cannot use."""
     text = " ".join(str(error).split())
-    # Lightning names the word as `key='word'`, and then those that it knows.
+    # Lightning names the word as `key='word'`, followed by those that it knows.
     given = re.search(r"='(\w+)'`?(.*)", text)
     near = None if given is None else nearest(given[1], set(re.findall(r"\w+", given[2])) - {given[1]}, 0.7)
     return UserError(
@@ -58,12 +58,12 @@ def impossible_trainer(error: Exception) -> UserError:
 
 
 def known_failure(error: Exception) -> UserError | None:
-    """The sentence for errors for which libraries have no class; None for others."""
+    """The sentence for errors that have no class in the libraries; None for others."""
     if isinstance(error, RuntimeError) and (problem := misfit(error)) is not None:
         return UserError(
             f"The checkpoint does not fit the model ({problem}): give the configuration that it was trained with."
         )
-    # The loader notices a worker that died, or the next batch cannot be fetched from it any more.
+    # Either the loader notices that a worker died, or the next batch can no longer be fetched from it.
     broken = isinstance(error, ConnectionError | EOFError) and any(
         frame.name == "rebuild_storage_fd" for frame in traceback.extract_tb(error.__traceback__)
     )
@@ -76,12 +76,12 @@ def known_failure(error: Exception) -> UserError | None:
 
 
 def check_monitors(trainer: pl.Trainer, model: pl.LightningModule) -> None:
-    """Refuses callbacks that watch what a module does not log.
+    """Refuses callbacks that watch names that a module does not log.
 
-    A user's own module or callback may log anything, so with one of these nothing is refused.
+    A user's own module or callback may log anything, so nothing is refused with one of these.
 
     Args:
-        trainer: With its callbacks.
+        trainer: The trainer, with its callbacks.
         model: The module that is to be trained.
 
     Raises:

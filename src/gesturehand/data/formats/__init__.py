@@ -1,1 +1,1 @@
-"""Sets as their authors publish them: each format turns its files, where they lie, into the columns of an index."""
+"""Sets as their authors publish them: each format reads its files in place and makes the columns of an index."""

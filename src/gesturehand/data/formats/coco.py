@@ -27,33 +27,33 @@ from gesturehand.errors import UserError
 from gesturehand.skeleton import NUM_JOINTS, SIDES, Side
 from gesturehand.splits import SPLITS
 
-#: COCO's own files beside COCO-WholeBody's; they hold no hands and are long.
+#: COCO's own files, which lie beside COCO-WholeBody's; they hold no hands and are long.
 _NO_HANDS: Final = (
     *("instances_", "captions_", "person_keypoints_", "stuff_", "image_info_"),
     *("panoptic_train2017", "panoptic_val2017"),
 )
-#: What a file of hands has; hand key points of a single hand are named, or 21.
+#: The keys of a file of hands; the key points of a single hand have names, or there are 21 of them.
 _SIGNS: Final = (b'"lefthand_kpts"', b'"keypoints"')
 _HEAD_BYTES: Final = 4096
-#: A set that is written from the tips to the palm, although its file names the joints otherwise.
+#: A set whose joints run from the tips to the palm, although its file names them in another order.
 _TIPS_FIRST: Final = "an order from the tips to the palm"
 _TIPS_FIRST_SETS: Final = ("rhd",)
-#: So many hands tell their order without depth, and so many are enough.
+#: This many hands without depth show the order of their joints, and this many are enough.
 _HANDS_FOR_ORDER: Final = 20
 _HANDS_LOOKED_AT: Final = 2000
-#: Sets of one side, and the one that says it at the end of its images' names.
+#: Sets of right hands only, and the set whose images' names end in the side.
 _RIGHT_SETS: Final = ("freihand",)
 _NAMED_SIDES: Final = "panoptic"
 _SIDE_AT_END: Final = re.compile(r"_([lr])\.\w+$")
 #: The unit of ``joint_cam``.
 _MM_PER_M: Final = 1000.0
-#: Folders below the root that are looked at for images.
+#: The depth to which folders below the root are searched for images, and their largest number.
 _FOLDER_DEPTH: Final = 3
 _MOST_FOLDERS: Final = 500
-#: Images by which the folder of all is found: a download may lack some.
+#: How many images are looked for to find the folder of all: a download may lack some.
 _PROBES: Final = 20
 
-#: Stand for the joints of a hand without any in space, and for the box of one without.
+#: Placeholders for the joints of a hand without 3D joints, and for the box of a hand without one.
 _NOWHERE: Final = (np.nan,) * (3 * NUM_JOINTS)
 _NO_BOX: Final = (np.nan,) * 4
 
@@ -71,8 +71,8 @@ class _Image(NamedTuple):
 class CocoFormat(SetFormat):
     """JSON files in COCO's layout, in the root or its ``annotations/``; a file's split is in its name.
 
-    Every hand is an annotation of its own, and has its own frame. Joints without depth lie on the plane one metre ahead
-    and project to their pixels. Images lie under the root, in whichever folder has them.
+    Every hand is a separate annotation in a separate frame. Joints without depth lie on the plane one metre ahead and
+    project to their pixels. Images lie under the root, in whichever folder has them.
     """
 
     name = "coco"
@@ -169,7 +169,7 @@ class _Hands:
         pixels, space = pixels[:, order], space[:, order]
         boxes = np.array(self._boxes, np.float64).reshape(count, 4)
         sizes = np.array([image.size for image in self._of])
-        from gesturehand.camera import rays_of  # with PyTorch, which no command of an index needs for its start
+        from gesturehand.camera import rays_of  # imports PyTorch, which a command that reads an index can start without
 
         intrinsics, camera = _cameras(self._of)
         shown: np.ndarray = np.asarray(np.isfinite(pixels).all(-1))
@@ -205,7 +205,7 @@ def _boxes_of(pixels: np.ndarray) -> np.ndarray:
 
 
 def _order(said: str, pixels: np.ndarray, space: np.ndarray) -> Sequence[int]:
-    """For each joint its place in the file: RHD's run from the tips to the palm."""
+    """The place of each joint in the file: RHD's joints run from the tips to the palm."""
     deep: np.ndarray = np.asarray(np.isfinite(space).any((1, 2)))
     told = space[deep] if deep.any() else pixels
     if not deep.any() and len(pixels) < _HANDS_FOR_ORDER:
@@ -219,8 +219,8 @@ def _order(said: str, pixels: np.ndarray, space: np.ndarray) -> Sequence[int]:
 def _cameras(images: Sequence[_Image]) -> tuple[np.ndarray, np.ndarray]:
     """(C, 3, 3) intrinsics, px, and each image's row of them.
 
-    Without a camera the focal length is the image's longer side, and the centre the image's: as where one's own data
-    are imported.
+    Without a camera, the focal length is the image's longer side and the principal point its centre, as for images that
+    ``data import`` imports without a camera.
     """
     assumed = ((max(image.size), max(image.size), image.size[0] / 2, image.size[1] / 2) for image in images)
     given = np.array([image.camera or guess for image, guess in zip(images, assumed, strict=True)])
@@ -280,7 +280,7 @@ def _holds_hands(path: str, size: int, changed_ns: int) -> bool:
         with Path(path).open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
             if not content[:_HEAD_BYTES].lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
                 return False
-            # A broken or foreign file that says so much is this format's, whose error then says what is wrong.
+            # A broken or foreign file with these keys counts as this format's, whose error then says what is wrong.
             return content.find(b'"annotations"') >= 0 and any(content.find(sign) >= 0 for sign in _SIGNS)
     except (OSError, ValueError):
         return False
@@ -322,7 +322,7 @@ def _folders(root: Path) -> list[Path]:
 
 
 def _prefix(root: Path, names: Sequence[str]) -> str:
-    """The folder, relative to the root and with a slash, that the images' names are in; '' where none has any."""
+    """The folder, relative to the root and with a slash, that holds the images of these names; '' if none does."""
     probes = names[:: max(1, len(names) // _PROBES)]
     for folder in _folders(root):
         if any((folder / name).is_file() for name in probes):

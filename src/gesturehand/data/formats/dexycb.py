@@ -4,7 +4,7 @@
 MANO's principal components relative to the mean pose, and MANO's ``trans``; and ``joint_3d`` (1, 21, 3). Both are in
 metres, in that camera's frame (x right, y down, z forward), in the papers' order; 0 and -1 where no hand is
 annotated. The shape is in ``calibration/mano_*/mano.yml``, the side in ``{sequence}/meta.yml``, the intrinsics in
-``calibration/intrinsics``. Splits are the four official setups'. Source: github.com/NVlabs/dex-ycb-toolkit,
+``calibration/intrinsics``. The splits are those of the four official setups. Source: github.com/NVlabs/dex-ycb-toolkit,
 ``dex_ycb_toolkit/dex_ycb.py``, ``layers/mano_layer.py``, ``hpe_eval.py`` and its README.
 """
 
@@ -54,7 +54,7 @@ class Setup(NamedTuple):
     sequences: tuple[int, ...]
 
 
-#: Official setups: s0 of seen everything, s1 of unseen people, s2 of unseen cameras, s3 of unseen objects.
+#: Official setups: in s0 nothing is unseen, in s1 the people are, in s2 the cameras, in s3 the objects.
 SETUPS: Final = {
     "s0_train": Setup(_ALL, _CAMERAS, tuple(i for i in _EVERY if i % 5 != 4)),
     "s0_val": Setup((0, 1), _CAMERAS, tuple(i for i in _EVERY if i % 5 == 4)),
@@ -135,7 +135,7 @@ class DexYcbFormat(SetFormat):
             shown = ", ".join(f"{SUBJECT_DATES[number]}-subject-{number + 1:02d}" for number in absent)
             raise UserError(
                 f"Split '{split}' of DexYCB in '{root}' lacks {shown}: complete the download, or choose a split of "
-                f"the people that are there, such as {_possible(set(subjects))}."
+                f"the existing people, such as {_possible(set(subjects))}."
             )
         for number in setup.subjects:
             folder = subjects[number]
@@ -161,7 +161,7 @@ def _possible(there: set[int]) -> str:
 
 
 def _subjects(root: Path) -> dict[int, Path]:
-    """The people's folders that are there, by their number from 0."""
+    """The existing folders of people, by their number from 0."""
     try:
         folders = [path for path in root.iterdir() if path.is_dir()]
     except OSError:
@@ -213,7 +213,7 @@ def _numbers(path: Path, values: Any, count: int) -> np.ndarray:
 
 
 class _Rows:
-    """Images in the making; numbers are kept as arrays, not as objects."""
+    """Images that are being collected; numbers are kept as arrays, not as objects."""
 
     def __init__(self) -> None:
         self.names: list[str] = []
@@ -234,7 +234,7 @@ class _Rows:
             column.append(value)
 
     def columns(self, intrinsics: np.ndarray) -> Columns:
-        """The columns of all images, each a frame of its own, whose world is its camera."""
+        """The columns of all images, each of which is a separate frame whose world is its camera."""
         count = len(self.names)
         joints, pose, betas, side, camera, subject = (np.array(column) for column in self.parts.values())
         joints, pose, betas = joints.reshape(count, NUM_JOINTS, 3), pose.reshape(count, 51), betas.reshape(count, 10)

@@ -3,8 +3,8 @@
 ``training_{K,xyz,mano}.json`` have an entry for each of N samples; image i of the 4 N in ``training/rgb`` shows
 sample i mod N. ``evaluation_{K,xyz,mano}.json`` belong to ``evaluation/rgb``; ``xyz`` and ``mano`` were published
 later than the images, and may be missing. Joints are in metres, in the camera's frame (x right, y down, z forward)
-and in the papers' order. Of MANO's 61 numbers 48 are the pose, axis-angle relative to the mean pose, and 10 the
-shape; the last three are the middle knuckle's place in pixels and a scale, instead of which the annotated wrist says
+and in the papers' order. ``mano`` has 61 numbers: 48 are the pose, axis-angle relative to the mean pose, and 10 the
+shape; the last three, the middle knuckle's place in pixels and a scale, are not used, since the annotated wrist says
 where the hand is. Source: github.com/lmb-freiburg/freihand, ``utils/fh_utils.py``, ``utils/model.py`` and
 ``view_samples.py``.
 """
@@ -30,7 +30,7 @@ from gesturehand.skeleton import NUM_JOINTS, WRIST
 IMAGE_SIDE_PX: Final = 224
 #: The backgrounds of a training sample, in the order of their images; ``data.cameras`` chooses among them.
 BACKGROUNDS: Final = ("gs", "hom", "sample", "auto")
-#: What the files of a split begin with.
+#: The beginning of the names of a split's files.
 _PREFIX: Final = {"train": "training", "test": "evaluation"}
 #: The box of an image without annotated joints: the crop, wider than the box by a quarter, is then the whole image.
 _WHOLE_IMAGE_BOX: Final = (IMAGE_SIDE_PX * 0.1, IMAGE_SIDE_PX * 0.1, IMAGE_SIDE_PX * 0.8, IMAGE_SIDE_PX * 0.8)
@@ -68,7 +68,7 @@ class FreiHandFormat(SetFormat):
         valid = np.zeros((count, 2, NUM_JOINTS), bool)
         joints = np.zeros((count, 2, NUM_JOINTS, 3), np.float32)
         fits: dict[str, np.ndarray] = {}
-        # The images of the evaluation set are there without its annotations too.
+        # The evaluation set's images may exist without its annotations.
         if split == "train" or (root / f"{prefix}_xyz.json").is_file():
             joints[:, 0] = self._as_many(root / f"{prefix}_xyz.json", (NUM_JOINTS, 3), count)
             valid[:, 0] = True
@@ -130,7 +130,7 @@ def _fits(mano: np.ndarray, wrist: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def _versions(images: Path, count: int) -> list[int]:
-    """The existing backgrounds; all of them if there are no images at all, which annotations do not need.
+    """The backgrounds whose images exist; all of them if there are no images at all, since annotations do not need any.
 
     Raises:
         UserError: The images of one end before its last sample.

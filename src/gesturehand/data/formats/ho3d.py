@@ -3,10 +3,10 @@
 ``train.txt`` and ``evaluation.txt`` list ``sequence/number``; ``{train,evaluation}/{sequence}/meta/{number}.pkl`` is
 its annotation and ``rgb/`` has the image, PNG in version 2 and JPEG in version 3. Coordinates are OpenGL's: x right,
 y up, z backward, metres, which is the index's world here. The 21 joints are MANO's 16 and five fingertips.
-``handPose`` is the whole axis-angle, without a mean pose to be added; ``handTrans`` is MANO's. Of the evaluation set
-the meta files have the wrist's place and a box; ``evaluation_xyz.json``, published later, has the joints, in the
-order of the list. Source: github.com/shreyashampali/ho3d (``vis_HO3D.py``, ``utils/vis_utils.py``, ``pred.py``,
-``eval.py``) and the set's README.txt.
+``handPose`` is the whole axis-angle, without a mean pose to be added; ``handTrans`` is MANO's. The meta files of the
+evaluation set have the wrist's place and a box; ``evaluation_xyz.json``, published later, has the joints, in the order
+of the list. Source: github.com/shreyashampali/ho3d (``vis_HO3D.py``, ``utils/vis_utils.py``, ``pred.py``, ``eval.py``)
+and the set's README.txt.
 """
 
 from pathlib import Path
@@ -203,7 +203,7 @@ class _Meta:
         self.content = load_restricted_pickle(path, "an HO-3D", _REMEDY)
 
     def has(self, key: str) -> bool:
-        """Whether a value is there; what could not be annotated is None."""
+        """Whether a value exists; what could not be annotated is None."""
         return self.content.get(key) is not None
 
     def numbers(self, key: str, shape: tuple[int, ...]) -> np.ndarray:

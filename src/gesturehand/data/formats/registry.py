@@ -1,4 +1,4 @@
-"""Which formats there are, which of them a folder is in, and folders of packed splits without annotations."""
+"""The list of formats, how a folder's format is recognised, and folders of packed splits without annotations."""
 
 from pathlib import Path
 from typing import Final
@@ -15,7 +15,7 @@ from gesturehand.data.shards import INDEX_NAME, TABLE_NAME, ShardTable, open_tab
 from gesturehand.errors import UserError
 from gesturehand.splits import in_usual_order
 
-#: In the order in which a folder is tried. InterHand2.6M's comes first: its files say their own name.
+#: In the order in which they are tried on a folder. InterHand2.6M's comes first, as its files are named after it.
 FORMATS: Final[tuple[SetFormat, ...]] = (
     InterHandFormat(),
     FreiHandFormat(),
@@ -24,13 +24,13 @@ FORMATS: Final[tuple[SetFormat, ...]] = (
     DexYcbFormat(),
     CocoFormat(),
 )
-#: Folders within a folder that are looked at for a set.
+#: How many folders within a folder are searched for a set.
 _MOST_FOLDERS: Final = 50
 _BY_NAME: Final = {known.name: known for known in FORMATS}
 
 
 class PackedSet(SetFormat):
-    """A set of any format of which splits were packed; their indices say everything that their annotations said.
+    """A set in any format, some of whose splits were packed; their indices hold everything that their annotations did.
 
     Splits that have annotations are read as the set's own format reads them.
 

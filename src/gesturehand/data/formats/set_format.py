@@ -19,7 +19,7 @@ from gesturehand.gestures import NO_GESTURE
 from gesturehand.hand.conventions import PoseForm
 from gesturehand.text_file import read_text, read_yaml
 
-#: What an index was made from, by name: numbers that change when the files do.
+#: The files that an index was made from, by name: numbers that change when the files do.
 Sources = dict[str, list[int]]
 
 
@@ -57,7 +57,7 @@ def read_yaml_file(path: Path, keys: Sequence[str], title: str) -> dict[str, Any
     """A YAML file that is a mapping with these keys.
 
     Raises:
-        UserError: It is missing, no YAML, or lacks a key.
+        UserError: It is missing, is not YAML, or lacks a key.
     """
     try:
         content = read_yaml(read_text(path), f"'{path}'")
@@ -215,21 +215,21 @@ class SetFormat(ABC):
         """Whether a folder (or file) looks like this format's; cheap, and never raises."""
 
     def check_root(self, root: Path) -> None:  # noqa: B027
-        """Checks that a root that was chosen for this format is one.
+        """Checks that a root that was chosen for this format is in it.
 
         Raises:
-            UserError: It is not there, another format's or another version's.
+            UserError: It does not exist, or is in another format or of another version.
         """
 
     def wrong_folder(self, root: Path) -> UserError:
-        """The error for a root that is not this format's."""
+        """The error for a root that is not in this format."""
         return UserError(f"'{root}' is not the folder of {self.title}, which holds {self.sign}: check the path.")
 
     def check_split(self, root: Path, split: str) -> None:
-        """Checks that a split is there.
+        """Checks that a split exists.
 
         Raises:
-            UserError: It is not; the message names those that are.
+            UserError: It does not; the message names those that do.
         """
         have = self.splits(root)
         if split not in have:
@@ -240,10 +240,10 @@ class SetFormat(ABC):
 
     @abstractmethod
     def splits(self, root: Path) -> list[str]:
-        """The splits whose annotations are there, train before val before test."""
+        """The splits whose annotations exist, in the order train, val, test."""
 
     def has_split(self, root: Path, split: str) -> bool:
-        """Whether a split is there, or the beginnings of it, which :meth:`build` then finds fault with."""
+        """Whether a split exists, be it incomplete; :meth:`build` then reports what is wrong with it."""
         return split in self.splits(root)
 
     @abstractmethod
@@ -261,19 +261,19 @@ class SetFormat(ABC):
         Args:
             root: The set.
             split: Its split.
-            mano_fits: MANO fits are asked for; what is quickly read anyway may be there without.
-            progress: Show a bar where it takes long.
+            mano_fits: Whether MANO fits are needed; those that are quick to read may be included anyway.
+            progress: Show a progress bar if it takes long.
 
         Raises:
             UserError: A file is missing or broken, or the files do not belong together.
         """
 
     def image_folder(self, root: Path, split: str) -> Path:
-        """What the index's file names are relative to."""
+        """The folder that the index's file names are relative to."""
         return root
 
     def index_path(self, root: Path, split: str) -> Path:
-        """Where a split's index lies if that folder can be written to."""
+        """The path of a split's index if that folder can be written to."""
         return root / f"gesturehand_{self.name}_{split}_index.safetensors"
 
 

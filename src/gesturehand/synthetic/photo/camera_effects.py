@@ -16,15 +16,16 @@ _GREY_SHARE: Final = 0.1
 _DEFOCUS_SHARE: Final = 0.4
 _MOTION_SHARE: Final = 0.15
 _ENLARGED_SHARE: Final = 0.15
-#: Ranges: brightness, exponent of the tone curve; balance of red against blue, and of green against both.
+#: Ranges of the brightness and of the tone curve's exponent, of the balance of red against blue and of green against
+#: both.
 _EXPOSURE: Final = (0.6, 1.4)
 _WARMTH: Final = (-0.18, 0.18)
 _GREEN: Final = (-0.05, 0.05)
 _GAMMA: Final = (0.6, 1.3)
-#: Deviations of blur, px, and of noise, grey levels.
+#: Standard deviations of blur, px, and of noise, grey levels.
 _DEFOCUS_PX: Final = (0.4, 1.8)
 _NOISE: Final = (0.0, 9.0)
-#: Lengths of a movement, px; scale of a small picture before it is enlarged.
+#: Lengths of a movement, px, and scales of a small picture before it is enlarged.
 _MOTION_PX: Final = (3, 9)
 _SMALL: Final = (0.3, 0.75)
 #: Quality of JPEG files, 0 to 100.

@@ -30,24 +30,25 @@ from gesturehand.synthetic.plan import PlannedFrame
 
 FloatArray = npt.NDArray[np.float64]
 
-#: Longer side of the main hand's joints, and the place of their middle about the picture's, in sides of the picture.
+#: Longer side of the box around the main hand's joints, and offset of their middle from the picture's, in sides of the
+#: picture.
 _SIZE: Final = (0.5, 0.82)
 _OFF_CENTRE: Final = 0.08
 #: The same for a hand that should be partly outside, along one axis.
 _FAR_OFF_CENTRE: Final = (0.3, 0.48)
 #: How far an upright hand's axis, wrist to middle knuckle, leans to the side: standard deviation, degrees.
 _LEAN_DEG: Final = 14.0
-#: Least distance from the camera of the middle of a hand, and of any part of a second one, m.
+#: Least distance from the camera to the middle of a hand, and to any part of a second one, m.
 _NEAREST_M: Final = 0.16
 _NEAREST_PART_M: Final = 0.07
 #: Wrist, index and little knuckle in the papers' order.
 _PALM: Final = (0, 5, 17)
 #: Greatest depth to which two hands overlap, m.
 _DEEPEST_M: Final = 0.006
-#: How many of a second hand's joints lie in the picture at least.
+#: Least number of a second hand's joints that lie in the picture.
 _SEEN_JOINTS: Final = 11
 _TRIES: Final = 12
-#: How far hands that clasp each other are turned about the palms' normal, standard deviation, rad: little or much.
+#: Rotation of clasped hands about the palms' normal, standard deviation, rad: little or much.
 _CLASP_TURN: Final = (0.25, 0.8)
 #: Share of fists that are seen end on, and the least cosine between such a hand's axis and the line of sight.
 _END_ON_SHARE: Final = 0.5
@@ -124,7 +125,7 @@ def capture_photo(plan: PlannedFrame, settings: PhotoSettings, rng: np.random.Ge
 
 
 def _hand(side: Side, right_rotations: FloatArray, betas: npt.NDArray[np.float32]) -> CapturedHand:
-    """A hand, not moved yet, from the rotations of a right one."""
+    """A hand before it is moved to its place, from the rotations of a right one."""
     rotations = right_rotations if side == "right" else mirror_rotations(right_rotations)
     pose = pose_from_rotations(rotations, hand_model(side).hands_mean).astype(np.float32)
     vertices, joints = posed_mesh(side, pose, betas)
@@ -164,7 +165,7 @@ def _second_rotations(first: FloatArray, rng: np.random.Generator) -> tuple[Floa
     if not facing:
         rotations[0] = _root_rotation(False, rng)
         return rotations, False
-    # The other hand is made by mirroring these rotations. The following code rotates its final form, so it is mirrored
+    # The other hand is made by mirroring these rotations. The code below rotates its final form, so it is mirrored
     # here.
     own = mirror_rotations(first[0])
     if rng.random() < 0.5:
@@ -177,14 +178,15 @@ def _second_rotations(first: FloatArray, rng: np.random.Generator) -> tuple[Floa
 def _clasping_rotations(first: FloatArray, angles: FloatArray, rng: np.random.Generator) -> FloatArray:
     """A clasping hand's rotations, as a right one's: the first hand in a mirror before its palm, and turned a little.
 
-    If the fingers are straight, the palms lie together; if they are bent, the fingers can be interlaced.
+    If the fingers are straight, the palms touch; if they are bent, the fingers can be interlaced.
     """
     rotations = rotations_from_angles(clasp_partner(angles, rng)[None], right_articulation())[0]
     normal = first[0] @ right_articulation().palmar
     mirror = np.eye(3) - 2 * np.outer(normal, normal)
     spread = _CLASP_TURN[int(rng.random() < 0.5)]
     turn = Rotation.from_rotvec(normal * rng.normal() * spread) * Rotation.from_rotvec(rng.normal(size=3) * 0.18)
-    # A left hand is a right one mirrored in x; this one will be mirrored where it is made, so it is mirrored here.
+    # A left hand is a right one mirrored in x; since this one will be mirrored when it is made, it is mirrored here
+    # too.
     rotations[0] = mirror_rotations(turn.as_matrix() @ mirror @ first[0] @ np.diag([-1.0, 1.0, 1.0]))
     return rotations
 
@@ -216,7 +218,7 @@ def _palm(hand: CapturedHand) -> tuple[FloatArray, FloatArray]:
 def _touching_place(
     first: CapturedHand, second: CapturedHand, rng: np.random.Generator
 ) -> tuple[FloatArray, FloatArray]:
-    """Somewhere at the first hand, as a translation of the second, and the direction in which to pull them apart."""
+    """A random place at the first hand, as a translation of the second, and the direction to pull them apart in."""
     middle, normal = _palm(first)
     gap = normal * rng.choice([-1, 1]) * rng.uniform(0.018, 0.06)
     if rng.random() < 0.4:
@@ -229,7 +231,7 @@ def _touching_place(
 def _clasping_place(
     first: CapturedHand, second: CapturedHand, rng: np.random.Generator
 ) -> tuple[FloatArray, FloatArray]:
-    """Before the first hand's palm, half a finger to the side, so that fingers come between fingers."""
+    """A place in front of the first hand's palm, half a finger to the side, so that fingers come between fingers."""
     middle, normal = _palm(first)
     palmar = normal if first.side == "right" else -normal
     wrist, knuckle = first.joints[[0, 9]]
@@ -249,7 +251,7 @@ def _second_place(
     place_at: Callable[..., tuple[FloatArray, FloatArray]],
     rng: np.random.Generator,
 ) -> FloatArray:
-    """Translation, (3,) m, of a second hand that touches the first, no deeper than skin gives way.
+    """Translation, (3,) m, of a second hand that touches the first and presses in no deeper than skin gives way.
 
     If none is found, the second hand is held beside the first.
     """
@@ -278,7 +280,7 @@ def _second_place(
 
 
 class _DepthInto:
-    """How deep points lie inside a hand."""
+    """The depth of points inside a hand."""
 
     def __init__(self, hand: CapturedHand) -> None:
         self._vertices, surface = hand.vertices, hand_surface(hand.side)
@@ -288,7 +290,7 @@ class _DepthInto:
         self._tree = cKDTree(hand.vertices)
 
     def __call__(self, points: FloatArray) -> float:
-        """Depth of the deepest of points (N, 3) m, in m along the nearest vertex's normal; 0 if all are outside."""
+        """Depth, m, of the deepest of points (N, 3) m, along the nearest vertex's normal; 0 if all are outside."""
         low, high = self._vertices.min(0), self._vertices.max(0)
         points = points[((points > low) & (points < high)).all(1)]
         if not len(points):

@@ -30,21 +30,21 @@ _SKIN_BGR: Final = np.array(
     ],
     np.float64,
 )
-#: Waves of mottled skin: per metre, and how strong they are at most.
+#: Waves of mottled skin: their number per metre, and their greatest strength.
 _WAVES: Final = ((60.0, 0.45), (160.0, 0.375), (400.0, 0.3))
-#: Palms of the darkest skin are lighter than its back by this share, those of the lightest by nothing.
+#: With the darkest skin, the palm is lighter than the back of the hand by this share; with the lightest it is not.
 _PALM_LIGHTER: Final = 0.9
 #: A crease darkens the skin of finger joints within about this distance, m, by at most this share.
 _CREASE_M: Final = 0.0035
 _CREASE: Final = 0.28
-#: A nail is this wide and long, m, on the back of the fingertip.
+#: Width and length of a nail, m, on the back of the fingertip.
 _NAIL_M: Final = (0.0055, 0.013)
 _VARNISHED_SHARE: Final = 0.08
 
 
 @dataclass(frozen=True, eq=False)
 class Person:
-    """Somebody, as photographs show them.
+    """A person as seen in photographs.
 
     Attributes:
         subject: shape and skin.
@@ -103,7 +103,7 @@ def skin_albedo(seed: int, number: int, side: Side) -> FloatArray:
 
 @cache
 def nail_faces(side: Side) -> npt.NDArray[np.int64]:
-    """Which faces of the hand are nails."""
+    """The faces of the hand that are nails."""
     hand, right = hand_model(side), hand_model("right")
     rest = right.v_template
     width, length = _NAIL_M

@@ -23,17 +23,18 @@ FloatArray = npt.NDArray[np.float64]
 
 #: Anything nearer to the camera than this is cut off, m.
 _NEAR_M: Final = 0.05
-#: Share of things that are held, if the pose has room for one.
+#: Share of objects that are held, if the pose has room for one.
 _HELD_SHARE: Final = 0.65
 #: Share of pictures in which the hands' shadow falls on what lies behind them.
 _CAST_SHADOW_SHARE: Final = 0.3
-#: Share of second hands that are somebody else's.
+#: Share of second hands that belong to somebody else.
 _OTHER_PERSON_SHARE: Final = 0.15
-#: How much of the hull of a hand's joints within the picture shows the hand, at least: a main hand, and a second one.
+#: Least share of the hull of a hand's joints within the picture that shows the hand: for a main hand, and for a second
+#: one.
 _VISIBLE: Final = (0.3, 0.1)
-#: No part of a limb is nearer to the middle of the camera, m: an arm does not go through it.
+#: Least distance of any part of a limb from the middle of the camera, m: an arm does not pass through the camera.
 _ROOM_M: Final = 0.06
-#: How often a picture is drawn at most; the last one is kept.
+#: Largest number of times that a picture is drawn; the last one is kept.
 _TRIES: Final = 10
 
 
@@ -45,10 +46,10 @@ class Photo:
         frame: the hands in numbers.
         main: place of the main hand among them.
         image: (H, W, 3) uint8 BGR.
-        mask: (H, W) uint8 (:data:`~gesturehand.synthetic.view.MASK_LEVELS`): the hands as far as nothing hides them.
+        mask: (H, W) uint8 (:data:`~gesturehand.synthetic.view.MASK_LEVELS`): the parts of the hands that nothing hides.
         elements: names of its elements.
         skin_bgr: (hands, 3) 0-255, each hand's skin in full light; a second hand may be somebody else's.
-        possible: whether a camera could take it: no limb goes through it.
+        possible: whether a camera could take it, as no limb passes through the camera.
         rng: the picture's generator, for the remaining random choices.
     """
 
@@ -138,7 +139,7 @@ def _limb(hand: CapturedHand, place: int, frame: CapturedFrame, seed: int, rng: 
 
 
 def _solid_mesh(solid: Solid, material: int, rng: np.random.Generator) -> Mesh:
-    """A thing with stripes or spots."""
+    """An object with stripes or spots."""
     waves = rng.normal(size=(6, 3)) * rng.uniform(20, 200)
     pattern = np.sin(solid.vertices @ waves.T + rng.uniform(0, 2 * np.pi, 6)).mean(1) * rng.uniform(0, 1.2)
     return Mesh(
@@ -147,7 +148,7 @@ def _solid_mesh(solid: Solid, material: int, rng: np.random.Generator) -> Mesh:
 
 
 def _in_front(mesh: Mesh) -> Mesh | None:
-    """The part of a mesh that lies before the camera."""
+    """The part of a mesh that lies in front of the camera."""
     before = mesh.vertices[:, 2] > _NEAR_M
     if before.all():
         return mesh
@@ -160,7 +161,7 @@ def _in_front(mesh: Mesh) -> Mesh | None:
 
 
 def _light(rng: np.random.Generator) -> Light:
-    """From anywhere, but rather from above and the camera's side than from below and behind; a point or half a sky."""
+    """Light from a random direction, rather above and before the hands than below and behind; a point or half a sky."""
     direction = rng.normal(size=3) * [1, 0.8, 0.6] + [0, -0.5, -0.5]
     return Light(
         direction / np.linalg.norm(direction),

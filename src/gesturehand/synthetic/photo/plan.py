@@ -22,9 +22,9 @@ from gesturehand.synthetic.plan import PlannedFrame, SetSettings, generator, mak
 _SHORTER_PX: Final = 600
 #: Smaller photographs would only give blurred backgrounds.
 _SMALLEST_PX: Final = 64
-#: With at least this many photographs every split has its own.
+#: With at least this many photographs, every split has its own.
 _ENOUGH_TO_SPLIT: Final = 10
-#: Sides of the pictures between which everything is drawn to scale.
+#: Smallest and largest side of a picture; in between, everything is drawn to scale.
 _IMAGE_PX: Final = (96, 512)
 
 
@@ -50,7 +50,7 @@ def photographs_in(folder: str) -> tuple[str, ...]:
 
 @cache
 def photographs_digest(folder: str) -> dict[str, Any]:
-    """How many photographs a folder holds, and a hash of their names and contents.
+    """The number of photographs in a folder, and a hash of their names and contents.
 
     Raises:
         UserError: as :func:`photographs_in`.
@@ -152,7 +152,7 @@ class PhotoSettings:
             raise UserError("backgrounds are somebody's photographs: give their terms as backgrounds_licence.")
 
     def of_the_plan(self) -> SetSettings:
-        """The settings of a set of the dome with the same people, hands and gestures."""
+        """The settings of a dome's set with the same people, hands and gestures."""
         return SetSettings(
             subjects=self.subjects,
             frames=self.frames,
@@ -173,14 +173,14 @@ class PhotoSettings:
             values["backgrounds"] = photographs_digest(self.backgrounds)
         for name in ("clasped_share", "fist_share"):
             if not values[name]:
-                # Sets that were written before there was such a share are the same sets.
+                # A set that was written before this share existed is the same set.
                 del values[name]
         return {"kind": "photo", **values}
 
 
 #: Name of the set; any change in the output of these settings needs a new version.
 OPENPHOTO: Final = "openphoto-v1"
-#: The set with made-up backgrounds; photographs of the user's own are the one thing that may differ.
+#: The set with made-up backgrounds; only the backgrounds may differ, if the user gives photographs.
 OPENPHOTO_V1: Final = PhotoSettings()
 
 

@@ -1,6 +1,6 @@
-"""Poses over the whole range: gestures more or less formed, mixtures finger by finger, grips, and any angles.
+"""Poses over the whole range: gestures formed more or less, mixtures finger by finger, grips, and free angles.
 
-All keep within the joints' limits, and fingers do not pass through each other or the palm, judged by bones as thick as
+All stay within the joints' limits, and fingers do not pass through each other or the palm, judged by bones as thick as
 fingers (:func:`overlap`).
 """
 
@@ -29,7 +29,7 @@ PoseKind = Literal["gesture", "mixture", "free", "grip", "clasp", "fist"]
 
 #: Noise on every angle of a gesture and of a mixture, degrees.
 _NOISE_DEG: Final = {"gesture": 6.0, "mixture": 8.0, "clasp": 7.0, "fist": 4.0}
-#: Each long finger's angles, and the thumb's.
+#: Names of each long finger's angles, and of the thumb's.
 _FINGERS: Final = (*(slice(4 * f, 4 * f + 4) for f in range(len(LONG_FINGERS))), slice(16, NUM_ANGLES))
 #: The share of hands without a label that have free angles; the others are mixtures.
 _FREE_SHARE: Final = 0.41
@@ -46,7 +46,8 @@ _GRIP_THUMB_DEG: Final = ((5, 60), (25, 70), (10, 75), (0, 40), (0, 45))
 #: fingers; and the thumb's angles.
 _CLASP_DEG: Final = ((0, 80), (5, 80))
 _CLASP_THUMB_DEG: Final = ((-15, 60), (0, 60), (-10, 50), (-10, 40), (-10, 50))
-#: Bend of a fist's fingers, degrees: knuckles and middle joints, and the sum with the last joints, which palms limit.
+#: Bend of a fist's fingers, degrees: knuckles and middle joints, and the sum with the last joints, which the palm
+#: limits.
 _FIST_DEG: Final = ((55, 88), (70, 100))
 _FIST_SUM_DEG: Final = (185, 215)
 #: The thumb of a fist: across the fingers, along them, or away from them.
@@ -55,18 +56,18 @@ _FIST_THUMBS_DEG: Final = (
     ((10, 60), (-5, 30), (-5, 40), (-10, 30), (-10, 45)),
     ((50, 90), (-10, 25), (-10, 15), (-15, 15), (-15, 15)),
 )
-#: Share of fists in which one or two fingers are stretched out, and which ones.
+#: Share of fists in which one or two fingers are stretched out, and the sets of these fingers.
 _POINTING_SHARE: Final = 0.35
 _POINTING: Final = ((0,), (1,), (3,), (0, 1), (0, 3))
-#: Times a pose is drawn before it is moved back towards the relaxed hand.
+#: Number of times a pose is drawn before it is moved back towards the relaxed hand.
 _TRIES: Final = 4
 _STEPS: Final = (0.85, 0.7, 0.5, 0.3, 0.0)
 #: Radius of bones, m: of fingers at the base and at the tip, and of the palm.
 _RADII_M: Final = (0.0085, 0.0065, 0.0165)
-#: How deep such bones may overlap, m; in a fist, the fingers press on each other and the palm.
+#: The depth to which such bones may overlap, m; in a fist, the fingers press on each other and on the palm.
 _ALLOWED_M: Final = 0.003
 _ALLOWED_IN_FIST_M: Final = 0.006
-#: Points along a bone.
+#: Number of points along a bone.
 _ALONG: Final = np.linspace(0.0, 1.0, 4)
 
 
@@ -103,7 +104,7 @@ def any_pose(rng: np.random.Generator, *, gestures: bool) -> tuple[PoseKind, Flo
 
 
 def amplitude(phase: float) -> float:
-    """How far a gesture is formed at a place among its pictures, 0 to 1: mostly formed, seldom hardly (Beta(3, 1)).
+    """Degree (0 to 1) to which a gesture is formed at a place among its pictures: mostly high, seldom low (Beta(3, 1)).
 
     Example:
         >>> [round(amplitude(phase), 2) for phase in (0.0, 0.125, 1.0)]
@@ -113,9 +114,9 @@ def amplitude(phase: float) -> float:
 
 
 def overlap(angles_deg: FloatArray) -> FloatArray:
-    """How deep the fingers of poses (N, 21) overlap each other or the palm, (N,) m, taking bones for round rods.
+    """Depth (N,), m, to which the fingers of poses (N, 21) overlap each other or the palm, with bones as round rods.
 
-    Rods that merely touch have 0; if none touch it is negative.
+    It is 0 for rods that merely touch, and negative if none touch.
     """
     data = hand_model("right")
     rotations = rotations_from_angles(angles_deg, right_articulation())
@@ -124,9 +125,7 @@ def overlap(angles_deg: FloatArray) -> FloatArray:
     joints = np.concatenate([joints, vertices[:, list(EANET_TIP_VERTICES)]], 1)[:, list(JOINTS_FROM_MANO_AND_TIPS)]
     chains = joints[:, 1:].reshape(count, 5, 4, 3)
     bones = _between(chains[:, :, :-1], chains[:, :, 1:])  # (N, 5, 3, 4, 3)
-    fingers = bones.reshape(count, 5, -1, 3)[
-        :, :, 2:
-    ]  # without the knuckle, which is grown together with its neighbour's
+    fingers = bones.reshape(count, 5, -1, 3)[:, :, 2:]  # without the knuckle, which is joined to its neighbour's
     base, tip, palm_radius = _RADII_M
     radius = np.linspace(base, tip, fingers.shape[2])
     metacarpals = _between(np.broadcast_to(joints[:, :1], chains[:, 1:, 0].shape), chains[:, 1:, 0])[:, :, 1:]
@@ -143,17 +142,17 @@ def overlap(angles_deg: FloatArray) -> FloatArray:
 
 @cache
 def _gesture_overlap() -> FloatArray:
-    """(35,) m, of the gestures themselves: fingertips that meet press on each other."""
+    """(35,) m, the overlap in the gestures themselves, in which fingertips that meet press on each other."""
     return overlap(gesture_poses())
 
 
 def _between(first: FloatArray, second: FloatArray) -> FloatArray:
-    """(..., 4, 3) points from one to the other, (..., 3) each."""
+    """(..., 4, 3) points from one point to another, both (..., 3)."""
     return first[..., None, :] + _ALONG[:, None] * (second - first)[..., None, :]
 
 
 def _deepest(first: FloatArray, second: FloatArray, room: FloatArray) -> FloatArray:
-    """(N,) how much nearer than ``room`` (P, Q or 1) points (N, P, 3) come to points (N, Q, 3)."""
+    """(N,) the amount by which points (N, P, 3) come nearer than ``room`` (P, Q or 1) to points (N, Q, 3)."""
     distance = np.linalg.norm(first[:, :, None] - second[:, None], axis=-1)
     return np.asarray((room - distance).max((1, 2)))
 
@@ -204,7 +203,7 @@ def _free_angles(rng: np.random.Generator) -> FloatArray:
 
 
 def clasp_partner(angles: FloatArray, rng: np.random.Generator) -> FloatArray:
-    """(21,) degrees: the angles of the hand that is clasped by a hand with these, which are nearly the same."""
+    """(21,) degrees: the angles of the hand that a hand with these angles clasps; they are nearly the same."""
     for _ in range(_TRIES):
         partner = np.clip(angles + rng.normal(size=NUM_ANGLES) * _NOISE_DEG["clasp"], *ANGLE_LIMITS_DEG.T)
         if overlap(partner[None])[0] <= _ALLOWED_M:
@@ -213,7 +212,7 @@ def clasp_partner(angles: FloatArray, rng: np.random.Generator) -> FloatArray:
 
 
 def _clasp_angles(rng: np.random.Generator) -> FloatArray:
-    """Long fingers bent alike, from hardly, as where palms lie together, to far, as where fingers are interlaced."""
+    """Long fingers bent alike, from hardly, as if the palms lie together, to far, as if the fingers are interlaced."""
     angles = np.empty(NUM_ANGLES)
     mcp, pip = (rng.uniform(*limits) for limits in _CLASP_DEG)
     wide = rng.uniform(0.3, 1.4)

@@ -1,5 +1,5 @@
-"""What lies behind and in front of the hands: pieces of a few photographs for each person, or of made-up ones,
-and the objects that are held.
+"""The surroundings of the hands: pieces of photographs, real or made up, behind and in front of them, and the objects
+that they hold.
 
 Nothing here depends on the hands, so that the surroundings do not give a gesture away: a person's pictures share a few
 places, whatever gestures they show.
@@ -23,11 +23,11 @@ from gesturehand.synthetic.render import Surface, surface_as_it_is
 
 Picture = npt.NDArray[np.uint8]
 
-#: Photographs for each person.
+#: Number of photographs for each person.
 _PLACES: Final = 4
 #: Share of the photograph's shorter side that fills a picture.
 _PIECE: Final = (0.12, 0.9)
-#: Shares of pictures before a smooth wall or sky, and out of focus.
+#: Shares of pictures with a smooth wall or sky behind the hands, and with a background out of focus.
 _SMOOTH_SHARE: Final = 0.15
 _BLURRED_SHARE: Final = 0.4
 #: Sides of a made-up photograph, px; number of its surfaces, and the size of the largest and smallest as shares of
@@ -39,7 +39,7 @@ FloatArray = npt.NDArray[np.float64]
 Shape = Literal["cylinder", "box", "ball"]
 _SHAPES: Final[tuple[Shape, ...]] = ("cylinder", "box", "ball")
 
-#: How much of the room between fingers and palm a held object fills, and its greatest radius, m.
+#: Shares of the room between fingers and palm that a held object fills, and its greatest radius, m.
 _SNUG: Final = (0.85, 1.0)
 _THICKEST_M: Final = 0.045
 #: Offsets from the middle of the fingers' ring at which the middle of a grip is sought, m.
@@ -64,7 +64,7 @@ def background(settings: PhotoSettings, split: Split, subject: int, rng: np.rand
     Args:
         settings: the set's.
         split: the picture's; every split has its own photographs.
-        subject: whose places they are.
+        subject: the person whose places these are.
         rng: the picture's.
 
     Returns:
@@ -89,7 +89,7 @@ def put_before(
         image: (H, W, 3) uint8 BGR, changed in place.
         settings: the set's.
         split: the picture's.
-        subject: whose places they are.
+        subject: the person whose places these are.
         rng: the picture's.
 
     Returns:
@@ -144,7 +144,8 @@ def _made_up(rng: np.random.Generator) -> Picture:
     """Surfaces that hide each other, their sizes and textures distributed as in photographs.
 
     Discs, boxes and strips with radii by the power law r⁻³ ("dead leaves"; Lee, Mumford and Huang, *Occlusion models
-    for natural images*, 2001) before a wall and a floor, each with a texture whose amplitude falls with the frequency.
+    for natural images*, 2001) in front of a wall and a floor, each with a texture whose amplitude falls with
+    the frequency.
     """
     height, width = _MADE_UP_PX
     hues = rng.uniform(0, 180, 3)
@@ -154,7 +155,7 @@ def _made_up(rng: np.random.Generator) -> Picture:
     textures = [_texture(rng, slope) for slope in (0.9, 1.2, 1.6)]
     image *= np.clip(1 + 0.12 * textures[rng.integers(3)], 0.3, 1.8)[..., None]
     uniform = rng.random(int(rng.integers(*_SURFACES)))
-    # Inverse of the distribution of r⁻³ between the smallest and the largest.
+    # The inverse of the distribution function of r⁻³ between the smallest and the largest radius.
     radii = (_SMALLEST**-2 + uniform * (_LARGEST**-2 - _SMALLEST**-2)) ** -0.5 * height / 2
     for radius in np.sort(radii)[::-1] if rng.random() < 0.5 else radii:
         mask = np.zeros((height, width), np.uint8)
@@ -183,7 +184,7 @@ def _made_up(rng: np.random.Generator) -> Picture:
 
 
 def _texture(rng: np.random.Generator, slope: float) -> npt.NDArray[np.float32]:
-    """(H, W) of mean 0 and deviation 1, the amplitude of each frequency f is f to the power of minus ``slope``."""
+    """(H, W) of mean 0 and standard deviation 1; the amplitude at frequency f is f to the power of minus ``slope``."""
     height, width = _MADE_UP_PX
     fy, fx = np.meshgrid(np.fft.fftfreq(height), np.fft.rfftfreq(width), indexing="ij")
     amplitude = np.maximum(np.hypot(fy, fx), 1 / width) ** -slope
@@ -193,7 +194,7 @@ def _texture(rng: np.random.Generator, slope: float) -> npt.NDArray[np.float32]:
 
 
 def _colour(hues: npt.NDArray[np.float64], rng: np.random.Generator) -> npt.NDArray[np.float64]:
-    """(3,) BGR: of one of a place's few hues, mostly pale."""
+    """(3,) BGR, of one of a place's few hues, mostly pale."""
     hue = (hues[rng.integers(len(hues))] + rng.normal() * 8) % 180
     hsv = np.array([[[hue, 255 * rng.beta(1.2, 4), 255 * rng.beta(1.6, 1.6)]]]).astype(np.uint8)
     return cv2.cvtColor(hsv, cv2.COLOR_HSV2BGR)[0, 0].astype(np.float64)
@@ -217,7 +218,7 @@ class Solid:
 
 
 def make_solid(hand: CapturedHand, rng: np.random.Generator, *, held: bool) -> Solid | None:
-    """An object of a size that hands hold, between fingers and palm, or in front of or behind the hand.
+    """An object of a size that hands hold: between fingers and palm, or in front of or behind the hand.
 
     Args:
         hand: the hand; the world is the camera's frame.
@@ -244,7 +245,7 @@ def make_solid(hand: CapturedHand, rng: np.random.Generator, *, held: bool) -> S
 
 
 def _half_axes(shape: Shape, rng: np.random.Generator) -> FloatArray:
-    """(3,) m, half the size along each axis; the last one is that along which a hand holds it."""
+    """(3,) m, half the size along each axis; a hand holds the object along the last one."""
     if shape == "cylinder":
         radius = rng.uniform(0.006, 0.04)
         return np.array([radius, radius, rng.uniform(0.04, 0.12)])
@@ -271,7 +272,7 @@ def _grip(hand: CapturedHand, ball: bool, rng: np.random.Generator) -> tuple[Flo
     turn = np.stack([np.cross(normal, across), normal, across], 1)
     turn = turn @ Rotation.from_rotvec(rng.normal(size=3) * 0.2).as_matrix()
     knuckles, last, tips = (joints[row].mean(0) for row in (_KNUCKLES, _LAST, _TIPS))
-    # Of places near the middle of the fingers' ring, the one farthest from all bones.
+    # Among places near the middle of the fingers' ring, the one farthest from all bones.
     steps = np.stack(np.meshgrid(_AROUND_M, _AROUND_M), -1).reshape(-1, 2)
     places = (knuckles + last + tips) / 3 + steps @ turn[:, :2].T
     bones = np.concatenate([joints[1:], (joints[1:] + joints[_PARENTS]) / 2])
@@ -319,7 +320,7 @@ def _unit(shape: Shape) -> tuple[FloatArray, Surface]:
 
 
 def _outwards(vertices: FloatArray, faces: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """Faces of a convex solid around 0, counter-clockwise seen from outside, without those of no area."""
+    """Faces of a convex solid around 0, counter-clockwise seen from outside, without those that have no area."""
     corners = vertices[faces]
     normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     inwards = (normals * corners.mean(1)).sum(1) < 0

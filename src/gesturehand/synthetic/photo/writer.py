@@ -29,7 +29,7 @@ from gesturehand.synthetic.writer import gesture_table
 def write_photo_set(
     out: str | Path, settings: PhotoSettings, *, command: str = "gesturehand data synth_photo", **how: Any
 ) -> WrittenSet:
-    """Writes images, masks and annotations of the open hand before photographs, in InterHand2.6M's layout.
+    """Writes images, masks and annotations of the open hand in front of photographs, in InterHand2.6M's layout.
 
     An interrupted run continues where it stopped when it is started again with the same arguments.
 
@@ -54,7 +54,7 @@ def write_photo_set(
 
 
 def write_photo(plan: PlannedFrame, folder: Path, settings: PhotoSettings) -> tuple[FrameEntries, float]:
-    """Draws and saves a planned picture and its mask; its annotations, and the seconds that saving took."""
+    """Draws and saves a planned picture and its mask; returns its annotations, and the seconds that saving took."""
     photo = draw_photo(plan, settings)
     name = image_name(photo.frame, photo.frame.cameras[0])
     saving = save_picture(folder, plan.split, name, photo.image, photo.mask, jpeg_quality(photo.rng))
