@@ -134,10 +134,11 @@ def definitions(texts: dict[str, str]) -> dict[str, dict[str, int]]:
 
 
 def succession(first: dict[str, str], last: dict[str, str]) -> list[tuple[str, int, int]]:
-    """What became of the first revision's functions and classes, and how much the last one has added to them.
+    """The fate of the first revision's functions and classes, and the additions of the last one.
 
-    A definition is known by its name, wherever it is: a renamed one counts as gone and as new. Definitions of one name
-    are one, with the lines and files of all; among private names, such as ``_text``, that is mostly coincidence.
+    A definition is identified by its name, wherever it is: a renamed one counts as gone and as new. Definitions of one
+    name count as one, with the lines and files of all; among private names, such as ``_text``, that is mostly
+    coincidence.
 
     Args:
         first: The sources of the first revision, by path.

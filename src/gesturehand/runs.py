@@ -133,15 +133,15 @@ def find_pretraining(wanted: str | None, runs: str | Path, settings: dict[str, A
     """The checkpoint that a setting stands for.
 
     Args:
-        wanted: A path, ``auto`` (the newest finished gesture pretraining that fits, no control) or ``none``.
-        runs: Where ``auto`` searches.
+        wanted: A path, ``auto`` (the newest finished gesture pretraining that fits and is not a control) or ``none``.
+        runs: The folder in which ``auto`` searches.
         settings: :func:`encoder_settings` and ``mirror_left`` of the second stage, which the first must share.
 
     Returns:
         A path, or None for none.
 
     Raises:
-        UserError: ``auto`` finds none.
+        UserError: ``auto`` finds no pretraining.
     """
     from pytorch_lightning.utilities import rank_zero_info
 

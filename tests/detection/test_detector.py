@@ -86,7 +86,7 @@ def test_no_hand_is_an_empty_list(detector, size):
     assert detector(noise) == []
 
 
-def test_plain_views_are_told_from_views_of_hands(reference):
+def test_plain_views_are_distinguished_from_views_of_hands(reference):
     """A hand of the smallest size counts as something in the faintest light; noise and slow gradients do not."""
     photo = cv2.resize(reference["photo"], (36, 36), interpolation=cv2.INTER_AREA)
     rng = np.random.default_rng(0)
@@ -132,7 +132,7 @@ HAND = np.random.default_rng(0).uniform(0, 100, (21, 2))
 
 
 def hands(*each):
-    """Of joints, presence, and the probability of a right hand."""
+    """Landmarks from joints, presence, and the probability of a right hand."""
     return Landmarks(*(np.array(column) for column in zip(*each, strict=True)))
 
 
@@ -149,7 +149,7 @@ def test_an_arm_has_one_right_hand_but_two_hands_may_touch():
     assert len(each_once(hands((HAND, 0.9, 0.8), (mirrored, 0.8, 0.2))).presence) == 2
 
 
-def test_a_part_of_a_hand_is_no_hand():
+def test_a_part_of_a_hand_is_not_a_hand():
     part = HAND.mean(0) + 0.4 * (HAND - HAND.mean(0)) + 5
     assert each_once(hands((part, 0.8, 0.1), (HAND, 0.9, 0.9))).presence.tolist() == [0.9]
     assert len(each_once(hands((part + 150, 0.8, 0.1), (HAND, 0.9, 0.9))).presence) == 2

@@ -9,7 +9,7 @@ from gesturehand.errors import UserError
 
 
 @pytest.mark.parametrize("asset", ["mediapipe_palm", "mediapipe_hand"])
-def test_outputs_are_litert_s(reference, asset):
+def test_outputs_are_those_of_litert(reference, asset):
     graph = OnnxGraph(asset)
     first = (graph.size_px - 100) // 2
     image = np.zeros((graph.size_px, graph.size_px, 3), np.uint8)

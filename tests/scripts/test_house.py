@@ -1,4 +1,4 @@
-"""What became of a revision's functions and classes, on sources that are written out here."""
+"""The fate of a revision's functions and classes, on sources that are written out here."""
 
 import runpy
 from pathlib import Path

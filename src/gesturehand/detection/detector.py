@@ -40,7 +40,7 @@ class HandDetection:
 
     Attributes:
         box: x, y, width, height px: the joints' box widened by a tenth, roughly the visible part of the hand.
-        side: Which hand it is, as the picture shows it; a mirrored selfie gives the opposite side.
+        side: Its side as the picture shows it; a mirrored selfie gives the opposite side.
         score: 0…1, the probability of a hand.
         joints_2d: (21, 2) px float64, the papers' order.
         turn_deg: Rotation of a crop, clockwise as seen, that makes the line from wrist to middle knuckle point up.
@@ -156,11 +156,11 @@ def each_once(hands: Landmarks) -> Landmarks:
 
 
 def first_of_each(hands: Landmarks, order: Sequence[int]) -> list[int]:
-    """The hands that none before them in an order shows.
+    """The hands that no earlier one in an order already shows.
 
     Args:
-        hands: N of them.
-        order: Numbers of those that are looked at, the one to keep of two that are the same hand first.
+        hands: N hands.
+        order: Numbers of the hands to consider; of two that are the same hand, the one to keep comes first.
 
     Returns:
         Their numbers, in that order.

@@ -43,7 +43,7 @@ class Landmarks(NamedTuple):
     right: np.ndarray
 
     def part(self, rows: np.ndarray) -> "Landmarks":
-        """Some of them."""
+        """Some of the hands."""
         return Landmarks(*(array[rows] for array in self))
 
 
@@ -58,7 +58,7 @@ class LandmarkNetwork:
         self._graph = OnnxGraph("mediapipe_hand", threads)
 
     def __call__(self, pyramid: ImagePyramid, crops: Crops) -> Landmarks:
-        """Every crop's hand, whether one is there or not."""
+        """The hand of every crop, whether there is one or not."""
         size = self._graph.size_px
         if not len(crops.squares):
             return Landmarks(np.zeros((0, NUM_JOINTS, 2)), np.zeros(0), np.zeros(0))

@@ -25,7 +25,7 @@ _WRIST, _MIDDLE_KNUCKLE = 0, 2
 #: Palms that overlap more (intersection over union) are merged into their score-weighted mean, as in MediaPipe.
 _SAME_PALM: Final = 0.3
 #: Cells along a view's side, and how much the brightest and the darkest of them differ where there may be a hand: sky,
-#: walls and blurred grounds differ less. The smallest hands to detect take three cells.
+#: walls and blurred backgrounds differ less. The smallest hands to detect take three cells.
 _CELLS: Final = 16
 _LEAST_CONTRAST: Final = 6
 
@@ -108,7 +108,7 @@ def _anchors(size_px: int) -> np.ndarray:
 
 
 def _merged(palms: Palms) -> Palms:
-    """Overlapping palms as one, the mean weighted by score, with the best one's score."""
+    """Overlapping palms merged into one: the mean weighted by score, with the best score."""
     low, high = (palms.centres + sign * palms.sides[:, None] / 2 for sign in (-1, 1))
     left = np.ones(len(palms.scores), bool)
     merged: list[tuple[np.ndarray, ...]] = []

@@ -1,4 +1,4 @@
-"""Squares of an image: how they are cut out at any scale, and which of them the palm detector looks at."""
+"""Squares of an image: cutting them out at any scale, and those that the palm detector looks at."""
 
 import math
 from typing import Final, NamedTuple
@@ -17,7 +17,7 @@ _TILE_OVER_HAND: Final = 5.3
 _STEP: Final = 2.2
 #: Least overlap of neighbouring tiles relative to their side: the palm of every hand that is left to one scale.
 _OVERLAP: Final = 0.3
-#: Tiles are never smaller than this share of the image's longer side, which limits their number to some hundreds.
+#: Tiles are never smaller than this share of the image's longer side, which limits their number to a few hundred.
 _FINEST: Final = 1 / 16
 
 
@@ -51,7 +51,7 @@ class ImagePyramid:
         # Centres of pixels: px of the image = scale · (px of the level + ½) − ½.
         to_level = back / scale[:, None]
         to_level[:, 2] += 0.5 / scale - 0.5
-        # OpenCV takes no sides beyond 32,767 px, so it gets the crop's part alone.
+        # OpenCV takes no sides beyond 32,767 px, so it only gets the crop's part.
         corners = np.array([[x, y] for x in (-1, size_px) for y in (-1, size_px)], np.float64)
         reached = transform_affine(corners, to_level)
         low = np.maximum(np.floor(reached.min(0)), 0).astype(int)

@@ -54,7 +54,7 @@ class HandModel(nn.Module):
 
         Args:
             mano: None for the open hand, or a folder or file of MANO (see ``load_hand``).
-            tips: which vertices are the fingertips, a key of ``skeleton.TIP_VERTICES``. The choice changes MPJPE.
+            tips: the vertices that are the fingertips, a key of ``skeleton.TIP_VERTICES``. The choice changes MPJPE.
 
         Raises:
             UserError: the files are missing or wrong, or the name of the fingertips is unknown.
@@ -118,8 +118,8 @@ class HandModel(nn.Module):
         Args:
             rotations: (..., 16, 3, 3) joint rotations in MANO's order, root first, the mean pose included.
             betas: (..., 10) shape.
-            transl: (..., 3) metres, or nothing: then the root joint lies at J₀(β).
-            is_right: (...) bool, which hand each is.
+            transl: (..., 3) metres; if None, the root joint lies at J₀(β).
+            is_right: (...) bool, the side of each hand.
 
         Returns:
             Vertices (..., V, 3) and joints (..., 21, 3), metres. The joints are the posed skeleton's 16 and the five
@@ -137,7 +137,7 @@ class HandModel(nn.Module):
         Args:
             rotations: (..., 16, 3, 3) joint rotations in MANO's order, root first, the mean pose included.
             betas: (..., 10) shape.
-            is_right: (...) bool, which hand each is.
+            is_right: (...) bool, the side of each hand.
 
         Returns:
             Vertices (..., V, 3) and joints (..., 21, 3), metres.
@@ -171,7 +171,7 @@ class HandModel(nn.Module):
             return torch.cat([joints, vertices], -2).index_select(-2, self._joints)
 
     def joints_as_defined(self, joints: Tensor, vertices: Tensor, is_right: Tensor, definition: Tensor) -> Tensor:
-        """Joints as the sets define them that the hands are compared in.
+        """Joints as they are defined by the sets in which the hands are compared.
 
         Args:
             joints: (B, H, 21, 3) m, of posed hands, in any frame that is not mirrored.
@@ -180,7 +180,7 @@ class HandModel(nn.Module):
             definition: (B,) int64, as in :class:`gesturehand.batch.Batch`.
 
         Returns:
-            (B, H, 21, 3); the same where the definition is 0.
+            (B, H, 21, 3); unchanged if the definition is 0.
         """
         tips = self._set_tips[definition[:, None], (~is_right).long()]
         joints = joints.clone()
@@ -207,7 +207,7 @@ class HandModel(nn.Module):
         ``flat_hand_mean=False``); it is not R(pose)·R(hands_mean). The root has no mean.
 
         Args:
-            pose: (..., 48) axis-angle, radians, root first; or what ``form`` says.
+            pose: (..., 48) axis-angle, radians, root first; or as ``form`` says.
             is_right: (...) bool.
             form: (...) int64, each hand's :class:`~gesturehand.hand.conventions.PoseForm`; None: InterHand2.6M's.
 
@@ -279,7 +279,7 @@ def _float32(arrays: list[np.ndarray]) -> Tensor:
 def full_precision(device: torch.device) -> Iterator[None]:
     """No autocast, and no TF32 or bfloat16 inside float32 matrix products, whatever the trainer has chosen.
 
-    Who compiles what this surrounds has to choose the products' precision outside.
+    Code that compiles the block inside has to choose the products' precision outside.
     """
     with torch.autocast(device.type, enabled=False):
         if torch.compiler.is_compiling():

@@ -123,7 +123,8 @@ class SkinningLayer(nn.Module):
     def _posed_skeleton(self, rotations: Tensor, coefficients: Tensor) -> Tensor:
         """The effect of posing on the points at rest that move with each joint.
 
-        A joint turns what hangs on it about its place at rest, then its parent does the same with the whole of it.
+        A joint rotates everything that hangs on it about its place at rest, and then its parent does the same with all
+        of it.
 
         Args:
             rotations: (N, 16, 3, 3) relative to the parents.
@@ -144,7 +145,7 @@ class SkinningLayer(nn.Module):
 
 
 def _turning(joints: np.ndarray, template: np.ndarray) -> np.ndarray:
-    """What the homogeneous matrix of a turn R about a place c is made of: p ↦ (p - c) R + c is p ([1; -c] R + [0; c]).
+    """Parts of the homogeneous matrix of a rotation R about a place c: p ↦ (p - c) R + c is p ([1; -c] R + [0; c]).
 
     Args:
         joints: (22, 16, 3) of the places, by coefficient.

@@ -1,4 +1,4 @@
-"""smplx's MANO layer for both hands, which is used wherever a MANO file is given.
+"""smplx's MANO layer for both hands, which is used whenever a MANO file is given.
 
 smplx is under a non-commercial licence, as MANO's files are. Nothing that works on the open hand imports this module.
 """

@@ -1,4 +1,4 @@
-"""Parameters of functions and classes as their source has them: kinds of values, defaults and descriptions."""
+"""Parameters of functions and classes as in their source: kinds of values, defaults and descriptions."""
 
 import ast
 import re

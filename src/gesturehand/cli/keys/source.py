@@ -1,4 +1,4 @@
-"""Finds what names stand for in source, without importing what defines them: PyTorch's import takes seconds."""
+"""Finds the things that names stand for in source, without importing them: PyTorch's import takes seconds."""
 
 import ast
 import importlib
@@ -9,16 +9,16 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-#: Where following names ends: longer than any chain of re-exports.
+#: Largest number of names that are followed: more than in any chain of re-exports.
 _DEEPEST: Final = 12
 _PACKAGE: Final = "gesturehand"
 
 
 class Found(NamedTuple):
-    """What a name stands for.
+    """The thing that a name stands for.
 
     Attributes:
-        module: The module whose source says so; the module itself where ``node`` is None.
+        module: The module in whose source it is defined; the module itself if ``node`` is None.
         node: A class, a function, or the expression that the name was given; None for a module.
     """
 
@@ -28,10 +28,10 @@ class Found(NamedTuple):
 
 @cache
 def tree_of(module: str) -> ast.Module | None:
-    """A module's syntax tree; None if there is no such module, or none in Python.
+    """A module's syntax tree; None if there is no such module, or it is not written in Python.
 
     Args:
-        module: Dotted name. Nothing is imported, its packages neither.
+        module: Dotted name. Nothing is imported, not even its packages.
     """
     name, *rest = module.split(".")
     try:
@@ -47,12 +47,12 @@ def tree_of(module: str) -> ast.Module | None:
 
 
 def find(module: str, name: str, depth: int = 0) -> Found | None:
-    """What a name of a module stands for, through re-exports; None where that cannot be read.
+    """The thing that a name of a module stands for, through re-exports; None if that cannot be read.
 
     Args:
         module: Dotted name.
-        name: A name of it, without dots.
-        depth: How many re-exports led here.
+        name: A name in it, without dots.
+        depth: Number of re-exports that led here.
     """
     tree = tree_of(module)
     if tree is None or depth > _DEEPEST:
@@ -77,11 +77,11 @@ def find(module: str, name: str, depth: int = 0) -> Found | None:
 
 
 def find_dotted(name: str, module: str = "") -> Found | None:
-    """What a dotted name stands for: ``gesturehand.GesturePretrainer``, or ``pl.Callback`` within a module.
+    """The thing that a dotted name stands for: ``gesturehand.GesturePretrainer``, or ``pl.Callback`` within a module.
 
     Args:
         name: Dotted name.
-        module: The module in whose source it stands; without, it begins with a package.
+        module: The module in whose source it is used; if not given, the name begins with a package.
     """
     first, *rest = name.split(".")
     found = find(module, first) if module else (Found(first, None) if tree_of(first) is not None else None)
@@ -95,7 +95,7 @@ def find_dotted(name: str, module: str = "") -> Found | None:
 def value_of(expression: ast.expr, module: str) -> Any:
     """The value of an expression in a module's source, such as a default.
 
-    Constants of this package are followed; only what is computed is imported.
+    Constants of this package are followed; only computed values are imported.
 
     Raises:
         ValueError: It cannot be read.
@@ -112,7 +112,7 @@ def value_of(expression: ast.expr, module: str) -> Any:
     for node in ast.walk(expression):
         if isinstance(node, ast.Name) and (root := find(module, node.id)) is not None:
             home = root.module
-    # What other packages compute is their code, which nobody has asked to run.
+    # Computed values of other packages would run their code, which nobody has asked for.
     if {module.partition(".")[0], home.partition(".")[0]} != {_PACKAGE}:
         raise ValueError(name)
     return eval(name, dict(vars(importlib.import_module(home))))
@@ -127,7 +127,7 @@ def _imported(module: str, name: str, depth: int) -> Found | None:
 
 
 def _statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:
-    """Statements of a module, also those below ``if`` and ``try``."""
+    """Statements of a module, including those below ``if`` and ``try``."""
     for node in body:
         match node:
             case ast.If():
