@@ -41,9 +41,9 @@ def photo_markdown(results: Results) -> str:
     for encoder, title in _begun(results).items():
         for joints_2d in (True, False):
             seen = "2D joints of photos" if joints_2d else "no joints of photos"
-            parts += [f"#### {title}; stage 2 with {seen}\n", _arms(results, encoder, joints_2d)]
-    parts += ["#### Differences, paired by seed, with 95 % intervals\n", _differences(results)]
-    parts += ["#### The trainings of stage 1\n", _first_stages(results)]
+            parts += [f"### {title}; stage 2 with {seen}\n", _arms(results, encoder, joints_2d)]
+    parts += ["### Differences, paired by seed, with 95 % intervals\n", _differences(results)]
+    parts += ["### The trainings of stage 1\n", _first_stages(results)]
     return "\n".join(parts)
 
 

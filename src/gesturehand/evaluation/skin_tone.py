@@ -6,7 +6,7 @@ from typing import Any, Final
 import cv2
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import bootstrap
+from scipy import stats
 
 from gesturehand.skeleton import JOINT_NAMES
 
@@ -99,7 +99,7 @@ def mean_with_interval(values: Sequence[float], people: Sequence[Hashable]) -> t
     mean = float(sums.sum() / counts.sum())
     if len(numbers) < 2:
         return mean, float("nan"), float("nan")
-    drawn = bootstrap(
+    drawn = stats.bootstrap(
         (sums, counts),
         lambda total, count, axis: total.sum(axis) / count.sum(axis),
         n_resamples=_RESAMPLES,

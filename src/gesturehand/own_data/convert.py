@@ -89,9 +89,9 @@ def import_card(groups: Mapping[str, Sequence[HandEntry]], split_of: Mapping[str
         split_of: The split of each image.
 
     Returns:
-        ``splits``: images and :func:`count_hands` of each; ``licences``: hands under each, '' if none was given;
-        ``label_sets``: for each set of labels ('' if it has no name) the number of hands with each label, by split and
-            by the assigned fine class ('' for none).
+        The number of images and :func:`count_hands` of each split (``splits``), the number of hands under each licence
+        (``licences``), and for each set of labels the number of hands with each label, by split and by the assigned
+        fine class (``label_sets``). A licence, a set or a class that is not named is the empty string.
     """
     splits: dict[str, Any] = {}
     labels: dict[str, dict[str, dict[str, Counter[str]]]] = {}
