@@ -116,14 +116,16 @@ def check_table(predictor: HandPredictor, root: Path, offsets_mm: np.ndarray) ->
     right = torch.tensor([hand.side == "right" for hand in hands])
     offsets, target = torch.from_numpy(offsets_mm / 1000), torch.from_numpy(truth)
     errors = [pa_mpjpe_mm(moved_joints(joints, right, share * offsets), target) for share in SHARES]
-    head = [f"PA-MPJPE of {len(hands)} annotated hands, mm", *(f"{share:.0%}" for share in SHARES)]
-    return markdown_table([head, ["share of the offsets", *(f"{error:.2f}" for error in errors)]])
+    head = ["share of the offsets", *(f"{100 * share:.0f} %" for share in SHARES)]
+    title = f"PA-MPJPE of {len(hands)} annotated hands, mm"
+    return markdown_table([head, [title, *(f"{error:.2f}" for error in errors)]])
 
 
 def offsets_table(offsets_mm: np.ndarray) -> str:
     """The offsets by joint."""
     lines = [["joint", "towards the index finger, mm", "along the bone, mm", "out of the palm, mm"]]
-    lines += [[name, *(f"{value:+.1f}" for value in row)] for name, row in zip(JOINT_NAMES, offsets_mm, strict=True)]
+    rounded = offsets_mm.round(1) + 0.0  # no negative zero
+    lines += [[name, *(f"{value:+.1f}" for value in row)] for name, row in zip(JOINT_NAMES, rounded, strict=True)]
     return markdown_table(lines)
 
 
@@ -150,7 +152,7 @@ def main() -> None:
     measured = fitted_offsets(joints, marked)
     text = offsets_table(measured)
     if given.check is not None:
-        text = check_table(predictor, given.check, measured) + "\n\n" + text
+        text = check_table(predictor, given.check, measured) + "\n" + text
     print(text)
     path = given.weights.with_suffix(".json")
     about = read_json(path, "The settings of the weights", "write them with build_openphoto.py")
