@@ -22,7 +22,7 @@ from photo_errors import DOCS, photos_of, predicted
 from gesturehand.camera import project
 from gesturehand.data.crop import upright_turns
 from gesturehand.data.datamodule import InterHandDataModule
-from gesturehand.hand.joint_offsets import joint_frames, moved_joints
+from gesturehand.hand.joint_offsets import ALONG_ONLY, joint_directions, moved_joints
 from gesturehand.inference.boxes import HandBox
 from gesturehand.inference.predictor import HandPredictor
 from gesturehand.inference.query import ImageQuery
@@ -55,11 +55,12 @@ def fitted_offsets(joints: np.ndarray, marked: np.ndarray) -> np.ndarray:
         marked: (N, 21, 2) px.
 
     Returns:
-        (21, 3) mm in the directions of :func:`~gesturehand.hand.joint_offsets.joint_frames`.
+        (21, 3) mm in the directions of :func:`~gesturehand.hand.joint_offsets.joint_directions`.
     """
     count = len(joints)
     seen, marks = (_as_complex(points - points.mean(1, keepdims=True)) for points in (1000 * joints[..., :2], marked))
-    directions = joint_frames(torch.from_numpy(joints), torch.ones(count, dtype=torch.bool)).numpy()[:, :, :2]
+    directions = np.stack(joint_directions(joints, np.ones(count, bool)), -1)[:, :, :2]
+    directions[:, ALONG_ONLY, :, 0] = directions[:, ALONG_ONLY, :, 2] = 0
     # The effect of an offset of each joint on all joints about their mean: (N, 42, 63).
     effects = np.einsum("njci,jk->njcki", directions, np.eye(NUM_JOINTS)).reshape(count, NUM_JOINTS, 2, -1)
     effects = (effects - effects.mean(1, keepdims=True)).reshape(count, 2 * NUM_JOINTS, -1)

@@ -4,7 +4,7 @@ import torch
 from scipy.spatial.transform import Rotation
 
 from gesturehand.hand.conventions import JOINT_DEFINITIONS, definition_number
-from gesturehand.hand.joint_offsets import joint_frames, moved_joints
+from gesturehand.hand.joint_offsets import joint_directions, moved_joints
 from gesturehand.hand.layer import HandModel
 from gesturehand.skeleton import JOINT_NAMES
 
@@ -35,14 +35,18 @@ def test_a_mirrored_hand_has_mirrored_offsets(joints):
 def test_directions_are_those_of_the_flat_hand():
     """At rest, a right hand's fingers point to -x, its palm faces -y and its thumb lies on the side of +z."""
     _, joints = HandModel()(torch.eye(3).expand(1, 16, 3, 3), torch.zeros(1, 10), None, RIGHT)
-    frames = joint_frames(joints, RIGHT)[0].numpy()
+    frames = torch.stack(joint_directions(joints, RIGHT), -1)[0].numpy()
     for name in ("wrist", "middle1"):
         towards_index, along, out_of_palm = frames[JOINT_NAMES.index(name)].T
         assert towards_index[2] > 0.9
         assert along[0] < -0.9
         assert out_of_palm[1] < -0.9
-    whole = frames[[name not in ("thumb2", "thumb3", "thumb4") for name in JOINT_NAMES]]
-    np.testing.assert_allclose(whole.transpose(0, 2, 1) @ whole, np.tile(np.eye(3), (18, 1, 1)), atol=1e-5)
+    np.testing.assert_allclose(frames.transpose(0, 2, 1) @ frames, np.tile(np.eye(3), (21, 1, 1)), atol=1e-5)
+
+
+def test_numpy_and_pytorch_agree(joints):
+    expected = moved_joints(joints, RIGHT, OFFSETS).numpy()
+    np.testing.assert_allclose(moved_joints(joints.numpy(), RIGHT.numpy(), OFFSETS.numpy()), expected, atol=1e-12)
 
 
 def test_one_offset_moves_one_joint_by_its_length(joints):

@@ -31,7 +31,8 @@ class JointDefinition:
         open_hand_tips: The same on the open hand, whose vertices are not MANO's.
         source: Source of the definition.
         open_hand_offsets_mm: 21 offsets from the open hand's joints, in the directions of
-            :func:`~gesturehand.hand.joint_offsets.joint_frames`. None: there are none; on MANO's they are not known.
+            :func:`~gesturehand.hand.joint_offsets.joint_directions`; None if there are none. On MANO's model they are
+            not known.
     """
 
     name: str

@@ -1,17 +1,15 @@
 """Joints that lie beside a hand model's own, by offsets that turn with the bones."""
 
-from typing import Final
-
-import torch
-from torch import Tensor
-from torch.nn.functional import normalize
+from typing import Any, Final, TypeAlias
 
 from gesturehand.skeleton import JOINT_NAMES, MIDDLE_MCP, NUM_JOINTS, WRIST
 
+#: NumPy's, for single hands, after which PyTorch would be slow; or PyTorch's, which can be differentiated.
+Array: TypeAlias = Any
 _INDEX_MCP: Final = JOINT_NAMES.index("index1")
 _PINKY_MCP: Final = JOINT_NAMES.index("pinky1")
-#: The thumb turns against the palm, so that for these joints only the direction along their bones is known.
-_ALONG_ONLY: Final = slice(JOINT_NAMES.index("thumb2"), JOINT_NAMES.index("thumb4") + 1)
+#: The thumb turns against the palm, so that of these joints only the direction along their bones can be measured.
+ALONG_ONLY: Final = slice(JOINT_NAMES.index("thumb2"), JOINT_NAMES.index("thumb4") + 1)
 
 
 def _bone(joint: int) -> tuple[int, int]:
@@ -24,7 +22,12 @@ def _bone(joint: int) -> tuple[int, int]:
 _FROM, _TO = (list(ends) for ends in zip(*map(_bone, range(NUM_JOINTS)), strict=True))
 
 
-def joint_frames(joints: Tensor, is_right: Tensor) -> Tensor:
+#: Rows 1, 2, 0 and 2, 0, 1 of vectors, for their cross product.
+_NEXT: Final = [1, 2, 0]
+_LAST: Final = [2, 0, 1]
+
+
+def joint_directions(joints: Array, is_right: Array) -> tuple[Array, Array, Array]:
     """The directions in which each joint's offset is given.
 
     Args:
@@ -32,26 +35,28 @@ def joint_frames(joints: Tensor, is_right: Tensor) -> Tensor:
         is_right: (...) bool.
 
     Returns:
-        (..., 21, 3, 3), unit columns: sideways, from the little to the index finger; along the bone, away from the
-        wrist (the palm's bone for wrist, knuckles and the thumb's base); and perpendicular to both, out of the palm.
-        For the thumb's other joints only the second is not zero.
+        Three times (..., 21, 3), unit vectors: sideways, from the little to the index finger; along the bone, away from
+        the wrist (the palm's bone for wrist, knuckles and the thumb's base); and perpendicular to both, out of the
+        palm.
     """
-    along = normalize(joints[..., _TO, :] - joints[..., _FROM, :], dim=-1)
-    across = (joints[..., _INDEX_MCP, :] - joints[..., _PINKY_MCP, :])[..., None, :]
-    across = normalize(across - (across * along).sum(-1, keepdim=True) * along, dim=-1)
-    outwards = torch.linalg.cross(across, along) * (2.0 * is_right - 1.0)[..., None, None]
-    frames = torch.stack([across, along, outwards], -1)
-    frames[..., _ALONG_ONLY, :, 0] = 0
-    frames[..., _ALONG_ONLY, :, 2] = 0
-    return frames
+    along = _unit(joints[..., _TO, :] - joints[..., _FROM, :])
+    across = joints[..., _INDEX_MCP : _INDEX_MCP + 1, :] - joints[..., _PINKY_MCP : _PINKY_MCP + 1, :]
+    across = _unit(across - (across * along).sum(-1)[..., None] * along)
+    outwards = across[..., _NEXT] * along[..., _LAST] - across[..., _LAST] * along[..., _NEXT]
+    return across, along, outwards * (2.0 * is_right - 1.0)[..., None, None]
 
 
-def moved_joints(joints: Tensor, is_right: Tensor, offsets: Tensor) -> Tensor:
+def moved_joints(joints: Array, is_right: Array, offsets: Array) -> Array:
     """Joints moved by offsets that turn with their bones.
 
     Args:
-        joints: (..., 21, 3), as for :func:`joint_frames`.
+        joints: (..., 21, 3), as for :func:`joint_directions`.
         is_right: (...) bool.
-        offsets: (..., 21, 3) in the directions of :func:`joint_frames` and the unit of the joints.
+        offsets: (..., 21, 3) in the directions of :func:`joint_directions` and the unit of the joints.
     """
-    return joints + (joint_frames(joints, is_right) @ offsets[..., None])[..., 0]
+    across, along, outwards = joint_directions(joints, is_right)
+    return joints + across * offsets[..., :1] + along * offsets[..., 1:2] + outwards * offsets[..., 2:]
+
+
+def _unit(vectors: Array) -> Array:
+    return vectors / ((vectors * vectors).sum(-1)[..., None] + 1e-24) ** 0.5

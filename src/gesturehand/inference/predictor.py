@@ -100,10 +100,11 @@ class HandPredictor:
         self.open_hand = settings["mano"] is None
         self.for_photos = regressor.for_photos
         self._joints_25d_share = regressor.joints_25d_share
-        self._joint_offsets_m = regressor.joint_offsets_m if joints == "annotated" else None
+        self._joint_offsets_m: np.ndarray | None = None
         self.posed_hand: PosedHand = self.model.hand_model
-        if self._joint_offsets_m is not None:
-            self.posed_hand = AnnotatedHand(self.model.hand_model, self._joint_offsets_m)
+        if joints == "annotated" and regressor.joint_offsets_m is not None:
+            self._joint_offsets_m = np.array(regressor.joint_offsets_m, np.float32)
+            self.posed_hand = AnnotatedHand(self.model.hand_model, regressor.joint_offsets_m)
         self._engine = find_engine(self.model, engine, self.device)
         self.engine_name = "PyTorch" if self._engine is None else "ONNX Runtime"
         self._faces = self.model.hand_model.faces.cpu().numpy()
@@ -153,7 +154,7 @@ class HandPredictor:
     def sha256(self) -> str:
         """Digest of the network's weights, its hand model, and the way it crops hands."""
         looks: tuple[Any, ...] = (self.image_size, self.box_scale, self.mirror_left, self.upright)
-        looks += (self._joints_25d_share, *(() if self._joint_offsets_m is None else self._joint_offsets_m))
+        looks += (self._joints_25d_share, *(() if self._joint_offsets_m is None else self._joint_offsets_m.tolist()))
         hand_model = self.model.hand_model.fingerprint
         digest = hashlib.sha256(repr((type(self.model).__name__, hand_model, looks)).encode())
         for name, tensor in self.model.state_dict().items():
@@ -345,8 +346,8 @@ class HandPredictor:
         else:
             arrays = self._run_torch(crops, is_right, pixels, maps)
         if self._joint_offsets_m is not None:
-            joints, sides = (torch.from_numpy(arrays[name]) for name in ("joints", "is_right"))
-            arrays["joints"] = moved_joints(joints, sides, torch.tensor(self._joint_offsets_m)).numpy()
+            moved = moved_joints(arrays["joints"], arrays["is_right"], self._joint_offsets_m)
+            arrays["joints"] = moved.astype(np.float32)
         return arrays
 
     @torch.inference_mode()
