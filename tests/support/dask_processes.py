@@ -43,7 +43,8 @@ class Machines:
         file = self.folder / f"scheduler{len(self._started)}.json"
         words = ("--host=127.0.0.1", f"--port={port}", "--no-dashboard", f"--scheduler-file={file}")
         self.scheduler = self._start("scheduler", *words, **settings)
-        until(file.exists, self.scheduler)
+        # The file is there before its contents are.
+        until(lambda: file.exists() and file.read_text().rstrip().endswith("}"), self.scheduler)
         self.address = json.loads(file.read_text())["address"]
         for _ in range(2):
             self.worker()
