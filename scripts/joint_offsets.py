@@ -17,7 +17,7 @@ from typing import Final
 import numpy as np
 import torch
 from build_openphoto import ASSETS
-from photo_errors import DOCS, photos_of, predicted
+from photo_errors import DOCS, Photo, photos_of, predicted
 
 from gesturehand.camera import project
 from gesturehand.data.crop import upright_turns
@@ -45,6 +45,12 @@ RIDGE: Final = 0.02
 ROUNDS: Final = 6
 #: Fewer hands do not show where joints are marked.
 FEWEST_HANDS: Final = 200
+
+
+def is_whole(photo: Photo) -> bool:
+    """Whether a photo's side and all its joints are known; an unknown joint would spoil the offsets of all."""
+    joints = photo.joints
+    return photo.entry.get("hand") in SIDES and joints.shape == (NUM_JOINTS, 2) and bool(np.isfinite(joints).all())
 
 
 def fitted_offsets(joints: np.ndarray, marked: np.ndarray) -> np.ndarray:
@@ -139,17 +145,18 @@ def main() -> None:
     parser.add_argument("--weights", type=Path, default=ASSETS / "openphoto.safetensors")
     parser.add_argument("--document", action="store_true")
     given = parser.parse_args()
-    photos = photos_of(given.photos, "train")
+    photos = [photo for photo in photos_of(given.photos, "train") if is_whole(photo)]
     if len(photos) < FEWEST_HANDS:
         print(f"{len(photos)} hands of training people are too few to say where joints are marked: no offsets.")
         return
     predictor = HandPredictor.from_checkpoint(given.weights, "cpu", joints="model")
     chosen = [photos[i] for i in np.random.default_rng(0).permutation(len(photos))[: given.hands]]
     hands = predicted(predictor, chosen, turn_known=True)
-    mirror = np.array([[-1.0 if hand.side == "left" else 1.0] for hand in hands])[:, None]
     joints = np.array([hand.joints for hand in hands], np.float64)
     marked = np.array([photo.joints for photo in chosen])
-    joints, marked = joints * _with_ones(mirror, 3), marked * _with_ones(mirror, 2)
+    left = np.array([hand.side == "left" for hand in hands])
+    joints[left, :, 0] *= -1
+    marked[left, :, 0] *= -1
     measured = fitted_offsets(joints, marked)
     text = offsets_table(measured)
     if given.check is not None:
@@ -160,11 +167,6 @@ def main() -> None:
     write_json(path, {**about, "joint_offsets_mm": (SHARE * measured).round(1).tolist()})
     if given.document:
         write_between_markers(DOCS / "openphoto.md", text, MARKERS)
-
-
-def _with_ones(mirror: np.ndarray, size: int) -> np.ndarray:
-    """(N, 1, size) factors of which the first is the mirror's."""
-    return np.concatenate([mirror, np.ones((len(mirror), 1, size - 1))], -1)
 
 
 if __name__ == "__main__":

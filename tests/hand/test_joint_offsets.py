@@ -1,9 +1,11 @@
+from typing import get_args
+
 import numpy as np
 import pytest
 import torch
 from scipy.spatial.transform import Rotation
 
-from gesturehand.hand.conventions import JOINT_DEFINITIONS, definition_number
+from gesturehand.hand.conventions import JOINT_DEFINITIONS, DefinitionName, definition_number
 from gesturehand.hand.joint_offsets import joint_directions, moved_joints
 from gesturehand.hand.layer import HandModel
 from gesturehand.skeleton import JOINT_NAMES
@@ -56,6 +58,10 @@ def test_one_offset_moves_one_joint_by_its_length(joints):
         moved = (moved_joints(joints, RIGHT, offsets) - joints)[0].norm(dim=-1)
         assert float(moved[joint]) == pytest.approx(0.005)
         assert float(moved.sum()) == pytest.approx(0.005)
+
+
+def test_every_definition_can_be_named():
+    assert get_args(DefinitionName) == tuple(definition.name for definition in JOINT_DEFINITIONS)
 
 
 def test_a_set_of_marked_joints_has_their_offsets_and_others_none(joints):

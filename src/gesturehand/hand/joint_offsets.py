@@ -4,7 +4,7 @@ from typing import Any, Final, TypeAlias
 
 from gesturehand.skeleton import JOINT_NAMES, MIDDLE_MCP, NUM_JOINTS, WRIST
 
-#: NumPy's, for single hands, after which PyTorch would be slow; or PyTorch's, which can be differentiated.
+#: An array of NumPy, which is faster for a single hand, or a tensor of PyTorch, which can be differentiated.
 Array: TypeAlias = Any
 _INDEX_MCP: Final = JOINT_NAMES.index("index1")
 _PINKY_MCP: Final = JOINT_NAMES.index("pinky1")
@@ -20,9 +20,7 @@ def _bone(joint: int) -> tuple[int, int]:
 
 
 _FROM, _TO = (list(ends) for ends in zip(*map(_bone, range(NUM_JOINTS)), strict=True))
-
-
-#: Rows 1, 2, 0 and 2, 0, 1 of vectors, for their cross product.
+#: The order of the components of vectors in their cross product.
 _NEXT: Final = [1, 2, 0]
 _LAST: Final = [2, 0, 1]
 
