@@ -21,6 +21,7 @@ LAYERS = (
         "camera",
         "batch",
         "fewer_operations",
+        "precision",
         "splits",
         "errors",
         "settings",
