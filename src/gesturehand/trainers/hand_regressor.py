@@ -231,7 +231,9 @@ class HandRegressor(TrainingStage):
             )
 
     def _start_from(self, weights: str, data: Any) -> None:
-        shown = {key: getattr(data, key) for key in ("mirror_left", "upright") if hasattr(data, key)}
+        # Crops of both hands are neither mirrored nor turned, whatever the settings are.
+        keys = ("mirror_left", "upright") if self.layout == "per_hand" else ()
+        shown = {key: getattr(data, key) for key in keys if hasattr(data, key)}
         network: Any = self.network
         content = start_from(weights, network, type(self).__name__, self.hparams, self.defaults(), shown)
         self.encoder.origin = content.get("encoder_weights_origin")
