@@ -76,7 +76,7 @@ def box_around_joints(joints: np.ndarray) -> tuple[float, float, float, float]:
     """
     low, size = joints.min(0), np.ptp(joints, 0)
     middle, sides = low + size / 2 + 0.5, BOX_OVER_JOINTS * size
-    x, y, width, height = (*(middle - sides / 2).tolist(), *sides.tolist())
+    (x, y), (width, height) = (middle - sides / 2).tolist(), sides.tolist()
     return x, y, width, height
 
 
