@@ -11,6 +11,9 @@ from gesturehand.errors import UserError
 ExistingPath: TypeAlias = str
 #: Side of a crop, px: a network on larger ones would ask for more memory than any machine has.
 MAX_IMAGE_SIDE: Final = 4096
+#: Far above any network's for hands, and low enough for its size to be a number that can be computed with.
+_MAX_COUNT: Final = 65_536
+_MAX_MLP_RATIO: Final = 1024
 _COUNTS: Final = (
     "image_size", "feature_stride", "embedding_dim", "width", "depth", "heads", "gesture_heads", "volume_depth"
 )  # fmt: skip
@@ -94,10 +97,11 @@ def check_model_settings(settings: Mapping[str, Any]) -> None:
     """
     have = partial(_chosen, settings)
 
-    check_range("model", 1, whole=True, **have(*_COUNTS))
     check_range("model", 1, MAX_IMAGE_SIDE, whole=True, **have("image_size"))
+    check_range("model", 1, _MAX_COUNT, whole=True, **have(*_COUNTS))
     check_range("model", 0, **have(*(name for name in settings if name.startswith("weight_"))))
-    check_range("model", 0, open_ends="low", **have("learning_rate", "mlp_ratio"))
+    check_range("model", 0, open_ends="low", **have("learning_rate"))
+    check_range("model", 0, _MAX_MLP_RATIO, open_ends="low", **have("mlp_ratio"))
     check_range("model", 0, **have("encoder_lr_factor"))
     check_range("model", 0, 1, open_ends="high", **have(*_DROPOUTS))
     check_range("model", 0, 1, **have("warmup_share"))

@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 import torch
 from faults import fault
+from refusals import refused
 from safetensors import safe_open
+from safetensors.torch import save_file
 from trainings import quiet_trainer
 
 from gesturehand.errors import UserError
@@ -243,7 +245,7 @@ def test_files_like_them_are_loaded_by_their_path(copied):
 @pytest.mark.parametrize(
     ("change", "named"),
     [
-        (lambda path: path.with_suffix(".json").unlink(), "The settings of .* does not exist"),
+        (lambda path: path.with_suffix(".json").unlink(), r"openphoto\.json' does not exist"),
         (lambda path: path.with_suffix(".json").write_text("{}"), "does not say which network"),
         (lambda path: path.write_bytes(path.read_bytes()[:5000]), "cannot be read"),
     ],
@@ -253,6 +255,59 @@ def test_files_that_are_not_whole_are_one_sentence(change, named, copied):
     change(copied)
     with pytest.raises(UserError, match=named):
         load_regressor(copied)
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "named"),
+    [
+        (("joints_25d_share",), None, "joints_25d_share"),
+        (("joints_25d_share",), "0.5", "joints_25d_share"),
+        (("joints_25d_share",), float("nan"), "joints_25d_share"),
+        (("joints_25d_share",), 2, "joints_25d_share"),
+        (("crops", "mirror_left"), "yes", "crops.mirror_left"),
+        (("crops", "box_scale"), "1.4", "crops.box_scale"),
+        (("crops",), [1], "crops"),
+        (("settings",), "x", "settings"),
+        (("hand_model",), "open hand", "hand_model"),
+        (("hand_model",), {"name": "open hand"}, "fingerprint"),
+        (("class",), None, "class"),
+        (("settings", "backbone"), 5, "backbone"),
+        (("settings", "image_size"), "224", "image_size"),
+        (("settings", "depth"), 10**7, "depth"),
+        (("settings", "depth"), 60_000, "depth 60000"),
+        (("settings", "width"), 10**9, "width"),
+        (("joint_offsets_mm", 3), ["1", "2", "3"], "joint_offsets_mm"),
+        (("joint_offsets_mm", 3), [True, 2, 3], "joint_offsets_mm"),
+        (("joint_offsets_mm", 3), [1e6, 2, 3], "joint_offsets_mm"),
+        (("joint_offsets_mm", 3), [10**400, 2, 3], "joint_offsets_mm"),
+    ],
+    ids=str,
+)
+def test_settings_of_weights_that_make_no_sense_are_named(place, value, named, copied, about):
+    """Also before anything of a claimed size is built."""
+    changed_about = json.loads(json.dumps(about))
+    owner = changed_about
+    for key in place[:-1]:
+        owner = owner[key]
+    owner[place[-1]] = value
+    copied.with_suffix(".json").write_text(json.dumps(changed_about))
+    with refused("openphoto", named):
+        load_regressor(copied)
+
+
+def test_weights_of_another_type_are_named(tensors, copied):
+    save_file({name: value.int() if "gesture_head.fine" in name else value for name, value in tensors.items()}, copied)
+    with refused(copied, "whole numbers", "gesture_head.fine"):
+        load_regressor(copied)
+
+
+def test_a_network_that_overflows_is_refused(tensors, copied):
+    """Finite weights may still give numbers that are not."""
+    save_file({name: value * 100 for name, value in tensors.items()}, copied)
+    predictor = HandPredictor.from_checkpoint(copied, "cpu", engine="torch")
+    image = np.random.default_rng(0).integers(0, 256, (60, 60, 3), dtype=np.uint8)
+    with np.errstate(all="ignore"), refused(copied, "not finite"):
+        predictor(image, "whole")
 
 
 def test_another_hand_model_is_refused(tmp_path):

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from importlib.resources import as_file, files
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
+import msgspec
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
@@ -22,6 +23,28 @@ _KEPT: Final = ("hand_model", "encoder_weights_origin", "crops", "joints_25d_sha
 #: The same, but not in every file.
 _OPTIONAL: Final = ("joint_offsets_mm",)
 _REMEDY: Final = "give the .safetensors and .json that scripts/build_openphoto.py wrote"
+
+
+class _Crops(msgspec.Struct):
+    mirror_left: bool = True
+    upright: bool = False
+    box_scale: Annotated[float, msgspec.Meta(ge=0.1, le=10)] = 1.0
+
+
+class _HandModel(msgspec.Struct):
+    name: str
+    fingerprint: str
+
+
+class _About(msgspec.Struct):
+    """The types of the JSON's values; further keys are for people."""
+
+    model_class: str = msgspec.field(name="class")
+    settings: dict[str, Any]
+    crops: _Crops
+    joints_25d_share: Annotated[float, msgspec.Meta(ge=0, le=1)]
+    hand_model: _HandModel
+    encoder_weights_origin: dict[str, Any] | None
 
 
 def class_name(content: Mapping[str, Any]) -> str:
@@ -80,12 +103,13 @@ def read_weights(path: Path, about_path: Path | None = None) -> dict[str, Any]:
         UserError: A file is missing or damaged, or is something else.
     """
     beside = path.with_suffix(".json") if about_path is None else about_path
-    about = read_json(beside, f"The settings of '{path}'", _REMEDY)
+    about = read_json(beside, "The settings of weights", _REMEDY)
     if not isinstance(about, dict) or not {"class", "settings", *_KEPT} <= about.keys():
         raise UserError(f"'{beside}' does not say which network the weights '{path}' belong to: {_REMEDY}.")
-    settings, crops = about["settings"], about["crops"]
-    if not isinstance(settings, Mapping) or not isinstance(crops, Mapping):
-        raise UserError(f"'{beside}' has settings or crops that are not an object: {_REMEDY}.")
+    try:
+        msgspec.convert(about, _About)
+    except msgspec.ValidationError as error:
+        raise UserError(f"'{beside}' has a value that makes no sense ({error}): {_REMEDY}.") from None
     try:
         state = load_file(path)
     except FileNotFoundError:
@@ -97,7 +121,7 @@ def read_weights(path: Path, about_path: Path | None = None) -> dict[str, Any]:
         raise UserError(f"The weights '{path}' are not finite ({listed(lost)}): write them from another checkpoint.")
     return {
         "state_dict": state,
-        "hyper_parameters": {**settings, "_class_path": about["class"]},
+        "hyper_parameters": {**about["settings"], "_class_path": about["class"]},
         **{key: about[key] for key in _KEPT},
         **{key: about.get(key) for key in _OPTIONAL},
     }

@@ -172,6 +172,8 @@ class RemoteSet:
 
     def _connection(self) -> tuple[Any, str]:
         if self._connected is None or self._connected[0] != os.getpid():
+            if self._connected is not None:
+                _forget_threads()
             self._connected = (os.getpid(), *_file_system(self.url))
         return self._connected[1:]
 
@@ -201,6 +203,18 @@ def _reason(error: Exception) -> str:
     error = error.__cause__ if isinstance(error.__cause__, Exception) else error
     text = getattr(error, "strerror", None) or str(error) or type(error).__name__
     return " ".join(text.split()).rstrip(".")
+
+
+def _forget_threads() -> None:
+    """Lets fsspec start a thread of its own in a forked process, where the parent's thread does not run.
+
+    Recent versions do so themselves; older ones would wait for it forever.
+    """
+    from fsspec import asyn
+
+    if not hasattr(asyn, "reset_after_fork"):
+        asyn.loop[0] = asyn.iothread[0] = None
+        asyn.reset_lock()
 
 
 def _file_system(url: str) -> tuple[Any, str]:

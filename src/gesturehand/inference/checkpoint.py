@@ -4,9 +4,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from gesturehand.checkpoints.checkpoint_io import misfit
+import msgspec
+import torch
+
+from gesturehand.checkpoints.checkpoint_io import listed, misfit
 from gesturehand.checkpoints.trained_weights import SHIPPED, WEIGHTS_SUFFIX, class_name, trained_weights
-from gesturehand.errors import UserError
+from gesturehand.errors import UserError, one_line
 from gesturehand.inference.assemble import JOINTS_25D_SHARE
 from gesturehand.inference.boxes import BOX_SCALE
 from gesturehand.inference.joint_definition import Offsets, offsets_in_m
@@ -18,6 +21,8 @@ from gesturehand.trainers.token_fusion_regressor import TokenFusionRegressor
 
 #: The keys of a run's config that describe its crops.
 _TRAINED_CROPS: Final = ("mirror_left", "upright")
+#: A network of this size (depth × width²) is built without a look at its weights.
+_SMALL: Final = 10**7
 #: The classes that can be loaded, by name.
 REGRESSORS: Final[dict[str, type[HandRegressor]]] = {
     regressor.__name__: regressor for regressor in (TokenFusionRegressor, EANetRegressor)
@@ -110,6 +115,9 @@ def load_regressor(checkpoint: str | Path, mano: str | None = None) -> LoadedReg
     unknown = sorted(settings.keys() - regressor.settings())
     if unknown:
         raise UserError(f"'{path}' has settings that {regressor.__name__} does not know ({', '.join(unknown)}).")
+    _check_types(settings, regressor, path)
+    state = content["state_dict"]
+    _check_size(settings, state, regressor, path)
     # None of them is needed, since the weights are at hand.
     settings |= {"imagenet_weights": False, "encoder_weights": None, "pretrained": None}
     model = regressor(**(settings if mano is None else {**settings, "mano": mano}))
@@ -117,8 +125,16 @@ def load_regressor(checkpoint: str | Path, mano: str | None = None) -> LoadedReg
         model.on_load_checkpoint(content)
     except UserError as error:
         raise UserError(f"'{path}' cannot be used here: {error}") from error
+    # PyTorch would convert whole numbers without a word.
+    whole = [
+        name
+        for name, own in model.state_dict().items()
+        if own.is_floating_point() and name in state and not state[name].is_floating_point()
+    ]
+    if whole:
+        raise UserError(f"'{path}' has weights that are whole numbers ({listed(whole)}): use another file.")
     try:
-        model.load_state_dict(content["state_dict"])
+        model.load_state_dict(state)
     except RuntimeError as error:
         raise UserError(
             f"'{path}' does not fit {regressor.__name__} ({misfit(error)}): it is of another version of this library."
@@ -149,6 +165,33 @@ def _class_of(content: dict[str, Any], path: Path) -> type[HandRegressor]:
         f"'{path}' holds {name or 'no model that is known here'}, not a hand regressor: give a checkpoint of "
         f"{' or '.join(REGRESSORS)}."
     )
+
+
+def _check_types(settings: Mapping[str, Any], regressor: type[HandRegressor], path: Path) -> None:
+    """Refuses settings whose types are not those of the class's arguments, before anything is built from them."""
+    types = regressor.setting_types()
+    for name, value in settings.items():
+        try:
+            msgspec.convert(value, types[name])
+        except msgspec.ValidationError as error:
+            raise UserError(
+                f"'{path}' has the setting {name} = {one_line(value, 60)} ({error}): use another file."
+            ) from None
+        except TypeError:  # a type that the library does not check
+            continue
+
+
+def _check_size(
+    settings: Mapping[str, Any], state: Mapping[str, torch.Tensor], regressor: type[HandRegressor], path: Path
+) -> None:
+    """Refuses settings of a network much larger than the weights, which could fill the memory when it is built."""
+    size = {**regressor.defaults(), **settings}
+    depth, width, numbers = size["depth"], size["width"], sum(tensor.numel() for tensor in state.values())
+    if depth * width**2 > max(numbers, _SMALL):
+        raise UserError(
+            f"'{path}' does not fit {regressor.__name__}: its {numbers:,} weights are too few for width {width} and "
+            f"depth {depth}."
+        )
 
 
 def _given_crops(crops: Mapping[str, Any], path: Path) -> CropSettings:

@@ -5,9 +5,9 @@ knuckles and creases that they see, several millimetres away. The JSON of weight
 offset for each joint, measured on photographs by ``scripts/joint_offsets.py``.
 """
 
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
-import numpy as np
+import msgspec
 import torch
 from torch import Tensor
 
@@ -21,6 +21,9 @@ Offsets = tuple[tuple[float, float, float], ...]
 #: ``annotated``: moved by the offsets of the weights, if they have any; ``model``: the hand model's own.
 Joints = Literal["annotated", "model"]
 JOINTS: Final = ("annotated", "model")
+#: No definition places a joint further from another one's: a hand is that wide.
+_MAX_OFFSET_MM: Final = 100
+_Millimetres = Annotated[float, msgspec.Meta(ge=-_MAX_OFFSET_MM, le=_MAX_OFFSET_MM)]
 
 
 class AnnotatedHand:
@@ -61,9 +64,12 @@ def offsets_in_m(offsets_mm: Any, source: str) -> Offsets | None:
     if offsets_mm is None:
         return None
     try:
-        found = np.asarray(offsets_mm, np.float64) / 1000
-    except (TypeError, ValueError):
-        found = np.empty(0)
-    if found.shape != (NUM_JOINTS, 3) or not np.isfinite(found).all():
-        raise UserError(f"{source}: joint_offsets_mm must be {NUM_JOINTS} lists of three numbers, or be left out.")
-    return tuple(map(tuple, found.tolist()))
+        found = msgspec.convert(offsets_mm, list[tuple[_Millimetres, _Millimetres, _Millimetres]])
+    except msgspec.ValidationError:
+        found = []
+    if len(found) != NUM_JOINTS:
+        raise UserError(
+            f"{source}: joint_offsets_mm must be {NUM_JOINTS} lists of three numbers from -{_MAX_OFFSET_MM} to "
+            f"{_MAX_OFFSET_MM}, or be left out."
+        )
+    return tuple((x / 1000, y / 1000, z / 1000) for x, y, z in found)

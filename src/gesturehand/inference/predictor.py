@@ -336,6 +336,9 @@ class HandPredictor:
         Returns:
             See :func:`~gesturehand.inference.assemble.numpy_prediction`; the joints are moved to where they are marked
             in photographs, if the weights know where.
+
+        Raises:
+            UserError: The network gives numbers that are not finite.
         """
         pixels = np.stack([image for image, _, _ in crops])
         maps = np.stack([affine for _, affine, _ in crops])
@@ -345,6 +348,12 @@ class HandPredictor:
             arrays = self._engine(pixels, maps)
         else:
             arrays = self._run_torch(crops, is_right, pixels, maps)
+        broken = [name for name, array in arrays.items() if not np.isfinite(array).all()]
+        if broken:
+            raise UserError(
+                f"The network of '{self.checkpoint}' gives numbers that are not finite ({', '.join(broken)}): its "
+                "weights are damaged, so use others."
+            )
         if self._joint_offsets_m is not None:
             moved = moved_joints(arrays["joints"], arrays["is_right"], self._joint_offsets_m)
             arrays["joints"] = moved.astype(np.float32)

@@ -112,6 +112,11 @@ class TrainingStage(pl.LightningModule, ABC):
         return {p.name: p.default for p in reversed(cls._arguments()) if p.default is not p.empty}
 
     @classmethod
+    def setting_types(cls) -> dict[str, Any]:
+        """Types of all arguments, by name."""
+        return {p.name: p.annotation for p in reversed(cls._arguments())}
+
+    @classmethod
     def _arguments(cls) -> list[inspect.Parameter]:
         kinds = [kind for kind in cls.__mro__ if issubclass(kind, TrainingStage)]
         found = [parameter for kind in kinds for parameter in inspect.signature(kind).parameters.values()]
