@@ -22,7 +22,7 @@ from gesturehand.camera import normalised_to_px, transform_affine
 from gesturehand.data.crop import crop_affine, upright_turns
 from gesturehand.data.image_file import read_image
 from gesturehand.inference.assemble import seen_joints
-from gesturehand.inference.boxes import BOX_SCALE, square_of
+from gesturehand.inference.boxes import BOX_SCALE, box_around_joints, square_of
 from gesturehand.inference.crop import crop_image
 from gesturehand.inference.predictor import HandPredictor
 from gesturehand.inference.upright import PASSES, Crop, FreeHand, Row, upright_looks
@@ -78,9 +78,7 @@ class Remembering:
 def errors_of(predictor: HandPredictor, photo: Photo) -> tuple[list[float], list[int]]:
     """For each of :data:`WAYS`, the error over the box, and the number of crops looked at."""
     size, run = predictor.image_size, Remembering(predictor)
-    low, extent = photo.joints.min(0), np.ptp(photo.joints, 0)
-    box = (*(low - 0.05 * extent + 0.5), *(1.1 * extent))
-    square = square_of(box, 0, 0, BOX_SCALE)
+    square = square_of(box_around_joints(photo.joints), 0, 0, BOX_SCALE)
     mirror, is_right = predictor.mirror_left and photo.side == "left", photo.side == "right"
     crops = [
         (*crop_image(photo.image, square, size, mirror, turn), mirror)

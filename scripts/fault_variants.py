@@ -2,9 +2,11 @@
 
 ``python scripts/fault_variants.py`` runs the tests that are marked ``fault(kind, variant, outcome)``, collects the
 marks, and writes ``docs/results/variants.json`` and the table of ``docs/robustness.md``. If a test fails, nothing is
-written. Further arguments are passed to pytest.
+written. Further arguments are passed to pytest. With ``--new`` only variants that the last run did not have are tried;
+the others keep their results, under the present wording of their outcomes.
 """
 
+import argparse
 import sys
 from collections import Counter
 from pathlib import Path
@@ -13,24 +15,36 @@ from typing import Any
 import pytest
 
 from gesturehand.markdown import markdown_table, write_between_markers
-from gesturehand.text_file import write_json
+from gesturehand.text_file import read_json, write_json
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 DOCS = REPOSITORY / "docs"
+RESULTS = DOCS / "results" / "variants.json"
 MARKERS = ("<!-- variants:begin -->", "<!-- variants:end -->")
 
 
 class Variants:
-    """A pytest plugin that collects the marks and the outcomes of their tests."""
+    """A pytest plugin that collects the marks and the outcomes of their tests.
 
-    def __init__(self) -> None:
+    Args:
+        kept: Variants that are not tried again, with their results, by kind and name.
+    """
+
+    def __init__(self, kept: dict[tuple[str, str], dict[str, Any]] | None = None) -> None:
+        self.kept = kept or {}
         self.marks: dict[str, list[dict[str, str]]] = {}
         self.results: dict[str, str] = {}
 
-    def pytest_collection_finish(self, session: pytest.Session) -> None:
-        """Keeps the marks of the chosen tests; a test may have several."""
-        for item in session.items:
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """Keeps the marks of the chosen tests, of which each may have several; leaves out what is not tried again."""
+        for item in items:
             self.marks[item.nodeid] = [dict(mark.kwargs) for mark in item.iter_markers("fault")]
+        items[:] = [
+            item
+            for item in items
+            if any((mark["kind"], mark["variant"]) not in self.kept for mark in self.marks[item.nodeid])
+        ]
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Keeps the outcome of a test; a failure or a skip in any of its three phases counts."""
@@ -47,6 +61,8 @@ class Variants:
                     raise SystemExit(f"{test}: the variant '{mark['variant']}' has two outcomes: correct one of them.")
                 found["tests"] += 1
                 found["results"][self.results.get(test, "not run")] += 1
+        for key in variants.keys() & self.kept.keys():
+            variants[key] |= {name: self.kept[key][name] for name in ("tests", "results")}
         return [variants[key] for key in sorted(variants)]
 
 
@@ -62,16 +78,20 @@ def table(variants: list[dict[str, Any]]) -> str:
 
 
 def main() -> int:
-    plugin = Variants()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--new", action="store_true", help="try only what the last run did not have")
+    options, words = parser.parse_known_args()
+    last = read_json(RESULTS, "The last run's variants", "run all of them")["variants"] if options.new else []
+    plugin = Variants({(variant["kind"], variant["variant"]): variant for variant in last})
     sys.path.insert(0, str(REPOSITORY))  # processes that tests start import the tests from there
-    code = pytest.main(["-m", "fault", "-q", str(REPOSITORY / "tests"), *sys.argv[1:]], plugins=[plugin])
-    if code != 0:
+    code = pytest.main(["-m", "fault", "-q", str(REPOSITORY / "tests"), *words], plugins=[plugin])
+    if code not in (0, pytest.ExitCode.NO_TESTS_COLLECTED if options.new else 0):
         return int(code)
     variants = plugin.each()
-    skipped = sum(variant["results"]["passed"] == 0 for variant in variants)
+    skipped = sum(variant["results"].get("passed", 0) == 0 for variant in variants)
     print(f"{len(variants)} variants, {skipped} of them skipped")
     command = "python scripts/fault_variants.py"
-    write_json(DOCS / "results" / "variants.json", {"command": command, "skipped": skipped, "variants": variants})
+    write_json(RESULTS, {"command": command, "skipped": skipped, "variants": variants})
     text = f"<!-- written by `{command}` -->\n{table(variants)}"
     write_between_markers(DOCS / "robustness.md", text, MARKERS)
     return 0

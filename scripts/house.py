@@ -160,14 +160,14 @@ def succession(first: dict[str, str], last: dict[str, str]) -> list[tuple[str, i
 
     homes = [files(found, kept) for found in revisions]
     return [
-        ("functions and classes of then", len(before), len(kept)),
-        ("… in files", len(files(before, before)), len(homes[1])),
-        ("… the public ones", len(public), len(public & kept)),
-        ("… the public ones in files", len(files(before, public)), len(files(after, public & kept))),
+        ("functions and classes that the first revision defined", len(before), len(kept)),
+        ("… files that define them", len(files(before, before)), len(homes[1])),
+        ("… the public ones among them", len(public), len(public & kept)),
+        ("… files that define the public ones", len(files(before, public)), len(files(after, public & kept))),
         ("… lines of those that still exist", *(lines(found, kept) for found in revisions)),
-        ("functions and classes added since", 0, len(new)),
-        ("… lines", 0, lines(after, new)),
-        ("… in files that hold none of then", 0, len(files(after, new) - homes[1])),
+        ("functions and classes that were added since", 0, len(new)),
+        ("… lines of those", 0, lines(after, new)),
+        ("… files that define no older ones", 0, len(files(after, new) - homes[1])),
     ]
 
 
@@ -181,8 +181,8 @@ def main() -> None:
     rows = [[f"`{PACKAGE}`", *names]]
     rows += [[what, *(f"{of_revision[what]:,}" for of_revision in counts)] for what in counts[0]]
     first, *_, last = names
-    became = [[f"from `{first}` to `{last}`", "then", "now"]]
-    became += [[what, f"{then:,}", f"{now:,}"] for what, then, now in succession(sources(first), sources(last))]
+    became = [["defined in the package", first, last]]
+    became += [[what, f"{before:,}", f"{after:,}"] for what, before, after in succession(sources(first), sources(last))]
     table = f"{markdown_table(rows)}\n{markdown_table(became)}"
     print(table, end="")
     if arguments.document:

@@ -23,7 +23,7 @@ from gesturehand.camera import project
 from gesturehand.data.crop import upright_turns
 from gesturehand.data.datamodule import InterHandDataModule
 from gesturehand.hand.joint_offsets import ALONG_ONLY, joint_directions, moved_joints
-from gesturehand.inference.boxes import HandBox
+from gesturehand.inference.boxes import HandBox, box_around_joints
 from gesturehand.inference.predictor import HandPredictor
 from gesturehand.inference.query import ImageQuery
 from gesturehand.markdown import markdown_table, write_between_markers
@@ -102,9 +102,8 @@ def annotated_hands(root: Path) -> tuple[list[ImageQuery], np.ndarray]:
                 continue
             own = index.joints_world[frame, side] @ index.camera_rotation[camera].T + index.camera_translation[camera]
             points = project(own, index.intrinsics[camera])
-            low, size = points.min(0), np.ptp(points, 0)
             turn = float(np.rad2deg(upright_turns(points)))
-            box = HandBox((*(low - 0.05 * size), *(1.1 * size)), SIDES[side], turn)
+            box = HandBox(box_around_joints(points), SIDES[side], turn)
             queries.append(ImageQuery(dataset.image_file(number), (box,), index.intrinsics[camera]))
             joints.append(own)
     return queries, np.array(joints)

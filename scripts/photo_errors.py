@@ -20,7 +20,7 @@ import numpy as np
 from gesturehand.data.crop import upright_turns
 from gesturehand.data.image_file import read_image
 from gesturehand.draw.hands import DrawnHand, PredictionPainter
-from gesturehand.inference.boxes import HandBox
+from gesturehand.inference.boxes import HandBox, box_around_joints
 from gesturehand.inference.predictor import HandPredictor
 from gesturehand.inference.query import ImageQuery
 from gesturehand.inference.result import HandResult
@@ -31,8 +31,6 @@ DOCS: Final = Path(__file__).resolve().parents[1] / "docs"
 MARKERS: Final = ("<!-- errors:begin -->", "<!-- errors:end -->")
 #: Number of photos in each picture, and in a row.
 SHOWN, WORST, COLUMNS = 24, 8, 4
-#: Side of a box over that of its joints' box, as a detector gives it.
-BOX_OVER_JOINTS: Final = 1.1
 JPEG_QUALITY: Final = 80
 
 
@@ -51,9 +49,7 @@ class Photo(NamedTuple):
     @property
     def hand(self) -> HandBox:
         """Its box and side, without a turn."""
-        low, size = self.joints.min(0), np.ptp(self.joints, 0)
-        middle, wide = low + size / 2 + 0.5, BOX_OVER_JOINTS * size
-        return HandBox((*(middle - wide / 2).tolist(), *wide.tolist()), self.entry["hand"])
+        return HandBox(box_around_joints(self.joints), self.entry["hand"])
 
 
 def photos_of(folder: Path, split: str, every: int = 1) -> list[Photo]:

@@ -17,12 +17,12 @@ from typing import Any, Final, NamedTuple
 import cv2
 import numpy as np
 import torch
-from photo_errors import BOX_OVER_JOINTS, DOCS, disagreement, photos_of, predicted
+from photo_errors import DOCS, disagreement, photos_of, predicted
 from tqdm import tqdm
 
 from gesturehand.data.image_file import read_image
 from gesturehand.evaluation.skin_tone import TONE_GROUPS, errors_by_tone, palm_angle, typology_angle
-from gesturehand.inference.boxes import HandBox
+from gesturehand.inference.boxes import HandBox, box_around_joints
 from gesturehand.inference.predictor import HandPredictor
 from gesturehand.inference.query import ImageQuery
 from gesturehand.markdown import markdown_table, write_between_markers
@@ -68,16 +68,9 @@ def rendered_hands(settings: PhotoSettings) -> Iterator[RenderedHand]:
             somebody_else = not np.array_equal(skin, own)
             person = (plan.subject, plan.frame_idx) if somebody_else else plan.subject
             yield RenderedHand(
-                image, box_around(joints_2d, hand.side), joints_2d, hand.joints,
+                image, HandBox(box_around_joints(joints_2d), hand.side), joints_2d, hand.joints,
                 float(typology_angle(np.clip(skin[::-1], 0, 255))), person,
             )  # fmt: skip
-
-
-def box_around(joints: np.ndarray, side: str) -> HandBox:
-    """The box that a detector would give, as for photos."""
-    low, size = joints.min(0), np.ptp(joints, 0)
-    middle, wide = low + size / 2 + 0.5, BOX_OVER_JOINTS * size
-    return HandBox((*(middle - wide / 2).tolist(), *wide.tolist()), side)  # type: ignore[arg-type]
 
 
 def errors_of_rendered(predictor: HandPredictor, settings: PhotoSettings) -> list[dict[str, Any]]:

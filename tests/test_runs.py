@@ -164,7 +164,7 @@ def test_an_unfinished_run_is_never_the_latest(tmp_path):
     assert runs.newest_run(tmp_path) == good
 
 
-@pytest.mark.fault(kind="latest", variant="the pretraining of a control", outcome="`auto` takes the ordinary one")
+@pytest.mark.fault(kind="latest", variant="the pretraining of a control", outcome="`auto` takes the ordinary run")
 def test_auto_takes_no_control(tmp_path):
     settings = {"backbone": "a", "mirror_left": True}
     good = finish(tmp_path, "a/1", 10.0, model="GesturePretrainer", settings=settings)

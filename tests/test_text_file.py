@@ -47,7 +47,9 @@ def test_text_is_read_as_it_was_written(raw, tmp_path):
     ("raw", "named"),
     [
         pytest.param(b"PK\x03\x04rest", "Excel", marks=fault("an Excel workbook named .csv", "refused by name")),
-        pytest.param(b"caf\x81", "UTF-8", marks=fault("bytes of no encoding", "refused, names the byte")),
+        pytest.param(
+            b"caf\x81", "UTF-8", marks=fault("bytes of no encoding", "refused in one sentence that names the byte")
+        ),
         pytest.param(codecs.BOM_UTF16_LE + b"a\0b", "UTF-16", marks=fault("UTF-16, cut in two", "refused by name")),
         pytest.param(b"a,b\n\0\0\0", "zero bytes", marks=fault("zero bytes in the text", "refused")),
     ],
@@ -90,7 +92,7 @@ DEEP = {
 }
 
 
-def deep_fault(variant, outcome="one sentence"):
+def deep_fault(variant, outcome="refused in one sentence"):
     return pytest.mark.fault(kind="deeply nested JSON", variant=variant, outcome=outcome)
 
 
@@ -128,7 +130,7 @@ def test_rootnet(deep, synthetic_root):
         data.dataset("test")
 
 
-@deep_fault("annotation files", "named by index and check")
+@deep_fault("annotation files", "named by the index and the check")
 def test_annotations(deep, val_root, capsys):
     path = annotation_path(val_root, "val", "data")
     shutil.copy(deep, path)

@@ -27,7 +27,7 @@ from gesturehand.batch import (
 )
 from gesturehand.fewer_operations import constant, units_and_lengths
 from gesturehand.gestures import NO_GESTURE, Level
-from gesturehand.hand.layer import full_precision
+from gesturehand.precision import full_precision
 from gesturehand.skeleton import BONES, NUM_JOINTS
 
 #: The layers of the objective and their terms.

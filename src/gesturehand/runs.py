@@ -247,6 +247,19 @@ def run_config(run: Path) -> dict[str, Any]:
     return content
 
 
+def data_settings_of(checkpoint: Path) -> dict[str, Any]:
+    """The data settings of the run that wrote a checkpoint, whose configuration is two folders above; {} without one.
+
+    Raises:
+        UserError: The configuration is damaged.
+    """
+    try:
+        data = run_config(checkpoint.parent.parent).get("data")
+    except FileNotFoundError:
+        return {}
+    return data if isinstance(data, dict) else {}
+
+
 def best_checkpoint(run: str | Path) -> Path:
     """The best checkpoint of a run.
 

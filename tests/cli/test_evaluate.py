@@ -63,7 +63,7 @@ UNITS = [("millimetres", 1000.0), ("centimetres", 100.0), ("inches", 39.37), ("k
 
 
 @pytest.mark.parametrize("key", ["joints", "vertices"])
-@pytest.mark.parametrize("factor", faults(CONVENTIONS, "refused: names the hands' length", UNITS))
+@pytest.mark.parametrize("factor", faults(CONVENTIONS, "refused in one sentence that names the hands' length", UNITS))
 def test_another_unit_is_one_sentence(factor, key, synthetic_root, tmp_path, capsys):
     code, output, report = evaluated(lambda array: array * factor, synthetic_root, tmp_path, capsys, key)
     assert code == 2
@@ -73,7 +73,9 @@ def test_another_unit_is_one_sentence(factor, key, synthetic_root, tmp_path, cap
     assert report is None
 
 
-@fault(CONVENTIONS, "hands turned by 90° about the camera's axis", "scored, with a sentence that PA-MPJPE is small")
+@fault(
+    CONVENTIONS, "hands turned by 90° about the camera's axis", "scored, with a sentence saying that PA-MPJPE is small"
+)
 def test_right_shape_in_a_wrong_frame_is_reported(synthetic_root, tmp_path, capsys):
     quarter = np.array([[0, -1, 0], [1, 0, 0], [0, 0, 1]], np.float32)
     code, output, report = evaluated(lambda joints: joints @ quarter, synthetic_root, tmp_path, capsys)

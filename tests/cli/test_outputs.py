@@ -81,17 +81,17 @@ PLACES = {
     ("command", "place"),
     [
         *(
-            fault(name, variant, "one sentence that names it", words, place)
+            fault(name, variant, "refused in one sentence that names it", words, place)
             for name, words in FOLDERS.items()
             for variant, place in {**PLACES, "a file in its place": "images/a.png"}.items()
         ),
         *(
-            fault(name, variant, "one sentence that names it", words, f"{place}{suffix}")
+            fault(name, variant, "refused in one sentence that names it", words, f"{place}{suffix}")
             for name, (words, suffix) in FILES.items()
             for variant, place in PLACES.items()
         ),
         *(
-            fault(name, "a folder in its place", "one sentence that names it", words, f"folder{suffix}")
+            fault(name, "a folder in its place", "refused in one sentence that names it", words, f"folder{suffix}")
             for name, (words, suffix) in FILES.items()
             if name != "export"
         ),
@@ -133,7 +133,7 @@ def disk(tmp_path):
     subprocess.run(["umount", "--lazy", str(place)], check=True)
 
 
-NOTHING_STAYS = "one sentence that names the file; nothing is left behind"
+NOTHING_STAYS = "ends with one sentence that names the file, and leaves nothing behind"
 
 
 @pytest.mark.parametrize(("command", "suffix", "left"), [
@@ -161,7 +161,7 @@ def test_full_disk(run, disk, command, suffix, left):
 @pytest.mark.fault(
     kind="unwritable places",
     variant="data gallery: a device that is full",
-    outcome="one sentence; the device stays",
+    outcome="ends with one sentence, and the device stays",
 )
 def test_a_device_that_is_full(run, tmp_path):
     (tmp_path / "sheet.png").symlink_to("/dev/full")

@@ -134,7 +134,7 @@ HAND = {"box": [30, 40, 150, 160], "hand": "left"}
     fault("a hand as the tool writes it, with all keys", "read", {**HAND, "betas": [0.1], "mesh_object": "left"},
      "left"),
     fault("box as text", "read", {"box": "30,40,150,160", "hand": "left"}, "left"),
-    fault("no side at all", "a right hand, and a sentence", {"box": HAND["box"]}, "right"),
+    fault("no side at all", "taken for a right hand, and a sentence says so", {"box": HAND["box"]}, "right"),
 ])  # fmt: skip
 def test_boxes_that_are_read(predicted, image, entry, side):
     code, hands, _ = predicted(boxes={image.name: [entry]})
@@ -142,7 +142,9 @@ def test_boxes_that_are_read(predicted, image, entry, side):
     assert [(hand["side"], hand["box"]) for hand in hands] == [(side, HAND["box"])]
 
 
-@pytest.mark.fault(kind="boxes", variant="the tool's own JSON file as boxes file", outcome="read: the same hands again")
+@pytest.mark.fault(
+    kind="boxes", variant="the tool's own JSON file as boxes file", outcome="read back as the same hands"
+)
 def test_predictions_are_boxes_files(predicted, image, tmp_path):
     _, first, _ = predicted(boxes={image.name: [HAND, {"box": [100, 60, 90, 80], "hand": "right"}]})
     code, again, _ = predicted(boxes=(tmp_path / "out" / f"{image.stem}.json").read_bytes())
@@ -209,7 +211,9 @@ def test_boxes_that_are_refused(predicted, image, tmp_path, boxes, message):
     assert not (tmp_path / "out").exists() or not list((tmp_path / "out").iterdir())
 
 
-@pytest.mark.fault(kind="boxes", variant="corners instead of width and height", outcome="a sentence that says so")
+@pytest.mark.fault(
+    kind="boxes", variant="corners instead of width and height", outcome="predicted, and a sentence says so"
+)
 def test_corners_are_noticed(predicted, image):
     height, width = cv2.imread(str(image)).shape[:2]
     corners = [width // 2, height // 2, width - 10, height - 10]

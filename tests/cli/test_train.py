@@ -239,7 +239,7 @@ def empty_split(root: Path, copy: Path) -> None:
     ("change", "word"),
     faults(
         NO_VALIDATION,
-        "trains and says so",
+        "trains, and says that it does not validate",
         (
             ("no folder of the split", without_split, "--val_pictures=8"),
             ("a split without images", empty_split, "--val_pictures=8"),
@@ -257,7 +257,7 @@ def test_fit_without_validation(synthetic_root, tmp_path, change, word):
     assert content["global_step"] == 2, "the last step"
 
 
-@fault(NO_VALIDATION, "another split that is not there", "refused: it was asked for")
+@fault(NO_VALIDATION, "another split that is not there", "refused, because it was asked for")
 def test_a_chosen_split_must_exist(synthetic_root, refusal):
     words = [f"--data.root={synthetic_root}", "--model.init_args.pretrained=none", "--data.val_split=vall"]
     assert "vall" in refusal("fit", experiment("demo/finetune"), *SHORT, *words)

@@ -123,7 +123,7 @@ def test_cut_jpeg_is_refused_and_not_filled_with_grey(tmp_path, left):
 @pytest.mark.fault(
     kind="image with more after its end",
     variant="JPEG with a film behind it (motion photo)",
-    outcome="read: nothing of the image is missing",
+    outcome="read in full",
 )
 def test_bytes_after_a_whole_jpeg_are_ignored(tmp_path):
     path = tmp_path / "motion.jpg"
@@ -409,7 +409,7 @@ def test_file_is_found_however_its_name_is_spelled(tmp_path, written, stored):
 @pytest.mark.fault(
     kind="image's name spelled another way",
     variant="another case (.JPG for .jpg)",
-    outcome="refused, as it may be another file; the sentence names the one that is there",
+    outcome="refused, because it may be another file; the sentence names the one that is there",
 )
 def test_name_in_another_case_is_named(tmp_path):
     (tmp_path / "IMG_1.JPG").write_bytes(JPEG)

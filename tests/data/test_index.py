@@ -53,7 +53,7 @@ def test_names_are_found(root):
 @fault(
     "image's name spelled another way",
     "a list of images (data.train_subset) with backslashes, ./ and NFD",
-    "the rows are found; what is not there is named as it was written",
+    "the rows are found, and missing names are quoted as they were written",
 )
 def test_names_are_found_however_they_are_spelled(root):
     index, expected = read_index(root, "val"), names_of(root)

@@ -26,7 +26,7 @@ AXES = [
 
 
 CONVENTIONS = "other conventions in a predictions file"
-NAMED = "scored, with a sentence that names the convention and what the error would be"
+NAMED = "scored, with a sentence that names the convention and the error that it would give"
 
 
 def module(root, **settings):
@@ -209,7 +209,7 @@ def test_relative_place_of_two_hands_is_scored_only_in_one_frame(tmp_path, two_h
 @fault(
     "averaging of two hands",
     "one file scored with --layout per_hand and with two_hand",
-    "MPVPE under eanet is the mean of both hands in either",
+    "MPVPE under eanet is the mean of both hands in either layout",
 )
 def test_pairs_have_one_vertex_error_whatever_the_layout(tmp_path, two_hand_root, hand_model):
     """Errors are 5 mm on right and 9 mm on left hands; some pairs have only one fit and do not count."""

@@ -320,7 +320,7 @@ def test_left_hand_without_the_right_one(write_official, tmp_path, file, given, 
     assert already_repaired or np.abs(grown(left, 1.0) - grown(mirror(right), 1.0)).max() > 0.01
 
 
-@fault("official left hand", "a model that is no hand, left file only", "a warning")
+@fault("official left hand", "a model that is no hand, left file only", "loaded with a warning")
 def test_a_left_hand_whose_sign_is_not_clear_is_named(small_hand, tmp_path):
     hand = replace(mirror(small_hand), shapedirs=np.abs(small_hand.shapedirs))
     write_npz(hand, tmp_path / "MANO_LEFT.npz")
@@ -363,7 +363,7 @@ def test_folders_as_people_have_them(write_official, tmp_path, right, left):
         assert load_hand(tmp_path, side).fingerprint == open_hand(side).fingerprint
 
 
-@fault("folders of hand models", "two copies of MANO", "one sentence that names both")
+@fault("folders of hand models", "two copies of MANO", "refused in one sentence that names both")
 def test_two_copies_are_not_chosen_between(small_hand, tmp_path):
     for folder in ("mano_v1_2", "old"):
         (tmp_path / folder).mkdir()
@@ -378,7 +378,7 @@ def test_two_copies_are_not_chosen_between(small_hand, tmp_path):
     "given",
     faults(
         "folders of hand models",
-        "the sentence points to it",
+        "refused; the sentence points to it",
         (
             (variant, given)
             for given, variant in (

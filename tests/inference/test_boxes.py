@@ -7,7 +7,15 @@ import pytest
 
 from gesturehand.data.crop import crop_affine
 from gesturehand.errors import UserError
-from gesturehand.inference.boxes import BoxFile, HandBox, check_inside, parse_box, parse_hand, square_of
+from gesturehand.inference.boxes import (
+    BoxFile,
+    HandBox,
+    box_around_joints,
+    check_inside,
+    parse_box,
+    parse_hand,
+    square_of,
+)
 
 
 def write(path, content):
@@ -25,6 +33,16 @@ def test_box_from_text_and_numbers():
 def test_values_that_are_not_boxes(value):
     with pytest.raises(UserError, match=r"--box is .*: give x,y,w,h"):
         parse_box(value, "--box")
+
+
+def test_a_box_around_joints_surrounds_their_pixels_by_a_twentieth_of_its_sides(rng):
+    """The half pixel lies between the centres, which joints count, and the edges, which boxes count."""
+    joints = rng.uniform(-30, 400, (21, 2))
+    x, y, width, height = box_around_joints(joints)
+    for start, side, points in ((x, width, joints[:, 0]), (y, height, joints[:, 1])):
+        extent = points.max() - points.min()
+        assert start == pytest.approx(points.min() + 0.5 - extent / 20)
+        assert start + side == pytest.approx(points.max() + 0.5 + extent / 20)
 
 
 def test_sides():

@@ -163,8 +163,18 @@ def test_compiled_network_loads(trained_checkpoint, tmp_path):
     [
         pytest.param(rename, message, marks=fault("names of wrapped modules", variant, outcome))
         for variant, rename, message, outcome in (
-            ("every tensor under another name", "x.{}", "missing: .* and [0-9]+ more; unexpected: x", "a few, counted"),
-            ("no tensor at all", None, "missing: .* and [0-9]+ more", "the first few names and a count"),
+            (
+                "every tensor under another name",
+                "x.{}",
+                "missing: .* and [0-9]+ more; unexpected: x",
+                "refused; a few are named, and the rest is counted",
+            ),
+            (
+                "no tensor at all",
+                None,
+                "missing: .* and [0-9]+ more",
+                "refused; the first few are named, and the rest is counted",
+            ),
         )
     ],
 )

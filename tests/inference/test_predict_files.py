@@ -185,7 +185,7 @@ def test_impossible_requests(predictor, images, tmp_path):
 @fault(
     "phone folder",
     "a camera's folder as a Mac copies it: photo turned by Exif, ._ file, HEIC, film",
-    "the photo is predicted as a viewer shows it, the rest is counted",
+    "the photo is predicted as a viewer shows it, and the rest is counted",
 )
 def test_a_phones_folder(predictor, images, tmp_path, monkeypatch):
     monkeypatch.setattr(image_file, "heif_suffixes", lambda: ())
@@ -234,7 +234,7 @@ def test_boxes_of_a_name_spelled_another_way(predictor, images, tmp_path, key):
 @fault(
     "image's name spelled another way",
     "boxes file: two keys that mean one image",
-    "refused: the sentence names the image",
+    "refused in one sentence that names the image",
 )
 def test_two_keys_of_one_image(tmp_path):
     (tmp_path / "boxes.json").write_text(json.dumps({"a/é.jpg": [], "e\u0301.jpg": []}))
@@ -245,7 +245,7 @@ def test_two_keys_of_one_image(tmp_path):
 @fault(
     "video whose size changes",
     "Motion JPEG, predicted",
-    "said once; JSON in each frame's own pixels, pictures fitted into the first one's size",
+    "said once; the JSON is in each frame's own pixels, and pictures are fitted into the first frame's size",
 )
 def test_video_whose_size_changes(predictor, tmp_path):
     frames = [np.full((*shape, 3), 90, np.uint8) for shape in ((48, 64), (48, 64), (80, 48), (80, 48))]

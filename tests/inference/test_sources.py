@@ -51,7 +51,7 @@ def test_inputs_that_cannot_be_found(folder):
     ("names", "images", "says"),
     faults(
         "phone folder",
-        "images are predicted, what is left out is counted by its kind, hidden files are passed over",
+        "images are predicted, other files are counted by kind, and hidden ones are skipped",
         (
             (
                 "HEIC, GIF and MOV",
@@ -85,7 +85,7 @@ def test_other_contents_of_a_folder_of_images(tmp_path, monkeypatch, names, imag
         assert f"Left out of '{tmp_path}': {says}" in sentence
 
 
-@fault("phone folder", "HEIC and MOV only", "refused: the sentence counts what is there, and the remedy")
+@fault("phone folder", "HEIC and MOV only", "refused in one sentence that counts what is there and names the remedy")
 def test_a_folder_without_any_image_that_is_read(tmp_path, monkeypatch):
     monkeypatch.setattr(image_file, "heif_suffixes", lambda: ())
     for name in ("a.heic", "b.heic", "c.mov", "._a.jpg"):

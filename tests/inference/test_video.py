@@ -96,7 +96,9 @@ def test_frames_of_a_video_whose_size_changes(tmp_path, kind):
         pytest.param(
             degrees,
             marks=pytest.mark.fault(
-                kind="video turned by its camera", variant=f"by {degrees}°", outcome="frames are as a player shows them"
+                kind="video turned by its camera",
+                variant=f"by {degrees}°",
+                outcome="frames look as they do in a player",
             ),
         )
         for degrees in (90, 180, 270)
@@ -179,7 +181,7 @@ def test_a_video_with_frames_larger_than_images_may_be(tmp_path):
 @pytest.mark.fault(
     kind="damaged video",
     variant="Motion JPEG with a broken frame",
-    outcome="the other frames, and how many are left out",
+    outcome="the other frames are predicted, and those left out are counted",
 )
 def test_a_broken_frame_is_counted(tmp_path):
     whole = jpegs((64, 48), 1)
@@ -192,7 +194,9 @@ def test_a_broken_frame_is_counted(tmp_path):
     assert len(frames) >= 5
 
 
-@pytest.mark.fault(kind="damaged video", variant="MPEG stream cut in the middle", outcome="the frames up to there")
+@pytest.mark.fault(
+    kind="damaged video", variant="MPEG stream cut in the middle", outcome="the frames up to the damage are predicted"
+)
 def test_a_cut_video_gives_its_beginning(tmp_path):
     content = written_video(tmp_path / "clip.ts", (64, 48), frames=40)
     (tmp_path / "clip.ts").write_bytes(content[: len(content) * 2 // 3])

@@ -238,7 +238,7 @@ def test_missing_stride_to_freeze():
     ("name", "says"),
     faults(
         "names of backbones",
-        "refused, with a name that is near",
+        "refused, with the nearest name",
         (
             ("capitals", "ResNet18", "resnet18"),
             ("a hyphen for an underscore", "mobilenetv3-small-100", "mobilenetv3_small_100"),

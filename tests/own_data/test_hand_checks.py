@@ -201,7 +201,7 @@ def said(images, tmp_path, own_data, capsys, splits=(None,)):
     return capsys.readouterr().out
 
 
-NO_VALIDATION = "said at import, with the remedy"
+NO_VALIDATION = "the import says so and names the remedy"
 
 
 @pytest.mark.parametrize(
@@ -214,7 +214,12 @@ NO_VALIDATION = "said at import, with the remedy"
             6, ("train", "test"), "val", marks=fault("no validation", "splits train and test only", NO_VALIDATION)
         ),
         pytest.param(4, ("test",), "train", marks=fault("no validation", "all of split test", NO_VALIDATION)),
-        pytest.param(6, (None,), None, marks=fault("no validation", "a set of 6 images", "has one of its own")),
+        pytest.param(
+            6,
+            (None,),
+            None,
+            marks=fault("no validation", "a set of 6 images", "the set gets a validation split of its own"),
+        ),
     ],
 )
 def test_missing_splits_are_reported(images, splits, missing, tmp_path, own_data, capsys):

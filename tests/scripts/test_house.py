@@ -18,12 +18,12 @@ def test_definitions_are_followed_by_name():
         "other.py": "def _text():\n    pass\n\n\ndef _text():\n    pass\n\n\ndef also():\n    pass\n",
     }
     assert runpy.run_path(str(SCRIPT))["succession"](first, last) == [
-        ("functions and classes of then", 4, 3),
-        ("… in files", 2, 2),
-        ("… the public ones", 3, 2),
-        ("… the public ones in files", 2, 1),
+        ("functions and classes that the first revision defined", 4, 3),
+        ("… files that define them", 2, 2),
+        ("… the public ones among them", 3, 2),
+        ("… files that define the public ones", 2, 1),
         ("… lines of those that still exist", 2 + 3 + 2, 3 + 2 + 4),
-        ("functions and classes added since", 0, 2),
-        ("… lines", 0, 4),
-        ("… in files that hold none of then", 0, 1),
+        ("functions and classes that were added since", 0, 2),
+        ("… lines of those", 0, 4),
+        ("… files that define no older ones", 0, 1),
     ]

@@ -90,7 +90,7 @@ def assert_same(one: dict[str, torch.Tensor], two: dict[str, torch.Tensor]) -> N
 
 
 @pytest.mark.slow
-@fault("losses of a test", "train/loss of two processes", "that of one")
+@fault("losses of a test", "train/loss of two processes", "the same as with one process")
 @pytest.mark.parametrize("stage", ["pretrain", "finetune"])
 def test_two_processes_give_gradient_and_losses_of_one_with_twice_the_batch(tmp_path, synthetic_root, stage):
     one = gradients(tmp_path, synthetic_root, stage, 1)

@@ -197,6 +197,30 @@ def test_weights_of_another_network_are_refused(trained, tmp_path, two_hand_root
         fit(regressor, data_of(two_hand_root, **data), tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("config", "named"),
+    [
+        ("data: {upright: true, mirror_left: true}", ["data.upright=true"]),
+        ("data: {upright: false, mirror_left: false}", ["data.mirror_left=false"]),
+        ("data: {upright: false, mirror_left: true}", None),
+        ("data: {upright: null}", None),
+        ("model: {}", None),
+        ("data: {upright", ["config.yaml", "cannot be read"]),
+    ],
+)
+def test_a_checkpoint_of_other_crops_is_refused_by_what_its_run_says(config, named, trained, tmp_path, synthetic_root):
+    run = tmp_path / "run"
+    (run / "checkpoints").mkdir(parents=True)
+    path = trained[0].rename(run / "checkpoints" / "best.ckpt")
+    (run / "config.yaml").write_text(config)
+    model = TokenFusionRegressor(**SMALL, start_from=str(path))
+    if named is None:
+        fit(model, data_of(synthetic_root), tmp_path)
+    else:
+        with refused(run, *named):
+            fit(model, data_of(synthetic_root), tmp_path)
+
+
 def test_weights_of_other_crops_a_first_stage_and_missing_ones_are_refused(trained, tmp_path, synthetic_root):
     settings = load_regressor("openphoto").model.hparams | {"start_from": "openphoto"}
     with refused("openphoto", "data.upright=true"):

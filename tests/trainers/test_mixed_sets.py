@@ -5,8 +5,11 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from trainings import SMALL, experiment, quiet_trainer
@@ -15,6 +18,10 @@ from gesturehand.cli.main import main
 from gesturehand.data.datamodule import InterHandDataModule
 from gesturehand.data.mixture import AddedSet
 from gesturehand.errors import UserError
+from gesturehand.hand.conventions import NUM_MANO_VERTICES
+from gesturehand.hand.load import open_hand
+from gesturehand.hand.mano_file import write_npz
+from gesturehand.skeleton import SIDES
 from gesturehand.trainers.gesture_pretrainer import GesturePretrainer
 from gesturehand.trainers.token_fusion_regressor import TokenFusionRegressor
 
@@ -35,10 +42,62 @@ def data_of(synthetic_root, two_hand_root, flat_root):
     return make
 
 
-def model_of(stage):
+def model_of(stage, **others):
     torch.manual_seed(1)
     settings = {"backbone": "test_resnet", "feature_stride": 16, "image_size": SIZE, "embedding_dim": 16}
-    return GesturePretrainer(**settings) if stage == "pretrain" else TokenFusionRegressor(**settings, width=16, depth=1)
+    return (
+        GesturePretrainer(**settings)
+        if stage == "pretrain"
+        else TokenFusionRegressor(**settings, **others, width=16, depth=1)
+    )
+
+
+@pytest.fixture(scope="module")
+def mano_sized_folder(tmp_path_factory):
+    """Files of right and left hands with as many vertices as MANO's: part of the open hand's."""
+    folder = tmp_path_factory.mktemp("mano_sized")
+    kept, rng = slice(0, NUM_MANO_VERTICES), np.random.default_rng(0)
+    for side in SIDES:
+        hand = open_hand(side)
+        fewer = replace(
+            hand,
+            **{name: getattr(hand, name)[kept] for name in ("v_template", "shapedirs", "posedirs", "weights")},
+            J_regressor=hand.J_regressor[:, kept],
+            faces=rng.integers(0, NUM_MANO_VERTICES, (50, 3)),
+        )
+        write_npz(fewer, folder / f"MANO_{side.upper()}.npz")
+    return str(folder)
+
+
+def warnings_of_setup(stage, mano, data):
+    """What a module warns of at the start of a stage, about definitions of joints."""
+    model = model_of("finetune", mano=mano)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        trainer = quiet_trainer(max_steps=1, limit_val_batches=1, limit_test_batches=1)
+        {"fit": trainer.fit, "validate": trainer.validate, "test": trainer.test}[stage](model, data)
+    return [str(warning.message) for warning in caught if "joint_definition" in str(warning.message)]
+
+
+@pytest.mark.parametrize(("stage", "warned"), [("fit", [0, 2]), ("validate", [0]), ("test", [])])
+def test_offsets_that_mano_lacks_are_named_once(stage, warned, mano_sized_folder, synthetic_root, two_hand_root):
+    """Of the sets whose joints the stage compares: neither one without offsets, nor one whose joints do not count."""
+    marked = {"joint_definition": "mediapipe"}
+    sets = [
+        AddedSet(str(two_hand_root), 0.2, hands="all", name="first", val_split="val", **marked),
+        AddedSet(str(synthetic_root), 0.2, name="second", val_split="val", joint_definition="freihand"),
+        AddedSet(str(synthetic_root), 0.2, **marked),
+        AddedSet(str(synthetic_root), 0.2, name="third", val_split="val", joints=False, **marked),
+    ]
+    data = InterHandDataModule(str(synthetic_root), image_size=SIZE, batch_size=BATCH, num_workers=0, sets=sets)
+    if stage == "fit":
+        assert warnings_of_setup(stage, None, data) == []
+    said = warnings_of_setup(stage, mano_sized_folder, data)
+    assert len(said) == (1 if warned else 0)
+    for text in said:
+        named = [place for place in range(len(sets)) if f"data.sets[{place}].joint_definition=mediapipe" in text]
+        assert named == warned
+        assert "model.mano=null" in text
 
 
 def test_an_epoch_reaches_the_shares_and_every_batch_has_them(data_of):

@@ -11,8 +11,8 @@ from torch import nn
 
 from gesturehand.batch import Batch
 from gesturehand.errors import UserError
-from gesturehand.hand.layer import full_matmul_precision
 from gesturehand.models.encoder import Encoder
+from gesturehand.precision import full_matmul_precision
 from gesturehand.trainers.hand_regressor import HandRegressor
 
 #: The part of a training step that is compiled.

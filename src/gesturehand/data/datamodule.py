@@ -34,6 +34,7 @@ from gesturehand.data.selection import (
 )
 from gesturehand.errors import UserError
 from gesturehand.gestures import GestureClasses, OwnLabels
+from gesturehand.hand.conventions import DefinitionName
 from gesturehand.settings import ExistingPath, check_data_settings
 from gesturehand.splits import Split
 
@@ -273,6 +274,16 @@ class InterHandDataModule(pl.LightningDataModule):
         """The prefix of each validated set's metrics, by its ``set_number``; ``root``'s is ``val``."""
         others = {k: added.measured_as for k, added in enumerate(self.sets, 1) if added.val_split is not None}
         return {0: "val", **others}
+
+    def named_definitions(self, stage: str) -> dict[str, DefinitionName]:
+        """The joint definitions that ``sets`` name and by which a Trainer stage compares joints, by their keys."""
+        return {
+            f"data.sets[{place}].joint_definition": added.joint_definition
+            for place, added in enumerate(self.sets)
+            if added.joint_definition is not None
+            and added.joints
+            and (stage == "fit" or (stage == "validate" and added.val_split is not None))
+        }
 
     def _added_dataset(self, place: int, split: str, stage: Stage) -> InterHandDataset:
         added = self.sets[place - 1]

@@ -24,8 +24,8 @@ _FIRST_PRESENCE: Final = 0.2
 _SURE_HAND: Final = 0.7
 #: A second pass that moves further than this, relative to the hand's size, has jumped to another hand.
 _LOST: Final = 0.5
-#: Side of the box relative to that of the joints' box.
-_BOX_OVER_JOINTS: Final = 1.1
+#: Side of a hand's box relative to that of its joints' box.
+BOX_OVER_JOINTS: Final = 1.1
 #: Mean distance of the joints over the larger hand's size: nearer than this is the same hand, whatever its side.
 _SAME_JOINTS: Final = 0.2
 #: Distance of the wrists over the same: an arm has one right hand.
@@ -205,7 +205,7 @@ def _inside(pyramid: ImagePyramid, hands: Landmarks) -> npt.NDArray[np.bool_]:
 def _detections(hands: Landmarks) -> list[HandDetection]:
     low, high = hands.joints.min(1), hands.joints.max(1)
     # Joints refer to pixel centres, boxes to pixel edges.
-    centres, sizes = (low + high) / 2 + 0.5, _BOX_OVER_JOINTS * (high - low)
+    centres, sizes = (low + high) / 2 + 0.5, BOX_OVER_JOINTS * (high - low)
     turns = np.degrees(upright_angles(hands.joints[:, WRIST], hands.joints[:, MIDDLE_MCP]))
     return [
         HandDetection(

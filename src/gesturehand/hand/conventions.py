@@ -45,9 +45,13 @@ class JointDefinition:
         """The fingertip vertices on a mesh with this number of vertices: MANO's own, or the open hand's."""
         return self.tips if num_vertices == NUM_MANO_VERTICES else self.open_hand_tips
 
+    def lacks_offsets_on(self, num_vertices: int) -> bool:
+        """Whether the definition moves joints, but not on a mesh with so many vertices."""
+        return self.open_hand_offsets_mm is not None and num_vertices == NUM_MANO_VERTICES
+
     def offsets_on(self, num_vertices: int) -> tuple[tuple[float, float, float], ...]:
-        """The offsets, mm, on a mesh with so many vertices."""
-        known = self.open_hand_offsets_mm if num_vertices != NUM_MANO_VERTICES else None
+        """The offsets, mm, on a mesh with so many vertices; zeros where they are not known."""
+        known = None if self.lacks_offsets_on(num_vertices) else self.open_hand_offsets_mm
         return ((0.0, 0.0, 0.0),) * NUM_JOINTS if known is None else known
 
 

@@ -3,9 +3,7 @@
 Its parameters can be changed rigidly without a mesh: to those of a hand seen from another frame, or in the mirror.
 """
 
-import contextlib
 import hashlib
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +17,7 @@ from gesturehand.hand.joint_offsets import moved_joints
 from gesturehand.hand.load import load_hand
 from gesturehand.hand.mano_file import NUM_BETAS
 from gesturehand.hand.skinning_layer import SkinningLayer
+from gesturehand.precision import full_precision
 from gesturehand.skeleton import JOINTS_FROM_MANO_AND_TIPS, NUM_JOINTS, NUM_MANO_JOINTS, SIDES, TIP_VERTICES, TIPS
 from gesturehand.suggestions import did_you_mean
 
@@ -273,28 +272,3 @@ def mirror_x(rotations: Tensor, transl: Tensor) -> tuple[Tensor, Tensor]:
 
 def _float32(arrays: list[np.ndarray]) -> Tensor:
     return torch.from_numpy(np.stack(arrays)).float()
-
-
-@contextlib.contextmanager
-def full_precision(device: torch.device) -> Iterator[None]:
-    """No autocast, and no TF32 or bfloat16 inside float32 matrix products, whatever the trainer has chosen.
-
-    Code that compiles the block inside has to choose the products' precision outside.
-    """
-    with torch.autocast(device.type, enabled=False):
-        if torch.compiler.is_compiling():
-            yield
-        else:
-            with full_matmul_precision():
-                yield
-
-
-@contextlib.contextmanager
-def full_matmul_precision() -> Iterator[None]:
-    """No TF32 or bfloat16 inside float32 matrix products."""
-    precision = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision("highest")
-    try:
-        yield
-    finally:
-        torch.set_float32_matmul_precision(precision)

@@ -11,6 +11,7 @@ import numpy as np
 
 from gesturehand.data.spelling import spelled
 from gesturehand.detection import HandDetection
+from gesturehand.detection.detector import BOX_OVER_JOINTS
 from gesturehand.errors import UserError
 from gesturehand.inference.result import HAND_KEYS
 from gesturehand.skeleton import SIDES
@@ -62,6 +63,21 @@ class HandBox:
         """
         turn_deg = detection.turn_deg if upright else None
         return cls(detection.box, side or detection.side, turn_deg, detection.score)
+
+
+def box_around_joints(joints: np.ndarray) -> tuple[float, float, float, float]:
+    """The box that the detector would give a hand with these joints.
+
+    Args:
+        joints: (J, 2) px, in which pixel centres have whole numbers.
+
+    Returns:
+        x, y, width, height, px, in which pixel edges have whole numbers.
+    """
+    low, size = joints.min(0), np.ptp(joints, 0)
+    middle, sides = low + size / 2 + 0.5, BOX_OVER_JOINTS * size
+    (x, y), (width, height) = (middle - sides / 2).tolist(), sides.tolist()
+    return x, y, width, height
 
 
 def parse_box(value: Any, where: str) -> tuple[float, float, float, float]:

@@ -13,7 +13,7 @@ from gesturehand.errors import UserError, one_line
 from gesturehand.inference.assemble import JOINTS_25D_SHARE
 from gesturehand.inference.boxes import BOX_SCALE
 from gesturehand.inference.joint_definition import Offsets, offsets_in_m
-from gesturehand.runs import best_checkpoint, newest_run, run_config
+from gesturehand.runs import best_checkpoint, data_settings_of, newest_run
 from gesturehand.suggestions import did_you_mean, did_you_mean_path
 from gesturehand.trainers.eanet_regressor import EANetRegressor
 from gesturehand.trainers.hand_regressor import HandRegressor
@@ -147,7 +147,7 @@ def load_regressor(checkpoint: str | Path, mano: str | None = None) -> LoadedReg
         offsets = offsets_in_m(content["joint_offsets_mm"], f"The settings of '{path}'")
         crops = _given_crops(content["crops"], path)
         return LoadedRegressor(model, path, crops, True, content["joints_25d_share"], offsets)
-    data = _data_settings(path)
+    data = data_settings_of(path)
     crops = CropSettings(**{name: bool(data[name]) for name in _TRAINED_CROPS if data.get(name) is not None})
     return LoadedRegressor(model, path, crops, for_photos=bool(data.get("sets")))
 
@@ -203,12 +203,3 @@ def _given_crops(crops: Mapping[str, Any], path: Path) -> CropSettings:
     if unknown:
         raise UserError(f"'{path}' has crops with the unknown key '{unknown[0]}': it is of another version.")
     return CropSettings(**crops)
-
-
-def _data_settings(path: Path) -> Mapping[str, Any]:
-    """The data settings of a checkpoint's run, whose config is two folders above."""
-    try:
-        data = run_config(path.parent.parent).get("data")
-    except FileNotFoundError:
-        return {}
-    return data if isinstance(data, dict) else {}

@@ -9,7 +9,8 @@ from torch import Tensor, nn
 from gesturehand.batch import HandPrediction
 from gesturehand.camera import weak_perspective
 from gesturehand.fewer_operations import units_and_lengths
-from gesturehand.hand.layer import HandModel, full_precision
+from gesturehand.hand.layer import HandModel
+from gesturehand.precision import full_precision
 from gesturehand.skeleton import NUM_JOINTS
 
 #: Normalised crop units per metre of a hand that fills a crop: about 1.6 units for 0.2 m.

@@ -14,6 +14,7 @@ from gesturehand.checkpoints.checkpoint_io import load_checkpoint, misfit
 from gesturehand.checkpoints.trained_weights import class_name, trained_weights
 from gesturehand.errors import UserError
 from gesturehand.models.encoder_weights import Origin
+from gesturehand.runs import data_settings_of
 from gesturehand.suggestions import did_you_mean_path
 
 #: Settings that determine a network's layers and what they compute.
@@ -100,7 +101,9 @@ def start_from(
         model_class: Name of the class that it belongs to.
         settings: The arguments of that class.
         defaults: Its defaults, which weights to hand on leave out.
-        crops: The way in which the data shows hands, ``mirror_left`` and ``upright``, if that is known.
+        crops: The way in which the data shows hands, ``mirror_left`` and ``upright``, if that is known. That of the
+            weights is stated by their JSON, and that of a checkpoint by its run's configuration; a checkpoint outside
+            of a run's folder does not say.
 
     Returns:
         The content that was read, which states the origin of the encoder's first weights.
@@ -116,11 +119,11 @@ def start_from(
             f"model.start_from='{weights}' holds {name or 'no network that is known here'}: give weights of "
             f"{model_class}, or those of a first stage as model.pretrained."
         )
-    shown = content.get("crops", {})
+    shown = content["crops"] if "crops" in content else data_settings_of(Path(weights))
     theirs = {**defaults, **content.get("hyper_parameters", {})}
     differing = [
         *(f"model.{key}={theirs[key]}" for key in LAYER_SETTINGS if key in theirs and theirs[key] != settings[key]),
-        *(f"data.{key}={str(shown[key]).lower()}" for key in crops if key in shown and shown[key] != crops[key]),
+        *(f"data.{key}={str(shown[key]).lower()}" for key in crops if shown.get(key) not in (None, crops[key])),
     ]
     if differing:
         raise UserError(f"The weights of model.start_from='{weights}' need {', '.join(differing)}: set that.")

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any, ClassVar, Protocol, TypedDict
 
 import pytorch_lightning as pl
-from pytorch_lightning.utilities import rank_zero_info
+from pytorch_lightning.utilities import rank_zero_info, rank_zero_warn
 from pytorch_lightning.utilities.model_helpers import is_overridden
 from torch import Tensor, nn
 from torchmetrics import Metric
@@ -14,6 +14,7 @@ from torchmetrics import Metric
 from gesturehand.batch import Batch, GesturePrediction, GestureTargets, HandPrediction, Targets, TrainingTargets
 from gesturehand.data.selection import Layout
 from gesturehand.errors import UserError
+from gesturehand.hand.conventions import JOINT_DEFINITIONS, DefinitionName, definition_number
 from gesturehand.hand.layer import HandModel
 from gesturehand.losses import (
     MaskedSum,
@@ -188,6 +189,8 @@ class HandRegressor(TrainingStage):
     def setup(self, stage: str) -> None:
         """Checks the data's layout; loads what training starts from (a test has its own checkpoint).
 
+        Warns if sets define joints in a way that the hand model does not know.
+
         Raises:
             UserError: The data has a different number of hands per sample, or the weights that training starts from do
                 not fit.
@@ -198,6 +201,7 @@ class HandRegressor(TrainingStage):
             raise UserError(
                 f"{type(self).__name__} needs data.layout={self.layout}, but the data has layout={data.layout}: set it."
             )
+        self._warn_of_unknown_offsets(getattr(data, "named_definitions", lambda _: {})(stage))
         if stage == "fit" and self.pretrained is not None:
             modules: dict[str, nn.Module] = {"encoder": self.encoder}
             if self.network.gesture_head is not None:
@@ -212,8 +216,24 @@ class HandRegressor(TrainingStage):
             hand_model = copy.deepcopy(self.hand_model).cpu()
             data.finish_batch = partial(with_training_targets, hand_model=hand_model)
 
+    def _warn_of_unknown_offsets(self, named: dict[str, DefinitionName]) -> None:
+        definitions = {key: JOINT_DEFINITIONS[definition_number(name) - 1] for key, name in named.items()}
+        lost = [
+            f"{key}={definition.name}"
+            for key, definition in definitions.items()
+            if definition.lacks_offsets_on(self.hand_model.num_vertices)
+        ]
+        if lost:
+            rank_zero_warn(
+                f"{' and '.join(lost)} cannot move the joints of MANO's model, because its offsets are known on the "
+                "open hand only: losses and metrics compare MANO's own joints with joints that lie millimetres beside "
+                "them. Use the open hand (model.mano=null), or leave the joints of that set out (joints: false)."
+            )
+
     def _start_from(self, weights: str, data: Any) -> None:
-        shown = {key: getattr(data, key) for key in ("mirror_left", "upright") if hasattr(data, key)}
+        # Crops of both hands are neither mirrored nor turned, whatever the settings are.
+        keys = ("mirror_left", "upright") if self.layout == "per_hand" else ()
+        shown = {key: getattr(data, key) for key in keys if hasattr(data, key)}
         network: Any = self.network
         content = start_from(weights, network, type(self).__name__, self.hparams, self.defaults(), shown)
         self.encoder.origin = content.get("encoder_weights_origin")

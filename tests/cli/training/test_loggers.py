@@ -46,7 +46,7 @@ UNREACHABLE = [
 ]
 
 
-@pytest.mark.parametrize("url", faults("W&B unreachable", "offline, with one sentence", UNREACHABLE))
+@pytest.mark.parametrize("url", faults("W&B unreachable", "logged offline, and one sentence says so", UNREACHABLE))
 @pytest.mark.parametrize("mode", [None, "online"])
 def test_unreachable_is_offline(monkeypatch, wandb_server, url, mode):
     monkeypatch.setenv("WANDB_API_KEY", "0" * 40)
@@ -68,7 +68,7 @@ class Failing:
         raise ConnectionResetError("Connection lost")
 
 
-@fault("W&B unreachable", "W&B's process dies during training", "training goes on, with one sentence")
+@fault("W&B unreachable", "W&B's process dies during training", "the training continues, and one sentence says so")
 def test_wandb_that_dies_is_left_alone(tmp_path, monkeypatch):
     logger = make_loggers(tmp_path, name="a", wandb=True, wandb_project="p", tensorboard=False)[1]
     logger._experiment = Failing()

@@ -212,7 +212,7 @@ def signal_at_step(monkeypatch):
             code,
             said,
             marks=[
-                fault(SIGNALS, variant, f"the point is written; exit code {code}"),
+                fault(SIGNALS, variant, f"the resume point is written; exit code {code}"),
                 *([pytest.mark.slow] if len(numbers) > 1 else []),
             ],
             id=variant,
@@ -235,14 +235,14 @@ def test_all_processes_of_a_job_are_signalled(command, signal_at_step, tmp_path,
     assert not multiprocessing.active_children(), "the workers have ended"
 
 
-@fault(SIGNALS, "Ctrl-C twice", "ends at once, says how to go on; exit code 130")
+@fault(SIGNALS, "Ctrl-C twice", "ends at once and says how to continue; exit code 130")
 def test_second_interrupt_ends_at_once(command, signal_at_step, tmp_path, capsys):
     signal_at_step(3, signal.SIGINT, signal.SIGINT)
     assert command("stopped", "--data.num_workers=2") == 130
     assert "gesturehand: interrupted: the same command continues from step 3" in capsys.readouterr().err
 
 
-@fault(SIGNALS, "SIGKILL to a worker, as for want of memory", "one sentence that names the workers")
+@fault(SIGNALS, "SIGKILL to a worker, as for want of memory", "ends with one sentence that names the workers")
 def test_killed_worker_is_one_sentence(command, signal_at_step, tmp_path, capsys):
     signal_at_step(3, signal.SIGKILL, workers_only=True)
     assert command("stopped", "--data.num_workers=2") == 2
