@@ -24,6 +24,16 @@ def one_line(value: object, most: int = 200) -> str:
     return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
+def printable(text: str) -> str:
+    r"""A text whose unprintable characters, such as those of a file's odd name, are written as escapes.
+
+    Example:
+        >>> printable("two\nlines \udcff")
+        'two\\nlines \\udcff'
+    """
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
 def first_line(error: BaseException) -> str:
     """The first line of an error's message, or its kind if it has none."""
     return next(iter(str(error).splitlines()), type(error).__name__)

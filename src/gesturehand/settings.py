@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping
 from functools import partial
+from numbers import Integral, Real
 from typing import Any, Final, TypeAlias
 
 from gesturehand.errors import UserError
@@ -32,7 +33,7 @@ def check_range(
     """Checks settings against a range.
 
     Args:
-        section: Section of the configuration: ``data`` or ``model``.
+        section: Section of the configuration, ``data`` or ``model``; empty for a function's arguments.
         low: Smallest value.
         high: Largest value.
         whole: Whole numbers only.
@@ -51,7 +52,7 @@ def check_range(
     for name, value in values.items():
         if value is None:
             continue
-        is_number = isinstance(value, int if whole else (int, float)) and not isinstance(value, bool)
+        is_number = isinstance(value, Integral if whole else Real) and not isinstance(value, bool)
         good = is_number and math.isfinite(value) and low <= value <= high
         good = good and not ("low" in open_ends and value == low) and not ("high" in open_ends and value == high)
         if not good:
@@ -61,7 +62,8 @@ def check_range(
                 end = "" if "low" in open_ends else " upwards"
             else:
                 end = f" to below {high:g}" if "high" in open_ends else f" to {high:g}"
-            raise UserError(f"{section}.{name} is {value}: give {kind} {start}{end}.")
+            key = f"{section}.{name}" if section else name
+            raise UserError(f"{key} is {value}: give {kind} {start}{end}.")
 
 
 def check_data_settings(settings: Mapping[str, Any]) -> None:

@@ -1,6 +1,7 @@
 """``gesturehand predict`` as users type it."""
 
 import json
+import os
 from pathlib import Path
 
 import cv2
@@ -51,7 +52,16 @@ def test_without_a_checkpoint_the_weights_that_come_with_the_package_are_used(im
         (["--boxes=missing.json"], "'missing.json' does not exist"),
         (["--box=9000,0,10,10"], "lies outside '"),
         (["--intrinsics=1,2"], "The intrinsics '1,2' are not a camera's: give fx,fy,cx,cy"),
+        (["--intrinsics=1.1,1.1,0.5,0.5"], "Focal lengths of 1.1 and 1.1 px cannot be those of an image of "),
+        (["--intrinsics=500,4,256,256"], "Focal lengths of 500 and 4 px cannot be those of an image of "),
+        (["--intrinsics=500,500,1e9,256"], "A principal point at 1e+09, 256 px cannot be that of an image of "),
         (["--device=gpu"], "The device 'gpu' cannot be used"),
+        (["--device=meta"], "The device 'meta' cannot be used"),
+        (["--detect_every=0"], "detect_every is 0: give a whole number from 1 upwards."),
+        (["--smallest_px=0"], "smallest_px is 0.0: give a number above 0."),
+        (["--batch_size=1e3"], "--batch_size is '1000.0': give a whole number."),
+        (["--output="], "--output is empty: give a path, or leave it out."),
+        (["--mano="], "--mano is empty: give a path, or leave it out."),
         (["--checkpoint=missing.ckpt"], "'missing.ckpt' does not exist"),
         (["--processes=2"], "--processes is the number of processes for --cluster"),
         (["--cluster=missing.yaml"], "The cluster's file 'missing.yaml' cannot be read"),
@@ -252,3 +262,44 @@ def test_boxes_that_would_fill_the_memory(predicted, words, message):
     code, _, printed = predicted(*words)
     assert code == 2
     assert message in printed
+
+
+@pytest.mark.parametrize("name", [b"bad\xff\xfe.jpg", b"two\nlines.jpg", b"\x1b[31mred.jpg"])
+def test_files_with_names_that_are_not_text(name, tmp_path, capsys):
+    """The results have the same names, and the JSON the same bytes."""
+    file = tmp_path / os.fsdecode(name)
+    file.write_bytes(cv2.imencode(".jpg", np.full((64, 64, 3), 128, np.uint8))[1].tobytes())
+    assert main(["predict", str(file), f"--output={tmp_path / 'out'}", "--box=whole", "--hand=left"]) == 0
+    content = json.loads((tmp_path / "out" / f"{file.stem}.json").read_text())
+    assert os.fsencode(content["image"]) == name
+    file.write_bytes(b"no image")
+    assert main(["predict", str(file), f"--output={tmp_path / 'out'}"]) == 2
+    (sentence,) = capsys.readouterr().err.splitlines()
+    assert "is not a readable image: get it again." in sentence
+    assert str(tmp_path) in sentence
+    assert sentence.isprintable()
+
+
+def test_an_argument_that_begins_with_a_dash(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    Path("-dash.jpg").write_bytes(cv2.imencode(".jpg", np.full((64, 64, 3), 128, np.uint8))[1].tobytes())
+    assert main(["predict", "-dash.jpg"]) == 2
+    assert "./-NAME" in capsys.readouterr().err
+    for words in (["./-dash.jpg", "--output=a"], ["--output=b", "--", "-dash.jpg"]):
+        assert main(["predict", "--box=whole", "--overlay=false", "--mesh=false", *words]) == 0
+    assert Path("a/-dash.json").read_bytes() == Path("b/-dash.json").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("input_", "message"),
+    [
+        ("", "An input is empty ('')"),
+        ("loop.jpg", "cannot be read (Too many levels of symbolic links)"),
+        ("lost.jpg", "is a link to a file that is missing"),
+    ],
+)
+def test_inputs_that_lead_nowhere(input_, message, tmp_path, monkeypatch, refusal):
+    monkeypatch.chdir(tmp_path)
+    Path("loop.jpg").symlink_to("loop.jpg")
+    Path("lost.jpg").symlink_to("missing.jpg")
+    assert message in refusal("predict", input_)

@@ -183,6 +183,12 @@ def test_a_scheduler_that_does_not_answer_is_named(monkeypatch):
         quietly(cluster, [Task("a", cluster_tasks.process)])
 
 
+@pytest.mark.parametrize("address", ["tcp://", "tcp://host", "tcp://host:x", "http://host:8786", "://"])
+def test_what_is_no_address_of_a_scheduler_is_named(address):
+    with Cluster(address) as cluster, pytest.raises(UserError, match=rf"'{address}' is not the address of a scheduler"):
+        quietly(cluster, [Task("a", cluster_tasks.process)])
+
+
 PROGRAM = """
 import sys
 from pathlib import Path

@@ -99,11 +99,36 @@ def test_plain_views_are_distinguished_from_views_of_hands(reference):
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"smallest_px": 0}, {"smallest_px": float("nan")}, {"min_score": 1.1}, {"max_hands": 0}], ids=str
+    "wrong",
+    [
+        {"smallest_px": 0},
+        {"smallest_px": float("nan")},
+        {"min_score": 1.1},
+        {"max_hands": 0},
+        {"max_hands": 1.5},
+        {"min_score": "0.5"},
+    ],
+    ids=str,
 )
 def test_numbers_out_of_their_range_are_refused(detector, wrong):
     with pytest.raises(UserError, match=next(iter(wrong))):
         detector(np.zeros((9, 9, 3), np.uint8), **wrong)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        np.zeros((9, 9, 3)),
+        np.zeros((9, 9), np.uint8),
+        np.zeros((9, 9, 4), np.uint8),
+        np.zeros((0, 9, 3), np.uint8),
+        "a",
+    ],
+    ids=["float", "grey", "four channels", "empty", "a path"],
+)
+def test_what_is_no_rgb_image_is_refused(detector, wrong):
+    with pytest.raises(UserError, match=r"give \(height, width, 3\) uint8 in RGB"):
+        detector(wrong)
 
 
 @pytest.mark.skipif(not REAL_HANDS.is_dir(), reason="the folder of real hands is not here")

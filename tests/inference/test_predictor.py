@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from refusals import refused
 from scipy.spatial.transform import Rotation
 from torch.utils.data import default_collate
 
@@ -183,16 +184,36 @@ def test_left_hands_as_they_are_if_training_mirrored_none(trained_checkpoint, pa
 def test_devices():
     assert find_device("cpu").type == "cpu"
     assert find_device("auto").type == ("cuda" if torch.cuda.is_available() else "cpu")
-    for name in ("gpu", "cuda:99"):
+    for name in ("gpu", "cuda:99", "meta", None):
         with pytest.raises(UserError, match=f"The device '{name}' cannot be used"):
             find_device(name)
 
 
 def test_wrong_settings(predictor, trained_checkpoint, pair_frames):
-    with pytest.raises(UserError, match="batch_size is 0"):
-        list(predictor.predict_many([pair_frames[0]["file"]], batch_size=0))
-    with pytest.raises(UserError, match="box_scale is 0"):
-        HandPredictor.from_checkpoint(trained_checkpoint, box_scale=0)
+    for batch_size in (0, 1.5, "2", True):
+        with refused("batch_size", batch_size):
+            list(predictor.predict_many([pair_frames[0]["file"]], batch_size=batch_size))
+    for box_scale in (0, float("nan"), "1.4", True):
+        with refused("box_scale", box_scale):
+            HandPredictor.from_checkpoint(trained_checkpoint, box_scale=box_scale)
+    for checkpoint in (None, 5, ["openphoto"]):
+        with refused("checkpoint", checkpoint):
+            HandPredictor.from_checkpoint(checkpoint)
+
+
+def test_a_single_image_is_not_many(predictor, pair_frames):
+    file = pair_frames[0]["file"]
+    picture = np.zeros((20, 30, 3), np.uint8)
+    for one in (file, str(file), picture, ImageQuery(picture, ()), None):
+        with refused("predict_many takes a list"):
+            list(predictor.predict_many(one))
+    queries = np.zeros((2, 20, 30, 3), np.uint8)
+    assert len(list(predictor.predict_many([ImageQuery(picture, ()) for picture in queries]))) == 2
+
+
+def test_both_hands_are_only_for_networks_that_see_two(predictor):
+    with refused("sees one hand at a time"):
+        predictor(np.zeros((20, 30, 3), np.uint8), hands="both")
 
 
 @pytest.fixture(scope="module")

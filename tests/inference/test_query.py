@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 import pytest
 from PIL import ExifTags, Image
+from refusals import refused
 
 from gesturehand.camera import px_to_normalised, transform_affine
 from gesturehand.data import image_file
@@ -69,11 +70,31 @@ def test_crops_know_their_turn_unless_they_show_two_hands():
         ([[1, 2, 3, 4]], ["left", "right"], "1 boxes and 2 hands"),
         (None, ["left", "right"], "1 boxes and 2 hands"),
         ([[1, 2, 3, 4]], "up", "The side is 'up'"),
+        (["1,2,3,4"], None, "boxes is "),
+        ([{"box": [1, 2, 3, 4]}], None, "boxes is "),
+        ([[10**400, 2, 30, 40]], None, "boxes is "),
+        ([[1 + 2j, 2, 30, 40]], None, "boxes is "),
+        ((box for box in [[1, 2, 30, 40]]), None, "boxes is "),
     ],
 )
 def test_impossible_calls(boxes, hands, message):
     with pytest.raises(UserError, match=message):
         hands_from(boxes, hands)
+
+
+@pytest.mark.parametrize(
+    "matrix",
+    [
+        [[500, 0, 0], [0, 500, 0], [250, 160, 1]],  # transposed
+        [[500, 40, 250], [0, 500, 160], [0, 0, 1]],  # skew, which would be ignored
+        [[500, 0, 250], [9, 500, 160], [0, 0, 1]],
+        [[500, 0, 250], [0, 500, 160], [0, 0, 2]],
+    ],
+    ids=str,
+)
+def test_a_matrix_of_another_form_is_refused(matrix):
+    with refused("[[fx, 0, cx], [0, fy, cy], [0, 0, 1]]"):
+        intrinsics_matrix(np.array(matrix))
 
 
 def test_intrinsics_in_every_form():

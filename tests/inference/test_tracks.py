@@ -98,7 +98,7 @@ def test_settings_are_respected(detector, photo):
     found = HandTracker(detector, "left", upright=False)(both)
     assert [(one.track, one.hand.side, one.hand.turn_deg) for one in found] == [(0, "left", None), (1, "left", None)]
     assert HandTracker(detector, min_score=1.0)(both) == []
-    with pytest.raises(UserError, match="detect_every is 0: give 1 or more"):
+    with pytest.raises(UserError, match="detect_every is 0: give a whole number"):
         HandTracker(detector, detect_every=0)
 
 

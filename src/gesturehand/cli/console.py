@@ -12,6 +12,8 @@ def say(text: str, *, aside: bool = False) -> None:
         text: The line.
         aside: Whether it is a remark, which goes to the error stream and leaves the output unchanged.
     """
+    # A name that is not in the file system's encoding holds characters that cannot be written.
+    text = text.encode("utf-8", "backslashreplace").decode()
     Console(stderr=aside).print(text, markup=False, highlight=False, soft_wrap=True)
 
 

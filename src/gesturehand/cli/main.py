@@ -12,7 +12,7 @@ from gesturehand.cli.experiments import expand_configs
 from gesturehand.cli.keys.check import all_given, check_line, check_paths, model_of
 from gesturehand.cli.keys.given import read_line
 from gesturehand.cli.keys.help_text import group_help, help_text, overview
-from gesturehand.errors import UserError
+from gesturehand.errors import UserError, printable
 from gesturehand.suggestions import did_you_mean, nearest
 
 #: A full disk or quota, a file that is too large, and impossible places: no permission, a file among the folders.
@@ -140,11 +140,14 @@ def _user_error(error: BaseException | None) -> UserError | None:
             return UserError(f"{where} cannot be written ({error.strerror}): make room, or write elsewhere.")
         if isinstance(error, OSError) and error.errno in _PLACE_ERRORS and error.filename:
             return UserError(f"'{error.filename}' cannot be opened ({error.strerror}): check the path.")
+        if isinstance(error, ValueError) and str(error) == "embedded null byte":
+            return UserError("A path contains a zero byte, which no file's name can: correct it.")
         error = error.__cause__
     return error
 
 
 def _sentence(error: UserError) -> str:
-    """A worker process hands an error on with its traceback in front; the sentence is its last line."""
+    """The sentence in one line; a worker process hands it on with its traceback in front."""
     kind = type(error)  # the worker's, which may be a class derived from UserError
-    return str(error).strip().splitlines()[-1].removeprefix(f"{kind.__module__}.{kind.__qualname__}: ")
+    traceback, _, sentence = str(error).strip().rpartition(f"\n{kind.__module__}.{kind.__qualname__}: ")
+    return printable(sentence if traceback else str(error).strip())

@@ -168,5 +168,5 @@ def _line(hand: Any) -> str:
         gesture = ", ".join(f"{name} {100 * p:.0f} %" for name, p in hand.gesture_fine.top(3)) + "; "
     x, y, z = hand.cam_t.tolist()
     rests_on = {"given": "", "exif": " (focal length from Exif)", "assumed": " (assumed intrinsics)"}
-    place = "" if hand.score is None else f" at {','.join(f'{value:.0f}' for value in hand.box)}"
+    place = "" if hand.score is None else f" at {','.join(f'{round(value)}' for value in hand.box.tolist())}"
     return f"  {hand.side} hand{place}: {gesture}cam_t {x:.3f} {y:.3f} {z:.3f} m{rests_on[hand.intrinsics_source]}"

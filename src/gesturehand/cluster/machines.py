@@ -15,7 +15,7 @@ from typing import Any, Final
 import yaml
 
 from gesturehand.cores import available_cores
-from gesturehand.errors import UserError
+from gesturehand.errors import UserError, one_line
 from gesturehand.extras import install
 from gesturehand.suggestions import did_you_mean, did_you_mean_path
 from gesturehand.text_file import read_yaml
@@ -86,6 +86,12 @@ def connected(address: str, workers: int | None) -> Iterator[Any]:
         except (OSError, TimeoutError) as error:
             raise UserError(
                 f"No scheduler answers at '{address}': start one with `dask scheduler`, or check it."
+            ) from error
+        except ValueError as error:
+            if "://" not in address:
+                raise
+            raise UserError(
+                f"'{address}' is not the address of a scheduler ({one_line(error)}): write tcp://HOST:8786."
             ) from error
         stack.callback(client.close)
         yield client

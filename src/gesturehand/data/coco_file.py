@@ -192,7 +192,7 @@ def _points(keypoints: Keypoints) -> np.ndarray:
     """(K, 2) px of triples, NaN where v is 0."""
     try:
         given = np.array(keypoints, np.float64)
-    except (TypeError, ValueError):  # some joints in lists and some not
+    except (TypeError, ValueError, OverflowError):  # some joints in lists and some not
         given = np.zeros((1, 1))
     if given.ndim == 1 and len(given) % 3 == 0:
         given = given.reshape(-1, 3)

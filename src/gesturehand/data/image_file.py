@@ -184,6 +184,24 @@ def read_image(
     return np.asarray(image, np.uint8)
 
 
+def rgb_array(image: Any, name: str = "the image") -> npt.NDArray[np.uint8]:
+    """An image that was given as an array.
+
+    Args:
+        image: (H, W, 3) uint8 RGB, of NumPy or of something that NumPy converts.
+        name: Names it in the message.
+
+    Raises:
+        UserError: It is something else.
+    """
+    array = np.asarray(image)
+    if array.dtype != np.uint8 or array.ndim != 3 or array.shape[2] != 3 or not array.size:
+        raise UserError(
+            f"{name} is an array of shape {array.shape} and type {array.dtype}: give (height, width, 3) uint8 in RGB."
+        )
+    return array
+
+
 def read_image_bytes(
     path: str | Path | StoredImage, announced: tuple[int, int] | None = None, *, remedy: str = "get it again"
 ) -> bytes:
@@ -232,6 +250,8 @@ def _opened(
     try:
         file = _open(path)
     except (FileNotFoundError, NotADirectoryError):
+        if not isinstance(path, StoredImage) and os.path.islink(path):  # noqa: PTH114 - no error for what is no name
+            raise _refused(path, "image missing", "is a link to a file that is missing", remedy) from None
         similar = None if isinstance(path, StoredImage) else similar_name(Path(path))
         there = f" ('{similar}' exists)" if similar else ""
         raise _refused(path, "image missing", f"is missing{there}", remedy) from None

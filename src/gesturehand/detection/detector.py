@@ -7,10 +7,11 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from gesturehand.data.image_file import rgb_array
 from gesturehand.detection.landmarks import LandmarkNetwork, Landmarks, crops_of_joints, crops_of_palms, upright_angles
 from gesturehand.detection.palms import SURE_PALM, PalmNetwork, Palms
 from gesturehand.detection.views import ImagePyramid, views_of
-from gesturehand.errors import UserError
+from gesturehand.settings import check_range
 from gesturehand.skeleton import MIDDLE_MCP, SIDES, WRIST, Side
 
 #: Size of the smallest hands to detect.
@@ -53,6 +54,19 @@ class HandDetection:
     turn_deg: float
 
 
+def check_detection(
+    *, min_score: float = MIN_SCORE, max_hands: int | None = None, smallest_px: float | None = None
+) -> None:
+    """Checks the settings of a search for hands.
+
+    Raises:
+        UserError: A number is out of its range.
+    """
+    check_range("", 0, open_ends="low", smallest_px=smallest_px)
+    check_range("", 0, 1, min_score=min_score)
+    check_range("", 1, whole=True, max_hands=max_hands)
+
+
 class HandDetector:
     """Finds any number of hands in photos, in any orientation, down to a given size.
 
@@ -93,15 +107,10 @@ class HandDetector:
             Hands, the most certain first.
 
         Raises:
-            UserError: A number is out of its range.
+            UserError: A number is out of its range, or the image is something else.
         """
-        if not smallest_px > 0:
-            raise UserError(f"smallest_px is {smallest_px}: give a number of pixels above 0.")
-        if not 0 <= min_score <= 1:
-            raise UserError(f"min_score is {min_score}: give a number between 0 and 1.")
-        if max_hands is not None and max_hands < 1:
-            raise UserError(f"max_hands is {max_hands}: give 1 or more.")
-        pyramid = ImagePyramid(image)
+        check_detection(min_score=min_score, max_hands=max_hands, smallest_px=smallest_px)
+        pyramid = ImagePyramid(rgb_array(image))
         palms = self._palms(pyramid, views_of(pyramid.width, pyramid.height, smallest_px))
         sure = palms.scores >= SURE_PALM
         parts = [
@@ -124,7 +133,7 @@ class HandDetector:
             The hands seen there now, in the same order. The score says whether there is a hand; it is 0 if the joints'
             mean lies outside the image.
         """
-        pyramid = ImagePyramid(image)
+        pyramid = ImagePyramid(rgb_array(image))
         hands = self._landmarks(pyramid, crops_of_joints(joints))
         return _detections(hands._replace(presence=hands.presence * _inside(pyramid, hands)))
 

@@ -227,6 +227,6 @@ def _numbers(row: dict[str, Any]) -> dict[str, float]:
     for name, text in row.items():
         try:
             numbers[str(name)] = float(text)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             continue
     return numbers

@@ -127,8 +127,8 @@ def parse_numbers(value: Any, count: int) -> list[float] | None:
     """The given number of finite numbers from text with commas or a sequence, or None."""
     parts = value.split(",") if isinstance(value, str) else value
     try:
-        numbers = [float(part) for part in parts]
-    except (TypeError, ValueError):
+        numbers = [math.nan if isinstance(part, bool) else float(part) for part in parts]
+    except (TypeError, ValueError, OverflowError):
         return None
     return numbers if len(numbers) == count and all(map(math.isfinite, numbers)) else None
 
@@ -163,6 +163,8 @@ class BoxFile:
         if isinstance(content, list):
             self._for_all = self._hands(content, "the list")
         elif isinstance(content, dict):
+            if "box" in content:
+                raise UserError(f"'{path}' holds one hand: put it into a list, [{{…}}].")
             for name, entry in content.items():
                 meant = _file_name(name)
                 if meant in self._by_name:
@@ -200,6 +202,8 @@ class BoxFile:
         if not isinstance(entry, dict):
             return self._hands(entry, f"'{name}'")
         if not all(key.isdecimal() and len(key) < 10 for key in entry):
+            if _KEYS & entry.keys():
+                raise UserError(f"'{name}' in '{self.path}' is one hand: put it into a list, [{{…}}].")
             raise UserError(f"'{name}' in '{self.path}' has keys that are not frame numbers: see docs/predict.md.")
         frames = {int(key): self._hands(hands, f"'{name}', frame {key}") for key, hands in entry.items()}
         if len(frames) < len(entry):

@@ -103,7 +103,10 @@ def load_regressor(checkpoint: str | Path, mano: str | None = None) -> LoadedReg
     Raises:
         UserError: The file does not exist, is not a regressor's checkpoint, or was trained with another hand model.
     """
-    shipped = checkpoint in SHIPPED
+    if not isinstance(checkpoint, str | Path):
+        raise UserError(f"The checkpoint is {one_line(repr(checkpoint), 60)}: give a file's name, or 'openphoto'.")
+    shipped = checkpoint in SHIPPED or (str(checkpoint) in SHIPPED and not Path(checkpoint).exists())
+    checkpoint = str(checkpoint) if shipped else checkpoint
     path = Path(checkpoint) if shipped else find_checkpoint(checkpoint)
     says_crops = shipped or path.suffix == WEIGHTS_SUFFIX
     content = trained_weights(str(path) if shipped else path)

@@ -1,5 +1,6 @@
 """Images, folders, videos, cameras and addresses in; JSON, meshes and pictures out."""
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -102,6 +103,8 @@ def refuse_unreadable(unreadable: Sequence[Unreadable], sources: Sources, settin
 
 
 def _prepare_output(sources: Sources, output: Path) -> None:
-    if output.resolve() in {path.resolve().parent for path in (*sources.images, *sources.videos)}:
+    # Unlike Path.resolve, this also names a link that leads to itself.
+    folders = {os.path.dirname(os.path.realpath(path)) for path in (*sources.images, *sources.videos)}  # noqa: PTH120
+    if os.path.realpath(output) in folders:
         raise UserError(f"'{output}' holds the images that are predicted: give another folder as --output.")
     make_folder(output)

@@ -12,7 +12,7 @@ import numpy as np
 from gesturehand import __version__
 from gesturehand.camera import ASSUMED_FOCAL_OVER_LONGER_SIDE
 from gesturehand.data.image_file import read_image
-from gesturehand.detection.detector import MIN_SCORE, SMALLEST_PX
+from gesturehand.detection.detector import MIN_SCORE, SMALLEST_PX, check_detection
 from gesturehand.draw.hands import PredictionPainter
 from gesturehand.file_writing import write_bytes
 from gesturehand.inference.boxes import BoxFile, Hand, HandBox, seems_corners
@@ -21,6 +21,7 @@ from gesturehand.inference.predictor import BATCH_SIZE, HandPredictor
 from gesturehand.inference.query import ImageCamera, ImageQuery, Intrinsics, camera_of, intrinsics_matrix
 from gesturehand.inference.result import HandResult, image_dictionary
 from gesturehand.inference.tracks import DETECT_EVERY
+from gesturehand.settings import check_range
 
 WHOLE_IMAGE: Final = "No box: the whole image is taken as the hand. Say where it is with --box x,y,w,h or --boxes FILE."
 FOUND: Final = "Hands and their sides are being detected. To give them yourself, use --box x,y,w,h or --boxes FILE."
@@ -77,6 +78,15 @@ class Settings:
     detect_every: int = DETECT_EVERY
     skip_done: bool = False
     progress: bool = True
+
+    def __post_init__(self) -> None:
+        """Checks the numbers, also those that the given files will not need.
+
+        Raises:
+            UserError: One is out of its range.
+        """
+        check_detection(min_score=self.min_score, max_hands=self.max_hands, smallest_px=self.smallest_px)
+        check_range("", 1, whole=True, batch_size=self.batch_size, detect_every=self.detect_every)
 
 
 class Frame(NamedTuple):
@@ -169,7 +179,7 @@ class PredictionRun:
             self.settings.side,
             min_score=self.settings.min_score,
             max_hands=self.settings.max_hands,
-            smallest_px=self.settings.smallest_px or SMALLEST_PX,
+            smallest_px=SMALLEST_PX if self.settings.smallest_px is None else self.settings.smallest_px,
         )
 
     def given_hands(

@@ -13,7 +13,7 @@ import torch
 
 from gesturehand.detection import HandDetector
 from gesturehand.detection.detector import MIN_SCORE, SMALLEST_PX
-from gesturehand.errors import UserError
+from gesturehand.errors import UserError, first_line, one_line
 from gesturehand.gestures import class_names
 from gesturehand.hand.joint_offsets import moved_joints
 from gesturehand.inference.assemble import assemble_hands, numpy_prediction
@@ -37,6 +37,7 @@ from gesturehand.inference.query import (
 )
 from gesturehand.inference.result import HandResult
 from gesturehand.inference.upright import Crop, FreeHand, Row, upright_looks
+from gesturehand.settings import check_range
 from gesturehand.skeleton import SIDES
 from gesturehand.suggestions import did_you_mean
 
@@ -83,8 +84,7 @@ class HandPredictor:
     ) -> None:
         if box_scale is None:
             box_scale = regressor.crops.box_scale
-        if not 0.1 <= box_scale <= 10:
-            raise UserError(f"box_scale is {box_scale}: give a number from 0.1 to 10.")
+        check_range("", 0.1, 10, box_scale=box_scale)
         if joints not in JOINTS:
             raise UserError(f"joints is '{joints}': give one of {', '.join(JOINTS)}.")
         self.device = find_device(device)
@@ -221,7 +221,7 @@ class HandPredictor:
 
         Args:
             image: (H, W, 3) uint8 RGB.
-            hand: Their side, if that is known; "both" leaves it open.
+            hand: Their side, if that is known; "both", for networks that see two hands, leaves it open.
             min_score: Leave out hands with a lower score.
             max_hands: Keep at most this many, the most certain ones.
             smallest_px: Size of the smallest hands to detect.
@@ -231,8 +231,11 @@ class HandPredictor:
             the network sees upright hands.
 
         Raises:
-            UserError: ONNX Runtime is not installed.
+            UserError: ONNX Runtime is not installed, a number is out of its range, or the network does not see both
+                hands.
         """
+        if hand == "both" and not self.two_hand:
+            raise UserError("This network sees one hand at a time: give right or left, or no side.")
         found = self.detector(image, min_score=min_score, max_hands=max_hands, smallest_px=smallest_px)
         side = None if hand == "both" else hand
         return tuple(HandBox.of(detection, side, upright=self.upright) for detection in found)
@@ -249,9 +252,14 @@ class HandPredictor:
 
         Yields:
             For each query, in order, its hands.
+
+        Raises:
+            UserError: The queries are not many, or one of them cannot be used.
         """
-        if batch_size < 1:
-            raise UserError(f"batch_size is {batch_size}: give 1 or more.")
+        check_range("", 1, whole=True, batch_size=batch_size)
+        is_one = isinstance(queries, str | bytes | Path | ImageQuery) or getattr(queries, "ndim", 4) == 3
+        if is_one or not isinstance(queries, Iterable):
+            raise UserError("predict_many takes a list of images or queries: put a single one into a list.")
         waiting: list[_Prepared] = []
         for query in queries:
             waiting.append(self._prepare(query if isinstance(query, ImageQuery) else ImageQuery(query)))
@@ -391,9 +399,9 @@ def find_device(device: str) -> torch.device:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         found = torch.device(device)
-        torch.empty(0, device=found)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        reason = str(error).splitlines()[0][:120]
-        meant = did_you_mean(device, {"auto", "cpu", "cuda", "mps"} - {device}, "take auto.")
+        torch.zeros(1, device=found).cpu()
+    except (RuntimeError, AssertionError, NotImplementedError, TypeError) as error:
+        reason = one_line(first_line(error).partition(". ")[0].rstrip("."), 120)
+        meant = did_you_mean(str(device), {"auto", "cpu", "cuda", "mps"} - {device}, "take auto.")
         raise UserError(f"The device '{device}' cannot be used ({reason}): {meant}") from None
     return found

@@ -12,8 +12,8 @@ import PIL.Image
 from PIL import ExifTags
 
 from gesturehand.camera import assumed_intrinsics
-from gesturehand.data.image_file import heic_is_read, read_image
-from gesturehand.errors import UserError
+from gesturehand.data.image_file import heic_is_read, read_image, rgb_array
+from gesturehand.errors import UserError, one_line
 from gesturehand.inference.boxes import (
     HandBox,
     check_crop,
@@ -32,6 +32,12 @@ _FILM_DIAGONAL_MM: Final = math.hypot(36, 24)
 _UNITS_MM: Final = {2: 25.4, 3: 10.0, 4: 1.0, 5: 0.001}
 #: Focal lengths over the image's longer side that a camera may have: a fisheye has 0.2, a long telephoto lens 60.
 _PLAUSIBLE: Final = (0.1, 100.0)
+#: The same for given ones, which may belong to a small part that was cut out of a photo.
+_BELIEVED: Final = (0.05, 10_000.0)
+#: Largest ratio of the two focal lengths: an image may have been stretched.
+_MAX_ASPECT: Final = 10.0
+#: Skew, which is ignored, over the focal length.
+_MAX_SKEW: Final = 0.01
 #: Orientations that exchange width and height.
 _SIDEWAYS: Final = (5, 6, 7, 8)
 Image = npt.NDArray[np.uint8] | str | Path
@@ -106,7 +112,7 @@ def _positive(value: Any) -> float | None:
     """A tag's number, or None if it is missing, 0 (which means unknown) or not a number."""
     try:
         number = float(value)
-    except (TypeError, ValueError, ZeroDivisionError):
+    except (TypeError, ValueError, OverflowError, ZeroDivisionError):
         return None
     return number if math.isfinite(number) and number > 0 else None
 
@@ -173,10 +179,12 @@ def camera_of(given: Intrinsics, file: str | Path | None, width: int, height: in
         height: Likewise.
 
     Raises:
-        UserError: The given values are not intrinsics.
+        UserError: The given values are not intrinsics, or not those of an image of this size.
     """
     if given is not None:
-        return ImageCamera(intrinsics_matrix(given), "given")
+        matrix = intrinsics_matrix(given)
+        _check_camera(matrix, width, height)
+        return ImageCamera(matrix, "given")
     found = None if file is None else exif_intrinsics(file, width, height)
     if found is not None:
         return ImageCamera(found, "exif")
@@ -191,13 +199,7 @@ def image_of(query: ImageQuery) -> npt.NDArray[np.uint8]:
     """
     if isinstance(query.image, (str, Path)):
         return read_image(query.image)
-    image = np.asarray(query.image)
-    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
-        raise UserError(
-            f"{query.name} is an array of shape {image.shape} and type {image.dtype}: give (height, width, 3) uint8 in "
-            "RGB."
-        )
-    return image
+    return rgb_array(query.image, query.name)
 
 
 def hands_from(boxes: Boxes | str, hands: str | Sequence[str] | None, turns: Turns = None) -> tuple[HandBox, ...]:
@@ -217,7 +219,13 @@ def hands_from(boxes: Boxes | str, hands: str | Sequence[str] | None, turns: Tur
             raise UserError(f"boxes is {boxes!r}: give x, y, width and height in pixels of each hand, or 'whole'.")
         boxes = None
     if boxes is not None:
-        array = np.asarray(boxes, np.float64)
+        try:
+            array = np.asarray(boxes)
+            array = array.astype(np.float64, casting="unsafe" if array.dtype.kind in "OUS" else "same_kind")
+        except (TypeError, ValueError, OverflowError):
+            raise UserError(
+                f"boxes is {one_line(repr(boxes), 60)}: give (N, 4), x, y, width and height in pixels."
+            ) from None
         array = array[None] if array.shape == (4,) else array.reshape(-1, 4) if array.size == 0 else array
         if array.ndim != 2 or array.shape[1] != 4:
             raise UserError(f"boxes has the shape {array.shape}: give (N, 4), x, y, width and height in pixels.")
@@ -246,11 +254,35 @@ def intrinsics_matrix(intrinsics: Intrinsics | str) -> npt.NDArray[np.float64]:
     if four is not None:
         fx, fy, cx, cy = four
         matrix = np.array([[fx, 0, cx], [0, fy, cy], [0, 0, 1]])
-    if matrix.shape != (3, 3) or not np.isfinite(matrix).all() or min(matrix[0, 0], matrix[1, 1]) <= 0:
+    good = matrix.shape == (3, 3) and matrix.dtype.kind in "iuf" and bool(np.isfinite(matrix).all())
+    if not good or min(matrix[0, 0], matrix[1, 1]) <= 0:
         raise UserError(
-            f"The intrinsics {intrinsics!r} are not a camera's: give fx,fy,cx,cy in pixels, focal lengths above 0."
+            f"The intrinsics {one_line(repr(intrinsics), 100)} are not a camera's: give fx,fy,cx,cy in pixels, focal "
+            "lengths above 0."
+        )
+    if abs(matrix[0, 1]) > _MAX_SKEW * matrix[0, 0] or matrix[1, 0] or (matrix[2] != (0, 0, 1)).any():
+        raise UserError(
+            f"The intrinsics {one_line(repr(intrinsics), 100)} are not [[fx, 0, cx], [0, fy, cy], [0, 0, 1]]: give a "
+            "matrix of this form, for an image without skew."
         )
     return matrix.astype(np.float64)
+
+
+def _check_camera(intrinsics: npt.NDArray[np.float64], width: int, height: int) -> None:
+    """Raises a UserError if intrinsics can hardly be those of an image of this size."""
+    longer = max(width, height)
+    fx, fy = intrinsics[0, 0], intrinsics[1, 1]
+    lowest, highest = _BELIEVED
+    if not lowest * longer <= min(fx, fy) <= max(fx, fy) <= highest * longer or max(fx, fy) > _MAX_ASPECT * min(fx, fy):
+        raise UserError(
+            f"Focal lengths of {fx:g} and {fy:g} px cannot be those of an image of {width} × {height} px: give "
+            "fx,fy,cx,cy in pixels, not in millimetres or as fractions of the image."
+        )
+    if np.abs(intrinsics[:2, 2]).max() > highest * longer:
+        raise UserError(
+            f"A principal point at {intrinsics[0, 2]:g}, {intrinsics[1, 2]:g} px cannot be that of an image of {width} "
+            f"× {height} px: give fx,fy,cx,cy in pixels."
+        )
 
 
 def crops_of(query: ImageQuery, image: np.ndarray, two_hand: bool, box_scale: float) -> list[CropRequest]:

@@ -191,7 +191,10 @@ def hand_dictionary(number: int, hand: HandResult, track: int | None = None) -> 
 
 
 def dump(value: Any, indent: int = 0) -> str:
-    """JSON with a line for every key and array, so that people can read it too."""
+    """JSON with a line for every key and array, so that people can read it too.
+
+    Bytes of a file's name that are not UTF-8 are written as JSON's escapes, from which Python's reader restores them.
+    """
     inner, outer = "  " * (indent + 1), "  " * indent
     if isinstance(value, dict) and value and indent < 3:
         rows = [f"{inner}{json.dumps(key)}: {dump(item, indent + 1)}" for key, item in value.items()]
@@ -199,7 +202,7 @@ def dump(value: Any, indent: int = 0) -> str:
     if isinstance(value, list) and value and isinstance(value[0], dict):
         rows = [f"{inner}{dump(item, indent + 1)}" for item in value]
         return "[\n" + ",\n".join(rows) + f"\n{outer}]"
-    return _ENCODER.encode(value)
+    return _ENCODER.encode(value).encode("utf-8", "backslashreplace").decode()
 
 
 def _gestures(hand: HandResult) -> dict[str, Any] | None:

@@ -28,6 +28,8 @@ _PROTOCOLS: Final = {
 }
 #: A server that does not answer for this long is given up.
 _TIMEOUT_S: Final = 15.0
+_NO_SUFFIX: Final = "file without a suffix"
+_MANY: Final = {"folder": "folders", _NO_SUFFIX: "files without a suffix"}
 _ADDRESS: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 VIDEO_SUFFIXES: Final = (
     ".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg", ".wmv", ".ts", ".mts", ".3gp", ".mjpeg"
@@ -211,6 +213,8 @@ def find_sources(inputs: Sequence[str | Path]) -> Sources:
     streams: list[Stream] = []
     left_out: dict[Path, Counter[str]] = {}
     for given in inputs:
+        if not str(given):
+            raise UserError("An input is empty (''): give an image, a folder of images, or a video.")
         named = Path(given)
         entry = find_file(named)
         stream = stream_of(given) if entry is None and isinstance(given, str) else None
@@ -273,11 +277,9 @@ def _inside(folder: Path) -> tuple[list[Path], Counter[str]]:
         elif suffix in image_suffixes():
             images.append(path)
         else:
-            others[suffix or "file without a suffix"] += 1
+            others[suffix or _NO_SUFFIX] += 1
     return images, others
 
 
 def _counted(kinds: Counter[str]) -> str:
-    return ", ".join(
-        f"{count} {kind}{'s' if count > 1 and kind == 'folder' else ''}" for kind, count in kinds.most_common()
-    )
+    return ", ".join(f"{count} {_MANY.get(kind, kind) if count > 1 else kind}" for kind, count in kinds.most_common())

@@ -11,9 +11,9 @@ from scipy.optimize import linear_sum_assignment
 from gesturehand.detection import HandDetection, HandDetector
 from gesturehand.detection.detector import MIN_SCORE, first_of_each
 from gesturehand.detection.landmarks import Landmarks
-from gesturehand.errors import UserError
 from gesturehand.inference.boxes import Hand, HandBox
 from gesturehand.inference.result import HandResult
+from gesturehand.settings import check_range
 from gesturehand.skeleton import Side
 
 #: Frames from one search for hands to the next, while no hand is lost.
@@ -143,8 +143,7 @@ class HandTracker:
         smallest_px: float | None = None,
         detect_every: int = DETECT_EVERY,
     ) -> None:
-        if detect_every < 1:
-            raise UserError(f"detect_every is {detect_every}: give 1 or more frames.")
+        check_range("", 1, whole=True, detect_every=detect_every)
         self._detector = detector
         self._side: Side | None = None if hand == "both" else hand
         self._upright = upright
@@ -227,7 +226,7 @@ class HandTracker:
             image,
             min_score=self._min_score,
             max_hands=self._max_hands,
-            smallest_px=self._smallest_px or max(image.shape) / _SMALLEST,
+            smallest_px=max(image.shape) / _SMALLEST if self._smallest_px is None else self._smallest_px,
         )
         followed = [track for track in self._tracks if not track.missed]
         seen, found = self._seen_anew(followed, found)

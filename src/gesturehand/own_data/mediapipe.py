@@ -262,7 +262,7 @@ def _coordinates(where: str, what: str, points: Any) -> np.ndarray:
     ]
     try:
         coordinates = np.array(read, np.float64)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         coordinates = np.zeros(0)
     if coordinates.shape not in ((NUM_JOINTS, 2), (NUM_JOINTS, 3)) or not np.isfinite(coordinates).all():
         raise UserError(f"{where} needs {what} as {NUM_JOINTS} points of x, y and z per hand: save them as they are.")

@@ -38,6 +38,8 @@ from gesturehand.suggestions import did_you_mean, did_you_mean_path, nearest
 LONGEST: Final = 300
 #: Names less alike than this may be those of a user's own classes.
 _CLASS_ALIKE: Final = 0.75
+#: Keys that name a file or folder to be written, or files to be read that need not exist.
+_PLACES: Final = ("out", "output", "boxes", "runs", "images", "joints", "folder", "into")
 _OF_OBJECTS: Final = ("class_path", "init_args", "dict_kwargs")
 
 
@@ -206,6 +208,9 @@ def _check(known: KnownKeys, given: Given, classes: dict[str, str]) -> None:
     if key is not None and key.parameter.kind == Kind():
         return None  # a switch
     if key is not None:
+        if given.value == "" and ("path" in key.parameter.kind.types or key.parameter.name in _PLACES):
+            # Path("") is the current folder, which nobody means by a variable of the shell that is not set.
+            raise UserError(f"{'' if given.place else '--'}{path} is empty{_at(given)}: give a path, or leave it out.")
         return _check_value(given, key.path, key.parameter.kind, classes)
     for owner in known.by_path.values():
         rest = path.removeprefix(f"{owner.path}.")
@@ -231,6 +236,8 @@ def _unknown_key(known: KnownKeys, given: Given, path: str) -> str:
     dashes = "" if given.place else "--"
     what = "key" if known.command in TRAINING or given.place else "option"
     meant = f"did you mean {dashes}{near}?" if near else f"`gesturehand {known.command} --help` lists all."
+    if not near and known.command in POSITIONAL and not given.place:
+        meant += " A file's name that begins with a dash is written ./-NAME."
     return f"There is no {what} {dashes}{one_line(given.path, 60)}{_at(given)}: {meant}"
 
 
@@ -343,7 +350,7 @@ def _wrong_value(path: str, given: Given, kind: Kind) -> str:
     shown = str(given.value).lower() if isinstance(given.value, bool) else given.value
     start = f"{dashes}{path} is '{one_line(shown, 60)}'{_at(given)}: "
     if is_not_finite(given.value) and number:
-        return f"{start}{given.value} is not a finite number, which it needs."
+        return f"{start}{given.value} is not a finite number; give one that is."
     near = None if isinstance(given.value, list) else nearest(str(shown), words)
     verb = "choose" if kind.words else "give"
     choice = " or ".join(

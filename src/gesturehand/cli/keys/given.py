@@ -59,8 +59,11 @@ def read_line(words: Sequence[str]) -> Line:
         word = waiting.pop(0)
         if word == "-h":
             word = "--help"
-        if word == "--" or not word.startswith("-") or (word.startswith("-") and word[1:2].isdigit()):
-            strays += [] if word == "--" else [word]
+        if word == "--":  # only arguments follow
+            strays += waiting
+            break
+        if not word.startswith("-") or (word.startswith("-") and word[1:2].isdigit()):
+            strays.append(word)
             continue
         name, has_value, value = word.partition("=")
         if name == "-c":
@@ -126,7 +129,7 @@ def _value(node: yaml.Node) -> Any:
 
 def scalar(text: Any) -> Any:
     """A word of the command line as YAML reads it; anything else is returned unchanged."""
-    if not isinstance(text, str):
+    if not isinstance(text, str) or not text:
         return text
     try:
         return read_yaml(text, "A value")
@@ -157,7 +160,7 @@ def accepts(kind: Kind, value: Any, *, adds: bool = False) -> bool:
     if isinstance(value, bool):
         return "bool" in kind.types
     if isinstance(value, int | float):
-        whole = isinstance(value, int) or not math.isfinite(value) or value == int(value)
+        whole = isinstance(value, int) or not math.isfinite(value)
         return "float" in kind.types or (whole and "int" in kind.types) or ("bool" in kind.types and value in (0, 1))
     return "bool" in kind.types and str(value).lower() in ("true", "false", "yes", "no", "on", "off")
 

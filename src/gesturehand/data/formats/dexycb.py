@@ -184,7 +184,7 @@ class _Calibration:
         try:
             (side,), (person,) = meta["mano_sides"], meta["mano_calib"]
             return SIDES.index(side), self.betas(str(person)), int(meta["num_frames"])
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             raise UserError(f"'{path}' does not name one hand with its calibration: download it again.") from None
 
     def betas(self, person: str) -> np.ndarray:
@@ -208,7 +208,7 @@ class _Calibration:
 def _numbers(path: Path, values: Any, count: int) -> np.ndarray:
     try:
         return np.array(values, np.float64).reshape(count)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise UserError(f"'{path}' does not hold {count} numbers: download it again.") from None
 
 

@@ -210,7 +210,7 @@ class _Meta:
         value: Any = self.content.get(key)
         try:
             array = np.asarray(value, np.float64).reshape(shape)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             array = None
         if value is None or array is None:
             raise UserError(f"'{self.path}' has no {key} of {' x '.join(map(str, shape))} numbers: {_REMEDY}.")
