@@ -121,10 +121,10 @@ def check_model_settings(settings: Mapping[str, Any]) -> None:
             "model.start_from is a whole network, which leaves nothing to model.pretrained: set pretrained to none, or "
             "leave start_from out."
         )
-    if settings["image_size"] < settings["feature_stride"]:
+    side, stride = settings.get("image_size"), settings.get("feature_stride")
+    if side is not None and stride is not None and side < stride:
         raise UserError(
-            f"model.image_size is {settings['image_size']} and model.feature_stride {settings['feature_stride']}: "
-            "images must be at least one cell wide."
+            f"model.image_size is {side} and model.feature_stride {stride}: images must be at least one cell wide."
         )
 
 

@@ -10,6 +10,7 @@ from typing import Any, Final
 import jsonargparse
 import pytorch_lightning as pl
 import torch
+from omegaconf.errors import OmegaConfBaseException
 from pytorch_lightning.callbacks import LearningRateMonitor, ModelCheckpoint, TQDMProgressBar
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
 from pytorch_lightning.plugins.environments import SLURMEnvironment
@@ -61,7 +62,7 @@ from gesturehand.cli.training.resume import (
 from gesturehand.cli.training.trainer_limits import check_machine, check_monitors, impossible_trainer, known_failure
 from gesturehand.data.datamodule import InterHandDataModule
 from gesturehand.data.mixture import AddedSet
-from gesturehand.errors import UserError, one_line
+from gesturehand.errors import UserError, first_line, one_line
 from gesturehand.evaluation.report import code_version
 from gesturehand.gestures import OwnLabels
 from gesturehand.inference.checkpoint import find_checkpoint
@@ -93,6 +94,12 @@ class TrainingCLI(LightningCLI):
             super().parse_arguments(parser, args)
         except UserError:
             raise
+        except OmegaConfBaseException as error:
+            key = (error.full_key or "A key").partition(".")[2] or "A key"
+            raise UserError(
+                f"{key} refers to something that does not exist ({first_line(error)}): give a value, or ${{key}} with "
+                "the name of another key."
+            ) from error
         except Exception as error:  # the libraries behind the parser raise whatever they meet
             problem = one_line(error, 300)
             raise UserError(

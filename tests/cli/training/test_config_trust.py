@@ -82,6 +82,15 @@ def test_environment_is_not_read(capsys, monkeypatch):
     assert "password" not in said
 
 
+@pytest.mark.parametrize("key", ["image_size", "batch_size", "scale_jitter", "root"])
+@pytest.mark.parametrize("reference", ["${oc.eval:1}", "${oc.env:SECRET}", "${nothing.there}", "x${data.nothing}"])
+def test_references_that_lead_nowhere_are_named(capsys, key, reference):
+    code, said = fit(capsys, change=lambda content: content["data"].update({key: reference}))
+    assert code == 2
+    assert f".{key} refers to something that does not exist" in said
+    assert len(said.splitlines()) == 1
+
+
 @pytest.mark.parametrize("raw", [b"\xff\xfe", b"a: [", b"- 1", b"!!python/object/apply:os.system ['touch ran']", b"\0"])
 def test_files_that_are_not_configurations(capsys, raw):
     Path("broken.yaml").write_bytes(raw)
