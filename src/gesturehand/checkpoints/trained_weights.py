@@ -26,9 +26,9 @@ _REMEDY: Final = "give the .safetensors and .json that scripts/build_openphoto.p
 
 
 class _Crops(msgspec.Struct):
-    mirror_left: bool = True
-    upright: bool = False
-    box_scale: Annotated[float, msgspec.Meta(ge=0.1, le=10)] = 1.0
+    mirror_left: bool | msgspec.UnsetType = msgspec.UNSET
+    upright: bool | msgspec.UnsetType = msgspec.UNSET
+    box_scale: Annotated[float, msgspec.Meta(ge=0.1, le=10)] | msgspec.UnsetType = msgspec.UNSET
 
 
 class _HandModel(msgspec.Struct):

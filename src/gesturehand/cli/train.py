@@ -10,7 +10,7 @@ from typing import Any, Final
 import jsonargparse
 import pytorch_lightning as pl
 import torch
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf.errors import InterpolationKeyError, UnsupportedInterpolationType
 from pytorch_lightning.callbacks import LearningRateMonitor, ModelCheckpoint, TQDMProgressBar
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
 from pytorch_lightning.plugins.environments import SLURMEnvironment
@@ -94,7 +94,7 @@ class TrainingCLI(LightningCLI):
             super().parse_arguments(parser, args)
         except UserError:
             raise
-        except OmegaConfBaseException as error:
+        except (InterpolationKeyError, UnsupportedInterpolationType) as error:
             key = (error.full_key or "A key").partition(".")[2] or "A key"
             raise UserError(
                 f"{key} refers to something that does not exist ({first_line(error)}): give a value, or ${{key}} with "

@@ -276,7 +276,11 @@ class InterHandDataModule(pl.LightningDataModule):
         return {0: "val", **others}
 
     def named_definitions(self, stage: str) -> dict[str, DefinitionName]:
-        """The joint definitions that ``sets`` name and by which a Trainer stage compares joints, by their keys."""
+        """The joint definitions that ``sets`` name, by their keys (``data.sets[0].joint_definition``).
+
+        Args:
+            stage: The Trainer's stage; definitions of sets whose joints it does not compare are left out.
+        """
         return {
             f"data.sets[{place}].joint_definition": added.joint_definition
             for place, added in enumerate(self.sets)

@@ -132,6 +132,9 @@ class HandDetector:
         Returns:
             The hands seen there now, in the same order. The score says whether there is a hand; it is 0 if the joints'
             mean lies outside the image.
+
+        Raises:
+            UserError: The image is something else.
         """
         pyramid = ImagePyramid(rgb_array(image))
         hands = self._landmarks(pyramid, crops_of_joints(joints))

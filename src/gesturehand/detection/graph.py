@@ -39,7 +39,7 @@ class OnnxGraph:
                 f"Finding hands needs ONNX Runtime, which is not installed: {install('detect')}, or say "
                 "where the hands are with --box or --boxes."
             ) from None
-        # The session reads these arrays as long as it lives.
+        # The session reads these arrays as long as it exists.
         self._weights = {
             name: onnxruntime.OrtValue.ortvalue_from_numpy(array) for name, array in (weights or {}).items()
         }
@@ -65,7 +65,7 @@ class OnnxGraph:
         Args:
             count: N.
             inputs: The graph's inputs of some of them, by name; called in the run's thread.
-            runs_at_a_time: How many runs there are at the most.
+            runs_at_a_time: Largest number of runs at a time.
         """
         parts = [slice(start, start + _BATCH) for start in range(0, max(count, 1), _BATCH)]
 

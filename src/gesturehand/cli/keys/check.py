@@ -237,7 +237,7 @@ def _unknown_key(known: KnownKeys, given: Given, path: str) -> str:
     what = "key" if known.command in TRAINING or given.place else "option"
     meant = f"did you mean {dashes}{near}?" if near else f"`gesturehand {known.command} --help` lists all."
     if not near and known.command in POSITIONAL and not given.place:
-        meant += " A file's name that begins with a dash is written ./-NAME."
+        meant = f"{meant.removesuffix('.')}; a file's name that begins with a dash is written ./-NAME."
     return f"There is no {what} {dashes}{one_line(given.path, 60)}{_at(given)}: {meant}"
 
 
