@@ -225,9 +225,9 @@ class HandRegressor(TrainingStage):
         ]
         if lost:
             rank_zero_warn(
-                f"{' and '.join(lost)} cannot move the joints of MANO's model, because the offsets are known for the open "
-                "hand only: losses and metrics compare MANO's own joints with joints that lie millimetres beside them. Use "
-                "the open hand (model.mano=null), or leave the joints of that set out (joints: false)."
+                f"{' and '.join(lost)} cannot move the joints of MANO's model, because the offsets are known for the "
+                "open hand only: losses and metrics compare MANO's own joints with joints that lie millimetres beside "
+                "them. Use the open hand (model.mano=null), or leave the joints of that set out (joints: false)."
             )
 
     def _start_from(self, weights: str, data: Any) -> None:
